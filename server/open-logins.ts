@@ -11,6 +11,7 @@ import { HeaderAuthenticator } from '../auth/authenticators/header-authenticator
 import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
 import { LoginMethods } from '../auth/authenticators/login-method.ts';
 import { PasswordLogin } from '../auth/authenticators/password-login.ts';
+import { RefreshTokenLogin } from '../auth/authenticators/refresh-token-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';
 import { TokenLimit } from '../auth/limits/token-limit.ts';
@@ -97,6 +98,7 @@ export async function openLogins(
   });
   // Secrets of 128 bits and more come first, so failures of others never keep them out.
   const methods = new LoginMethods([
+    new RefreshTokenLogin(store.logins, directory),
     new CredentialLogin(store.credentials, directory),
     new HostLogin(hostTokens, hosts),
     new JobLogin(store.jobRules),

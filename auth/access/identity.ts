@@ -19,6 +19,8 @@ export type Proof =
   | { readonly kind: 'password' }
   /** The id of a personal token or of a robot's secret; `manages` lists the parts of the management API that it may use. */
   | { readonly kind: 'credential'; readonly id: string; readonly manages: readonly ManageScope[] }
+  /** The login that docker keeps after a password. */
+  | { readonly kind: 'login' }
   /** A token of the token server, which says itself what its bearer may do. */
   | { readonly kind: 'bearer' }
   /** The word of an identity provider. */

@@ -18,9 +18,13 @@ export type ManagementArea = (typeof MANAGEMENT_AREAS)[number];
 /** `manage`: all areas; `read`: all areas, and changes nothing. */
 export const MANAGE_SCOPES = ['manage', 'read', ...MANAGEMENT_AREAS] as const;
 
+/** Parts that every login and every token without limits may use: who may push can change what runs anyway. */
+export const FLEET_SCOPES = ['apps', 'hosts'] as const;
+
 /**
  * Parts of the management API that a long-lived token may use, within the rights of its owner. They are chosen when the
- * token is made: a token without any manages nothing, whatever the rights of its owner.
+ * token is made: a token with limits manages what they name, one without limits FLEET_SCOPES, whatever the rights of its
+ * owner.
  */
 export type ManageScope = (typeof MANAGE_SCOPES)[number];
 
@@ -104,9 +108,11 @@ export function limitedTo(rights: Rights, limits: readonly Limit[] | undefined):
   };
 }
 
-/** Returns the parts of the management API that these limits name. */
-export function managesOf(limits: readonly Limit[] = []): readonly ManageScope[] {
-  return limits.flatMap((limit) => ('manages' in limit ? limit.manages : []));
+/** Returns the parts of the management API that a token with these limits may use. */
+export function managesOf(limits: readonly Limit[] | undefined): readonly ManageScope[] {
+  return limits === undefined
+    ? FLEET_SCOPES
+    : limits.flatMap((limit) => ('manages' in limit ? limit.manages : []));
 }
 
 /** Returns the rights of the owner of a token with limits. */

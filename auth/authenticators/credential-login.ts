@@ -9,8 +9,8 @@ import type { BasicCredentials, LoginMethod } from './login-method.ts';
 const TOUCH_EVERY = 60 * 60 * 1000;
 
 /**
- * Personal tokens, with the name of their owner, and secrets of robots, with the robot's name. Looked up by the hash
- * of the secret, so that the time that it takes tells nothing about names.
+ * Personal tokens, with the name of their owner, and secrets of robots, with the robot's name; as bearer tokens without
+ * a name. Looked up by the hash of the secret, so that the time that it takes tells nothing about names.
  */
 export class CredentialLogin implements LoginMethod {
   readonly #credentials: CredentialStore;
@@ -31,7 +31,8 @@ export class CredentialLogin implements LoginMethod {
     const credential = await this.#credentials.findBySecret(hashSecret(password));
     const identity = credential && (await this.#directory.bearerOf(credential));
     if (credential !== undefined) refuseEnded(credential);
-    if (identity === undefined || identity.kind === 'anonymous' || identity.name !== user) {
+    const isNamed = identity !== undefined && identity.kind !== 'anonymous';
+    if (!isNamed || (user !== undefined && identity.name !== user)) {
       throw new CredentialsInvalidError('the token is wrong, has expired or belongs to another name');
     }
     await this.#touch(credential as Credential);

@@ -1,10 +1,11 @@
 import type { Identity } from '../access/identity.ts';
 import type { Directory } from '../accounts/directory.ts';
+import { secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { TokenVerifier } from '../tokens/token-verifier.ts';
 import type { AttemptContext, Authenticator } from './authenticator.ts';
 import type { KnownCredentials } from './known-credentials.ts';
-import { type LoginMethod, parseBasicCredentials } from './login-method.ts';
+import { type BasicCredentials, type LoginMethod, parseBasicCredentials } from './login-method.ts';
 
 export interface HeaderAuthenticatorParts {
   readonly directory: Directory;
@@ -17,7 +18,10 @@ export interface HeaderAuthenticatorParts {
   readonly tokens?: TokenVerifier;
 }
 
-/** The Authorization header of a request: nothing, HTTP Basic, or a bearer token of the token server. */
+/**
+ * The Authorization header of a request: nothing, HTTP Basic, a bearer token of the token server, or the secret of a
+ * credential, which says by itself whose it is.
+ */
 export class HeaderAuthenticator implements Authenticator {
   readonly #parts: HeaderAuthenticatorParts;
 
@@ -28,7 +32,7 @@ export class HeaderAuthenticator implements Authenticator {
   known(authorization: string | undefined, remote: () => string | undefined): Identity | undefined {
     const { directory, tokens } = this.#parts;
     if (authorization === undefined) return directory.knownAnonymous();
-    const token = bearerToken(authorization);
+    const token = signedToken(authorization);
     return token === undefined ? this.#remembered(authorization, remote()) : tokens?.known(token);
   }
 
@@ -36,9 +40,9 @@ export class HeaderAuthenticator implements Authenticator {
     const { directory, known, methods, tokens } = this.#parts;
     const { remote } = context;
     if (authorization === undefined) return directory.anonymous();
-    const token = bearerToken(authorization);
+    const token = signedToken(authorization);
     if (token !== undefined && tokens !== undefined) return tokens.verify(token);
-    const credentials = parseBasicCredentials(authorization);
+    const credentials = parseSecret(authorization) ?? parseBasicCredentials(authorization);
     if (credentials === undefined) {
       throw new CredentialsInvalidError(
         'the Authorization header holds neither a user and a password (HTTP Basic) nor a token of this registry',
@@ -65,4 +69,15 @@ export class HeaderAuthenticator implements Authenticator {
 /** What comes after `Bearer` (RFC 6750, section 2.1); undefined when the header is of another kind. */
 export function bearerToken(authorization: string): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization)?.[1];
+}
+
+/** A bearer token that is no secret of a credential. */
+function signedToken(authorization: string): string | undefined {
+  const token = bearerToken(authorization);
+  return token === undefined || secretKind(token) !== undefined ? undefined : token;
+}
+
+function parseSecret(authorization: string): BasicCredentials | undefined {
+  const token = bearerToken(authorization);
+  return token === undefined || secretKind(token) === undefined ? undefined : { password: token };
 }

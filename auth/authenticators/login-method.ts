@@ -3,7 +3,8 @@ import { CredentialsInvalidError } from '../errors.ts';
 import type { AttemptContext } from './authenticator.ts';
 
 export interface BasicCredentials {
-  readonly user: string;
+  /** Absent: the secret came as a bearer token, which names nobody. */
+  readonly user?: string;
   readonly password: string;
 }
 

@@ -16,7 +16,7 @@ export class PasswordLogin implements LoginMethod {
   }
 
   /** Throws TooManyAttemptsError as well. */
-  async logIn({ user, password }: BasicCredentials, context: AttemptContext): Promise<Identity> {
+  async logIn({ user = '', password }: BasicCredentials, context: AttemptContext): Promise<Identity> {
     const right = await this.#guard.check({ user, password, ...context });
     const identity = right ? await this.#directory.user(user) : undefined;
     if (identity === undefined) throw new CredentialsInvalidError();

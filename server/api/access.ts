@@ -1,4 +1,12 @@
-import { allowsManagement, isAdmin, type ManagementArea, unlimited } from '../../auth/access/rights.ts';
+import type { Proof } from '../../auth/access/identity.ts';
+import {
+  allowsManagement,
+  FLEET_SCOPES,
+  isAdmin,
+  type ManagementArea,
+  type ManageScope,
+  unlimited,
+} from '../../auth/access/rights.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
@@ -94,13 +102,22 @@ export type Area = ManagementArea | 'any' | 'manage';
  */
 export function requireScope(ctx: RequestContext, area: Area): void {
   const { identity } = ctx.state;
-  if (identity.kind === 'anonymous' || identity.proof.kind !== 'credential' || area === 'any') return;
+  if (identity.kind === 'anonymous' || area === 'any') return;
+  const manages = managedWith(identity.proof);
+  if (manages === undefined) return;
   const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
-  if (!allowsManagement(identity.proof.manages, area === 'manage' ? undefined : area, reads)) {
+  if (!allowsManagement(manages, area === 'manage' ? undefined : area, reads)) {
     throw new RegistryError(
       'DENIED',
       `this token may not manage the registry: make one with the scope registry:${area}, or log in with a password`,
     );
   }
-  ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+  // Apps are named as repositories are, and its other scopes say which ones.
+  if (area !== 'apps') ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+}
+
+/** The parts of the API that somebody may use by what they have shown; undefined: all of it. */
+function managedWith(proof: Proof): readonly ManageScope[] | undefined {
+  if (proof.kind === 'login') return FLEET_SCOPES;
+  return proof.kind === 'credential' ? proof.manages : undefined;
 }
