@@ -114,9 +114,10 @@ Usage: berth token list USER
        berth token rotate-keys [--now]               sign with a new key; --now: revoke tokens signed with other keys
 
   --name TEXT           what it is for
-  --scope SCOPE         limits it, for example to team/*:pull,push; repeat it for more (default: all repositories of
-                        the user). A token uses the management API only with registry:manage, registry:read, or
-                        registry: and one of accounts, apps, audit, credentials, grants, hosts, keys, settings
+  --scope SCOPE         limits it, for example to team/*:pull,push; repeat it for more (default: all repositories, apps
+                        and hosts of the user). Other parts of the management API need registry:manage,
+                        registry:read, or registry: and one of accounts, apps, audit, credentials, grants, hosts,
+                        keys, settings; registry:apps is for apps whose names the other scopes match
 ${SECRETS}
 ${COMMON}`,
   robot: `Robot accounts: programs with a name of their own, within the rights of a person or a team.

@@ -6,6 +6,7 @@ import { parseAuditFilter } from '../audit/audit-filter.ts';
 import { shownEvent } from '../audit/audit-lines.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseOptions } from './parse-options.ts';
+import { printable } from './printable.ts';
 import { openStoredDatabase } from './stored-registry.ts';
 
 const USUAL_LIMIT = 100;
@@ -86,7 +87,7 @@ async function latest(
 }
 
 function jsonLines(events: readonly AuditEvent[]): readonly string[] {
-  return events.map((event) => harmless(JSON.stringify(shownEvent(event))));
+  return events.map((event) => printable(JSON.stringify(shownEvent(event))));
 }
 
 function parseLimit(text: string | undefined): number | 'all' {
@@ -113,18 +114,10 @@ export function auditTable(events: readonly AuditEvent[]): readonly string[] {
   );
 }
 
-/** Text without what terminals take for commands. */
-function harmless(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 function rowOf(event: AuditEvent): readonly string[] {
   const { at, who = '-', address = '-', action, outcome } = event;
   const time = at.toISOString().replace('T', ' ').slice(0, 19);
-  return [time, harmless(who), harmless(address), action, outcome, harmless(whatOf(event))];
+  return [time, printable(who), printable(address), action, outcome, printable(whatOf(event))];
 }
 
 function whatOf({ repository, tag, digest, detail, count }: AuditEvent): string {

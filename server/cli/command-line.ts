@@ -29,6 +29,21 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   webhook: async () => (await import('./webhook.ts')).webhook,
   'tag-rule': async () => (await import('./quota.ts')).tagRule,
   quota: async () => (await import('./quota.ts')).quota,
+  host: async () => (await import('./fleet/hosts.ts')).host,
+  hosts: async () => (await import('./fleet/hosts.ts')).hosts,
+  deploy: async () => (await import('./fleet/deploy.ts')).deploy,
+  apps: async () => (await import('./fleet/apps.ts')).apps,
+  ps: async () => (await import('./fleet/apps.ts')).ps,
+  logs: async () => (await import('./fleet/logs.ts')).logs,
+  exec: async () => (await import('./fleet/exec.ts')).exec,
+  history: async () => (await import('./fleet/apps.ts')).history,
+  rollback: async () => (await import('./fleet/rollouts.ts')).rollback,
+  follow: async () => (await import('./fleet/apps.ts')).follow,
+  restart: async () => (await import('./fleet/rollouts.ts')).restart,
+  scale: async () => (await import('./fleet/rollouts.ts')).scale,
+  rm: async () => (await import('./fleet/apps.ts')).rm,
+  secret: async () => (await import('./fleet/secrets.ts')).secret,
+  running: async () => (await import('./fleet/running.ts')).running,
 };
 
 const HELP_WORDS: readonly string[] = ['--help', '-h'];
@@ -39,14 +54,17 @@ const HELP_WORDS: readonly string[] = ['--help', '-h'];
  */
 export async function runCommandLine(args: readonly string[], root: string): Promise<number> {
   const [name, ...rest] = args;
+  // The command that runs in an instance has options of its own.
+  const first = rest.findIndex((word) => !word.startsWith('-'));
+  const words = name === 'exec' && first >= 0 ? rest.slice(0, first) : rest;
   try {
-    if (name === '--version' || rest.includes('--version')) return print(`${await readVersion(root)}\n`);
+    if (name === '--version' || words.includes('--version')) return print(`${await readVersion(root)}\n`);
     if (name === undefined)
       throw new ConfigError('no command was given: try "berth serve" or "berth --help"');
     if (HELP_WORDS.includes(name)) return print(HELP);
     if (name === 'help') return print(rest[0] === undefined ? HELP : COMMAND_HELP[commandOf(rest[0])]);
     const known = commandOf(name);
-    if (rest.some((word) => HELP_WORDS.includes(word))) return print(COMMAND_HELP[known]);
+    if (words.some((word) => HELP_WORDS.includes(word))) return print(COMMAND_HELP[known]);
     const proxies = readOutgoingProxies(process.env);
     if (proxies !== undefined) (await import('../use-proxies.ts')).useProxies(proxies);
     const command = await COMMANDS[known]();

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
@@ -53,4 +55,20 @@ export async function dockerCredentials(
   const colon = pair.indexOf(':');
   if (colon < 1) throw new ConfigError(`${file} holds no user and password for ${host}: log in again`);
   return { kind: 'password', user: pair.slice(0, colon), password: pair.slice(colon + 1) };
+}
+
+/** Replaces a file (0600) as a whole with JSON; a link to it stays one. */
+export async function replacePrivateFile(file: string, content: JsonObject): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  const written = `${target}.${randomUUID()}`;
+  try {
+    await using handle = await openPrivateFile(written, 'wx');
+    await handle.writeFile(`${JSON.stringify(content, undefined, '\t')}\n`);
+    await handle.sync();
+    await rename(written, target);
+  } catch (error) {
+    await rm(written, { force: true });
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import { optionHelp, settingsHelp } from '../../lib/settings/describe-settings.ts';
 import { SETTINGS } from '../config/settings.ts';
 import { ACCOUNTS_HELP } from './accounts-help.ts';
+import { FLEET_HELP } from './fleet/fleet-help.ts';
 
 /** What `berth --help` prints. */
 export const HELP = `Berth, a private OCI registry.
@@ -22,6 +23,15 @@ Usage: berth serve [options]            run the registry
        berth catalog upgrade [options]  bring the tables of the database up to date
        berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
+
+Apps on hosts, also from another machine:
+       berth host                       the machines that run apps; berth hosts lists them
+       berth deploy APP FILE            bring a Compose file to the hosts of an app
+       berth apps | ps | logs | exec    what runs, and what it does
+       berth history | rollback | follow  releases of an app, and how it gets them
+       berth restart | scale | rm       change or remove an app
+       berth secret                     secrets of an app
+       berth running DIGEST|IMAGE       which apps and hosts run an image
 
   berth COMMAND --help  lists the options of a command
   berth --version       prints the version
@@ -76,6 +86,9 @@ was refused, or nobody confirmed in time.
 Usage: berth login https://REGISTRY [options]
 
   --name TEXT           what the token is for, as the list of tokens shows it (default: the name of this machine)
+  --ca FILE             trust the certificate authorities in this PEM file as well (default: what BERTH_CA says)
+  --insecure            allow http:// to another machine
+Commands about apps and hosts use this registry from now on, unless they have --server.
 `,
   gc: `Collects garbage, also beside a running registry. Exit code 1: it was interrupted, or another
 garbage collection runs.
@@ -134,4 +147,5 @@ Usage: berth catalog rebuild [options]  restore a lost one from the content and 
 ${COMMON}  --force               rebuild also when there is one with content, which is kept beside the new one
 `,
   ...ACCOUNTS_HELP,
+  ...FLEET_HELP,
 } as const;

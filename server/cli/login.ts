@@ -1,15 +1,18 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { isLoopback } from '../../lib/http/is-loopback.ts';
-import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './fleet/chosen-registry.ts';
 import { refusedOption } from './parse-options.ts';
 import { storeDockerLogin } from './store-docker-login.ts';
 
-const OPTIONS = { name: { type: 'string' } } as const;
+const OPTIONS = {
+  name: { type: 'string' },
+  ca: { type: 'string' },
+  insecure: { type: 'boolean' },
+} as const;
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Milliseconds. */
 const TIMEOUT = 30_000;
@@ -27,7 +30,9 @@ class LoginFailedError extends Error {}
  * come about. Throws ConfigError when it was called wrongly, or docker's settings cannot be used.
  */
 export async function login(args: readonly string[]): Promise<number> {
-  const { registry, name } = parse(args);
+  const { name, ...chosen } = parse(args);
+  const { url: registry, ca } = chosen;
+  if (ca !== undefined) await trustAuthorities(ca);
   try {
     const begun = await post(registry, 'auth/device', { client_name: name });
     if (begun.status === 404) {
@@ -41,6 +46,7 @@ export async function login(args: readonly string[]): Promise<number> {
     );
     const { user, secret } = await waitForToken(registry, begun);
     const kept = await storeDockerLogin({ server: registry.host, user, secret }, process.env);
+    await keepRegistry(chosen, process.env);
     process.stderr.write(`Logged in to ${registry.host} as ${user}; the token is in ${kept}.\n`);
     return 0;
   } catch (error) {
@@ -50,22 +56,13 @@ export async function login(args: readonly string[]): Promise<number> {
   }
 }
 
-function parse(args: readonly string[]): { readonly registry: URL; readonly name: string } {
+function parse(args: readonly string[]): ChosenRegistry & { readonly name: string } {
   const { values, positionals } = parseWords(args);
-  const [text] = positionals;
-  if (text === undefined || positionals.length !== 1)
+  const [server] = positionals;
+  if (server === undefined || positionals.length !== 1)
     throw new ConfigError('write: berth login https://REGISTRY');
-  const registry = URL.parse(text.includes('://') ? text : `https://${text}`);
-  if (registry === null || !/^https?:$/.test(registry.protocol) || registry.username !== '') {
-    throw new ConfigError(`"${text}" is not the address of a registry: write https://HOST[:PORT]`);
-  }
-  if (registry.protocol === 'http:' && !isLoopback(registry.hostname)) {
-    throw new ConfigError(
-      'a token over plain http would be open to all on the way: write https://HOST[:PORT]',
-    );
-  }
-  registry.pathname = `${trimEndOf(registry.pathname, '/')}/`;
-  return { registry, name: values.name ?? `berth login on ${hostname()}` };
+  const { ca = process.env.BERTH_CA || undefined, insecure, name } = values;
+  return { ...checked({ server, ca, insecure }), name: name ?? `berth login on ${hostname()}` };
 }
 
 function parseWords(args: readonly string[]) {

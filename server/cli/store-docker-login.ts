@@ -1,11 +1,7 @@
 import { spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { mkdir, realpath, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
+import { dockerConfigFile, readDockerConfig, replacePrivateFile } from './docker-config.ts';
 
 /** A login as `docker login` would keep it. */
 export interface DockerLogin {
@@ -30,12 +26,12 @@ export async function storeDockerLogin(
   const auths = isJsonObject(config.auths) ? config.auths : {};
   if (helper === undefined) {
     const auth = Buffer.from(`${user}:${secret}`).toString('base64');
-    await replaceFile(file, { ...config, auths: { ...auths, [server]: { auth } } });
+    await replacePrivateFile(file, { ...config, auths: { ...auths, [server]: { auth } } });
     return file;
   }
   await storeWithHelper(helper, login, env);
   // As docker has it: an empty entry says that the helper knows the server.
-  await replaceFile(file, { ...config, auths: { ...auths, [server]: {} } });
+  await replacePrivateFile(file, { ...config, auths: { ...auths, [server]: {} } });
   return `the credential helper ${helper}`;
 }
 
@@ -74,19 +70,4 @@ async function storeWithHelper(
   }
   if (code !== 0)
     throw new ConfigError(`the credential helper ${helper} did not keep the login (exit code ${code})`);
-}
-
-async function replaceFile(file: string, config: JsonObject): Promise<void> {
-  const target = await realpath(file).catch(() => file);
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-  const written = `${target}.${randomUUID()}`;
-  try {
-    await using handle = await openPrivateFile(written, 'wx');
-    await handle.writeFile(`${JSON.stringify(config, undefined, '\t')}\n`);
-    await handle.sync();
-    await rename(written, target);
-  } catch (error) {
-    await rm(written, { force: true });
-    throw error;
-  }
 }

@@ -103,19 +103,12 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       body: object({ labels: optional(LABELS) }, { title: 'NewJoinToken' }),
       status: 201,
       answer: JOIN_TOKEN,
-      async handle({ ctx, body }) {
-        const labels = parseLabels(body.labels ?? {});
-        const secret = randomBytes(JOIN_SECRET_BYTES);
-        const made = {
-          id: makeId(),
-          labels,
-          expiresAt: new Date(Date.now() + TOKEN_LIFE),
+      handle: async ({ ctx, body }) =>
+        createJoinToken(hosts, {
+          labels: body.labels ?? {},
           createdBy: nameOf(ctx.state.identity) ?? '',
-        };
-        await hosts.createToken({ ...made, secretHash: hashSecret(formatJoinToken(secret)) });
-        const token = formatJoinToken(secret, await authority());
-        return { id: made.id, token, labels, expiresAt: made.expiresAt.toISOString() };
-      },
+          authority: await authority(),
+        }),
     }),
     route({
       method: 'GET',
@@ -125,7 +118,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       access: READERS_OF_ALL,
       area: 'hosts',
       answer: object({ hosts: list(HOST) }),
-      handle: async () => ({ hosts: (await hosts.list()).map(shown) }),
+      handle: async () => ({ hosts: (await hosts.list()).map(hostView) }),
     }),
     route({
       method: 'GET',
@@ -137,7 +130,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       params: NAME,
       answer: HOST,
       errors: UNKNOWN,
-      handle: async ({ params: { name } }) => shown(await expectHost(name)),
+      handle: async ({ params: { name } }) => hostView(await expectHost(name)),
     }),
     route({
       method: 'PATCH',
@@ -159,7 +152,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
         });
         const host = await expectHost(id);
         signals.appsChanged(appsOf(host));
-        return shown(host);
+        return hostView(host);
       },
     }),
     route({
@@ -188,7 +181,34 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
   }
 }
 
-function unknownHost(name: string): EntryUnknownError {
+/**
+ * Makes a token by which one machine joins; `authority` is the hash of the registry's certificate authority. Throws
+ * HostInputError and HostError.
+ */
+export async function createJoinToken(
+  hosts: Pick<HostStore, 'createToken'>,
+  terms: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly createdBy: string;
+    readonly authority: Buffer | undefined;
+  },
+) {
+  const labels = parseLabels(terms.labels);
+  const secret = randomBytes(JOIN_SECRET_BYTES);
+  const id = makeId();
+  const expiresAt = new Date(Date.now() + TOKEN_LIFE);
+  const { createdBy } = terms;
+  await hosts.createToken({
+    id,
+    labels,
+    expiresAt,
+    createdBy,
+    secretHash: hashSecret(formatJoinToken(secret)),
+  });
+  return { id, token: formatJoinToken(secret, terms.authority), labels, expiresAt: expiresAt.toISOString() };
+}
+
+export function unknownHost(name: string): EntryUnknownError {
   return new EntryUnknownError(`there is no host named ${JSON.stringify(name.slice(0, 80))}`);
 }
 
@@ -196,7 +216,8 @@ function appsOf({ reports }: ReportedHost): readonly string[] {
   return reports.map(({ app }) => app);
 }
 
-function shown(host: ReportedHost) {
+/** A host as the management API answers it. */
+export function hostView(host: ReportedHost) {
   const { id, name, labels, draining, facts, joinedAt, seenAt } = host;
   return {
     id,

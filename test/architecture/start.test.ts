@@ -13,6 +13,7 @@ const DEAR = ['node:http', 'node:https', 'node:http2', 'node:tls'];
 for (const [program, file, packages] of [
   ['berth', 'server/cli/serve.ts', ['better-sqlite3', 'knex', 'koa', 'koffi', 'pino']],
   ['a command of berth about accounts', 'server/cli/user.ts', ['better-sqlite3', 'knex', 'koffi']],
+  ['a command of berth about apps', 'server/cli/fleet/apps.ts', []],
   ['berth-agent', 'runtime-agent/cli/run-agent.ts', ['knex', 'koa', 'koffi', 'pino']],
 ] as const) {
   test(`${program} loads at its start what it always needs`, () => {

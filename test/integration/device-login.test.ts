@@ -144,10 +144,13 @@ describe('logins of terminals', async () => {
     const folder = await makeTempDir({ after }, 'docker');
     const file = join(folder, 'config.json');
     const helper = join(folder, 'docker-credential-test');
-    await writeFile(helper, `#!/bin/sh\n[ "$1" = store ] && cat > ${folder}/stored\n`);
+    await writeFile(
+      helper,
+      `#!/bin/sh\nif [ "$1" = store ]; then cat > ${folder}/stored; else cat ${folder}/stored; fi\n`,
+    );
     await chmod(helper, 0o755);
     const host = `127.0.0.1:${registry.port}`;
-    for (const config of [{ auths: { 'other.example': { auth: 'eA==' } } }, { credsStore: 'test' }]) {
+    for (const config of [{ auths: { 'other.example': { auth: 'eDp5' } } }, { credsStore: 'test' }]) {
       await writeFile(file, JSON.stringify(config));
       const started = startProcess({ after }, process.execPath, [MAIN, 'login', registry.url], {
         env: { DOCKER_CONFIG: folder, PATH: `${folder}:${process.env.PATH}` },
@@ -158,7 +161,7 @@ describe('logins of terminals', async () => {
       const kept = JSON.parse(await readFile(file, 'utf8'));
       assert.equal((await stat(file)).mode & 0o777, 0o600);
       if (config.credsStore === undefined) {
-        assert.deepEqual(kept.auths['other.example'], { auth: 'eA==' });
+        assert.deepEqual(kept.auths['other.example'], { auth: 'eDp5' });
         const pair = Buffer.from(kept.auths[host].auth, 'base64').toString();
         assert.match(pair, /^ada:berth_pat_/);
       } else {
@@ -167,6 +170,11 @@ describe('logins of terminals', async () => {
         assert.equal(stored.ServerURL, host);
         assert.match(stored.Secret, /^berth_pat_/);
       }
+      const hosts = await runCommand(process.execPath, [MAIN, 'hosts'], {
+        env: { DOCKER_CONFIG: folder, PATH: `${folder}:${process.env.PATH}` },
+        expectExit: 1,
+      });
+      assert.match(hosts.stderr, /this is for administrators and for readers/);
     }
     const refuse = async (url: string, exitCode: number, message: RegExp) => {
       const result = await runCommand(process.execPath, [MAIN, 'login', url], { expectExit: 'any' });

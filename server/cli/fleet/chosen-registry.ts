@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { isLoopback } from '../../../lib/http/is-loopback.ts';
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
+import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { isJsonObject } from '../../../oci/json-object.ts';
+import { dockerConfigFile, replacePrivateFile } from '../docker-config.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Options by which a command finds the registry that it talks to. */
+export const REGISTRY_OPTIONS = {
+  server: { type: 'string' },
+  ca: { type: 'string' },
+  insecure: { type: 'boolean' },
+} as const;
+
+/** A registry as a person has named it. */
+export interface ChosenRegistry {
+  /** Its path ends in a slash. */
+  readonly url: URL;
+  /** A file with certificates of authorities that are trusted as well. */
+  readonly ca?: string;
+  readonly insecure: boolean;
+}
+
+interface Choice {
+  readonly server?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** The registry of --server or BERTH_SERVER; undefined when neither is given. Throws ConfigError. */
+export function namedRegistry(choice: Choice, env: Environment): ChosenRegistry | undefined {
+  const text = choice.server ?? (env.BERTH_SERVER || undefined);
+  if (text === undefined) return undefined;
+  const ca = choice.ca ?? (env.BERTH_CA || undefined);
+  return checked({ server: text, ca, insecure: choice.insecure });
+}
+
+/** The registry that `berth login` logged in to last; undefined before the first. Throws ConfigError. */
+export async function lastRegistry(choice: Choice, env: Environment): Promise<ChosenRegistry | undefined> {
+  let text: string;
+  try {
+    text = await readFile(choiceFile(env), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const kept = parseKept(text);
+  if (kept === undefined) throw new ConfigError(`${choiceFile(env)} is damaged: log in again, or remove it`);
+  const ca = choice.ca ?? (env.BERTH_CA || kept.ca);
+  return checked({ ...kept, ca, insecure: choice.insecure ?? kept.insecure });
+}
+
+/** Has commands without --server use this registry from now on. */
+export async function keepRegistry({ url, ca, insecure }: ChosenRegistry, env: Environment): Promise<void> {
+  const kept = {
+    server: url.href,
+    ...(ca !== undefined && { ca: resolve(ca) }),
+    ...(insecure && { insecure }),
+  };
+  await replacePrivateFile(choiceFile(env), kept);
+}
+
+/** Parses the address of a registry. Throws ConfigError, also for http to another machine unless `insecure`. */
+export function checked({ server = '', ca, insecure = false }: Choice): ChosenRegistry {
+  const url = URL.parse(server.includes('://') ? server : `https://${server}`);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.hostname === '') {
+    throw new ConfigError(`"${server}" is not the address of a registry: write https://HOST[:PORT]`);
+  }
+  if (url.protocol === 'http:' && !insecure && !isLoopback(url.hostname)) {
+    throw new ConfigError(
+      `everybody on the way to ${url.host} can read a token over plain http: write https://HOST[:PORT], or --insecure`,
+    );
+  }
+  url.pathname = `${trimEndOf(url.pathname, '/')}/`;
+  url.search = '';
+  url.hash = '';
+  return { url, insecure, ...(ca !== undefined && { ca }) };
+}
+
+/** Has this process trust the authorities of a file as well. Throws ConfigError. */
+export async function trustAuthorities(file: string): Promise<void> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`the file ${file} of --ca cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  // It takes 15 ms to load.
+  const tls = process.getBuiltinModule('node:tls');
+  try {
+    tls.setDefaultCACertificates([...tls.getCACertificates('default'), text]);
+  } catch (cause) {
+    throw new ConfigError(`the file ${file} of --ca has no certificates as PEM`, { cause });
+  }
+}
+
+/** Beside docker's config.json, which has the login. */
+function choiceFile(env: Environment): string {
+  return join(dirname(dockerConfigFile(env)), 'berth.json');
+}
+
+function parseKept(text: string): Choice | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isJsonObject(value) || typeof value.server !== 'string') return undefined;
+  const { ca, insecure, server } = value;
+  return { server, insecure: insecure === true, ...(typeof ca === 'string' && { ca }) };
+}

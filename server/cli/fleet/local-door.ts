@@ -1,0 +1,164 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { AuthError } from '../../../auth/errors.ts';
+import { AppError } from '../../../fleet/app-store.ts';
+import type { ReportedHost } from '../../../fleet/host.ts';
+import { HostError } from '../../../fleet/host-store.ts';
+import { HostInputError, parseHostName, parseLabels } from '../../../fleet/read-host.ts';
+import type { Release } from '../../../fleet/release.ts';
+import type { AuditEntry } from '../../../storage/catalog/audit-catalog.ts';
+import { recordingChange } from '../../../storage/catalog/recorded-change.ts';
+import { type Config, loadConfig } from '../../config/config.ts';
+import { createJoinToken, hostView, unknownHost } from '../../fleet/host-routes.ts';
+import { privateAuthority } from '../../tls/private-authority.ts';
+import { isRefusal } from '../interruption.ts';
+import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
+import { ApiError } from './api-error.ts';
+import type { FleetDoor, HostChange, ReleasePage } from './door.ts';
+import type { AppView, HostTokenView, HostView, InstanceView, ReleaseView } from './views.ts';
+
+/** Options that say where a registry keeps its data. */
+export interface DataOptions {
+  readonly data: string | undefined;
+  readonly database: string | undefined;
+  readonly config: string | undefined;
+  readonly storage: string | undefined;
+}
+
+/** Opens the fleet in the data of this machine, beside a running server or without one. Throws ConfigError. */
+export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {
+  const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
+  return new LocalDoor(config, await openStoredRegistry(config));
+}
+
+class LocalDoor implements FleetDoor {
+  readonly #config: Config;
+  readonly #registry: StoredRegistry;
+
+  constructor(config: Config, registry: StoredRegistry) {
+    this.#config = config;
+    this.#registry = registry;
+  }
+
+  get address(): string {
+    const { listen, tls } = this.#config;
+    const isAny = ['0.0.0.0', '::', ''].includes(listen.host);
+    const host = isAny ? hostname() : listen.host;
+    const name = host.includes(':') ? `[${host}]` : host;
+    return `${tls === undefined ? 'http' : 'https'}://${name}:${listen.port}`;
+  }
+
+  createHostToken(labels: Readonly<Record<string, string>>): Promise<HostTokenView> {
+    return this.#change('host token', async () => {
+      const certificate = this.#config.tls?.files.certificate;
+      const authority =
+        certificate === undefined ? undefined : await privateAuthority(await readFile(certificate, 'utf8'));
+      return createJoinToken(this.#registry.hosts, { labels, createdBy: '', authority });
+    });
+  }
+
+  async hosts(): Promise<readonly HostView[]> {
+    return (await this.#registry.hosts.list()).map(hostView);
+  }
+
+  async host(name: string): Promise<HostView> {
+    return hostView(await this.#find(name));
+  }
+
+  async changeHost(name: string, { draining, labels, name: next }: HostChange): Promise<void> {
+    await this.#change(`host change ${name}`, async () => {
+      await this.#registry.hosts.update(name, {
+        ...(next !== undefined && { name: parseHostName(next) }),
+        ...(labels !== undefined && { labels: parseLabels(labels) }),
+        ...(draining !== undefined && { draining }),
+      });
+    });
+  }
+
+  async removeHost(name: string): Promise<void> {
+    const { id } = await this.#find(name);
+    await this.#change(`host rm ${name}`, () => this.#registry.hosts.remove(id));
+  }
+
+  async apps(): Promise<readonly AppView[]> {
+    const { apps } = this.#registry;
+    return Promise.all(
+      (await apps.list()).map(async ({ createdAt, current, follow, latest, name }) => ({
+        name,
+        follow,
+        latest,
+        current: current ?? null,
+        state: (await apps.findRelease(name, latest))?.state ?? 'rolling',
+        createdAt: createdAt.toISOString(),
+      })),
+    );
+  }
+
+  async instances(app: string): Promise<readonly InstanceView[]> {
+    await this.#expectApp(app);
+    return (await this.#registry.hosts.list()).flatMap(({ name, reports }) =>
+      reports
+        .filter((report) => report.app === app)
+        .flatMap(({ instances }) => instances.map((one) => ({ host: name, ...one }))),
+    );
+  }
+
+  async releases(app: string, { limit, before }: ReleasePage): Promise<readonly ReleaseView[]> {
+    await this.#expectApp(app);
+    return (await this.#registry.apps.releases(app, limit, before)).map(releaseView);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#registry[Symbol.asyncDispose]();
+  }
+
+  async #find(name: string): Promise<ReportedHost> {
+    const host = await this.#registry.hosts.find(name);
+    if (host !== undefined) return host;
+    throw new ApiError(404, unknownHost(name).message);
+  }
+
+  async #expectApp(app: string): Promise<void> {
+    if ((await this.#registry.apps.find(app)) !== undefined) return;
+    throw new ApiError(404, `there is no app named ${JSON.stringify(app)}`);
+  }
+
+  /** Records a change in the audit together with it. */
+  async #change<Made>(what: string, work: () => Promise<Made>): Promise<Made> {
+    const entry = (): AuditEntry => ({
+      at: new Date(),
+      action: 'manage',
+      outcome: 'done',
+      detail: `berth ${what}`,
+      count: 1,
+    });
+    let made: Made | undefined;
+    try {
+      const recorded = await recordingChange(entry, async () => {
+        made = await work();
+      });
+      if (!recorded) await this.#registry.catalog.audit.record([entry()]);
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      throw new ApiError(400, error.message, [], { cause: error });
+    }
+    return made as Made;
+  }
+}
+
+function isExpected(error: unknown): error is Error {
+  return (
+    isRefusal(error) || [AppError, AuthError, HostError, HostInputError].some((kind) => error instanceof kind)
+  );
+}
+
+function releaseView({ cause, createdAt, images, number, reason, state }: Release): ReleaseView {
+  return {
+    release: number,
+    state,
+    cause,
+    createdAt: createdAt.toISOString(),
+    images,
+    ...(reason !== undefined && { reason }),
+  };
+}

@@ -1,0 +1,170 @@
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { http, https } from '../../../lib/http/node-http.ts';
+import { isJsonObject } from '../../../lib/json/json-fields.ts';
+import { readAtMost } from '../../../lib/streams/read-at-most.ts';
+import { printable } from '../printable.ts';
+import { ApiError, type Problem } from './api-error.ts';
+
+/** Bytes of an answer. */
+const LARGEST_ANSWER = 64 * 1024 * 1024;
+/** Characters of a sentence of the registry that are shown. */
+const LONGEST_MESSAGE = 2_000;
+/** Milliseconds. */
+const TIMEOUT = 60_000;
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+interface CallOptions {
+  readonly body?: object;
+  readonly signal?: AbortSignal;
+  /** Seconds that the registry may wait before it answers. */
+  readonly wait?: number;
+}
+
+/** The management API of a registry, as commands use it. Every method throws ApiError. */
+export class RegistryApi {
+  /** Its path ends in a slash. */
+  readonly url: URL;
+  readonly #authorization: string | undefined;
+
+  constructor(url: URL, authorization: string | undefined) {
+    this.url = url;
+    this.#authorization = authorization;
+  }
+
+  /** Headers that every request has. */
+  get headers(): Readonly<Record<string, string>> {
+    return {
+      'user-agent': 'berth',
+      ...(this.#authorization !== undefined && { authorization: this.#authorization }),
+    };
+  }
+
+  /** Where a path of the API is, such as `apps/team%2Fshop`. */
+  at(path: string): URL {
+    return new URL(`api/v1/${path}`, this.url);
+  }
+
+  /** The answer, as JSON; undefined when it has no body. */
+  async call<Answer>(method: Method, path: string, options: CallOptions = {}): Promise<Answer> {
+    const { body, signal, wait = 0 } = options;
+    const limit = AbortSignal.timeout(TIMEOUT + wait * 1000);
+    const all = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    try {
+      const answer = await this.#send(method, path, body, all);
+      const text = await this.#read(answer);
+      if (text === '') return undefined as Answer;
+      return JSON.parse(text) as Answer;
+    } catch (cause) {
+      if (signal?.aborted || cause instanceof ApiError) throw cause;
+      throw this.#unreachable(cause, limit.aborted);
+    }
+  }
+
+  /** The lines of an answer as they come. */
+  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    try {
+      const answer = await this.#send('GET', path, undefined, signal);
+      let rest = '';
+      answer.setEncoding('utf8');
+      for await (const chunk of answer as AsyncIterable<string>) {
+        const lines = `${rest}${chunk}`.split('\n');
+        rest = lines.pop() ?? '';
+        if (rest.length > LARGEST_ANSWER) throw new Error('a line of the answer is too long');
+        yield* lines;
+      }
+      if (rest !== '') yield rest;
+    } catch (cause) {
+      if (signal.aborted || cause instanceof ApiError) throw cause;
+      throw this.#unreachable(cause, false);
+    }
+  }
+
+  /** What an answer that is no success says. */
+  async refusal(answer: IncomingMessage): Promise<ApiError> {
+    const status = answer.statusCode ?? 0;
+    const bytes = (await readAtMost(answer, 1024 * 1024)) ?? Buffer.alloc(0);
+    const { message, problems } = readErrors(bytes.toString('utf8'));
+    if (status === 401) {
+      const said = message === undefined ? '' : `: ${message}`;
+      return new ApiError(status, `${this.url.host} does not know you${said}; ${this.#loginAdvice()}`);
+    }
+    return new ApiError(status, message ?? `${this.url.host} answers with status ${status}`, problems);
+  }
+
+  #loginAdvice(): string {
+    const what = this.#authorization === undefined ? 'log in' : 'log in again';
+    return `${what} by "berth login ${this.url.origin}", or set BERTH_TOKEN`;
+  }
+
+  async #send(
+    method: Method,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const options: RequestOptions = {
+      method,
+      signal,
+      headers: {
+        ...this.headers,
+        accept: 'application/json',
+        ...(payload !== undefined && {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(payload),
+        }),
+      },
+    };
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const { request } = this.url.protocol === 'https:' ? https() : http;
+      const sent = request(this.at(path), options, resolve);
+      sent.once('error', reject);
+      sent.end(payload);
+    });
+    const status = answer.statusCode ?? 0;
+    if (status >= 200 && status < 300) return answer;
+    throw await this.refusal(answer);
+  }
+
+  async #read(answer: IncomingMessage): Promise<string> {
+    const bytes = await readAtMost(answer, LARGEST_ANSWER);
+    if (bytes !== undefined) return bytes.toString('utf8');
+    throw new ApiError(0, `${this.url.host} answers with more than ${LARGEST_ANSWER} bytes`);
+  }
+
+  #unreachable(cause: unknown, isLate: boolean): ApiError {
+    return unreachable(this.url, isLate ? new Error('it does not answer') : cause);
+  }
+}
+
+/** The sentence for a registry that cannot be reached. */
+export function unreachable(url: URL, cause: unknown): ApiError {
+  if (cause instanceof SyntaxError) {
+    return new ApiError(0, `${url.host} does not answer as a Berth registry does`, [], { cause });
+  }
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const isUntrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO/.test(code);
+  const advice = isUntrusted
+    ? `: if its certificate is of a private authority, name that by --ca FILE or BERTH_CA`
+    : '';
+  return new ApiError(0, `${url.host} cannot be reached: ${message}${advice}`, [], { cause });
+}
+
+function readErrors(text: string): { readonly message?: string; readonly problems: readonly Problem[] } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { problems: [] };
+  }
+  const [first] = isJsonObject(value) && Array.isArray(value.errors) ? value.errors : [];
+  if (!isJsonObject(first)) return { problems: [] };
+  const problems = (Array.isArray(first.detail) ? first.detail : []).flatMap((item): readonly Problem[] => {
+    if (!isJsonObject(item) || !Array.isArray(item.path) || typeof item.message !== 'string') return [];
+    const path = item.path.filter((part) => typeof part === 'string' || typeof part === 'number');
+    return [{ path, message: printable(item.message.slice(0, LONGEST_MESSAGE)) }];
+  });
+  const message = typeof first.message === 'string' ? first.message.slice(0, LONGEST_MESSAGE) : undefined;
+  return { problems, ...(message !== undefined && { message: printable(message) }) };
+}

@@ -1,0 +1,24 @@
+import { CredentialFiles } from '../../../oci/distribution/credentials/credential-files.ts';
+import { dockerConfigFile } from '../docker-config.ts';
+
+/**
+ * The Authorization header for a registry, given as `HOST` or `HOST:PORT`: BERTH_TOKEN, which is a personal token, the
+ * secret of a robot, or USER:PASSWORD; otherwise the login that docker keeps. Undefined without either. Throws
+ * DistributionError.
+ */
+export async function authorizationFor(
+  host: string,
+  env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const token = env.BERTH_TOKEN?.trim();
+  if (token) return token.includes(':') ? basic(token) : `Bearer ${token}`;
+  const found = await new CredentialFiles([dockerConfigFile(env)]).find(host, '', signal);
+  if (found?.identityToken) return `Bearer ${found.identityToken}`;
+  if (found?.username === undefined) return undefined;
+  return basic(`${found.username}:${found.password ?? ''}`);
+}
+
+function basic(pair: string): string {
+  return `Basic ${Buffer.from(pair).toString('base64')}`;
+}

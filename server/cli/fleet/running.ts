@@ -1,0 +1,55 @@
+import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { parseImageReference } from '../../../oci/reference.ts';
+import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
+import type { RegistryApi } from './registry-api.ts';
+import { parseFormat, printRows } from './table.ts';
+
+interface RunningView {
+  readonly app: string;
+  readonly release: number;
+  readonly service: string;
+  readonly host: string;
+  readonly instances: number;
+}
+
+const RUNNING: FleetCommand = {
+  usage: 'running DIGEST|IMAGE',
+  options: { format: { type: 'string' } },
+  run: printRunning,
+};
+
+/** `berth running`: which apps and hosts run an image. Exit code 1: none does. */
+export function running(args: readonly string[]): Promise<number> {
+  return runFleetCommand(RUNNING, args);
+}
+
+async function printRunning({ api, option, words: [image = ''] }: FleetInput): Promise<number> {
+  const format = parseFormat(option('format'));
+  const opened = await api();
+  const path = `running?${queryOf(opened, image)}`;
+  const { running: found } = await opened.call<{ running: readonly RunningView[] }>('GET', path);
+  printRows(format, found, [
+    { head: 'APP', cell: ({ app }) => app },
+    { head: 'RELEASE', cell: ({ release }) => String(release) },
+    { head: 'SERVICE', cell: ({ service }) => service },
+    { head: 'HOST', cell: ({ host }) => host },
+    { head: 'INSTANCES', cell: ({ instances }) => String(instances) },
+  ]);
+  return found.length === 0 ? 1 : 0;
+}
+
+/** The image may begin with the registry's own name. Throws ConfigError. */
+function queryOf({ url }: RegistryApi, image: string): URLSearchParams {
+  if (/^sha256:[0-9a-f]{64}$/.test(image)) return new URLSearchParams({ digest: image });
+  let reference: ReturnType<typeof parseImageReference>;
+  try {
+    reference = parseImageReference(image.startsWith(`${url.host}/`) ? image : `${url.host}/${image}`);
+  } catch (cause) {
+    throw new ConfigError(`"${image}" is neither a digest nor an image: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const { digest, repository, tag } = reference;
+  if (digest !== undefined) return new URLSearchParams({ digest });
+  return new URLSearchParams({ repository, tag: tag ?? 'latest' });
+}

@@ -1,0 +1,76 @@
+import type { Host, HostState } from '../../../fleet/host.ts';
+import type { App, Cause, ReleaseState } from '../../../fleet/release.ts';
+import type { AppPhase, InstanceReport } from '../../../fleet/report.ts';
+import type { PinnedImage } from '../../../fleet/service.ts';
+
+/** What the management API answers about the fleet, as JSON has it: times are RFC 3339. */
+export interface HostView extends Pick<Host, 'id' | 'name' | 'labels' | 'draining' | 'facts'> {
+  readonly state: HostState;
+  readonly joinedAt: string;
+  /** Null: it was never heard of. */
+  readonly seenAt: string | null;
+  /** Apps that it last reported about. */
+  readonly apps: readonly string[];
+}
+
+export interface HostTokenView {
+  readonly id: string;
+  readonly token: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly expiresAt: string;
+}
+
+export interface AppView extends Pick<App, 'name' | 'follow' | 'latest'> {
+  /** Null: no release has been healthy yet. */
+  readonly current: number | null;
+  readonly state: ReleaseState;
+  readonly createdAt: string;
+}
+
+export interface InstanceView
+  extends Pick<InstanceReport, 'service' | 'instance' | 'image' | 'release' | 'state' | 'health'> {
+  readonly host: string;
+}
+
+export interface ReleaseView {
+  readonly release: number;
+  readonly state: ReleaseState;
+  readonly cause: Cause;
+  readonly createdAt: string;
+  /** By service. */
+  readonly images: Readonly<Record<string, PinnedImage>>;
+  readonly reason?: string;
+}
+
+export interface RolloutView {
+  readonly release: number;
+  readonly state: ReleaseState;
+  /** Rises with each change. */
+  readonly revision: number;
+  readonly reason?: string;
+  readonly hosts: readonly RolloutHostView[];
+}
+
+export interface RolloutHostView {
+  readonly host: string;
+  /** From 0. */
+  readonly wave?: number;
+  readonly phase?: AppPhase;
+  /** That the phase is about. */
+  readonly release?: number;
+  readonly reason?: string;
+  readonly instances?: readonly InstanceReport[];
+}
+
+/** What a deployment would change. */
+export interface PlanView {
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly services: readonly {
+      readonly service: string;
+      readonly instances: number;
+      readonly change: string;
+    }[];
+  }[];
+  readonly images: Readonly<Record<string, PinnedImage>>;
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiError } from './api-error.ts';
+import { appPath } from './door.ts';
+import type { RegistryApi } from './registry-api.ts';
+import { exitCodeOf, ROLLOUT_EXIT, RolloutProgress } from './rollout-progress.ts';
+import type { ReleaseView, RolloutView } from './views.ts';
+
+/** Seconds of a long poll. */
+const POLL = 25;
+/** Milliseconds before a request that failed is repeated. */
+const PAUSE = 1_000;
+/** Milliseconds that the registry needs beyond the time of its hosts. */
+const MARGIN = 60_000;
+
+export interface WaitTerms {
+  readonly app: string;
+  readonly release: number;
+  /** Milliseconds that a host has. A rollout of which nothing changes for longer is no longer waited for. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Shows a rollout on standard error until it ends, and answers the exit code. The registry may restart meanwhile. Throws
+ * ApiError.
+ */
+export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promise<number> {
+  const { app, release, timeout, signal } = terms;
+  const progress = new RolloutProgress(app, process.stderr);
+  let revision = -1;
+  let changedAt = performance.now();
+  while (performance.now() - changedAt < timeout + MARGIN) {
+    let view: RolloutView;
+    try {
+      view = await currentView(api, terms, revision);
+    } catch (error) {
+      if (signal.aborted) return interrupted(app, release);
+      if (!(error instanceof ApiError && error.mayPass)) throw error;
+      await sleep(PAUSE, undefined, { signal }).catch(() => undefined);
+      continue;
+    }
+    if (view.revision !== revision) changedAt = performance.now();
+    revision = view.revision;
+    progress.show(view);
+    const code = exitCodeOf(view.state);
+    if (code !== undefined) return code;
+  }
+  process.stderr.write(
+    `berth: nothing has changed for ${Math.round((timeout + MARGIN) / 1000)} s; ${goesOn(app, release)}\n`,
+  );
+  return ROLLOUT_EXIT.timeout;
+}
+
+/** The rollout as it is, or the end of the release when another one has taken its place. */
+async function currentView(
+  api: RegistryApi,
+  { app, release, signal }: WaitTerms,
+  revision: number,
+): Promise<RolloutView> {
+  const query = revision < 0 ? '' : `?after=${revision}&wait=${POLL}`;
+  const view = await api.call<RolloutView>('GET', appPath(app, `rollout${query}`), { signal, wait: POLL });
+  if (view.release === release) return view;
+  const path = appPath(app, `releases?limit=1&before=${release + 1}`);
+  const { releases } = await api.call<{ releases: readonly ReleaseView[] }>('GET', path, { signal });
+  const [found] = releases;
+  if (found?.release !== release) throw new ApiError(404, `${app} has no release ${release} any more`);
+  return { ...found, revision: view.revision, hosts: [] };
+}
+
+function interrupted(app: string, release: number): number {
+  process.stderr.write(`\nberth: stopped waiting; ${goesOn(app, release)}\n`);
+  return 130;
+}
+
+function goesOn(app: string, release: number): string {
+  return `release ${release} goes on: see "berth ps ${app}" and "berth history ${app}"`;
+}
