@@ -3,7 +3,7 @@ import { makePersonalToken } from '../administration/make-credential.ts';
 import type { CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, TooManyAttemptsError } from '../errors.ts';
-import { networkOf } from '../limits/network-of.ts';
+import { networkOf, siteOf } from '../limits/network-of.ts';
 import { TokenBuckets } from '../limits/token-buckets.ts';
 import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
 
@@ -45,6 +45,8 @@ export class DeviceLogins {
   readonly #store: DeviceLoginStores;
   readonly #now: () => number;
   readonly #begun = new TokenBuckets({ burst: 20, interval: 5_000 });
+  /** Of all networks of an IPv6 site: those of one customer cannot fill the list, from which others would be dropped. */
+  readonly #begunInSites = new TokenBuckets({ burst: 100, interval: 1_000 });
   readonly #polls = new TokenBuckets({ burst: 3, interval: POLL_INTERVAL * 1000 - 500 });
   readonly #guesses = new TokenBuckets({ burst: 20, interval: 15_000 });
 
@@ -56,8 +58,12 @@ export class DeviceLogins {
   /** `client` is what the terminal calls itself. Throws TooManyAttemptsError. */
   async begin(client: string, remote: string | undefined): Promise<BegunDeviceLogin> {
     const network = networkOf(remote);
-    refuseWaiting(this.#begun.wait(network));
+    const site = siteOf(remote);
+    refuseWaiting(
+      Math.max(this.#begun.wait(network), site === undefined ? 0 : this.#begunInSites.wait(site)),
+    );
     this.#begun.take(network);
+    if (site !== undefined) this.#begunInSites.take(site);
     const deviceCode = makeSecret('dev');
     const userCode = makeUserCode();
     const now = this.#now();
@@ -132,10 +138,19 @@ function refuseWaiting(milliseconds: number): void {
 function makeUserCode(): string {
   let code = '';
   while (code.length < CODE_LENGTH) code += LETTERS[randomInt(LETTERS.length)];
-  return `${code.slice(0, CODE_LENGTH / 2)}-${code.slice(CODE_LENGTH / 2)}`;
+  return formatUserCode(code);
 }
 
-/** However the person writes it. */
+/** Returns the letters of a code, however somebody has written it, as terminals show them. */
+export function formatUserCode(text: string): string {
+  const letters = lettersOf(text);
+  return `${letters.slice(0, CODE_LENGTH / 2)}-${letters.slice(CODE_LENGTH / 2)}`;
+}
+
 function hashUserCode(userCode: string): string {
-  return hashSecret(`user code ${userCode.toUpperCase().replace(/[^A-Z]/g, '')}`);
+  return hashSecret(`user code ${lettersOf(userCode)}`);
+}
+
+function lettersOf(userCode: string): string {
+  return userCode.toUpperCase().replace(/[^A-Z]/g, '');
 }

@@ -1,13 +1,19 @@
 import type { Middleware } from 'koa';
-import { DEVICE_LOGIN_LIFE, type DeviceLogins, POLL_INTERVAL } from '../../auth/sessions/device-logins.ts';
+import {
+  DEVICE_LOGIN_LIFE,
+  type DeviceLogins,
+  formatUserCode,
+  POLL_INTERVAL,
+} from '../../auth/sessions/device-logins.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
+import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { answerPage } from './answer-page.ts';
 import { readForm, readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
-import { ownOrigin } from './own-origin.ts';
+import { isCrossSite, ownOrigin } from './own-origin.ts';
 import { requireSession, sessionOf } from './session-of.ts';
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -27,6 +33,9 @@ const REFUSALS = {
 export function addDeviceRoutes(router: RequestRouter, devices: DeviceLogins): void {
   router.post('/device', async (ctx) => {
     const page = `${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/device`;
+    // Pages of other sites could use up what the networks of their visitors may begin.
+    if (isCrossSite(ctx))
+      throw new RegistryError('DENIED', 'a page of another site cannot log in a terminal');
     const client = labelOf((await readForm(ctx)).get('client_name'));
     const { deviceCode, userCode } = await devices.begin(client, ctx.state.origin.remote);
     const body = {
@@ -84,16 +93,18 @@ export function addDevicePages(
       return;
     }
     const { client } = await devices.find(code, session.name);
+    // What else a link holds beside the letters is nobody's but its writer's.
+    const shown = formatUserCode(code);
     answerPage(
       ctx,
       200,
       'A terminal asks',
       html`<h1>A terminal asks to log in as ${session.name}</h1>
-<p>It calls itself <strong id="client">${client}</strong> and must show the code <strong id="user-code">${code}</strong>.
+<p>It calls itself <strong id="client">${client}</strong> and must show the code <strong id="user-code">${shown}</strong>.
 Say yes only if you have run <code>berth login</code> there just now, and the code is the same: it gets a token that
 may do what you may.</p>
 <form id="confirm" method="post" action="${pathPrefix}/auth/device/answer">${sessionField(session.secret)}
-<input type="hidden" name="user_code" value="${code}">
+<input type="hidden" name="user_code" value="${shown}">
 <button name="says" value="yes">Yes, log it in</button> <button name="says" value="no">No</button></form>`,
     );
   });

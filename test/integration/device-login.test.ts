@@ -105,6 +105,34 @@ describe('logins of terminals', async () => {
     assert.deepEqual((await poll(begun)).json, { error: 'authorization_pending' });
   });
 
+  test('the page shows the letters of a code, and nothing that a link has beside them', async () => {
+    const { user_code: code, verification_uri: page } = await begin();
+    const written = `${code.toLowerCase()} 1, \u0434\u0430 <1>`;
+    const { status, text } = await ada.send(`${page}?user_code=${encodeURIComponent(written)}`);
+    assert.equal(status, 200);
+    assert.equal(/id="user-code">([^<]*)</.exec(text)?.[1], code);
+    assert.doesNotMatch(text, /\u0434\u0430/);
+    assert.equal(/name="user_code" value="([^"]*)"/.exec(text)?.[1], code);
+  });
+
+  test('pages of other sites begin no logins, and the networks of one site not many', async (t) => {
+    standStill(t);
+    const form = { client_name: 'x' };
+    for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+      assert.equal((await terminal.send(`${registry.url}/auth/device`, form, headers)).status, 403);
+    }
+    const devices = new DeviceLogins(store);
+    const beginIn = (site: string, count: number) =>
+      Promise.allSettled(
+        Array.from({ length: count }, (_, index) => devices.begin('x', `${site}:${index.toString(16)}::1`)),
+      );
+    const begun = await beginIn('2001:db8:1', 150);
+    assert.equal(begun.filter(({ status }) => status === 'fulfilled').length, 100);
+    const refused = begun.find((one) => one.status === 'rejected');
+    assert.equal(refused?.reason.code, 'TOO_MANY_ATTEMPTS');
+    assert.equal((await beginIn('2001:db8:2', 1))[0]?.status, 'fulfilled');
+  });
+
   test('codes cannot be tried out', async (t) => {
     standStill(t);
     await registry.addUser('mallory');
