@@ -9,9 +9,12 @@ import type { UnpackOptions } from '../unpack-archive.ts';
 import { type FetchedCommit, fetchCommit } from './fetch-commit.ts';
 import { type GitClient, gitAccess } from './git-access.ts';
 import type { GitUrl } from './git-url.ts';
-import { GitError, type GitPlace, gitOutput } from './run-git.ts';
+import { GitError, type GitPlace, gitOutput, runGit } from './run-git.ts';
 import { refuseLargeCommit, settleFiles } from './settle-files.ts';
+import { whileWithin } from './watch-size.ts';
 
+/** Submodules within submodules. */
+const MAX_DEPTH = 20;
 /** Milliseconds that a fetch may take. */
 const TIMEOUT = 600_000;
 
@@ -45,7 +48,9 @@ export async function gitFiles(
       const keepsHistory = url.keepsHistory === true && url.folder === '';
       const separate = keepsHistory ? {} : { GIT_DIR: join(folder, 'git'), GIT_WORK_TREE: files };
       const place: GitPlace = { folder, files, limit: limits.size, env: { ...access.env, ...separate } };
-      const { commit, name } = await checkedOut(place, url, keepsHistory, limits, signal);
+      const { commit, name } = await whileWithin(folder, limits, signal, (watched) =>
+        checkedOut(place, url, keepsHistory, limits, watched),
+      );
       const root = await folderOf(files, url.folder);
       const history = keepsHistory ? `${url.shown} ${name ?? ''} ${commit}` : undefined;
       return { tree: new FolderTree(root, release), history };
@@ -76,12 +81,51 @@ async function checkedOut(
   const { commit } = fetched;
   await refuseLargeCommit(place, commit, limits, signal);
   await run('checkout', '--quiet', '--detach', commit);
-  const modules = url.takesSubmodules ? await run('ls-tree', '--name-only', commit, '--', '.gitmodules') : '';
-  if (modules !== '') await run('submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1');
+  const hasModules = url.takesSubmodules && (await takeSubmodules(place, '', signal));
   const time = Number(await run('show', '--no-patch', '--format=%ct', commit));
-  if (keepsHistory) await tidyHistory(place, url, modules !== '', signal);
+  if (keepsHistory) await tidyHistory(place, url, hasModules, signal);
   await settleFiles(place.files, { time, limits, keepsHistory }, signal);
   return fetched;
+}
+
+/**
+ * Checks out the submodules of what is checked out in a folder, and theirs, each before the next is fetched: git itself fetches all first, and
+ * runs some processes for each level at the same time. Answers whether there are any. Throws GitError.
+ */
+async function takeSubmodules(
+  place: GitPlace,
+  folder: string,
+  signal: AbortSignal,
+  depth = 1,
+): Promise<boolean> {
+  const { GIT_DIR: _, GIT_WORK_TREE: __, ...env } = place.env;
+  const files = await folderOf(place.files, folder);
+  const here = folder === '' ? place : { ...place, files, env };
+  const run = (...args: readonly string[]) => gitOutput(here, args, signal);
+  if ((await run('ls-tree', '--name-only', 'HEAD', '--', '.gitmodules')) === '') return false;
+  if (depth > MAX_DEPTH) throw new GitError(`it has submodules within submodules, deeper than ${MAX_DEPTH}`);
+  for (const name of await submodulesOf(here, signal)) {
+    await run('submodule', '--quiet', 'update', '--init', '--depth=1', '--', `:(literal)${name}`);
+    // Without it git would take the repository above.
+    const isHere = (await lstat(join(files, name, '.git')).catch(() => undefined)) !== undefined;
+    if (isHere) await takeSubmodules(place, folder === '' ? name : `${folder}/${name}`, signal, depth + 1);
+  }
+  return true;
+}
+
+/** The paths of the commits of other repositories. */
+async function submodulesOf(place: GitPlace, signal: AbortSignal): Promise<readonly string[]> {
+  const paths: string[] = [];
+  let rest = '';
+  for await (const chunk of runGit(place, ['ls-tree', '-r', '-z', 'HEAD'], signal)) {
+    const entries = (rest + chunk.toString('latin1')).split('\0');
+    rest = entries.pop() ?? '';
+    for (const entry of entries) {
+      if (!entry.startsWith('160000 ')) continue;
+      paths.push(Buffer.from(entry.slice(entry.indexOf('\t') + 1), 'latin1').toString('utf8'));
+    }
+  }
+  return paths;
 }
 
 /** Leaves in `.git` nothing that is of this host or of this minute. */

@@ -16,8 +16,8 @@ const PASSED_ON = [
 ];
 /** What it says after the reason. */
 const ADVICE = /^(?:Please make sure you have the correct access rights|and the repository exists\.)/;
-/** Bytes of an answer that is read as a whole, such as the references of a repository. */
-const LARGEST_ANSWER = 32 << 20;
+/** Bytes of an answer that is read as a whole, and worked through in one turn of the event loop. */
+const LARGEST_ANSWER = 1 << 20;
 /** Bytes of its complaints that are kept. */
 const COMPLAINT = 2_000;
 
@@ -93,7 +93,7 @@ export async function gitOutput(
     length += chunk.length;
     if (length > LARGEST_ANSWER) {
       throw new GitError(
-        `git answers more than ${LARGEST_ANSWER} bytes: the repository has too many references`,
+        `git answers more than ${LARGEST_ANSWER} bytes: the repository has too many references of one name`,
       );
     }
     chunks.push(chunk);
