@@ -22,7 +22,7 @@ import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
-import { pointedAt, pointTags, recordTagsOf } from './tags.ts';
+import { pointedAt, pointTags, recordTagsOf, trimHistory } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
@@ -127,6 +127,7 @@ export class KnexManifests implements ManifestCatalog {
         .pluck('name');
       if (by !== undefined && tags.length > MOST_TAGS_DELETED) throw tooManyTags(digest);
       await recordTagsOf(trx, id, digest, by);
+      await trimHistory(trx, id, tags);
       await trx('tags').where(referring).delete();
       const row = await trx('manifests').where({ repository_id: id, digest }).first('media_type');
       if (row === undefined) return false;

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { Pace } from '../../lib/sync/pace.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
@@ -14,6 +15,8 @@ import { recordWrite } from './write-record.ts';
 
 /** Changes that are kept of each tag. */
 const HISTORY_KEPT = 100;
+/** Tags whose history is trimmed before other work gets its turn. */
+const TRIMMED_AT_ONCE = 20;
 
 /** Tags: names of manifests within a repository. */
 export class KnexTags implements TagCatalog {
@@ -138,11 +141,25 @@ async function recordChange(
   await trx('tag_history').insert(change);
   if (before === undefined) return;
   await touchLinks(trx, repositoryId, [before]);
-  const oldest = trx('tag_history')
-    .where(tag)
-    .orderBy('id', 'desc')
-    .offset(HISTORY_KEPT)
-    .limit(1)
-    .select('id');
-  await trx('tag_history').where(tag).where('id', '<=', oldest).delete();
+  await trimHistory(trx, repositoryId, [name]);
+}
+
+/** Deletes the oldest changes of tags, beyond those that are kept. */
+export async function trimHistory(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  names: readonly string[],
+): Promise<void> {
+  const pace = new Pace(TRIMMED_AT_ONCE);
+  for (const name of names) {
+    const tag = { repository_id: repositoryId, name };
+    const oldest = trx('tag_history')
+      .where(tag)
+      .orderBy('id', 'desc')
+      .offset(HISTORY_KEPT)
+      .limit(1)
+      .select('id');
+    await trx('tag_history').where(tag).where('id', '<=', oldest).delete();
+    await pace.after(1);
+  }
 }

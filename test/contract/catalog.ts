@@ -558,6 +558,13 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         const kept = await digestsOf('v1', 1_000);
         assert.ok(kept.length >= 100 && kept.length <= 102, `${kept.length}`);
         assert.equal(kept[0], digestOf('two'));
+        // As a pipeline that pushes under one tag and deletes what it has pushed.
+        for (let round = 0; round < 75; round += 1) {
+          await put('team/app', 'three', 'v3');
+          await catalog.manifests.delete('team/app', digestOf('three'));
+        }
+        const deleted = await digestsOf('v3', 1_000);
+        assert.ok(deleted.length >= 100 && deleted.length <= 102, `${deleted.length}`);
       });
     });
 
