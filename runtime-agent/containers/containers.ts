@@ -119,25 +119,24 @@ export interface Containers {
   list(): Promise<readonly ContainerInfo[]>;
 }
 
-/** The limits that `docker update` changes. Absent fields keep their values. */
-export type ResourceChanges = Partial<
-  Pick<
-    HostConfig,
-    | 'CpuShares'
-    | 'CpuPeriod'
-    | 'CpuQuota'
-    | 'CpuRealtimePeriod'
-    | 'CpuRealtimeRuntime'
-    | 'CpusetCpus'
-    | 'CpusetMems'
-    | 'Memory'
-    | 'MemoryReservation'
-    | 'MemorySwap'
-    | 'NanoCpus'
-    | 'PidsLimit'
-    | 'RestartPolicy'
-  >
-> & {
+/** Fields of HostConfig that `docker update` changes; 0 and '' leave them as they are. */
+export const CHANGEABLE_NUMBERS = [
+  'CpuPeriod',
+  'CpuQuota',
+  'CpuRealtimePeriod',
+  'CpuRealtimeRuntime',
+  'CpuShares',
+  'Memory',
+  'MemoryReservation',
+  'MemorySwap',
+  'NanoCpus',
+] as const;
+export const CHANGEABLE_TEXTS = ['CpusetCpus', 'CpusetMems'] as const;
+
+type Changeable = (typeof CHANGEABLE_NUMBERS)[number] | (typeof CHANGEABLE_TEXTS)[number];
+
+/** What `docker update` changes. Absent fields keep their values. */
+export type ResourceChanges = Partial<Pick<HostConfig, Changeable | 'PidsLimit' | 'RestartPolicy'>> & {
   /** 10 to 1000. */
   readonly BlkioWeight?: number;
 };

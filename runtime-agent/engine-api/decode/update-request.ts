@@ -1,21 +1,8 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { ResourceChanges } from '../../containers/containers.ts';
+import { CHANGEABLE_NUMBERS, CHANGEABLE_TEXTS, type ResourceChanges } from '../../containers/containers.ts';
 import { isEmpty } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
 
-const NUMBERS = [
-  'BlkioWeight',
-  'CpuPeriod',
-  'CpuQuota',
-  'CpuRealtimePeriod',
-  'CpuRealtimeRuntime',
-  'CpuShares',
-  'Memory',
-  'MemoryReservation',
-  'MemorySwap',
-  'NanoCpus',
-] as const;
-const TEXTS = ['CpusetCpus', 'CpusetMems'] as const;
 /** Limits that only a new container can have. */
 const OF_NEW_CONTAINERS = [
   'BlkioDeviceReadBps',
@@ -53,8 +40,10 @@ export function decodeUpdateRequest(body: JsonFields, hasPids = true): UpdateReq
       `${name} of a container that exists cannot be changed by berth-agent: make a new container`,
     );
   }
-  const numbers = NUMBERS.map((name) => [name, body.integer(name)] as const);
-  const texts = TEXTS.map((name) => [name, body.string(name)] as const);
+  const numbers = ([...CHANGEABLE_NUMBERS, 'BlkioWeight'] as const).map(
+    (name) => [name, body.integer(name)] as const,
+  );
+  const texts = CHANGEABLE_TEXTS.map((name) => [name, body.string(name)] as const);
   const policy = body.fields('RestartPolicy');
   const name = policy.string('Name');
   const retries = policy.integer('MaximumRetryCount');
