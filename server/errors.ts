@@ -1,4 +1,6 @@
 import { AuthError, type AuthErrorCode, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
+import { AppError } from '../fleet/app-store.ts';
+import { ComposeError } from '../fleet/compose/compose-error.ts';
 import { HostError } from '../fleet/host-store.ts';
 import { HostInputError } from '../fleet/read-host.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
@@ -40,6 +42,8 @@ type ServerErrorKind =
   | 'TEXT_REFUSED'
   | 'TOO_MANY_BODIES'
   | 'TOO_MANY_CONNECTIONS'
+  | 'APP_CHANGED'
+  | 'APP_REFUSED'
   | 'TOO_MANY_REQUESTS'
   | 'UNAUTHORIZED'
   | 'UNKNOWN'
@@ -53,6 +57,8 @@ export type ErrorKind = ServerErrorKind | OciErrorCode | StorageErrorCode | Auth
  */
 export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
+  APP_CHANGED: { code: 'CHANGED', status: 409, message: 'somebody else changed the app' },
+  APP_REFUSED: { code: 'APP_INVALID', status: 422, message: 'the app cannot be deployed' },
   // 405, as the specification has it for a blob that cannot be deleted.
   BLOB_IN_USE: { code: 'UNSUPPORTED', status: 405, message: 'a manifest needs the blob' },
   BLOB_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the blob is too large' },
@@ -257,6 +263,12 @@ function asRegistryError(error: unknown): RegistryError {
     const wait = isTooMuch ? { 'Retry-After': String(error.retryAfter) } : {};
     return new RegistryError(error.code, error.message, { cause: error, headers: wait });
   }
+  if (error instanceof ComposeError) {
+    const { message, problems } = error;
+    return new RegistryError('APP_REFUSED', message, { cause: error, detail: { problems } });
+  }
+  if (error instanceof AppError)
+    return new RegistryError(APP_KINDS[error.code], error.message, { cause: error });
   if (error instanceof HostError)
     return new RegistryError(HOST_KINDS[error.code], error.message, { cause: error });
   if (error instanceof HostInputError) {
@@ -268,6 +280,13 @@ function asRegistryError(error: unknown): RegistryError {
   if (error instanceof TextRefusedError) return new RegistryError(error.code, undefined, { cause: error });
   return new RegistryError('UNKNOWN', undefined, { cause: error });
 }
+
+const APP_KINDS: Readonly<Record<AppError['code'], ErrorKind>> = {
+  changed: 'APP_CHANGED',
+  'image-gone': 'APP_CHANGED',
+  'too-many': 'SETTING_INVALID',
+  unknown: 'ENTRY_UNKNOWN',
+};
 
 const HOST_KINDS: Readonly<Record<HostError['code'], ErrorKind>> = {
   unknown: 'ENTRY_UNKNOWN',

@@ -10,8 +10,10 @@ import { ConfigError } from '../lib/settings/config-error.ts';
 import { followRequest, type WorkUnderWay } from '../lib/watchdog/work-under-way.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
+import { SecretsKey } from '../storage/fleet/secrets-key.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
+import { SharedDuty } from './background/shared-duty.ts';
 import { startBackgroundWork } from './background-work.ts';
 import { createCachedResponses, createRequestHandler } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
@@ -52,6 +54,9 @@ const LOG_SAMPLING = {
   refusals: { always: 50, oneIn: 100 },
   others: { always: 200, oneIn: 100 },
 };
+
+/** Time after which another registry drives the rollouts of one that was killed, ms. */
+const ROLLOUTS_LEASE = 5_000;
 
 /** Minimum shutdown time, ms: the database or the storage may not respond. Answered requests are durable already. */
 const CLOSING_TIME = 5_000;
@@ -111,7 +116,17 @@ export async function startRegistry(
   const metrics = new MetricSet();
   const fleet =
     hostTokens &&
-    (await openFleet({ storage, tokens: hostTokens, metrics, log, certificate: () => current }));
+    (await openFleet({
+      storage,
+      secretsKey: new SecretsKey(config.secretsKey),
+      ...(config.database !== undefined && {
+        duty: new SharedDuty(catalog.garbage, 'rollouts', ROLLOUTS_LEASE),
+      }),
+      tokens: hostTokens,
+      metrics,
+      log,
+      certificate: () => current,
+    }));
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
     ...COMMON_HEADERS,
     ...REGISTRY_HEADERS,
@@ -170,6 +185,7 @@ export async function startRegistry(
       isReady: async () => !server.leaving && !storage.device.failed && (await canBeRead(version)),
     },
     registry: {
+      ...(fleet && { pushed: fleet.pushed }),
       access,
       answers,
       blobBodies: new BlobBodies(blobs, sender),

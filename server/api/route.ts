@@ -12,6 +12,7 @@ import {
   type Schema,
 } from './schema.ts';
 
+/** Bytes of a body unless its route declares another limit. */
 const LARGEST_BODY = 64 * 1024;
 
 /** Fields that may hold secrets: an address may too. */
@@ -57,6 +58,8 @@ interface Declaration<Path extends string, Query extends Fields, Body extends Fi
   readonly path: Path;
   readonly query?: Query;
   readonly body?: ObjectSchema<Body>;
+  /** Maximum size of the body, bytes; 64 KiB unless given. */
+  readonly bodyLimit?: number;
   readonly answer?: Schema<Answer>;
   handle(request: RouteRequest<Path, Query, Body>): Promise<NoInfer<Answer>> | NoInfer<Answer>;
 }
@@ -117,7 +120,7 @@ export function route<
   Body extends Fields = NoFields,
   Answer = void,
 >(declaration: Declaration<Path, Query, Body, Answer> & Described<Path>): Route {
-  const { answer, body, params = {}, path, query = {} as Query } = declaration;
+  const { answer, body, bodyLimit, params = {}, path, query = {} as Query } = declaration;
   const terms: RouteTerms = declaration;
   return {
     ...terms,
@@ -132,7 +135,7 @@ export function route<
         ctx,
         params: ctx.params as RouteRequest<Path, Query, Body>['params'],
         query: readQuery(ctx, query),
-        body: body === undefined ? ({} as ObjectOf<Body>) : await readBody(ctx, body),
+        body: body === undefined ? ({} as ObjectOf<Body>) : await readBody(ctx, body, bodyLimit),
       };
       const found = await declaration.handle(request);
       if (answer !== undefined) answerJson(ctx, terms.status ?? 200, found);
@@ -160,8 +163,9 @@ export function parseParameter(value: string, { type }: JsonSchema): unknown {
 async function readBody<Body extends Fields>(
   ctx: RequestContext,
   { fields }: ObjectSchema<Body>,
+  limit = LARGEST_BODY,
 ): Promise<ObjectOf<Body>> {
-  const body = readFields(fields, await objectOf(ctx));
+  const body = readFields(fields, await objectOf(ctx, limit));
   ctx.state.asked = withoutSecrets(fields, body);
   return body;
 }
@@ -174,9 +178,9 @@ export function withoutSecrets(fields: Fields, body: object): Readonly<Record<st
   );
 }
 
-async function objectOf(ctx: RequestContext): Promise<object> {
-  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, LARGEST_BODY);
-  if (bytes === undefined) throw new SettingInvalidError(`the body has more than ${LARGEST_BODY} bytes`);
+async function objectOf(ctx: RequestContext, limit: number): Promise<object> {
+  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, limit);
+  if (bytes === undefined) throw new SettingInvalidError(`the body has more than ${limit} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));

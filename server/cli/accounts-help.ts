@@ -79,8 +79,8 @@ Usage: berth webhook list
        berth webhook remove NAME                     with its waiting events
        berth webhook test NAME [--webhook-private on]  send an event of the type berth.test now
 
-  --event EVENT         push or delete (of manifests and tags), mount (of a blob) or pull (some of them); repeat it for
-                        more (default: push, delete and mount)
+  --event EVENT         push or delete (of manifests and tags), mount (of a blob), pull (some of them) or rollout (the end
+                        of one of an app); repeat it for more (default: push, delete and mount)
   --repository PATTERN  which repositories, such as team/* (default: all)
   --secret-stdin        sign with the secret on standard input; otherwise one is made and printed
 A receiver checks X-Berth-Signature-256: "sha256=" and the HMAC-SHA256 in hexadecimal digits, under the secret, of

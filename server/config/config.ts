@@ -44,6 +44,8 @@ export interface Config {
   readonly metrics?: ListenAddress;
   /** Absolute path of the folder that holds everything that is not kept elsewhere. */
   readonly data: string;
+  /** Absolute path of the key that seals the secrets of apps. */
+  readonly secretsKey: string;
   /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
   readonly database?: string;
   /** Where blobs lie; absent: in the data folder. */
@@ -115,6 +117,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   return Object.freeze({
     listen: parseListen(settings.listen ?? '127.0.0.1:5000'),
     data: resolve(data),
+    secretsKey: resolve(settings.secretsKey ?? join(data, 'secrets.key')),
     auth,
     tokens: parseTokenConfig(
       {

@@ -104,6 +104,12 @@ export const SETTINGS = {
     'off',
   ),
   auditRetention: text('audit-retention', 'TIME', 'how long the audit log is kept', '90d'),
+  secretsKey: text(
+    'secrets-key',
+    'FILE',
+    'key that seals the secrets of apps, made with the first one; registries over one database need the same file',
+    'secrets.key in the data folder',
+  ),
   accountCopies: text(
     'account-copies',
     'on|off',

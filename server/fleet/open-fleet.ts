@@ -1,18 +1,28 @@
 import type { Logger } from 'pino';
 import { HOST_STATES } from '../../fleet/host.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
 import type { Route } from '../api/route.ts';
+import type { SharedDuty } from '../background/shared-duty.ts';
 import type { OpenedStorage } from '../open-storage.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { privateAuthority } from '../tls/private-authority.ts';
+import { appRoutes } from './app-routes.ts';
+import { Deployments } from './deployments.ts';
 import type { FleetDependencies } from './fleet-router.ts';
 import { FleetSignals } from './fleet-signals.ts';
+import { FollowPushes } from './follow-pushes.ts';
 import { HostHub } from './host-hub.ts';
 import { hostRoutes } from './host-routes.ts';
 import type { HostTokens } from './host-tokens.ts';
+import { RolloutDriver } from './rollout-driver.ts';
+import { createTellEnd } from './tell-end.ts';
 
 export interface FleetParts {
-  readonly storage: Pick<OpenedStorage, 'catalog' | 'hosts'>;
+  readonly storage: Pick<OpenedStorage, 'apps' | 'blobs' | 'catalog' | 'hosts'>;
+  readonly secretsKey: SecretsKey;
+  /** Which of several registries drives the rollouts; absent if there is one. */
+  readonly duty?: SharedDuty;
   readonly tokens: HostTokens;
   readonly metrics: MetricSet;
   readonly log: Logger;
@@ -24,15 +34,37 @@ export interface FleetParts {
 export interface OpenedFleet extends FleetDependencies {
   /** Of the management API. */
   readonly routes: readonly Route[];
-  /** Serves the connections of hosts until `signal` aborts; resolves then. */
+  /** A manifest was pushed by these tags. */
+  pushed(repository: string, tags: readonly string[], by: string): void;
+  /** Serves the connections of hosts and drives rollouts until `signal` aborts; resolves then. */
   keep(signal: AbortSignal): Promise<void>;
   /** Sends all hosts to another process. Resolves when that is recorded. */
   close(): Promise<void>;
 }
 
-export function openFleet({ storage, tokens, metrics, log, certificate }: FleetParts): OpenedFleet {
+export function openFleet({
+  storage,
+  secretsKey,
+  duty,
+  tokens,
+  metrics,
+  log,
+  certificate,
+}: FleetParts): OpenedFleet {
   const { catalog, hosts } = storage;
+  const { apps, blobs } = storage;
   const signals = new FleetSignals();
+  const deployments = new Deployments({ apps, hosts, stores: { catalog, blobs }, signals });
+  const follow = new FollowPushes(apps, deployments, log);
+  const driver = new RolloutDriver({
+    apps,
+    hosts,
+    secretsKey,
+    signals,
+    log,
+    ...(duty && { duty }),
+    onEnd: createTellEnd(catalog.audit, catalog.webhooks),
+  });
   const hub = new HostHub({ hosts, signals, audit: catalog.audit, log });
   exposeHosts(metrics, hub);
   const authority = async () => {
@@ -45,8 +77,16 @@ export function openFleet({ storage, tokens, metrics, log, certificate }: FleetP
     hub,
     signals,
     tokens,
-    routes: hostRoutes({ hosts, hub, signals, authority }),
-    keep: (signal) => hub.keep(signal),
+    routes: [
+      ...hostRoutes({ hosts, hub, signals, authority }),
+      ...appRoutes({ apps, hosts, catalog, deployments, secretsKey, signals }),
+    ],
+    pushed: (repository, tags, by) => {
+      for (const tag of tags) follow.pushed({ repository, tag, by });
+    },
+    keep: async (signal) => {
+      await Promise.all([hub.keep(signal), driver.run(signal), follow.keep(signal)]);
+    },
     close: () => {
       closed ??= hub.close();
       return closed;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { nameOf } from '../../auth/access/identity.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../oci/digest.ts';
@@ -77,6 +78,7 @@ export function addManifestWriteRoutes(router: RequestRouter, dependencies: Regi
       },
       ctx.state.signal,
     );
+    dependencies.pushed?.(repository, tags, nameOf(ctx.state.identity) ?? '');
     if (tags.length > 0) await recordDescription(dependencies, repository, manifest);
     answerEmpty(ctx, 201, {
       Location: registryPath(ctx, `${repository}/manifests/${digest}`),

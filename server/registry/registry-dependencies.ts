@@ -16,6 +16,8 @@ export interface RegistryDependencies {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;
+  /** Called after a manifest was pushed by these tags; absent: nobody follows tags. */
+  readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
   readonly manifestCache: ManifestCache;

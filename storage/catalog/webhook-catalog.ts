@@ -1,6 +1,6 @@
 import type { AuditEntry } from './audit-catalog.ts';
 
-export const WEBHOOK_EVENTS = ['push', 'delete', 'mount', 'pull'] as const;
+export const WEBHOOK_EVENTS = ['push', 'delete', 'mount', 'pull', 'rollout'] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 /** Somebody who is told of what happens in the repositories of a pattern. */
@@ -40,6 +40,10 @@ export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | '
   readonly repository: string;
   /** RFC 3339. */
   readonly at: string;
+  /** Of `rollout`: the number of the release, how it ended, and why it failed. */
+  readonly release?: number;
+  readonly state?: string;
+  readonly reason?: string;
   /** How many alike it stands for: pulls are sampled. */
   readonly count: number;
 }

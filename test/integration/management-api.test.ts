@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { type AppRoutesDependencies, appRoutes } from '../../server/fleet/app-routes.ts';
 import { type HostRoutesDependencies, hostRoutes } from '../../server/fleet/host-routes.ts';
 import {
   createManagementRouter,
@@ -67,12 +68,9 @@ async function call(authorization: string, method: string, path: string, body?: 
 }
 
 test('openapi.json has the routes of the server, and no others', async () => {
+  const fleet = [...hostRoutes({} as HostRoutesDependencies), ...appRoutes({} as AppRoutesDependencies)];
   const router = createManagementRouter(
-    {
-      store: registry.store,
-      catalog: {},
-      fleet: hostRoutes({} as HostRoutesDependencies),
-    } as unknown as ManagementDependencies,
+    { store: registry.store, catalog: {}, fleet } as unknown as ManagementDependencies,
     '',
   );
   const routes = router.stack

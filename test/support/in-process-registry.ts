@@ -67,6 +67,7 @@ export async function startInProcessRegistry(
     {
       listen: { host: '127.0.0.1', port: 0 },
       data: folder,
+      secretsKey: join(folder, 'secrets.key'),
       auth: 'none',
       tokens: OWN_TOKENS,
       logLevel: 'info',

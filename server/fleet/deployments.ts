@@ -1,0 +1,377 @@
+import { AppError, type AppStore, type NewRelease } from '../../fleet/app-store.ts';
+import { secretsOf, serviceHash } from '../../fleet/app-target.ts';
+import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-error.ts';
+import { readApp } from '../../fleet/compose/read-app.ts';
+import { describeConstraint } from '../../fleet/constraints.ts';
+import { publishedPorts, routeOf } from '../../fleet/eligibility.ts';
+import type { HostStore } from '../../fleet/host-store.ts';
+import { place } from '../../fleet/placement.ts';
+import type { App, Cause, Placement, Release } from '../../fleet/release.ts';
+import { type Rollout, startRollout } from '../../fleet/rollout.ts';
+import type { AppSpec, LabelConstraint, PinnedImage } from '../../fleet/service.ts';
+import type { FleetSignals } from './fleet-signals.ts';
+import { type PinStores, pinImages } from './pin-images.ts';
+import { type HostUse, placementHosts, rolloutHosts } from './seen-hosts.ts';
+
+/** Time that a host has for a release unless the person who deploys says otherwise, ms. */
+export const USUAL_TIMEOUT = 5 * 60 * 1000;
+/** Label that a restart gives to the instances that it replaces. */
+const RESTARTED = 'io.berth.restarted';
+
+export interface DeploymentsOptions {
+  readonly apps: AppStore;
+  readonly hosts: HostStore;
+  readonly stores: PinStores;
+  readonly signals: FleetSignals;
+  readonly now?: () => number;
+}
+
+/** Who changes an app, and how long each host has for it. */
+export interface ChangeTerms {
+  readonly by: string;
+  /** Ms; USUAL_TIMEOUT unless given. */
+  readonly timeout?: number;
+}
+
+export interface DeployRequest extends ChangeTerms {
+  readonly app: string;
+  /** A Compose file after interpolation. */
+  readonly compose: unknown;
+  /** Absent: as the app has it. */
+  readonly on?: readonly LabelConstraint[];
+  /** Absent: as the app has it. */
+  readonly follow?: boolean;
+  readonly ownNames: readonly string[];
+  readonly mayPull: (repository: string) => boolean;
+}
+
+/** What a release changes on a host. */
+export interface PlannedHost {
+  readonly host: string;
+  readonly services: readonly {
+    readonly service: string;
+    readonly instances: number;
+    readonly change: 'start' | 'replace' | 'keep' | 'stop';
+  }[];
+}
+
+export interface Plan {
+  readonly hosts: readonly PlannedHost[];
+  readonly images: Readonly<Record<string, PinnedImage>>;
+}
+
+/** All of a release that a change of an app decides. */
+interface Change extends ChangeTerms {
+  readonly app: string;
+  readonly found: App | undefined;
+  readonly spec: AppSpec;
+  readonly images: Readonly<Record<string, PinnedImage>>;
+  readonly platforms: ReadonlyMap<string, readonly string[] | undefined>;
+  readonly secrets: Readonly<Record<string, number>>;
+  readonly cause: Cause;
+  readonly on?: readonly LabelConstraint[];
+  readonly follow?: App['follow'];
+  /** Whether the jobs of the release run. */
+  readonly jobs: boolean;
+  readonly atOnce: boolean;
+}
+
+/**
+ * Makes releases: checks all that can be checked before anything changes, then records the release together with its
+ * rollout, which RolloutDriver carries out.
+ */
+export class Deployments {
+  readonly #options: DeploymentsOptions;
+
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws ComposeError, AppError. */
+  async deploy(request: DeployRequest): Promise<Release> {
+    return this.#release(await this.#readDeploy(request));
+  }
+
+  /** Tells what `deploy` would change. Throws as it does. */
+  async plan(request: DeployRequest): Promise<Plan> {
+    const change = await this.#readDeploy(request);
+    const { placements, before, hosts } = await this.#place(change);
+    const { found, images, secrets, spec } = change;
+    const current =
+      found?.current === undefined
+        ? undefined
+        : await this.#options.apps.findRelease(found.name, found.current);
+    const names = new Map(hosts.map(({ id, name }) => [id, name]));
+    const ids = new Set([...placements, ...before].map(({ host }) => host));
+    const planned = [...ids].map((id): PlannedHost => {
+      const of = (list: readonly Placement[], service: string) =>
+        list.find((one) => one.host === id && one.service === service)?.instances.length ?? 0;
+      const services = new Set(
+        [...placements, ...before].filter((one) => one.host === id).map((one) => one.service),
+      );
+      return {
+        host: names.get(id) ?? id,
+        services: [...services].map((service) => {
+          const hash = hashOf({ spec, images, secrets }, service);
+          const same = current !== undefined && hash !== undefined && hash === hashOf(current, service);
+          const [now, then] = [of(before, service), of(placements, service)];
+          const kept = same ? 'keep' : 'replace';
+          return { service, instances: then, change: then === 0 ? 'stop' : now === 0 ? 'start' : kept };
+        }),
+      };
+    });
+    return { hosts: planned.toSorted((a, b) => (a.host < b.host ? -1 : 1)), images };
+  }
+
+  /**
+   * Makes a new release with the content of an older one; the newest that was healthy before the current one unless `to`
+   * names it. An app that followed its tags is held. Throws ComposeError, AppError.
+   */
+  async rollback(app: string, to: number | undefined, terms: ChangeTerms): Promise<Release> {
+    const found = await this.#find(app);
+    const target = await this.#olderRelease(found, to);
+    return this.#release({
+      ...terms,
+      ...unchanged(target),
+      app,
+      found,
+      cause: { kind: 'rollback', by: terms.by, to: target.number },
+      ...(found.follow === 'following' && { follow: 'held' as const }),
+      atOnce: true,
+    });
+  }
+
+  /** Replaces all instances of a service, or of all services. Throws ComposeError, AppError. */
+  async restart(app: string, service: string | undefined, terms: ChangeTerms): Promise<Release> {
+    const { found, latest } = await this.#latest(app);
+    refuseUnknownService(latest.spec, service);
+    const number = String(found.latest + 1);
+    const services = latest.spec.services.map((spec) =>
+      (service ?? spec.name) === spec.name
+        ? { ...spec, labels: { ...spec.labels, [RESTARTED]: number } }
+        : spec,
+    );
+    const cause: Cause = { kind: 'restart', by: terms.by, ...(service !== undefined && { service }) };
+    const spec = { ...latest.spec, services };
+    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, spec });
+  }
+
+  /** Changes how many instances a service has in all. Throws ComposeError, AppError. */
+  async scale(app: string, service: string, replicas: number, terms: ChangeTerms): Promise<Release> {
+    const { found, latest } = await this.#latest(app);
+    refuseUnknownService(latest.spec, service);
+    const services = latest.spec.services.map((spec) =>
+      spec.name === service ? { ...spec, replicas } : spec,
+    );
+    const cause: Cause = { kind: 'scale', by: terms.by, service, replicas };
+    const spec = { ...latest.spec, services };
+    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, spec });
+  }
+
+  /** Brings a new version of a secret to the services that use it; undefined when none does. Throws ComposeError, AppError. */
+  async useSecret(
+    app: string,
+    name: string,
+    version: number,
+    terms: ChangeTerms,
+  ): Promise<Release | undefined> {
+    const found = await this.#options.apps.find(app);
+    const latest = found && (await this.#options.apps.findRelease(app, found.latest));
+    if (found === undefined || latest === undefined) return undefined;
+    if (!latest.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
+    const secrets = { ...latest.secrets, [name]: version };
+    const cause: Cause = { kind: 'secret', by: terms.by, secret: name };
+    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, secrets });
+  }
+
+  /**
+   * Makes a release with what the tags of an app name now; undefined when nothing has changed since the latest one, also
+   * when that failed. Throws ComposeError, AppError.
+   */
+  async followTags(
+    app: string,
+    pushed: { readonly by: string; readonly tag?: string },
+  ): Promise<Release | undefined> {
+    const found = await this.#options.apps.find(app);
+    if (found?.follow !== 'following') return undefined;
+    const latest = await this.#options.apps.findRelease(app, found.latest);
+    if (latest === undefined) return undefined;
+    const images: Record<string, PinnedImage> = { ...latest.images };
+    let cause: Cause | undefined;
+    for (const [service, image] of Object.entries(latest.images)) {
+      const { repository, tag, registry } = image;
+      if (registry !== undefined || tag === undefined) continue;
+      const record = await this.#options.stores.catalog.manifests.find(repository, { tag });
+      if (record === undefined || record.blob.digest === image.digest) continue;
+      images[service] = { ...image, digest: record.blob.digest };
+      cause ??= { kind: 'push', by: pushed.by, repository, tag };
+    }
+    if (cause === undefined) return undefined;
+    return this.#release({ ...unchanged(latest), app, found, by: pushed.by, images, cause, jobs: true });
+  }
+
+  async #readDeploy({
+    app,
+    compose,
+    on,
+    follow,
+    ownNames,
+    mayPull,
+    ...terms
+  }: DeployRequest): Promise<Change> {
+    const spec = readApp(compose);
+    const { pins, problems } = await pinImages(this.#options.stores, { spec, ownNames, mayPull });
+    const stored = await this.#options.apps.secrets(app);
+    const secrets = Object.fromEntries(stored.map(({ name, version }) => [name, version]));
+    const missing = spec.secrets.filter((name) => !Object.hasOwn(secrets, name));
+    const unset = missing.map((name) => ({
+      path: ['secrets', name],
+      message: `it has no value yet: set it by "berth secret set ${app} ${name} < FILE"`,
+    }));
+    if (problems.length + unset.length > 0) throw new ComposeError([...problems, ...unset]);
+    return {
+      ...terms,
+      app,
+      found: await this.#options.apps.find(app),
+      spec,
+      images: Object.fromEntries([...pins].map(([service, { image }]) => [service, image])),
+      platforms: new Map([...pins].map(([service, { platforms }]) => [service, platforms])),
+      secrets: Object.fromEntries(spec.secrets.map((name) => [name, secrets[name] ?? 0])),
+      cause: { kind: 'deploy', by: terms.by },
+      ...(on !== undefined && { on }),
+      ...(follow !== undefined && { follow: follow ? ('following' as const) : ('off' as const) }),
+      jobs: true,
+      atOnce: false,
+    };
+  }
+
+  async #place({ app, found, on = found?.on ?? [], platforms, spec }: Change) {
+    const { apps, hosts: store } = this.#options;
+    const hosts = await store.list();
+    const before = found?.current === undefined ? [] : await apps.placements(app);
+    const seen = placementHosts(hosts, await this.#claimsOfOthers(app), this.#now());
+    const { placements, problems } = place({ spec, platforms, hosts: seen, on, before });
+    const all: ComposeProblem[] = problems.map(({ service, key, message }) => ({
+      path: [...(service === undefined ? [] : ['services', service]), ...(key === undefined ? [] : [key])],
+      message,
+    }));
+    const online = seen.filter((host) => host.online && placements.some((one) => one.host === host.id));
+    if (all.length === 0 && online.length === 0) {
+      const wanted = on.map(describeConstraint).join(' and ');
+      const message = `none of its hosts${wanted === '' ? '' : ` (${wanted})`} is online: see "berth host ls"`;
+      all.push({ path: [], message });
+    }
+    if (all.length > 0) throw new ComposeError(all);
+    return { placements, before, hosts };
+  }
+
+  /** What other apps have taken of hosts. */
+  async #claimsOfOthers(app: string): Promise<ReadonlyMap<string, HostUse>> {
+    const { apps } = this.#options;
+    const uses = new Map<string, { ports: Map<string, string>; routes: Map<string, string> }>();
+    for (const other of await apps.list()) {
+      if (other.name === app) continue;
+      const release = await apps.findRelease(other.name, other.current ?? other.latest);
+      for (const { host, service } of release === undefined ? [] : await apps.placements(other.name)) {
+        const spec = release?.spec.services.find(({ name }) => name === service);
+        if (spec === undefined) continue;
+        const use = uses.get(host) ?? { ports: new Map(), routes: new Map() };
+        for (const port of publishedPorts(spec)) use.ports.set(port, `the app ${other.name}`);
+        const route = routeOf(spec);
+        if (route !== undefined) use.routes.set(route, `the app ${other.name}`);
+        uses.set(host, use);
+      }
+    }
+    return uses;
+  }
+
+  async #release(change: Change): Promise<Release> {
+    const { apps, signals } = this.#options;
+    const { app, atOnce, cause, found, images, jobs, secrets, spec, timeout = USUAL_TIMEOUT } = change;
+    const { placements, before, hosts } = await this.#place(change);
+    const now = this.#now();
+    const release: NewRelease = { app, spec, images, secrets, cause, createdAt: new Date(now) };
+    const terms = {
+      ...(change.on !== undefined && { on: change.on }),
+      ...(change.follow !== undefined && { follow: change.follow }),
+    };
+    const begin = (number: number, last: unknown): Rollout =>
+      startRollout({
+        app,
+        release: number,
+        ...(found?.current !== undefined && { current: found.current }),
+        kind: 'release',
+        placements,
+        currentPlacements: before,
+        timeout,
+        spec,
+        hosts: rolloutHosts(hosts, app),
+        lastAttempt: (last as Rollout | undefined)?.attempt ?? 0,
+        jobs,
+        atOnce,
+        now,
+      });
+    const made = await apps.createRelease(release, terms, found?.latest ?? 0, begin);
+    signals.appsChanged([app]);
+    return made;
+  }
+
+  async #find(app: string): Promise<App> {
+    const found = await this.#options.apps.find(app);
+    if (found === undefined) throw new AppError('unknown', `there is no app named ${app}`);
+    return found;
+  }
+
+  async #latest(app: string): Promise<{ readonly found: App; readonly latest: Release }> {
+    const found = await this.#find(app);
+    const latest = await this.#options.apps.findRelease(app, found.latest);
+    if (latest === undefined) throw new AppError('unknown', `${app} has no release ${found.latest}`);
+    return { found, latest };
+  }
+
+  async #olderRelease({ current, latest, name }: App, to: number | undefined): Promise<Release> {
+    const { apps } = this.#options;
+    if (to !== undefined) {
+      const release = await apps.findRelease(name, to);
+      if (release !== undefined) return release;
+      throw new AppError('unknown', `${name} has no release ${to}: see "berth history ${name}"`);
+    }
+    const newest = await apps.findRelease(name, latest);
+    // What is under way, or was stopped half-way, is undone first.
+    if (current !== undefined && newest !== undefined && newest.number !== current) {
+      const isHalfway = newest.state === 'rolling' || newest.state === 'paused';
+      const release = isHalfway ? await apps.findRelease(name, current) : undefined;
+      if (release !== undefined) return release;
+    }
+    for (const release of await apps.releases(name, MOST_LOOKED_AT, current)) {
+      if (release.state === 'done') return release;
+    }
+    throw new AppError('unknown', `${name} has no older release that was healthy`);
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? Date.now();
+  }
+}
+
+const MOST_LOOKED_AT = 100;
+
+/** What a release of the same content has. */
+function unchanged({ images, secrets, spec }: Release) {
+  return { images, secrets, spec, platforms: new Map<string, undefined>(), jobs: false, atOnce: false };
+}
+
+function hashOf(
+  { images, secrets, spec }: Pick<Release, 'images' | 'secrets' | 'spec'>,
+  service: string,
+): string | undefined {
+  const found = spec.services.find(({ name }) => name === service);
+  const image = images[service];
+  return found && image && serviceHash({ secrets, spec }, found, image);
+}
+
+function refuseUnknownService({ services }: AppSpec, service: string | undefined): void {
+  if (service === undefined || services.some(({ name }) => name === service)) return;
+  const known = services.map(({ name }) => name).join(', ');
+  throw new AppError('unknown', `there is no service ${service}: the app has ${known}`);
+}

@@ -1,0 +1,100 @@
+import type { Logger } from 'pino';
+import type { AppStore } from '../../fleet/app-store.ts';
+import { repeat } from '../background/repeat.ts';
+import type { Deployments } from './deployments.ts';
+
+/** Time without a push after which the images of an app are complete, ms. */
+const QUIET = 400;
+/** Longest time that pushes one after the other put off a release, ms. */
+const LONGEST = 3000;
+/** Time between two comparisons of all tags, ms: for pushes just before a registry ended. */
+const COMPARE = 30_000;
+/** Pushes that wait to be looked at: those beyond are found by the next comparison. */
+const MOST_WAITING = 1000;
+
+/** A push of a manifest by its tag. */
+export interface TagPush {
+  readonly repository: string;
+  readonly tag: string;
+  readonly by: string;
+}
+
+interface DueApp {
+  readonly first: number;
+  readonly push: TagPush;
+  timer: NodeJS.Timeout;
+}
+
+/** Makes releases of apps that follow their tags. Several images that are pushed within a moment make one release. */
+export class FollowPushes {
+  readonly #apps: AppStore;
+  readonly #deployments: Pick<Deployments, 'followTags'>;
+  readonly #log: Logger;
+  readonly #due = new Map<string, DueApp>();
+  readonly #waiting: TagPush[] = [];
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(apps: AppStore, deployments: Pick<Deployments, 'followTags'>, log: Logger) {
+    this.#apps = apps;
+    this.#deployments = deployments;
+    this.#log = log;
+  }
+
+  /** Notes a push; returns at once. */
+  pushed(push: TagPush): void {
+    if (this.#isClosed || this.#waiting.length >= MOST_WAITING) return;
+    this.#waiting.push(push);
+    this.#looking ??= this.#lookUp().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  /** Compares all tags from time to time, until `signal` aborts. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const compare = async () => {
+      for (const { follow, name } of await this.#apps.list()) {
+        if (follow === 'following' && !signal.aborted) await this.#release(name, { by: '' });
+      }
+    };
+    await repeat(compare, { first: 1000, every: COMPARE }, signal, (error) =>
+      this.#log.error({ err: error }, 'the tags that apps follow could not be compared'),
+    );
+    this.#isClosed = true;
+    for (const { timer } of this.#due.values()) clearTimeout(timer);
+    await this.#looking;
+  }
+
+  async #lookUp(): Promise<void> {
+    for (let push = this.#waiting.shift(); push !== undefined; push = this.#waiting.shift()) {
+      try {
+        for (const { name } of await this.#apps.followers(push.repository, push.tag)) this.#put(name, push);
+      } catch (error) {
+        this.#log.error({ err: error, ...push }, 'the apps that follow a tag could not be found');
+      }
+    }
+  }
+
+  #put(app: string, push: TagPush): void {
+    const now = performance.now();
+    const due = this.#due.get(app);
+    const first = due?.first ?? now;
+    if (due !== undefined) clearTimeout(due.timer);
+    const wait = Math.max(0, Math.min(QUIET, first + LONGEST - now));
+    const timer = setTimeout(() => {
+      this.#due.delete(app);
+      void this.#release(app, push);
+    }, wait);
+    timer.unref();
+    this.#due.set(app, { first, push: due?.push ?? push, timer });
+  }
+
+  async #release(app: string, pushed: { readonly by: string }): Promise<void> {
+    try {
+      const release = await this.#deployments.followTags(app, pushed);
+      if (release !== undefined) this.#log.info({ app, release: release.number }, 'a push makes a release');
+    } catch (error) {
+      this.#log.warn({ err: error, app }, 'a push could not be deployed');
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
+import type { WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
+import type { EndedRollout } from './rollout-driver.ts';
+
+/** Records the end of a release in the audit, and tells the webhooks of the app's name. */
+export function createTellEnd(
+  audit: Pick<AuditCatalog, 'record'>,
+  webhooks: Pick<WebhookCatalog, 'tell'>,
+): (ended: EndedRollout) => Promise<void> {
+  return async ({ app: { name }, release: { cause, number, reason, state } }) => {
+    const who = cause.by === '' ? {} : { who: cause.by };
+    const at = new Date();
+    const why = reason === undefined ? '' : `: ${reason}`;
+    await audit.record([
+      {
+        ...who,
+        at,
+        action: 'manage',
+        outcome: 'done',
+        repository: name,
+        detail: `release ${number} of ${name} is ${state}${why}`,
+        count: 1,
+      },
+    ]);
+    await webhooks.tell([
+      {
+        ...who,
+        id: randomUUID(),
+        action: 'rollout',
+        repository: name,
+        at: at.toISOString(),
+        count: 1,
+        release: number,
+        state,
+        ...(reason !== undefined && { reason }),
+      },
+    ]);
+  };
+}

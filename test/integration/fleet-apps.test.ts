@@ -1,0 +1,357 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { AppReport } from '../../fleet/report.ts';
+import type { AppTarget, HostTarget } from '../../fleet/target.ts';
+import { type FleetRegistry, startFleetRegistry } from '../support/fleet-registry.ts';
+import type { HostSocket, JoinedHost } from '../support/joined-host.ts';
+import { FACTS } from '../support/joined-host.ts';
+import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, type RegistryClient } from '../support/registry-client.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+/** A host that is healthy at once, unless an app's image is one of `breaks`. */
+class ObedientHost {
+  readonly host: JoinedHost;
+  readonly breaks = new Set<string>();
+  readonly socket: HostSocket;
+  readonly apps = new Map<string, AppTarget>();
+  /** Releases that it was told to run, in order. */
+  readonly told: string[] = [];
+
+  constructor(host: JoinedHost, socket: HostSocket) {
+    this.host = host;
+    this.socket = socket;
+    socket.socket.on('message', (data, isBinary) => {
+      if (!isBinary) this.#take(JSON.parse(String(data)));
+    });
+    socket.send({ type: 'hello', facts: FACTS, generation: 0 });
+  }
+
+  #take(message: { type: string; target?: HostTarget; set?: AppTarget[]; remove?: string[] }): void {
+    for (const app of message.remove ?? []) {
+      this.apps.delete(app);
+      this.socket.send({ type: 'report', reports: [], gone: [app] });
+    }
+    for (const target of message.target?.apps ?? message.set ?? []) {
+      const before = this.apps.get(target.app);
+      this.apps.set(target.app, target);
+      if (before?.release.number === target.release.number && before.attempt === target.attempt) continue;
+      this.told.push(`${target.release.number}`);
+      this.socket.send({ type: 'report', reports: [this.#report(target)], gone: [] });
+    }
+  }
+
+  #report({ app, attempt, release }: AppTarget): AppReport {
+    const failed = release.services.some(({ image }) => this.breaks.has(image.digest));
+    return {
+      app,
+      release: release.number,
+      attempt,
+      phase: failed ? 'failed' : 'healthy',
+      ...(failed && { reason: 'web exited with 1' }),
+      instances: release.services.flatMap(({ spec, image, instances }) =>
+        instances.map((instance) => ({
+          service: spec.name,
+          instance,
+          release: release.number,
+          container: `${spec.name}-${instance}`,
+          image: image.digest,
+          state: 'running' as const,
+          health: 'healthy' as const,
+          restarts: 0,
+        })),
+      ),
+      jobs: {},
+      prefetched: true,
+    };
+  }
+}
+
+async function obey(registry: FleetRegistry, name: string): Promise<ObedientHost> {
+  const host = await registry.join(name);
+  return new ObedientHost(host, await host.connect());
+}
+
+/** Pushes an image for linux/amd64 that `text` tells apart; answers its digest. */
+async function push(client: RegistryClient, repository: string, tag: string, text: string): Promise<string> {
+  const content = JSON.stringify({
+    os: 'linux',
+    architecture: 'amd64',
+    config: { Env: [`TEXT=${text}`] },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+  });
+  const config = await client.pushBlob(repository, content);
+  const layer = await client.pushBlob(repository, 'a layer');
+  return client.pushManifest(repository, tag, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { ...config, mediaType: OCI_CONFIG },
+    layers: [{ ...layer, mediaType: OCI_LAYER }],
+  });
+}
+
+interface World {
+  readonly registry: FleetRegistry;
+  readonly hosts: readonly ObedientHost[];
+  readonly image: string;
+  push(text: string, tag?: string): Promise<string>;
+  deploy(body?: object, app?: string): Promise<Response>;
+  /** The newest release once it has ended. */
+  ended(app?: string): Promise<Record<string, unknown>>;
+  history(app?: string): Promise<readonly Record<string, unknown>[]>;
+  ps(app?: string): Promise<readonly Record<string, unknown>[]>;
+}
+
+const APP = 'team/shop';
+
+async function openWorld(t: TestContext, names: readonly string[]): Promise<World> {
+  const registry = await startFleetRegistry(t);
+  const hosts = await Promise.all(names.map((name) => obey(registry, name)));
+  const image = `${new URL(registry.url).host}/team/web:main`;
+  const path = (app: string) => `/apps/${encodeURIComponent(app)}`;
+  const list = async (app: string, what: 'releases' | 'instances') => {
+    const answer = await registry.manage('GET', `${path(app)}/${what}`);
+    return ((await answer.json()) as Record<string, Record<string, unknown>[]>)[what] ?? [];
+  };
+  const world: World = {
+    registry,
+    hosts,
+    image,
+    push: (text, tag = 'main') => push(registry.admin, 'team/web', tag, text),
+    deploy: (body = {}, app = APP) =>
+      registry.manage('POST', `${path(app)}/releases`, {
+        compose: { services: { web: { image } } },
+        ...body,
+      }),
+    history: (app = APP) => list(app, 'releases'),
+    ps: (app = APP) => list(app, 'instances'),
+    ended: async (app = APP) => {
+      let newest: Record<string, unknown> = {};
+      await waitUntil('the release ends', async () => {
+        [newest = {}] = await world.history(app);
+        return newest.endedAt !== null && newest.endedAt !== undefined;
+      });
+      return newest;
+    },
+  };
+  return world;
+}
+
+test('a release goes to all hosts with its image pinned', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2', 'web3']);
+  const digest = await world.push('one');
+  const answer = await world.deploy();
+  assert.equal(answer.status, 201, await answer.clone().text());
+  const { release, plan } = (await answer.json()) as { release: number; plan: { hosts: unknown } };
+  assert.equal(release, 1);
+  assert.deepEqual(
+    plan.hosts,
+    ['web1', 'web2', 'web3'].map((host) => ({
+      host,
+      services: [{ service: 'web', instances: 1, change: 'start' }],
+    })),
+  );
+  const ended = await world.ended();
+  assert.equal(ended.state, 'done');
+  assert.deepEqual(ended.cause, { kind: 'deploy', by: 'admin' });
+  assert.deepEqual(ended.images, { web: { repository: 'team/web', tag: 'main', digest } });
+  assert.deepEqual(
+    (await world.ps()).map(({ host, service, image, release, state, health }) => [
+      ...[host, service, image, release, state, health],
+    ]),
+    ['web1', 'web2', 'web3'].map((host) => [host, 'web', digest, 1, 'running', 'healthy']),
+  );
+});
+
+test('a push makes a release where an app follows, and one that fails goes back and is not tried again', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2', 'web3']);
+  const one = await world.push('one');
+  await world.deploy({ follow: true });
+  assert.equal((await world.ended()).state, 'done');
+  const two = await world.push('two');
+  await waitUntil('there is a second release', async () => (await world.history()).length === 2);
+  const second = await world.ended();
+  assert.equal(second.state, 'done');
+  assert.deepEqual(second.cause, { kind: 'push', by: 'admin', repository: 'team/web', tag: 'main' });
+  const bad = await world.push('bad', 'next');
+  for (const host of world.hosts) host.breaks.add(bad);
+  await world.push('bad');
+  await waitUntil('there is a third release', async () => (await world.history()).length === 3);
+  const third = await world.ended();
+  assert.equal(third.state, 'rolled back');
+  assert.match(String(third.reason), /^web1: web exited with 1$/);
+  assert.deepEqual(
+    (await world.ps()).map(({ image, release }) => [image, release]),
+    world.hosts.map(() => [two, 2]),
+  );
+  // Only the first wave had it.
+  assert.deepEqual(
+    world.hosts.map(({ told }) => told.join()),
+    ['1,2,3,2', '1,2,2', '1,2,2'],
+  );
+  await world.push('bad', 'again');
+  assert.equal((await world.history()).length, 3);
+  assert.notEqual(one, two);
+});
+
+test('a rollback is a release with the old content, and holds what follows', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2']);
+  const one = await world.push('one');
+  await world.deploy({ follow: true });
+  await world.ended();
+  await world.push('two');
+  await waitUntil('there is a second release', async () => (await world.history()).length === 2);
+  await world.ended();
+  const path = `/apps/${encodeURIComponent(APP)}`;
+  const answer = await world.registry.manage('POST', `${path}/rollback`, {});
+  assert.deepEqual([answer.status, await answer.json()], [201, { release: 3 }]);
+  const ended = await world.ended();
+  assert.equal(ended.state, 'done');
+  assert.deepEqual(ended.cause, { kind: 'rollback', by: 'admin', to: 1 });
+  assert.deepEqual(
+    (await world.ps()).map(({ image }) => image),
+    [one, one],
+  );
+  const app = async () => (await (await world.registry.manage('GET', path)).json()) as { follow: string };
+  assert.equal((await app()).follow, 'held');
+  await world.push('three');
+  await world.registry.manage('POST', `${path}/follow`, {});
+  assert.equal((await app()).follow, 'following');
+  const last = await world.ended();
+  assert.equal(last.release, 4);
+  assert.deepEqual((last.cause as { kind: string }).kind, 'push');
+});
+
+test('what cannot be deployed is refused with the places in the file, and nothing changes', async (t) => {
+  const world = await openWorld(t, ['web1']);
+  const services = {
+    web: { image: world.image, privilged: true },
+    gone: { image: `${world.image}-none` },
+  };
+  const answer = await world.deploy({ compose: { services } });
+  assert.equal(answer.status, 422);
+  const { errors } = (await answer.json()) as { errors: [{ detail: { problems: { path: unknown }[] } }] };
+  assert.deepEqual(
+    errors[0].detail.problems.map(({ path }) => path),
+    [['services', 'web', 'privilged']],
+  );
+  const missing = await world.deploy();
+  assert.equal(missing.status, 422);
+  assert.match(await missing.text(), /is not in this registry: push it first/);
+  const other = await world.deploy({ compose: { services: { web: { image: 'nginx:1' } } } });
+  assert.match(await other.text(), /nginx:1 is in another registry/);
+  await world.push('one');
+  const nowhere = await world.deploy({ on: { role: 'db' } });
+  assert.equal(nowhere.status, 422);
+  assert.equal((await world.registry.manage('GET', `/apps/${encodeURIComponent(APP)}`)).status, 404);
+});
+
+test('each role may do what it says', async (t) => {
+  const world = await openWorld(t, ['web1']);
+  await world.push('one');
+  await world.deploy();
+  await world.ended();
+  const path = `/apps/${encodeURIComponent(APP)}`;
+  const { addUser, manage } = world.registry;
+  const roles = ['stranger', 'reader', 'writer', 'maintainer'] as const;
+  const allowed: Record<string, readonly string[]> = {};
+  for (const role of roles) {
+    const user = await addUser(role, role === 'stranger' ? {} : { 'team/*': role });
+    const tries: readonly [string, string, string, object?][] = [
+      ['see', 'GET', path],
+      ['ps', 'GET', `${path}/instances`],
+      ['history', 'GET', `${path}/releases`],
+      ['rollout', 'GET', `${path}/rollout`],
+      ['secrets', 'GET', `${path}/secrets`],
+      ['deploy', 'POST', `${path}/releases`, { compose: { services: { web: { image: world.image } } } }],
+      ['restart', 'POST', `${path}/restart`, {}],
+      ['scale', 'POST', `${path}/scale`, { service: 'web', replicas: 1 }],
+      ['rollback', 'POST', `${path}/rollback`, {}],
+      ['follow', 'POST', `${path}/follow`, {}],
+      ['set secret', 'PUT', `${path}/secrets/TOKEN`, { value: 'eA==' }],
+      ['remove secret', 'DELETE', `${path}/secrets/TOKEN`],
+      ['remove', 'DELETE', path],
+    ];
+    allowed[role] = [];
+    for (const [what, method, url, body] of tries) {
+      const { status } = await manage(method, url, body, user);
+      assert.ok(status === 403 || status < 300, `${role} ${what}: ${status}`);
+      if (status !== 403) allowed[role] = [...(allowed[role] ?? []), what];
+      if (method === 'POST' && status < 300) await world.ended();
+    }
+  }
+  const reads = ['see', 'ps', 'history', 'rollout', 'secrets'];
+  const writes = [...reads, 'deploy', 'restart', 'scale', 'rollback', 'follow'];
+  assert.deepEqual(allowed, {
+    stranger: [],
+    reader: reads,
+    writer: writes,
+    maintainer: [...writes, 'set secret', 'remove secret', 'remove'],
+  });
+});
+
+test('a secret goes sealed to the hosts, and a new version is a release', async (t) => {
+  const world = await openWorld(t, ['web1']);
+  await world.push('one');
+  const compose = {
+    services: { web: { image: world.image, secrets: ['TOKEN'] } },
+    secrets: { TOKEN: { external: true } },
+  };
+  const early = await world.deploy({ compose });
+  assert.equal(early.status, 422);
+  assert.match(await early.text(), /berth secret set team\/shop TOKEN/);
+  const path = `/apps/${encodeURIComponent(APP)}/secrets/TOKEN`;
+  const value = (text: string) => ({ value: Buffer.from(text).toString('base64') });
+  const first = await world.registry.manage('PUT', path, value('first'));
+  assert.deepEqual(await first.json(), { version: 1, release: null });
+  assert.equal((await world.deploy({ compose })).status, 201);
+  await world.ended();
+  const second = await world.registry.manage('PUT', path, value('second'));
+  assert.deepEqual(await second.json(), { version: 2, release: 2 });
+  const ended = await world.ended();
+  assert.deepEqual([ended.state, ended.cause], ['done', { kind: 'secret', by: 'admin', secret: 'TOKEN' }]);
+  const secrets = world.hosts[0]?.apps.get(APP)?.release.secrets ?? [];
+  assert.deepEqual(
+    secrets.map(({ name, version }) => [name, version]),
+    [['TOKEN', 2]],
+  );
+  assert.doesNotMatch(Buffer.from(secrets[0]?.sealed ?? '', 'base64').toString('latin1'), /second/);
+  assert.deepEqual(await world.registry.audited(/second|c2Vjb25k/), []);
+});
+
+test('what runs is not deleted, and it is known where it runs', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2']);
+  const digest = await world.push('one');
+  await world.deploy();
+  await world.ended();
+  const refused = await world.registry.admin.send('DELETE', `/v2/team/web/manifests/${digest}`);
+  assert.equal(refused.status, 409);
+  assert.match(refused.body.toString(), /runs in team\/shop on web1, web2/);
+  const running = await world.registry.manage('GET', `/running?digest=${digest}`);
+  assert.deepEqual(await running.json(), {
+    running: [
+      {
+        ...{ app: APP, release: 1, service: 'web', repository: 'team/web', digest },
+        hosts: ['web1', 'web2'],
+        kept: false,
+      },
+    ],
+  });
+  const forced = await world.registry.admin.send('DELETE', `/v2/team/web/manifests/${digest}?force=true`);
+  assert.equal(forced.status, 202);
+});
+
+test('an app goes to a host that joins later, and from one that leaves', async (t) => {
+  const world = await openWorld(t, ['web1']);
+  const digest = await world.push('one');
+  await world.deploy();
+  await world.ended();
+  const late = await obey(world.registry, 'web2');
+  await waitUntil('the new host runs it', async () => (await world.ps()).length === 2);
+  assert.deepEqual(late.told, ['1']);
+  assert.equal((await world.registry.manage('DELETE', '/hosts/web1')).status, 204);
+  await waitUntil('it is placed on one host', async () => (await world.ps()).length === 1);
+  assert.deepEqual(
+    (await world.ps()).map(({ host, image }) => [host, image]),
+    [['web2', digest]],
+  );
+});
