@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { type AppRoutesDependencies, appRoutes } from '../../server/fleet/app-routes.ts';
+import { appRoutes } from '../../server/fleet/app-routes.ts';
+import type { AppRoutesDependencies } from '../../server/fleet/app-terms.ts';
 import { type HostRoutesDependencies, hostRoutes } from '../../server/fleet/host-routes.ts';
 import {
   createManagementRouter,

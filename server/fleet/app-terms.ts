@@ -1,0 +1,47 @@
+import { AppError, type AppStore } from '../../fleet/app-store.ts';
+import type { HostStore } from '../../fleet/host-store.ts';
+import type { App } from '../../fleet/release.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
+import { integer, optional } from '../api/schema.ts';
+import type { RequestContext } from '../request-context.ts';
+import { appOf } from './app-access.ts';
+import { shownApp } from './app-views.ts';
+import type { Deployments } from './deployments.ts';
+import type { FleetSignals } from './fleet-signals.ts';
+
+/** What the routes of apps work with. */
+export interface AppRoutesDependencies {
+  readonly apps: AppStore;
+  readonly hosts: HostStore;
+  readonly catalog: Pick<Catalog, 'manifests'>;
+  readonly deployments: Deployments;
+  readonly secretsKey: SecretsKey;
+  readonly signals: FleetSignals;
+}
+
+/** The parameter in the paths of an app. */
+export const APP_PARAMETER = { app: 'Name of the app, with %2F for its slashes' } as const;
+
+export const TIMEOUT = optional(
+  integer({ minimum: 1, maximum: 24 * 60 * 60, description: 'Seconds that each host has; 300 unless given' }),
+);
+/** Why a release may not be made. */
+export const REFUSALS = {
+  409: 'Somebody else changed the app at the same time, or an image is gone',
+  422: 'The app cannot be deployed: `detail.problems` has paths in the Compose file, and sentences',
+} as const;
+
+/** Finds the app of a request. Throws AppError 'unknown'. */
+export async function foundApp(apps: AppStore, ctx: RequestContext): Promise<App> {
+  const name = appOf(ctx);
+  const app = await apps.find(name);
+  if (app === undefined) throw new AppError('unknown', `there is no app named ${name}`);
+  return app;
+}
+
+/** An app as the management API answers it. */
+export async function answeredApp(apps: AppStore, app: App) {
+  const latest = await apps.findRelease(app.name, app.latest);
+  return shownApp(app, latest);
+}
