@@ -2,6 +2,9 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { isEngineError } from '../../../errors.ts';
 import { storageFull } from '../../../storage-full.ts';
 
+/** Characters of a message. It is sent in a header, nine bytes a character at most, and HTTP/2 here takes 64 KiB of headers. */
+const MAX_MESSAGE = 6000;
+
 /**
  * A failure as gRPC carries it. Clients print the message alone where the code is Unknown, as it is with BuildKit for all that a
  * Dockerfile may have wrong; other codes are put in front of it.
@@ -10,7 +13,7 @@ export function grpcError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   if (isEngineError(error)) {
     const code = error.code === 'not-implemented' ? Code.Unimplemented : Code.Unknown;
-    return new ConnectError(error.message, code, undefined, undefined, error);
+    return new ConnectError(bounded(error.message), code, undefined, undefined, error);
   }
   const full = storageFull(error);
   if (full !== undefined) return grpcError(full);
@@ -19,10 +22,14 @@ export function grpcError(error: unknown): ConnectError {
   }
   const message = error instanceof Error ? error.message : String(error);
   return new ConnectError(
-    `berth-agent failed unexpectedly: ${message}`,
+    bounded(`berth-agent failed unexpectedly: ${message}`),
     Code.Unknown,
     undefined,
     undefined,
     error,
   );
+}
+
+function bounded(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE).toWellFormed()}…` : message;
 }
