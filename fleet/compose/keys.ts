@@ -259,23 +259,22 @@ export const KEYS = {
     {
       driver: '`bridge` alone',
       external: 'a network that each host has already',
-      name: 'with `external` alone',
+      name: 'with `external`; otherwise the name that Compose would make alone',
       internal: '',
       labels: '',
     },
     {
       driver_opts: NOT_SUPPORTED,
-      ipam: 'hosts choose the addresses: remove it',
       enable_ipv4: NOT_SUPPORTED,
       enable_ipv6: NOT_SUPPORTED,
     },
-    { attachable: 'concerns Swarm alone' },
+    { attachable: 'concerns Swarm alone', ipam: 'empty alone: hosts choose the addresses' },
   ),
   volume: keyTable(
     {
       driver: '`local` alone',
       external: 'a volume that the host has already',
-      name: 'with `external` alone',
+      name: 'with `external`; otherwise the name that Compose would make alone',
       labels: '',
       'x-berth': '`exclusive: true`: the old instance stops before the new one starts',
     },
@@ -301,10 +300,10 @@ export const KEYS = {
       content: '',
       file: 'read by `berth deploy`',
       environment: 'read by `berth deploy`',
+      name: 'the name that Compose would make alone',
     },
     {
       external: 'a configuration is a part of the release: use content or file',
-      name: 'a configuration has the name of its key: remove it',
       template_driver: NOT_SUPPORTED,
     },
     { labels: 'for people' },

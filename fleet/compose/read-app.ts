@@ -120,7 +120,7 @@ function readVolumes(root: Field, services: readonly ServiceSpec[]): readonly Vo
     return {
       name: volume.key,
       exclusive: volume.get('x-berth').mapping(KEYS['volume x-berth']).get('exclusive').boolean() ?? false,
-      ...readExternal(volume),
+      ...readExternal(root, volume),
       labels: volume.get('labels').record(''),
     };
   });
@@ -129,11 +129,15 @@ function readVolumes(root: Field, services: readonly ServiceSpec[]): readonly Vo
 function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly NetworkSpec[] {
   const uses = usesOf(root, services, 'networks', ({ networks }) => networks.map(({ network }) => network));
   const networks = declared(root, 'networks', 'network', KEYS.network, uses, 'default').map((network) => {
-    network.get('driver').oneOf(['bridge']);
+    network.get('driver').oneOf(['bridge', 'default']);
+    const ipam = network.get('ipam');
+    if (ipam.value !== undefined && Object.keys(Object(ipam.value)).length > 0) {
+      ipam.refuse('hosts choose the addresses: remove it');
+    }
     return {
       name: network.key,
       internal: network.get('internal').boolean() ?? false,
-      ...readExternal(network),
+      ...readExternal(root, network),
       labels: network.get('labels').record(''),
     };
   });
@@ -142,8 +146,11 @@ function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly N
   return needsDefault ? [...networks, { name: 'default', internal: false, labels: {} }] : networks;
 }
 
-/** `external: true`, with the name on the host if it is another, or the older `external: {name: …}`. */
-function readExternal(entry: Field): { readonly external?: string } {
+/**
+ * `external: true`, with the name on the host if it is another, or the older `external: {name: …}`. `docker compose config`
+ * writes the name that Compose would make, PROJECT_KEY.
+ */
+function readExternal(root: Field, entry: Field): { readonly external?: string } {
   const external = entry.get('external');
   const inner = external.isObject ? external.get('name').string() : undefined;
   const isExternal = external.isObject || external.boolean() === true;
@@ -151,7 +158,7 @@ function readExternal(entry: Field): { readonly external?: string } {
   if (name !== undefined && !RESOURCE_NAME.test(name))
     entry.get('name').refuse(`${quote(name)} is not a name`);
   if (isExternal) return { external: name ?? entry.key };
-  if (name !== undefined)
+  if (name !== undefined && name !== `${root.get('name').value}_${entry.key}`)
     entry.get('name').refuse('goes with external: true alone: Berth names what it makes');
   return {};
 }
@@ -165,6 +172,7 @@ function readConfigs(root: Field, services: readonly ServiceSpec[]): AppSpec['co
     }
     const content = config.get('content').string();
     if (!config.get('content').isPresent) config.refuse('content is missing');
+    readExternal(root, config);
     return { name: config.key, content: content ?? '' };
   });
 }
@@ -177,7 +185,7 @@ function readSecrets(root: Field, services: readonly ServiceSpec[]) {
   ];
   const renamed = new Map(
     declared(root, 'secrets', 'secret', KEYS.secret, uses).map((secret) => {
-      const name = readExternal(secret.get('external').isPresent ? secret : secret.with({})).external;
+      const name = readExternal(root, secret).external;
       if (secret.get('external').value === false) secret.get('external').refuse('must be true, or absent');
       return [secret.key, name ?? secret.key];
     }),

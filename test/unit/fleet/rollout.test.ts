@@ -200,6 +200,12 @@ describe('a rollout', () => {
 
 type Behaviour = 'healthy' | 'fails' | 'hangs' | 'ends while watched';
 
+/** Seconds. */
+interface Outage {
+  readonly from: number;
+  readonly length: number;
+}
+
 /** A host that acts on its target as an agent does, second by second. */
 class SimulatedHost {
   readonly id: string;
@@ -279,7 +285,7 @@ describe('a simulated rollout', () => {
       behaviour: behaviours,
       work: fc.constantFrom(0, 1000, 4000, 20_000),
       outages: fc.oneof(
-        { weight: 3, arbitrary: fc.constant([]) },
+        { weight: 3, arbitrary: fc.constant<readonly Outage[]>([]) },
         {
           weight: 1,
           arbitrary: fc.array(fc.record({ from: fc.nat(60), length: fc.constantFrom(5, 10, 40, 600) }), {
