@@ -319,5 +319,7 @@ export const KEYS = {
     listen: 'instead of `host`: TCP port of the host',
   }),
   'x-berth.route.tls': keyTable({ secret: 'a secret of the app with certificate and key as PEM' }),
-  'volume x-berth': keyTable({ exclusive: '' }),
+  'volume x-berth': keyTable({
+    exclusive: 'one instance of a host at a time has the volume; `false` unless given',
+  }),
 } as const satisfies Readonly<Record<string, KeyTable>>;
