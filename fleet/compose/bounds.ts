@@ -2,7 +2,7 @@ import { isJsonObject } from '../../lib/json/json-fields.ts';
 import type { ComposePath, ComposeProblem, ProblemList } from './compose-error.ts';
 
 const DEEPEST = 32;
-const MOST_VALUES = 50_000;
+const MOST_VALUES = 20_000;
 /** Characters of all strings and keys; aliases repeat what the text has once. */
 const MOST_CHARACTERS = 2 * 1024 * 1024;
 

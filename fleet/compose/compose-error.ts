@@ -56,12 +56,10 @@ function shorten(text: string): string {
 export class ProblemList {
   readonly #problems: ComposeProblem[] = [];
 
+  /** Throws ComposeError once there are MOST_PROBLEMS: nobody reads more, and to look for them takes time. */
   add(path: ComposePath, message: string): void {
-    if (this.#problems.length < MOST_PROBLEMS) this.#problems.push({ path, message });
-  }
-
-  get problems(): readonly ComposeProblem[] {
-    return this.#problems;
+    this.#problems.push({ path, message });
+    if (this.#problems.length >= MOST_PROBLEMS) this.throwIfAny();
   }
 
   /** Throws ComposeError if anything was added. */

@@ -17,7 +17,7 @@ import { ComposeError, type ComposePath, type Position } from './compose-error.t
 /** Maximum size of a Compose file, bytes of UTF-8. */
 export const COMPOSE_LIMIT = 1024 * 1024;
 /** Values that aliases and merge keys may make of one file. */
-const MOST_VALUES = 50_000;
+const MOST_VALUES = 20_000;
 const MOST_ALIASES = 10_000;
 
 /** The YAML of a Compose file, and where each value stands in it. */

@@ -4,6 +4,10 @@ import { type ComposePath, type ProblemList, quote } from './compose-error.ts';
 import { parseDuration } from './duration.ts';
 import type { KeyTable } from './keys.ts';
 
+/** Maximum entries of one mapping or list. */
+const MOST_ENTRIES = 1000;
+const TOO_MANY = `has more than ${MOST_ENTRIES} entries`;
+
 /**
  * A value of a Compose document with its path. A reader of a type answers undefined when the value is absent or null, and
  * also when it is of another type, which is then a problem of the list:
@@ -76,12 +80,15 @@ export class Field {
   entries(): readonly Field[] {
     if (!this.isPresent) return [];
     if (!isJsonObject(this.value)) return this.refuse('must be a mapping') ?? [];
-    return Object.keys(this.value).map((key) => this.get(key));
+    const keys = Object.keys(this.value);
+    if (keys.length > MOST_ENTRIES) return this.refuse(TOO_MANY) ?? [];
+    return keys.map((key) => this.get(key));
   }
 
   list(): readonly Field[] {
     if (!this.isPresent) return [];
     if (!Array.isArray(this.value)) return this.refuse('must be a list') ?? [];
+    if (this.value.length > MOST_ENTRIES) return this.refuse(TOO_MANY) ?? [];
     return this.value.map((item: unknown, index) => new Field(item, [...this.path, index], this.#problems));
   }
 

@@ -124,6 +124,15 @@ describe('readApp', () => {
     assert.deepEqual(spec.services[0]?.secrets, [{ source: 'DB', target: '/run/secrets/s', mode: 0o400 }]);
   });
 
+  it('stops at 20 problems', () => {
+    const keys = Array.from({ length: 10_000 }, (_, index) => [`imagx${index}`, 1]);
+    const document = { services: { web: { image: 'w', ...Object.fromEntries(keys) } } };
+    assert.throws(
+      () => readApp(document),
+      (error) => error instanceof ComposeError && error.problems.length === 20,
+    );
+  });
+
   for (const { what, document, expected } of [
     { what: 'no mapping', document: [], expected: /must be a mapping/ },
     { what: 'no services', document: {}, expected: /services: has no service/ },
@@ -149,7 +158,12 @@ describe('readApp', () => {
     {
       what: 'too many values',
       document: { services: { w: { image: 'w', command: Array(60_000).fill('x') } } },
-      expected: /more than 50000 values/,
+      expected: /more than 20000 values/,
+    },
+    {
+      what: 'too many entries',
+      document: { services: { w: { image: 'w', labels: Array(1001).fill('x') } } },
+      expected: /services\.w\.labels: has more than 1000 entries/,
     },
     {
       what: 'too deep',
