@@ -1,5 +1,4 @@
-import type { AppTarget } from '../target.ts';
-import { type HostApp, type HostContainer, isOfAttempt, isUp } from './host-app.ts';
+import { type AttemptId, type HostApp, type HostContainer, isOfAttempt, isUp } from './host-app.ts';
 
 /**
  * What an app is when a new target takes the place of `before`. What is up now is what a failure goes back to, unless the
@@ -7,8 +6,8 @@ import { type HostApp, type HostContainer, isOfAttempt, isUp } from './host-app.
  */
 export function beginAttempt(
   app: HostApp,
-  before: AppTarget | undefined,
-  target: AppTarget | undefined,
+  before: AttemptId | undefined,
+  target: AttemptId | undefined,
 ): HostApp {
   const isSettled = app.outcome === 'done' || app.outcome === 'watching';
   const isSameRelease = before?.release.number === target?.release.number;
@@ -40,6 +39,6 @@ export function routeFlags(
 }
 
 /** Whether a container that the plan stops runs again if the attempt fails. */
-export function isToReturn(container: HostContainer, target: AppTarget | undefined): boolean {
+export function isToReturn(container: HostContainer, target: AttemptId | undefined): boolean {
   return target !== undefined && !isOfAttempt(container, target);
 }

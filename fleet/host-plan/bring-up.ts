@@ -13,7 +13,7 @@ import { retire, routeSteps } from './retire.ts';
 
 /** The container of each wanted instance; undefined where there is none yet. */
 export function currentContainers(app: HostApp, target: AppTarget): ReadonlySet<HostContainer> {
-  const found = instancesOf(target).map(({ service, instance }) => currentOf(app, target, service, instance));
+  const found = instancesOf(target).map(({ service, instance }) => currentOf(app, service, instance));
   return new Set(found.filter((container) => container !== undefined));
 }
 
@@ -64,7 +64,7 @@ function fetchSteps(app: HostApp, target: AppTarget): readonly HostStep[] {
 function isWanting(app: HostApp, target: AppTarget, service: ServiceTarget): boolean {
   if (service.job)
     return app.jobs[service.spec.name] === undefined && jobOf(app, target, service) === undefined;
-  return service.instances.some((instance) => currentOf(app, target, service, instance) === undefined);
+  return service.instances.some((instance) => currentOf(app, service, instance) === undefined);
 }
 
 /** Undefined when all jobs are done and all instances are healthy. */
@@ -107,7 +107,7 @@ function instanceSteps(
   mayRun: boolean,
 ): readonly Waiting[] {
   const { name } = service.spec;
-  const found = currentOf(app, target, service, instance);
+  const found = currentOf(app, service, instance);
   if (found === undefined) {
     return [
       { step: { kind: 'create', service: name, instance, name: freeName(app, target, name, instance) } },
@@ -157,7 +157,7 @@ function isReady(app: HostApp, target: AppTarget, { spec }: ServiceTarget): bool
     if (other === undefined) return true;
     if (other.job) return app.jobs[name] === 0;
     return other.instances.every((instance) => {
-      const found = currentOf(app, target, other, instance);
+      const found = currentOf(app, other, instance);
       if (found === undefined || !isUp(found)) return false;
       return found.passed || (condition === 'started' && found.tried);
     });
@@ -178,22 +178,12 @@ function neededByJobs(target: AppTarget): ReadonlySet<string> {
   return needed;
 }
 
-/**
- * The container of an instance, whichever release made it, so long as it is made of the same; not one of an earlier attempt
- * at this release.
- */
-function currentOf(
-  app: HostApp,
-  target: AppTarget,
-  { spec, hash }: ServiceTarget,
-  instance: number,
-): HostContainer | undefined {
-  const { number } = target.release;
+/** The container of an instance, whichever release and attempt made it, so long as it is made of the same. */
+function currentOf(app: HostApp, { spec, hash }: ServiceTarget, instance: number): HostContainer | undefined {
   const rank = (one: HostContainer) =>
     Number(isUp(one)) * 4 + Number(one.passed) * 2 + Number(one.state === 'created');
   return app.containers
     .filter((one) => !one.job && one.service === spec.name && one.instance === instance && one.hash === hash)
-    .filter((one) => one.release !== number || one.attempt >= target.attempt)
     .sort((a, b) => rank(b) - rank(a) || (a.id < b.id ? -1 : 1))[0];
 }
 

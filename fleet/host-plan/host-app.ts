@@ -1,6 +1,5 @@
 import type { AppPhase } from '../report.ts';
 import type { PinnedImage } from '../service.ts';
-import type { AppTarget } from '../target.ts';
 
 /**
  * How an attempt fares on a host. `working`: the plan leads to the target. `watching`: all of it is healthy, what ran before
@@ -106,8 +105,13 @@ export function isUp({ state }: HostContainer): boolean {
   return state === 'running' || state === 'restarting';
 }
 
-/** Whether a container was made by the present attempt, or by one that left nothing to go back to. */
-export function isOfAttempt(container: HostContainer, target: AppTarget): boolean {
-  const { number } = target.release;
-  return container.discarded || (container.release === number && container.attempt === target.attempt);
+/** Tells attempts of an app apart. */
+export interface AttemptId {
+  readonly release: { readonly number: number };
+  readonly attempt: number;
+}
+
+/** Whether a container was made by this attempt, or by one that left nothing to go back to. */
+export function isOfAttempt(container: HostContainer, { release, attempt }: AttemptId): boolean {
+  return container.discarded || (container.release === release.number && container.attempt === attempt);
 }

@@ -62,6 +62,8 @@ export class HttpExchange {
   #secureAgent: Agent | undefined;
   #tunnelAgent: Agent | undefined;
   #secureContext: SecureContext | undefined;
+  /** Of hosts whose one authority is known, by `host:port` as in a URL. */
+  readonly #pinned = new Map<string, { readonly context: SecureContext; agent?: Agent }>();
 
   constructor(proxies?: ProxySettings) {
     this.#chooseProxy = chooseProxy(proxies);
@@ -85,8 +87,24 @@ export class HttpExchange {
     }
   }
 
+  /** From now on only this authority (PEM) is trusted for `host`, which is as in a URL: `registry.example:5000`. */
+  trust(host: string, authority: string): void {
+    this.#pinned.get(host)?.agent?.destroy();
+    this.#pinned.set(host, { context: tls().createSecureContext({ ca: authority }) });
+  }
+
+  /** The connections to a server with TLS, directly or by the tunnel of a proxy. */
+  secureAgent(url: URL): Agent {
+    const proxy = this.#chooseProxy(url);
+    const pinned = this.#pinned.get(url.host);
+    if (pinned === undefined) return proxy === undefined ? this.#secure : this.#tunnels(proxy);
+    pinned.agent ??= this.#newAgent(pinned.context, proxy);
+    return pinned.agent;
+  }
+
   /** Ends idle connections. */
   close(): void {
+    for (const { agent } of this.#pinned.values()) agent?.destroy();
     this.#plain.destroy();
     this.#secureAgent?.destroy();
     this.#tunnelAgent?.destroy();
@@ -98,22 +116,20 @@ export class HttpExchange {
   }
 
   get #secure(): Agent {
-    this.#secureAgent ??= new (https().Agent)(this.#secureOptions());
+    this.#secureAgent ??= this.#newAgent(this.#trusted, undefined);
     return this.#secureAgent;
   }
 
   #tunnels(proxy: URL): Agent {
-    this.#tunnelAgent ??= tunnelAgent(this.#secureOptions(), {
-      proxy,
-      secureContext: this.#trusted,
-      timeout: IDLE_TIMEOUT,
-    });
+    this.#tunnelAgent ??= this.#newAgent(this.#trusted, proxy);
     return this.#tunnelAgent;
   }
 
   /** With a context for all connections: Node would read some 300 certificates again for each. */
-  #secureOptions() {
-    return { keepAlive: true, timeout: IDLE_TIMEOUT, secureContext: this.#trusted };
+  #newAgent(secureContext: SecureContext, proxy: URL | undefined): Agent {
+    const options = { keepAlive: true, timeout: IDLE_TIMEOUT, secureContext };
+    if (proxy === undefined) return new (https().Agent)(options);
+    return tunnelAgent(options, { proxy, secureContext: this.#trusted, timeout: IDLE_TIMEOUT });
   }
 
   /** Undefined where the request is none of that kind, or its answer. */
@@ -123,7 +139,10 @@ export class HttpExchange {
     const answer = await bulkGet({
       url,
       headers: { ...USER_AGENT, ...headers },
-      ...(url.protocol === 'https:' && verifyCertificate && { trusted: this.#trusted }),
+      ...(url.protocol === 'https:' &&
+        verifyCertificate && {
+          trusted: this.#pinned.get(url.host)?.context ?? this.#trusted,
+        }),
       timeout: IDLE_TIMEOUT,
       headTimeout: ANSWER_TIMEOUT,
       signal,
@@ -138,9 +157,7 @@ export class HttpExchange {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const outgoing =
-        forwarder === undefined
-          ? this.#openDirectly(request, proxy)
-          : this.#openForwarded(request, forwarder);
+        forwarder === undefined ? this.#openDirectly(request) : this.#openForwarded(request, forwarder);
       const patience = new Patience(outgoing);
       outgoing.once('response', (body) => {
         patience.end();
@@ -185,13 +202,13 @@ export class HttpExchange {
   }
 
   /** To the server itself, or through the tunnel of a proxy. */
-  #openDirectly(request: HttpRequest, proxy: URL | undefined): ClientRequest {
+  #openDirectly(request: HttpRequest): ClientRequest {
     const { url, method, headers, signal } = request;
     const options = { method, headers: { ...USER_AGENT, ...headers }, signal };
     if (url.protocol !== 'https:') return http.request(url, { ...options, agent: this.#plain });
     return https().request(url, {
       ...options,
-      agent: proxy === undefined ? this.#secure : this.#tunnels(proxy),
+      agent: this.secureAgent(url),
       rejectUnauthorized: request.verifyCertificate,
     });
   }

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
+import { type FleetCommand, readFleetCommand } from '../fleet/read-fleet-command.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
 
 /** What the command line asks for. */
@@ -10,6 +11,7 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly config: AgentConfig }
   | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean }
+  | FleetCommand
   /** Without `yes` it only lists. */
   | { readonly kind: 'reset'; readonly yes: boolean };
 
@@ -18,6 +20,10 @@ export function readCommandLine(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Command {
+  const [first, ...others] = args;
+  if ((first === 'join' || first === 'leave') && !others.includes('--help')) {
+    return readFleetCommand(first, others, environment);
+  }
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
@@ -34,7 +40,7 @@ export function readCommandLine(
   if (command !== 'serve' && command !== 'doctor') {
     const asked = command === undefined ? 'no command was given' : `there is no command "${command}"`;
     throw new ConfigError(
-      `${asked}: use "berth-agent serve", "berth-agent doctor" or "berth-agent reset", or "berth-agent --help" for their options.`,
+      `${asked}: use "berth-agent serve", "berth-agent join", "berth-agent leave", "berth-agent doctor" or "berth-agent reset", or "berth-agent --help" for their options.`,
     );
   }
   if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: ${command} takes options only.`);

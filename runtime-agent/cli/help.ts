@@ -5,6 +5,11 @@ import { AGENT_SETTINGS } from '../settings.ts';
 export const HELP = `berth-agent answers the Docker Engine API and runs images as containers on this host.
 
 Usage: berth-agent serve [options]
+       berth-agent join URL TOKEN [--name NAME] [--label KEY=VALUE]… [--allow WORD]… [--force] [--data DIR]
+                                               joins the fleet of a registry, also while the agent runs; "berth
+                                               host token" prints the line. WORD is one of privileged,
+                                               host-network, host-pid, bind, device
+       berth-agent leave [--data DIR]          leaves it; instances go on
        berth-agent doctor [--json] [options]   lists what this host lacks, and the command that fixes it
        berth-agent reset [--yes]               lists bridges, packet filters and folders that killed agents
                                                left on this host; --yes removes them

@@ -16,6 +16,7 @@ import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createEngineServer } from '../engine-api/engine-server.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import { EventBus } from '../events/event-bus.ts';
+import { FleetDoor } from '../fleet/fleet-door.ts';
 import { AgentImageArchives } from '../images/archive/agent-image-archives.ts';
 import { createImages } from '../images/create-images.ts';
 import { createNetworks } from '../networks/create-networks.ts';
@@ -67,9 +68,18 @@ export async function runAgent(
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   if (config.proxies !== undefined) passOn(proxyEnvironment(config.proxies));
   const exchange = new HttpExchange(config.proxies);
+  const fleet = await FleetDoor.open({
+    knex,
+    dataDirectory,
+    runDirectory: runDirectory(dataDirectory),
+    exchange,
+    log,
+  });
   const registry = new RegistryClient({
     exchange,
-    insecureRegistries: config.insecureRegistries,
+    get insecureRegistries() {
+      return [...config.insecureRegistries, ...fleet.insecureRegistries];
+    },
     mirrors: config.registryMirrors,
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
@@ -166,6 +176,7 @@ export async function runAgent(
     build,
     buildkit,
     host,
+    keepsImage: (image) => fleet.isKept(image),
     layerSize: (diffId) => layerStore.contentSize(diffId),
     checkLogin: (...request) => registry.checkLogin(...request),
     log,
@@ -176,6 +187,7 @@ export async function runAgent(
   const server = createEngineServer(engine);
   const tcp = config.tcp && (await (await import('./listen-tcp.ts')).listenTcp(config.tcp, engine, log));
   await listenSocket(server.http, config.socket, config.socketGroup);
+  await fleet.start(engine);
   watched.start();
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
@@ -187,6 +199,7 @@ export async function runAgent(
   log.info('stopping; containers go on running');
   stopping.abort();
   buildkit.close();
+  await fleet.close();
   await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
   const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();

@@ -17,6 +17,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     } else if (command.kind === 'reset') {
       const { reset } = await import('./reset/reset.ts');
       await reset(command);
+    } else if (command.kind === 'join' || command.kind === 'leave') {
+      const { runFleetCommand } = await import('./fleet-command.ts');
+      process.stdout.write(`${await runFleetCommand(command, interrupted.signal)}\n`);
     } else {
       const { serve } = await import('./serve.ts');
       await serve(command.config, interrupted.signal);

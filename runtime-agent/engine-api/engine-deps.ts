@@ -15,6 +15,7 @@ import type { ContainerTrees } from '../containers/files/container-trees.ts';
 import type { ContainerStats } from '../containers/stats/container-stats.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { ImageArchives } from '../images/archive/image-archives.ts';
+import type { Image } from '../images/image.ts';
 import type { Images } from '../images/images.ts';
 import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
@@ -56,6 +57,8 @@ export interface EngineDeps {
   readonly build?: BuildDeps;
   readonly buildkit?: BuildkitApi;
   readonly host: HostFacts;
+  /** Whether a prune must leave an image alone that no container uses, because the fleet needs it. */
+  readonly keepsImage: (image: Image) => boolean;
   /** Bytes of a layer's files, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
   /**

@@ -15,6 +15,7 @@ export function imagePruneRoutes(router: Router, deps: EngineDeps, files: Contai
       {
         images: deps.images,
         isPending: (id) => files.pendingImages.isPending(id),
+        isKept: deps.keepsImage,
         layerSize: deps.layerSize,
       },
       {

@@ -8,6 +8,8 @@ export interface PruneDeps {
   readonly images: Images;
   /** Whether somebody is making this image, or about to name it. */
   readonly isPending: (id: Digest) => boolean;
+  /** Whether the fleet goes back to an image, or will need it; absent for a host that has not joined. */
+  readonly isKept?: (image: Image) => boolean;
   /** Bytes of a layer's files. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
 }
@@ -26,7 +28,7 @@ export async function pruneImages(
 ): Promise<PruneResult> {
   const { images } = deps;
   const all = await images.list();
-  const pending = all.filter(({ id }) => deps.isPending(id)).map(({ id }) => id);
+  const pending = all.filter((image) => deps.isPending(image.id) || deps.isKept?.(image)).map(({ id }) => id);
   const used = new Set<string>([...users.map(({ imageId }) => imageId), ...pending]);
   const removals: ImageRemoval[] = [];
   let reclaimed = 0;

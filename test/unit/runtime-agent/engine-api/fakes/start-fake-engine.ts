@@ -114,6 +114,7 @@ export async function startFakeEngine(
     networks: networking.networks,
     events,
     host: FAKE_HOST,
+    keepsImage: () => false,
     layerSize: async () => 4096,
     checkLogin: async () => ({ identityToken: '' }),
     log,

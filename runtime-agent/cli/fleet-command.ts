@@ -1,0 +1,24 @@
+import { ConfigError } from '../../lib/settings/config-error.ts';
+import { joinRegistry, leaveRegistry } from '../fleet/join-command.ts';
+import type { FleetCommand } from '../fleet/read-fleet-command.ts';
+import { prepareDataFolder } from './data-folder.ts';
+import { readSystemFacts } from './read-host-facts.ts';
+import { readVersion } from './version.ts';
+
+/** Joins or leaves a fleet; answers the sentence for the operator. Throws ConfigError. */
+export async function runFleetCommand(command: FleetCommand, signal: AbortSignal): Promise<string> {
+  if (process.getuid?.() !== 0) throw new ConfigError('this needs root, as the agent does: use sudo.');
+  const folder = await prepareDataFolder(command.config.dataDirectory);
+  if (command.kind === 'leave') return leaveRegistry(folder);
+  const [system, version] = await Promise.all([readSystemFacts(), readVersion()]);
+  const facts = {
+    version,
+    operatingSystem: system.operatingSystem,
+    platform: `linux/${system.architecture}`,
+    processors: system.cpus,
+    memory: system.memory,
+    allows: command.allows,
+    ingress: false,
+  };
+  return joinRegistry(command, folder, facts, signal);
+}

@@ -1,0 +1,23 @@
+import type { ChannelKind } from '../../fleet/messages.ts';
+import type { ChannelFrame } from './channel-frames.ts';
+import type { FleetEngine } from './fleet-context.ts';
+import type { FoundInstance } from './read-app.ts';
+
+/** One channel as its server sees it. */
+export interface Channel {
+  /** Sends data as the other side allows it; resolves when it may send more. Rejects when the channel is closed. */
+  data(kind: 'stdout' | 'stderr' | 'data', bytes: Uint8Array): Promise<void>;
+  /** Allows the other side so many bytes more. */
+  allow(bytes: number): void;
+  send(kind: ChannelKind, payload?: Uint8Array): void;
+  /** Hands over what the other side sends, but for credit, in order; what came before the call too. */
+  receive(use: (frame: ChannelFrame) => void): void;
+  /** Aborted when the channel or the connection ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface ChannelsDeps {
+  readonly engine: FleetEngine;
+  readonly find: (app: string) => Promise<readonly FoundInstance[]>;
+  readonly send: (frame: Uint8Array) => void;
+}

@@ -1,0 +1,29 @@
+import type { PinnedImage } from '../../fleet/service.ts';
+import type { Semaphore } from '../../lib/sync/semaphore.ts';
+import type { EngineDeps } from '../engine-api/engine-deps.ts';
+import type { FleetStore } from './fleet-store.ts';
+import type { InstanceFiles, OpenSecret } from './instance-files.ts';
+import type { InstanceRoutes } from './instance-routes.ts';
+import type { Membership } from './membership.ts';
+
+/** The parts of the agent that the fleet works with. */
+export type FleetEngine = Pick<
+  EngineDeps,
+  'containers' | 'control' | 'events' | 'execs' | 'host' | 'images' | 'log' | 'networks' | 'volumes'
+>;
+
+/** What the apps of this host share. */
+export interface FleetContext {
+  readonly engine: FleetEngine;
+  readonly store: FleetStore;
+  readonly files: InstanceFiles;
+  readonly routes: InstanceRoutes;
+  readonly openSecret: OpenSecret;
+  readonly allows: Membership['allows'];
+  /** The reference of a pinned image on this host, without its tag. */
+  readonly reference: (image: PinnedImage) => string;
+  /** Pulls an image, or joins a pull of it that is under way. */
+  readonly pull: (image: PinnedImage, platform: string | undefined, signal: AbortSignal) => Promise<void>;
+  /** Of containers that are created, started or stopped at once. */
+  readonly work: Semaphore;
+}

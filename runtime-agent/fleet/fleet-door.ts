@@ -1,0 +1,102 @@
+import { type FSWatcher, watch } from 'node:fs';
+import type { Knex } from 'knex';
+import type { Logger } from 'pino';
+import { makeFolder } from '../../lib/files/make-folder.ts';
+import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
+import type { Image } from '../images/image.ts';
+import type { Fleet } from './fleet.ts';
+import type { FleetEngine } from './fleet-context.ts';
+import { type Membership, membershipFolder, readMembership } from './membership.ts';
+
+/** Milliseconds after a change of the folder before it is read: a file is replaced in several steps. */
+const SETTLE = 100;
+
+export interface FleetDoorOptions {
+  readonly knex: Knex;
+  readonly dataDirectory: string;
+  readonly runDirectory: string;
+  readonly exchange: HttpExchange;
+  readonly log: Logger;
+}
+
+/**
+ * Loads the fleet where this host has joined a registry, and when it joins or leaves while the agent runs. A host that has not
+ * joined loads nothing of it.
+ */
+export class FleetDoor {
+  readonly #options: FleetDoorOptions;
+  #fleet: Fleet | undefined;
+  #membership: Membership | undefined;
+  #engine: FleetEngine | undefined;
+  #watcher: FSWatcher | undefined;
+  #settling: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(options: FleetDoorOptions) {
+    this.#options = options;
+  }
+
+  /** To be called before any container starts: it makes their secrets files again. */
+  static async open(options: FleetDoorOptions): Promise<FleetDoor> {
+    const door = new FleetDoor(options);
+    await door.#takeUp(await readMembership(options.dataDirectory));
+    return door;
+  }
+
+  /** `host[:port]` of the joined registry if it may be reached without TLS, or with any certificate. */
+  get insecureRegistries(): readonly string[] {
+    const { url, insecure = false } = this.#membership ?? {};
+    return insecure && url !== undefined ? [new URL(url).host] : [];
+  }
+
+  isKept(image: Image): boolean {
+    return this.#fleet?.isKept(image) ?? false;
+  }
+
+  /** Begins to act on the target, and to notice that the host joins or leaves. */
+  async start(engine: FleetEngine): Promise<void> {
+    this.#engine = engine;
+    await this.#fleet?.start(engine);
+    const folder = membershipFolder(this.#options.dataDirectory);
+    makeFolder(folder);
+    this.#watcher = watch(folder, () => {
+      clearTimeout(this.#settling);
+      this.#settling = setTimeout(() => this.#look(), SETTLE);
+    });
+    // It may have joined between the first look and the watch.
+    this.#look();
+  }
+
+  async close(): Promise<void> {
+    this.#watcher?.close();
+    clearTimeout(this.#settling);
+    await this.#turn;
+    await this.#fleet?.close();
+  }
+
+  #look(): void {
+    const { dataDirectory, log } = this.#options;
+    this.#turn = this.#turn
+      .then(async () => {
+        const membership = await readMembership(dataDirectory);
+        if (membership?.id === this.#membership?.id) return;
+        await this.#fleet?.close();
+        const fleet = await this.#takeUp(membership);
+        if (this.#engine !== undefined) await fleet?.start(this.#engine);
+        const { url } = membership ?? {};
+        log.info({ registry: url }, url === undefined ? 'left the fleet' : 'joined a fleet');
+      })
+      .catch((err: unknown) => log.error({ err }, 'the fleet cannot be joined'));
+  }
+
+  async #takeUp(membership: Membership | undefined): Promise<Fleet | undefined> {
+    this.#membership = membership;
+    this.#fleet = undefined;
+    if (membership === undefined) return undefined;
+    const { Fleet } = await import('./fleet.ts');
+    const { NO_ROUTES } = await import('./instance-routes.ts');
+    const { dataDirectory: _, ...options } = this.#options;
+    this.#fleet = await Fleet.open({ ...options, membership, routes: NO_ROUTES, hasIngress: false });
+    return this.#fleet;
+  }
+}

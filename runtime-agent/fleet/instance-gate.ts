@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServiceSpec } from '../../fleet/service.ts';
+import type { ContainerInfo } from '../containers/container-info.ts';
+import type { FleetEngine } from './fleet-context.ts';
+import { probeRoute } from './probe-route.ts';
+
+/** Milliseconds between looks at an instance that waits for its health. */
+const PAUSE = 100;
+/** Exits after which an instance that its policy starts again has failed. */
+const MAX_EXITS = 3;
+/** Of the log, in a reason. */
+const LAST_LINES = 5;
+const LONGEST_LOG = 600;
+
+/** The instance did not become healthy, or did not stay so; the message is for people. */
+export class GateError extends Error {
+  override readonly name = 'GateError';
+}
+
+/**
+ * Resolves when an instance is healthy: its health check says so, or else its route answers, or else it ran for `monitor`
+ * milliseconds. `note` is told what it waits for. Throws GateError when it ended or is unhealthy.
+ */
+export async function passGate(
+  engine: FleetEngine,
+  container: string,
+  spec: ServiceSpec,
+  note: (waitsFor: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const began = performance.now();
+  const first = await engine.containers.get(container);
+  const { monitor } = spec.update;
+  for (;;) {
+    signal.throwIfAborted();
+    const info = await engine.containers.get(container);
+    const { state } = info;
+    const exits = state.restartCount - first.state.restartCount;
+    const hasGate = state.health !== undefined || spec.route !== undefined;
+    if (state.status === 'exited' || state.status === 'dead' || exits >= (hasGate ? MAX_EXITS : 1)) {
+      throw new GateError(await exitReason(engine, info, spec.name));
+    }
+    if (state.health !== undefined) {
+      if (state.health.Status === 'healthy') return;
+      if (state.health.Status === 'unhealthy') {
+        throw new GateError(`${nameOf(info, spec.name)} is unhealthy: its health check ${lastProbe(info)}`);
+      }
+      note(`${nameOf(info, spec.name)}: its health check ${lastProbe(info)}`);
+    } else if (spec.route !== undefined) {
+      const address = addressOf(info);
+      const why = address === undefined ? 'it does not run' : await probeRoute(spec.route, address, signal);
+      if (why === undefined) return;
+      note(`${nameOf(info, spec.name)}: ${why}`);
+    } else {
+      if (performance.now() - began >= monitor) return;
+      note(`${nameOf(info, spec.name)}: it must run for ${monitor / 1000} s`);
+    }
+    await sleep(PAUSE, undefined, { signal });
+  }
+}
+
+/** For `duration` milliseconds. Throws GateError when one of the containers ends. */
+export async function watchInstances(
+  engine: FleetEngine,
+  containers: readonly string[],
+  duration: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const check = async (id: string) => {
+    const info = await engine.containers.get(id);
+    if (info.state.status !== 'running' && info.state.status !== 'paused') {
+      throw new GateError(await exitReason(engine, info, undefined));
+    }
+  };
+  const unsubscribe = engine.events.subscribe(({ type, action, id }) => {
+    if (type === 'container' && action === 'die' && containers.includes(id)) {
+      engine.containers
+        .get(id)
+        .then((info) => exitReason(engine, info, undefined))
+        .then((reason) => failed.reject(new GateError(reason)), failed.reject);
+    }
+  });
+  try {
+    for (const id of containers) await check(id);
+    await Promise.race([sleep(duration, undefined, { signal }), failed.promise]);
+  } finally {
+    unsubscribe();
+  }
+}
+
+/** Says how an instance ended, with the last lines that it wrote. */
+export async function exitReason(
+  engine: FleetEngine,
+  info: ContainerInfo,
+  service: string | undefined,
+): Promise<string> {
+  const { state, hostConfig } = info;
+  const name = nameOf(info, service);
+  const times = state.restartCount > 0 ? `, ${state.restartCount + 1} times` : '';
+  const how =
+    state.error !== ''
+      ? `${name} could not be started: ${state.error}`
+      : state.oomKilled
+        ? `${name} was killed because it used more than its ${hostConfig.Memory} bytes of memory${times}`
+        : `${name} exited with code ${state.exitCode}${times}`;
+  const log = await lastLines(engine, info.id);
+  return log === '' ? how : `${how}: ${log}`;
+}
+
+/** The end of an instance's log, in one line. */
+async function lastLines(engine: FleetEngine, container: string): Promise<string> {
+  const lines: string[] = [];
+  try {
+    const options = { stdout: true, stderr: true, follow: false, tail: LAST_LINES };
+    const log = await engine.containers.logs(container, options, AbortSignal.timeout(5000));
+    for await (const { data } of log) lines.push(Buffer.from(data).toString('utf8').trim());
+  } catch {
+    // A logging driver that cannot be read, or the container is gone.
+  }
+  return lines.filter(Boolean).join(' | ').slice(-LONGEST_LOG);
+}
+
+function nameOf({ config }: ContainerInfo, service: string | undefined): string {
+  const { Labels } = config;
+  return `${service ?? Labels['com.docker.compose.service']} ${Labels['io.berth.instance'] ?? ''}`.trim();
+}
+
+function lastProbe({ state }: ContainerInfo): string {
+  const last = state.health?.Log.at(-1);
+  if (last === undefined) return 'has not run yet';
+  return `failed with ${last.ExitCode}: ${last.Output.trim().slice(0, 300)}`;
+}
+
+/** The address at which the host reaches an instance; undefined while it does not run, or without a network. */
+export function addressOf({ hostConfig, activeNetwork, state }: ContainerInfo): string | undefined {
+  if (hostConfig.NetworkMode === 'host') return state.pid > 0 ? '127.0.0.1' : undefined;
+  const endpoints = activeNetwork?.endpoints ?? [];
+  return endpoints
+    .map(({ ipv4 }) => ipv4.split('/')[0])
+    .find((address) => address !== undefined && address !== '');
+}

@@ -1,0 +1,23 @@
+import type { RouteSpec } from '../../fleet/service.ts';
+
+/** An instance that requests may be led to. */
+export interface RoutedInstance {
+  readonly container: string;
+  readonly route: RouteSpec;
+  /** Of the instance, of version 4. */
+  readonly address: string;
+}
+
+/** Leads the requests of this host to instances of its apps. */
+export interface InstanceRoutes {
+  /** Leads the routes of an app to exactly these instances; resolves when new requests go there. */
+  lead(app: string, instances: readonly RoutedInstance[]): Promise<void>;
+  /** Resolves when an instance that no route leads to has no open request, or after `timeout` ms. */
+  drained(instance: RoutedInstance, timeout: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Of a host without an ingress. */
+export const NO_ROUTES: InstanceRoutes = {
+  lead: async () => undefined,
+  drained: async () => undefined,
+};

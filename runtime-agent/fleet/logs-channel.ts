@@ -1,0 +1,118 @@
+import type { ChannelRequest, LogEntry } from '../../fleet/messages.ts';
+import type { LogLine } from '../containers/containers.ts';
+import type { Channel, ChannelsDeps } from './channel.ts';
+import { LABELS } from './create-body.ts';
+import type { FoundInstance } from './read-app.ts';
+
+type LogsRequest = ChannelRequest & { readonly kind: 'logs' };
+
+/**
+ * Sends the lines of an app's instances, each with where it came from: those that are there in the order of time, and with
+ * `follow` those that come, of instances that start later too. Ends after the last line, or with the channel.
+ */
+export async function sendLogs(deps: ChannelsDeps, request: LogsRequest, channel: Channel): Promise<void> {
+  const { engine, find } = deps;
+  const { app, follow, tail, since } = request;
+  const followed = new Set<string>();
+  const running = new Set<Promise<void>>();
+  const wanted = async () => (await find(app)).filter((one) => isWanted(one, request));
+  const lines = (id: string, options: { readonly follow: boolean; readonly since?: number }) =>
+    engine.containers.logs(
+      id,
+      {
+        stdout: true,
+        stderr: true,
+        ...(tail !== undefined && { tail }),
+        ...(since !== undefined && { since }),
+        ...options,
+      },
+      channel.signal,
+    );
+  const present = await wanted();
+  if (!follow) {
+    await merge(
+      await Promise.all(present.map(async (one) => entries(one, await lines(one.info.id, { follow })))),
+      (entry) => send(channel, entry),
+    );
+    channel.send('end');
+    return;
+  }
+  /** Time of the last entry of each: after a restart the log goes on, and is read from its beginning. */
+  const last = new Map<string, string>();
+  const followOne = async (found: FoundInstance) => {
+    const { id } = found.info;
+    for await (const entry of entries(found, await lines(id, { follow }))) {
+      if (entry.time <= (last.get(id) ?? '')) continue;
+      last.set(id, entry.time);
+      await send(channel, entry);
+    }
+  };
+  const begin = (found: FoundInstance) => {
+    if (followed.has(found.info.id)) return;
+    followed.add(found.info.id);
+    const work = followOne(found)
+      .catch(() => undefined)
+      .finally(() => {
+        running.delete(work);
+        followed.delete(found.info.id);
+      });
+    running.add(work);
+  };
+  const unsubscribe = engine.events.subscribe(({ type, action, id, attributes }) => {
+    if (type !== 'container' || action !== 'start' || attributes[LABELS.app] !== app) return;
+    void wanted().then((all) => {
+      for (const one of all) if (one.info.id === id) begin(one);
+    });
+  });
+  try {
+    for (const one of present) begin(one);
+    await new Promise<void>((resolve) => {
+      if (channel.signal.aborted) resolve();
+      channel.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  } finally {
+    unsubscribe();
+  }
+}
+
+function isWanted({ info, stored }: FoundInstance, { service, instance }: LogsRequest): boolean {
+  if (service !== undefined && stored.spec.name !== service) return false;
+  return instance === undefined || Number(info.config.Labels[LABELS.instance]) === instance;
+}
+
+async function* entries(
+  { info, stored }: FoundInstance,
+  lines: AsyncIterable<LogLine>,
+): AsyncGenerator<LogEntry> {
+  const { Labels } = info.config;
+  const [instance, release] = [Number(Labels[LABELS.instance]), Number(Labels[LABELS.release])];
+  for await (const { stream, timestamp, data } of lines) {
+    const line = Buffer.from(data).toString('utf8').replace(/\n$/, '');
+    yield { service: stored.spec.name, instance, release, stream, time: timestamp, line };
+  }
+}
+
+async function send(channel: Channel, entry: LogEntry): Promise<void> {
+  await channel.data('data', Buffer.from(`${JSON.stringify(entry)}\n`));
+}
+
+/** Of several streams the entry with the earliest time first; one entry of each is held. */
+async function merge(
+  streams: readonly AsyncGenerator<LogEntry>[],
+  use: (entry: LogEntry) => Promise<void>,
+): Promise<void> {
+  const heads = await Promise.all(streams.map((stream) => stream.next()));
+  for (;;) {
+    let first = -1;
+    for (const [index, head] of heads.entries()) {
+      if (head.done) continue;
+      const best = heads[first];
+      if (best === undefined || best.done || head.value.time < best.value.time) first = index;
+    }
+    const head = heads[first];
+    const stream = streams[first];
+    if (head === undefined || head.done || stream === undefined) return;
+    await use(head.value);
+    heads[first] = await stream.next();
+  }
+}

@@ -1,0 +1,279 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { needsOf } from '../../fleet/eligibility.ts';
+import { claimsOf } from '../../fleet/host-plan/claims.ts';
+import { type HostStep, projectOf } from '../../fleet/host-plan/host-app.ts';
+import type { NetworkSpec, ServiceSpec } from '../../fleet/service.ts';
+import type { AppTarget } from '../../fleet/target.ts';
+import { JsonFields } from '../../lib/json/json-fields.ts';
+import { decodeCreateRequest } from '../engine-api/decode/create-request.ts';
+import { EngineError, isEngineError } from '../errors.ts';
+import { createBody, LABELS, networkName, volumeName } from './create-body.ts';
+import type { FleetContext } from './fleet-context.ts';
+import { addressOf, exitReason, GateError, passGate, watchInstances } from './instance-gate.ts';
+import type { RoutedInstance } from './instance-routes.ts';
+import type { FoundInstance } from './read-app.ts';
+
+/** Milliseconds before a pull is tried again, at first and at most. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 30_000;
+
+/** What a step is done with. */
+export interface StepContext {
+  readonly app: string;
+  readonly target: AppTarget | undefined;
+  readonly find: (container: string) => FoundInstance | undefined;
+  /** Is told what the step waits for. */
+  readonly note: (waitsFor: string) => void;
+}
+
+/** Answers the exit code of a job; undefined for other steps. Each step can be done again. */
+export async function performStep(
+  context: FleetContext,
+  step: HostStep,
+  at: StepContext,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { engine, work } = context;
+  switch (step.kind) {
+    case 'pull':
+      await pullUntilDone(context, step, at, signal);
+      return;
+    case 'create-network':
+      await createNetwork(context, at, step.network);
+      return;
+    case 'create-volume':
+      await createVolume(context, at, step.volume);
+      return;
+    case 'remove-network':
+      await engine.networks.remove(networkName(at.app, named(step.network))).catch(unlessNotFound);
+      return;
+    case 'create':
+      await work.hold(signal, () => createInstance(context, at, step));
+      return;
+    case 'start':
+      await work.hold(signal, () => engine.containers.start(step.container)).catch(unlessNotModified);
+      return;
+    case 'wait-healthy': {
+      const { spec } = foundOf(at, step.container).stored;
+      await passGate(engine, step.container, spec, at.note, signal);
+      return;
+    }
+    case 'wait-job':
+      return await waitForJob(context, at, step, signal);
+    case 'route':
+      await context.routes.lead(at.app, routedInstances(step.containers, at));
+      return;
+    case 'drain': {
+      const [instance] = routedInstances([step.container], at);
+      const grace = foundOf(at, step.container).stored.spec.stopGracePeriod;
+      if (instance !== undefined) await context.routes.drained(instance, grace, signal);
+      return;
+    }
+    case 'stop': {
+      const timeout = Math.ceil(foundOf(at, step.container).stored.spec.stopGracePeriod / 1000);
+      await engine.containers.stop(step.container, { timeout }).catch(unlessNotModified);
+      return;
+    }
+    case 'remove': {
+      const { key } = foundOf(at, step.container).stored;
+      await engine.containers.remove(step.container, { force: true, volumes: true });
+      await context.files.remove(key);
+      await context.store.removeInstances([key]);
+      return;
+    }
+    case 'rename':
+      await engine.control.rename(step.container, step.name);
+      return;
+    case 'watch': {
+      const longest = (at.target?.release.services ?? []).map(({ spec }) => spec.update.monitor);
+      await watchInstances(engine, step.containers, Math.max(0, ...longest), signal);
+      return;
+    }
+    case 'settle':
+  }
+}
+
+/** The instances of these containers that requests can be led to. */
+export function routedInstances(
+  containers: readonly string[],
+  { find }: Pick<StepContext, 'find'>,
+): readonly RoutedInstance[] {
+  return containers.flatMap((container) => {
+    const found = find(container);
+    const address = found && addressOf(found.info);
+    const route = found?.stored.spec.route;
+    return address === undefined || route === undefined ? [] : [{ container, route, address }];
+  });
+}
+
+/** Throws EngineError with a sentence when this host does not allow what a service asks for. */
+export function checkAllowed({ allows }: Pick<FleetContext, 'allows'>, target: AppTarget): void {
+  for (const { spec } of target.release.services) {
+    const refused = needsOf(spec).find(({ allowance }) => !allows.includes(allowance));
+    if (refused === undefined) continue;
+    throw new EngineError(
+      'forbidden',
+      `this host does not allow ${refused.key} of ${spec.name}: join it with --allow ${refused.allowance}`,
+    );
+  }
+}
+
+/** Tries again what a network may have broken; what the registry refuses for good fails. */
+async function pullUntilDone(
+  context: FleetContext,
+  { image, platform }: HostStep & { readonly kind: 'pull' },
+  { note }: StepContext,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    try {
+      await context.pull(image, platform, signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isEngineError(error) && FINAL.has(error.code)) throw error;
+      note(`${context.reference(image)} cannot be pulled: ${(error as Error).message}`);
+    }
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+const FINAL: ReadonlySet<string> = new Set(['not-found', 'bad-request', 'storage-full', 'not-implemented']);
+
+async function createNetwork({ engine }: FleetContext, at: StepContext, name: string): Promise<void> {
+  const network = at.target?.release.networks.find((one) => one.name === name) ?? named(name);
+  if (network.external !== undefined) {
+    engine.networks.get(network.external);
+    return;
+  }
+  const labels = {
+    ...network.labels,
+    [LABELS.project]: projectOf(at.app),
+    [LABELS.network]: name,
+    [LABELS.app]: at.app,
+  };
+  await engine.networks.create({
+    name: networkName(at.app, network),
+    driver: '',
+    internal: network.internal,
+    attachable: false,
+    enableIpv6: false,
+    ipamOptions: null,
+    subnets: [],
+    options: {},
+    labels,
+  });
+}
+
+async function createVolume({ engine }: FleetContext, at: StepContext, name: string): Promise<void> {
+  const volume = at.target?.release.volumes.find((one) => one.name === name);
+  if (volume === undefined) return;
+  if (volume.external !== undefined) {
+    await engine.volumes.get(volume.external);
+    return;
+  }
+  const labels = {
+    ...volume.labels,
+    [LABELS.project]: projectOf(at.app),
+    [LABELS.volume]: name,
+    [LABELS.app]: at.app,
+  };
+  await engine.volumes.create({ name: volumeName(at.app, volume), labels });
+}
+
+/** Journals what the instance is made of before the container is there. */
+async function createInstance(
+  context: FleetContext,
+  { app, target }: StepContext,
+  step: HostStep & { readonly kind: 'create' },
+): Promise<void> {
+  const service = target?.release.services.find(({ spec }) => spec.name === step.service);
+  if (target === undefined || service === undefined) return;
+  const { engine, files, store } = context;
+  const { release, attempt } = target;
+  const { spec } = service;
+  const key = randomBytes(16).toString('hex');
+  const instance = {
+    key,
+    app,
+    spec,
+    claims: claimsOf(spec, release.volumes),
+    job: service.job,
+    ...usedBy(spec, target),
+  };
+  await store.addInstance(instance);
+  try {
+    const body = createBody({
+      app,
+      release,
+      attempt,
+      service,
+      instance: step.instance,
+      key,
+      image: context.reference(service.image),
+      files: await files.write(instance, context.openSecret),
+    });
+    const query = new URLSearchParams({ name: step.name, platform: spec.platform ?? '' });
+    const fields = new JsonFields(JSON.parse(JSON.stringify(body)));
+    await engine.containers.create(decodeCreateRequest(fields, query, engine.host));
+  } catch (error) {
+    await files.remove(key);
+    await store.removeInstances([key]);
+    throw error;
+  }
+}
+
+/** The configurations and secrets of one service, its certificate included. */
+function usedBy(spec: ServiceSpec, { release }: AppTarget) {
+  const tls = spec.route?.kind === 'http' && spec.route.tls.kind === 'secret' ? [spec.route.tls.secret] : [];
+  const secrets = new Set([...spec.secrets.map(({ source }) => source), ...tls]);
+  const configs = new Set(spec.configs.map(({ source }) => source));
+  return {
+    configs: release.configs.filter(({ name }) => configs.has(name)),
+    secrets: release.secrets.filter(({ name }) => secrets.has(name)),
+  };
+}
+
+async function waitForJob(
+  { engine }: FleetContext,
+  { note }: StepContext,
+  { container, service }: HostStep & { readonly kind: 'wait-job' },
+  signal: AbortSignal,
+): Promise<number> {
+  note(`the job ${service} runs`);
+  const { result } = await engine.containers.wait(container, 'not-running', signal);
+  await result;
+  const info = await engine.containers.get(container);
+  if (info.state.exitCode === 0 && info.state.error === '') return 0;
+  throw new JobError(info.state.exitCode || 1, `the job ${await exitReason(engine, info, service)}`);
+}
+
+/** A job ended, and not with 0. */
+export class JobError extends GateError {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+function foundOf({ find }: StepContext, container: string): FoundInstance {
+  const found = find(container);
+  if (found === undefined) throw new EngineError('not-found', `No such container: ${container}`);
+  return found;
+}
+
+/** A network of a release that is gone. */
+function named(name: string): NetworkSpec {
+  return { name, internal: false, labels: {} };
+}
+
+function unlessNotModified(error: unknown): void {
+  if (!(isEngineError(error) && error.code === 'not-modified')) throw error;
+}
+
+function unlessNotFound(error: unknown): void {
+  if (!(isEngineError(error) && error.code === 'not-found')) throw error;
+}
