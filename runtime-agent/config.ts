@@ -47,8 +47,17 @@ export interface AgentConfig {
   readonly logLevel: LogLevel;
   /** Milliseconds without a turn of the event loop after which the process ends; undefined: it is not watched. */
   readonly watchdog?: number;
+  /** Where routes of the fleet's apps are served; undefined: nowhere. */
+  readonly ingress?: IngressConfig;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
+}
+
+export interface IngressConfig {
+  readonly plain: readonly { readonly address: string; readonly port: number }[];
+  readonly secure: readonly { readonly address: string; readonly port: number }[];
+  /** Absolute path of the folder with `HOST.crt` and `HOST.key`. */
+  readonly certificates?: string;
 }
 
 /** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
@@ -92,6 +101,7 @@ export function readConfig(
     );
   }
   const tcp = readTcp(merged);
+  const ingress = readIngress(merged);
   const watchdog = watchdogLimit(merged.watchdog ?? '10s');
   const proxies = readProxies(merged, environment);
   const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
@@ -114,6 +124,7 @@ export function readConfig(
     allowedEntitlements: Object.freeze(entitlements(merged.allowBuild)),
     logLevel: logLevel(merged.logLevel ?? 'info'),
     ...(watchdog !== undefined && { watchdog }),
+    ...(ingress !== undefined && { ingress: Object.freeze(ingress) }),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
 }
@@ -192,6 +203,30 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
     authority: absolute(tlsAuthority, '--tls-ca'),
     certificate: absolute(tlsCertificate, '--tls-cert'),
     key: absolute(tlsKey, '--tls-key'),
+  };
+}
+
+function readIngress(flags: AgentSettings): IngressConfig | undefined {
+  const { ingress = [], ingressTls = [], ingressCertificates } = flags;
+  if (ingress.length + ingressTls.length === 0) return undefined;
+  const listens = (texts: readonly string[], flag: string) =>
+    texts.map((text) => {
+      const match = /^(?:\[([0-9a-fA-F:]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(text);
+      const address = match?.[1] ?? match?.[2];
+      const port = Number(match?.[3]);
+      if (address === undefined || !(port > 0 && port < 65536)) {
+        throw new ConfigError(
+          `"${text}" is no address: ${flag} takes HOST:PORT, such as *:80 or 10.0.0.5:80.`,
+        );
+      }
+      return { address, port };
+    });
+  return {
+    plain: listens(ingress, '--ingress'),
+    secure: listens(ingressTls, '--ingress-tls'),
+    ...(ingressCertificates !== undefined && {
+      certificates: absolute(ingressCertificates, '--ingress-certificates'),
+    }),
   };
 }
 

@@ -66,6 +66,19 @@ export const AGENT_SETTINGS = {
   },
   buildCacheLimit: text('build-cache-limit', 'SIZE', 'maximum size of the build cache', '20g'),
   buildContextLimit: text('build-context-limit', 'SIZE', 'maximum size of the context of a build', '20g'),
+  ingress: {
+    ...list('ingress', 'HOST:PORT', "serve the routes of the fleet's apps by HTTP here, such as *:80"),
+    separator: WORDS,
+  },
+  ingressTls: {
+    ...list('ingress-tls', 'HOST:PORT', 'the same with TLS, such as *:443'),
+    separator: WORDS,
+  },
+  ingressCertificates: text(
+    'ingress-certificates',
+    'DIR',
+    'certificates of routes with `tls: files`, as HOST.crt and HOST.key',
+  ),
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
   watchdog: text(
     'watchdog',

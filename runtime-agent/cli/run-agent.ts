@@ -1,4 +1,5 @@
-import { pino } from 'pino';
+import { availableParallelism } from 'node:os';
+import { type Logger, pino } from 'pino';
 import { proxyEnvironment } from '../../lib/http/proxies/proxy-settings.ts';
 import type { MountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
@@ -74,6 +75,7 @@ export async function runAgent(
     runDirectory: runDirectory(dataDirectory),
     exchange,
     log,
+    ...(config.ingress !== undefined && { ingress: ingressOf(config.ingress, dataDirectory, mounts, log) }),
   });
   const registry = new RegistryClient({
     exchange,
@@ -207,6 +209,22 @@ export async function runAgent(
   await networking.close({ idle });
   registry.close();
   if (idle) await mounts.release();
+}
+
+/** Returns the function that opens the ingress, which only a host of a fleet needs. */
+function ingressOf(
+  config: NonNullable<AgentConfig['ingress']>,
+  dataDirectory: string,
+  { outside: hostNamespace }: MountNamespace,
+  log: Logger,
+) {
+  return async (signal: AbortSignal) => {
+    const { openIngress } = await import('../fleet/open-ingress.ts');
+    const processors = availableParallelism();
+    return openIngress({
+      ...{ config, runDirectory: runDirectory(dataDirectory), hostNamespace, processors, log, signal },
+    });
+  };
 }
 
 /** To the programs that are started from now on. */

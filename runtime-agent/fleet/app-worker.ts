@@ -300,13 +300,14 @@ export class AppWorker {
 
   /** The address of an instance is new after each start, and the proxy may be. */
   async #restoreRoutes(): Promise<void> {
-    const { routes, engine } = this.#options.context;
+    const { context } = this.#options;
+    const { routes, engine } = context;
     try {
       const { containers } = await this.#read();
       const routed = containers.filter((one) => one.routed && isUp(one)).map(({ id }) => id);
       if (routed.length === 0) return;
       const find = (id: string) => this.#instances.find(({ info }) => info.id === id);
-      await routes.lead(this.#app, routedInstances(routed, { find }));
+      await routes.lead(this.#app, await routedInstances(context, routed, { find }));
     } catch (err) {
       engine.log.warn({ app: this.#app, err }, 'the routes of an app cannot be set');
       this.#retryLater();

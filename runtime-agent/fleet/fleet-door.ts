@@ -7,6 +7,7 @@ import type { Image } from '../images/image.ts';
 import type { Fleet } from './fleet.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import { type Membership, membershipFolder, readMembership } from './membership.ts';
+import type { OpenedIngress } from './open-ingress.ts';
 
 /** Milliseconds after a change of the folder before it is read: a file is replaced in several steps. */
 const SETTLE = 100;
@@ -16,6 +17,8 @@ export interface FleetDoorOptions {
   readonly dataDirectory: string;
   readonly runDirectory: string;
   readonly exchange: HttpExchange;
+  /** Absent for a host without an ingress. */
+  readonly ingress?: (signal: AbortSignal) => Promise<OpenedIngress>;
   readonly log: Logger;
 }
 
@@ -28,6 +31,8 @@ export class FleetDoor {
   #fleet: Fleet | undefined;
   #membership: Membership | undefined;
   #engine: FleetEngine | undefined;
+  #ingress: OpenedIngress | undefined;
+  readonly #closing = new AbortController();
   #watcher: FSWatcher | undefined;
   #settling: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
@@ -72,6 +77,8 @@ export class FleetDoor {
     clearTimeout(this.#settling);
     await this.#turn;
     await this.#fleet?.close();
+    this.#closing.abort();
+    await this.#ingress?.close();
   }
 
   #look(): void {
@@ -95,8 +102,15 @@ export class FleetDoor {
     if (membership === undefined) return undefined;
     const { Fleet } = await import('./fleet.ts');
     const { NO_ROUTES } = await import('./instance-routes.ts');
-    const { dataDirectory: _, ...options } = this.#options;
-    this.#fleet = await Fleet.open({ ...options, membership, routes: NO_ROUTES, hasIngress: false });
+    const { dataDirectory: _, ingress, ...options } = this.#options;
+    // Instances run without it: routes that nobody can reach are less than nothing running.
+    this.#ingress ??= await ingress?.(this.#closing.signal).catch((err: unknown) => {
+      options.log.error({ err }, 'the ingress cannot be started: mend it and restart the agent');
+      return undefined;
+    });
+    const routes = this.#ingress?.routes ?? NO_ROUTES;
+    const hasIngress = this.#ingress !== undefined;
+    this.#fleet = await Fleet.open({ ...options, membership, routes, hasIngress });
     return this.#fleet;
   }
 }

@@ -6,6 +6,8 @@ export interface RoutedInstance {
   readonly route: RouteSpec;
   /** Of the instance, of version 4. */
   readonly address: string;
+  /** PEM of certificate and key, where the route has them from a secret. */
+  readonly certificate?: string;
 }
 
 /** Leads the requests of this host to instances of its apps. */

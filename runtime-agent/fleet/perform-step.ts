@@ -62,10 +62,10 @@ export async function performStep(
     case 'wait-job':
       return await waitForJob(context, at, step, signal);
     case 'route':
-      await context.routes.lead(at.app, routedInstances(step.containers, at));
+      await context.routes.lead(at.app, await routedInstances(context, step.containers, at));
       return;
     case 'drain': {
-      const [instance] = routedInstances([step.container], at);
+      const [instance] = await routedInstances(context, [step.container], at);
       const grace = foundOf(at, step.container).stored.spec.stopGracePeriod;
       if (instance !== undefined) await context.routes.drained(instance, grace, signal);
       return;
@@ -95,16 +95,23 @@ export async function performStep(
 }
 
 /** The instances of these containers that requests can be led to. */
-export function routedInstances(
+export async function routedInstances(
+  { openSecret }: Pick<FleetContext, 'openSecret'>,
   containers: readonly string[],
   { find }: Pick<StepContext, 'find'>,
-): readonly RoutedInstance[] {
-  return containers.flatMap((container) => {
+): Promise<readonly RoutedInstance[]> {
+  const routed: RoutedInstance[] = [];
+  for (const container of containers) {
     const found = find(container);
     const address = found && addressOf(found.info);
     const route = found?.stored.spec.route;
-    return address === undefined || route === undefined ? [] : [{ container, route, address }];
-  });
+    if (address === undefined || route === undefined) continue;
+    const name = route.kind === 'http' && route.tls.kind === 'secret' ? route.tls.secret : undefined;
+    const sealed = found?.stored.secrets.find((one) => one.name === name)?.sealed;
+    const certificate = sealed && Buffer.from(await openSecret(sealed)).toString('utf8');
+    routed.push({ container, route, address, ...(certificate && { certificate }) });
+  }
+  return routed;
 }
 
 /** Throws EngineError with a sentence when this host does not allow what a service asks for. */

@@ -1,0 +1,57 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { descriptorLimit } from '../../lib/linux/descriptor-limit.ts';
+import { loadLibc } from '../../lib/linux/libc.ts';
+import type { AgentConfig } from '../config.ts';
+import { HaproxyIngress } from './ingress/haproxy-ingress.ts';
+import { RouteCertificates } from './ingress/route-certificates.ts';
+import { IngressRoutes } from './ingress-routes.ts';
+import type { InstanceRoutes } from './instance-routes.ts';
+
+/** Connections of clients at once, where the process may have the descriptors for them: two each, and some of its own. */
+const MAX_CONNECTIONS = 20_000;
+const OWN_DESCRIPTORS = 500;
+const MAX_THREADS = 4;
+
+/** The ingress of this host while the agent runs; the proxy outlives it. */
+export interface OpenedIngress {
+  readonly routes: InstanceRoutes;
+  close(): Promise<void>;
+}
+
+export interface OpenIngressOptions {
+  readonly config: NonNullable<AgentConfig['ingress']>;
+  readonly runDirectory: string;
+  readonly hostNamespace: number | undefined;
+  readonly processors: number;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Starts the proxy, or finds the one that an earlier agent has started. Throws IngressError when it cannot listen. */
+export async function openIngress(options: OpenIngressOptions): Promise<OpenedIngress> {
+  const { config, runDirectory, hostNamespace, processors, log, signal } = options;
+  const certificates = new RouteCertificates();
+  const ingress = new HaproxyIngress({
+    folder: join(runDirectory, 'ingress'),
+    settings: {
+      plain: config.plain,
+      secure: config.secure,
+      maxConnections: Math.min(MAX_CONNECTIONS, Math.max(100, (descriptorLimit() - OWN_DESCRIPTORS) >> 1)),
+      threads: Math.min(processors, MAX_THREADS),
+      user: 'haproxy',
+      hasIPv6: await access('/proc/net/if_inet6').then(
+        () => true,
+        () => false,
+      ),
+    },
+    certificates,
+    ...(hostNamespace !== undefined && { hostNamespace }),
+    searchPath: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+    libc: loadLibc(),
+    log,
+  });
+  await ingress.start(signal);
+  return { routes: new IngressRoutes(ingress, config.certificates, log), close: () => ingress.close() };
+}
