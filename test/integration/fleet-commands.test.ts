@@ -163,17 +163,16 @@ async function startTlsRegistry(scope: CleanupScope, certificate: string, key: s
 test('the end of a rollout is the exit code; a registry that restarts is waited for', async (t) => {
   const states: Record<string, string> = {};
   let failures = 2;
-  const release = { release: 2, state: 'rolling', cause: {}, createdAt: '', images: {} };
   const answers = ({ method, url = '' }: IncomingMessage): object | undefined => {
     const app = url.split('/')[4] ?? '';
     if (method === 'POST' && app === 'refused') return undefined;
-    if (method === 'POST') return { release };
+    if (method === 'POST') return { release: 2 };
     if (url.includes('/rollout') && failures > 0) {
       failures -= 1;
       return undefined;
     }
     if (url.includes('/rollout'))
-      return { release: 2, state: app.replaceAll('%20', ' '), revision: 1, hosts: [] };
+      return { release: 2, state: app.replaceAll('%20', ' '), revision: 'a', reason: null, hosts: [] };
     return states;
   };
   const server = createServer((request, response) => {

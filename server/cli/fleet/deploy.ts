@@ -19,7 +19,7 @@ import { type FleetCommand, type FleetInput, pairsOf, runFleetCommand } from './
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
 import { alignedLines } from './table.ts';
-import type { PlanView, ReleaseView } from './views.ts';
+import type { PlanView } from './views.ts';
 
 /** Bytes of a file that a Compose file names. */
 const LARGEST_FILE = 1024 * 1024;
@@ -45,7 +45,7 @@ export function deploy(args: readonly string[]): Promise<number> {
 }
 
 interface Made {
-  readonly release?: ReleaseView;
+  readonly release: number | null;
   readonly plan: PlanView;
 }
 
@@ -73,7 +73,7 @@ async function deployFile(input: FleetInput): Promise<number> {
     tellProblems(input, file, error.problems, compose.position);
     return ROLLOUT_EXIT.refused;
   }
-  if (made.release !== undefined && !input.flag('dry-run')) return finishRelease(input, app, made.release);
+  if (made.release !== null) return finishRelease(input, app, made.release);
   for (const line of planLines(made.plan)) input.print(line);
   return 0;
 }

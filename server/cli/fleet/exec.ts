@@ -49,7 +49,7 @@ function requestOf({ flag, option, options, words }: FleetInput, tty: boolean) {
   const query = new URLSearchParams({
     service,
     command: JSON.stringify(command),
-    ...(Object.keys(environment).length > 0 && { env: JSON.stringify(environment) }),
+    ...(Object.keys(environment).length > 0 && { environment: JSON.stringify(environment) }),
     ...(instance !== undefined && { instance: String(numberOf(instance, '--instance')) }),
     ...(tty && { tty: 'true' }),
     ...(stdin && { stdin: 'true' }),

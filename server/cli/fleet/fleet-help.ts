@@ -67,7 +67,7 @@ Usage: berth history APP [options]
   --limit NUMBER        at most so many (default 50)
   --before RELEASE      only releases before this one
 ${FORMAT}${LOCAL}`,
-  logs: `Prints what the instances of an app have written, from all of its hosts.
+  logs: `Prints what the instances of an app have written, from all of its hosts. Exit code 1: a host could not be asked.
 
 Usage: berth logs APP [SERVICE] [options]
 

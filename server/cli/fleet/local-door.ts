@@ -152,13 +152,24 @@ function isExpected(error: unknown): error is Error {
   );
 }
 
-function releaseView({ cause, createdAt, images, number, reason, state }: Release): ReleaseView {
+function releaseView({
+  app,
+  cause,
+  createdAt,
+  endedAt,
+  images,
+  number,
+  reason,
+  state,
+}: Release): ReleaseView {
   return {
+    app,
     release: number,
     state,
     cause,
     createdAt: createdAt.toISOString(),
+    endedAt: endedAt?.toISOString() ?? null,
     images,
-    ...(reason !== undefined && { reason }),
+    reason: reason ?? null,
   };
 }

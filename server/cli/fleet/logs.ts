@@ -1,6 +1,7 @@
 import type { LogEntry } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { parseDuration } from '../../config/duration.ts';
+import { printable } from '../printable.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
@@ -19,7 +20,7 @@ const LOGS: FleetCommand = {
   run: printLogs,
 };
 
-/** `berth logs`: what the instances of an app write, from all of its hosts. */
+/** `berth logs`: what the instances of an app write, from all of its hosts. Exit code 1: a host could not be asked. */
 export function logs(args: readonly string[]): Promise<number> {
   return runFleetCommand(LOGS, args);
 }
@@ -34,6 +35,7 @@ async function printLogs(input: FleetInput): Promise<number> {
   // A reader such as head has seen enough.
   process.stdout.on('error', () => ended.abort());
   let width = 0;
+  let isWhole = true;
   try {
     for await (const line of api.lines(appPath(app, `logs?${query}`), ended.signal)) {
       if (line === '') continue;
@@ -41,14 +43,19 @@ async function printLogs(input: FleetInput): Promise<number> {
         process.stdout.write(`${line}\n`);
         continue;
       }
-      const entry: LogEntry = JSON.parse(line);
+      const entry: LogEntry & { readonly error?: string } = JSON.parse(line);
+      if (entry.error !== undefined) {
+        input.tell(printable(`berth: ${entry.host}: ${entry.error}`));
+        isWhole = false;
+        continue;
+      }
       const name = `${entry.host ?? ''} ${entry.service}.${entry.instance}`.trim();
       width = Math.max(width, name.length);
       const time = input.flag('timestamps') ? `${entry.time} ` : '';
       const out = entry.stream === 'stderr' ? process.stderr : process.stdout;
       out.write(`${name.padEnd(width)} | ${time}${entry.line}\n`);
     }
-    return 0;
+    return isWhole ? 0 : 1;
   } catch (error) {
     if (ended.signal.aborted) return 130;
     throw error;

@@ -160,11 +160,15 @@ function readErrors(text: string): { readonly message?: string; readonly problem
   }
   const [first] = isJsonObject(value) && Array.isArray(value.errors) ? value.errors : [];
   if (!isJsonObject(first)) return { problems: [] };
-  const problems = (Array.isArray(first.detail) ? first.detail : []).flatMap((item): readonly Problem[] => {
+  const problems = problemsOf(first.detail).flatMap((item): readonly Problem[] => {
     if (!isJsonObject(item) || !Array.isArray(item.path) || typeof item.message !== 'string') return [];
     const path = item.path.filter((part) => typeof part === 'string' || typeof part === 'number');
     return [{ path, message: printable(item.message.slice(0, LONGEST_MESSAGE)) }];
   });
   const message = typeof first.message === 'string' ? first.message.slice(0, LONGEST_MESSAGE) : undefined;
   return { problems, ...(message !== undefined && { message: printable(message) }) };
+}
+
+function problemsOf(detail: unknown): readonly unknown[] {
+  return isJsonObject(detail) && Array.isArray(detail.problems) ? detail.problems : [];
 }

@@ -46,22 +46,23 @@ export function stateLine(
   app: string,
   { release, state, reason }: Pick<RolloutView, 'release' | 'state' | 'reason'>,
 ): string {
-  const why = reason === undefined || state === 'done' ? '' : `: ${printable(reason)}`;
+  const why = reason === null || state === 'done' ? '' : `: ${printable(reason)}`;
   return `${app}: release ${release} ${STATES[state]}${why}`;
 }
 
 /** A line about a host, such as `web1: starting, web 1/2`. */
 export function hostLine(view: RolloutHostView, release: number): string {
-  const { host, phase, reason, instances = [] } = view;
-  // What it reports is about the release before.
-  const isWaiting = phase === undefined || view.release !== release;
-  if (isWaiting && phase !== 'healthy' && phase !== undefined) {
-    return printable(
-      `${host}: ${phase} (release ${view.release})${reason === undefined ? '' : `: ${reason}`}`,
-    );
+  const { host, phase, reason, instances, state, wanted } = view;
+  const why = reason === null ? '' : `: ${reason}`;
+  if (phase === null && wanted === null) return printable(`${host}: nothing runs here`);
+  if (state === 'offline' || state === 'unknown') {
+    return printable(`${host}: ${state}, takes release ${wanted ?? release} when it comes back`);
   }
-  if (isWaiting)
-    return printable(`${host}: ${phase === undefined ? 'waiting' : `on release ${view.release}`}`);
+  if (view.release !== release || phase === null) {
+    const isSettled = phase === 'healthy' || phase === null;
+    const now = view.release === null ? 'waiting' : `on release ${view.release}`;
+    return printable(`${host}: ${isSettled ? now : `${phase} (release ${view.release})${why}`}`);
+  }
   const services = new Map<string, { healthy: number; all: number }>();
   for (const one of instances) {
     if (one.release !== release) continue;
@@ -71,10 +72,10 @@ export function hostLine(view: RolloutHostView, release: number): string {
     services.set(one.service, count);
   }
   const counts = [...services].map(([service, { healthy, all }]) => `, ${service} ${healthy}/${all}`);
-  return printable(`${host}: ${phase}${counts.join('')}${reason === undefined ? '' : `: ${reason}`}`);
+  return printable(`${host}: ${phase}${counts.join('')}${why}`);
 }
 
-const ORDER = ['failed', 'fetching', 'starting', 'draining', undefined, 'healthy', 'stopped'] as const;
+const ORDER = ['failed', 'fetching', 'starting', 'draining', null, 'healthy', 'stopped'] as const;
 
 /** The lines of a rollout; with `most`, hosts that are under way come first and the others are counted. */
 export function rolloutLines(

@@ -3,7 +3,6 @@ import { parseDuration } from '../../config/duration.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
-import type { ReleaseView } from './views.ts';
 import { waitForRollout } from './wait-for-rollout.ts';
 
 /** Options of commands that make a release. */
@@ -28,11 +27,7 @@ export function timeoutOf({ option }: FleetInput): { readonly timeout?: number }
 }
 
 /** Waits for the end of a release that a command has made, unless --no-wait says otherwise. Answers the exit code. */
-export async function finishRelease(
-  input: FleetInput,
-  app: string,
-  { release }: Pick<ReleaseView, 'release'>,
-): Promise<number> {
+export async function finishRelease(input: FleetInput, app: string, release: number): Promise<number> {
   if (input.flag('no-wait') && !input.flag('wait')) {
     input.print(`${app}: release ${release}`);
     return 0;
@@ -60,7 +55,7 @@ async function makeRelease(
 ): Promise<number> {
   const [app = ''] = input.words;
   const api = await input.api();
-  const made = await api.call<{ release: ReleaseView }>('POST', appPath(app, what), {
+  const made = await api.call<{ release: number }>('POST', appPath(app, what), {
     body: { ...body, ...timeoutOf(input) },
   });
   return finishRelease(input, app, made.release);

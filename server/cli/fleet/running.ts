@@ -8,8 +8,12 @@ interface RunningView {
   readonly app: string;
   readonly release: number;
   readonly service: string;
-  readonly host: string;
-  readonly instances: number;
+  readonly repository: string;
+  readonly digest: string;
+  /** Those that run it now. */
+  readonly hosts: readonly string[];
+  /** True: it is kept for a rollback alone. */
+  readonly kept: boolean;
 }
 
 const RUNNING: FleetCommand = {
@@ -32,10 +36,9 @@ async function printRunning({ api, option, words: [image = ''] }: FleetInput): P
     { head: 'APP', cell: ({ app }) => app },
     { head: 'RELEASE', cell: ({ release }) => String(release) },
     { head: 'SERVICE', cell: ({ service }) => service },
-    { head: 'HOST', cell: ({ host }) => host },
-    { head: 'INSTANCES', cell: ({ instances }) => String(instances) },
+    { head: 'HOSTS', cell: ({ hosts, kept }) => (kept ? 'kept for a rollback' : hosts.join(' ')) },
   ]);
-  return found.length === 0 ? 1 : 0;
+  return found.some(({ kept }) => !kept) ? 0 : 1;
 }
 
 /** The image may begin with the registry's own name. Throws ConfigError. */

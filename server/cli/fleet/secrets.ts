@@ -6,7 +6,6 @@ import { type FleetCommand, runFleetCommand } from './fleet-command.ts';
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
 import { ago, parseFormat, printRows } from './table.ts';
-import type { ReleaseView } from './views.ts';
 
 /** Bytes of a secret. */
 const LARGEST_SECRET = 500 * 1024;
@@ -25,14 +24,15 @@ const ACTIONS: Readonly<Record<string, FleetCommand>> = {
     refused: ROLLOUT_EXIT.refused,
     run: async (input) => {
       const [app = '', name = ''] = input.words;
-      const timeout = timeoutOf(input);
+      // A wrong one is refused before anything changes.
+      timeoutOf(input);
       const value = await readSecret(app, name);
       const api = await input.api();
-      const made = await api.call<{ version: number; release?: ReleaseView }>('PUT', secretPath(app, name), {
-        body: { value: value.toString('base64'), ...timeout },
+      const made = await api.call<{ version: number; release: number | null }>('PUT', secretPath(app, name), {
+        body: { value: value.toString('base64') },
       });
       input.tell(`${app}: ${name} has version ${made.version}`);
-      return made.release === undefined ? 0 : finishRelease(input, app, made.release);
+      return made.release === null ? 0 : finishRelease(input, app, made.release);
     },
   },
   ls: {

@@ -33,33 +33,37 @@ export interface InstanceView
 }
 
 export interface ReleaseView {
+  readonly app: string;
   readonly release: number;
   readonly state: ReleaseState;
   readonly cause: Cause;
   readonly createdAt: string;
+  readonly endedAt: string | null;
   /** By service. */
   readonly images: Readonly<Record<string, PinnedImage>>;
-  readonly reason?: string;
+  readonly reason: string | null;
 }
 
 export interface RolloutView {
   readonly release: number;
   readonly state: ReleaseState;
-  /** Rises with each change. */
-  readonly revision: number;
-  readonly reason?: string;
+  /** Another one after each change. */
+  readonly revision: string;
+  readonly reason: string | null;
   readonly hosts: readonly RolloutHostView[];
 }
 
 export interface RolloutHostView {
   readonly host: string;
-  /** From 0. */
-  readonly wave?: number;
-  readonly phase?: AppPhase;
-  /** That the phase is about. */
-  readonly release?: number;
-  readonly reason?: string;
-  readonly instances?: readonly InstanceReport[];
+  readonly state: HostState;
+  /** The release that the host shall run; null: none. */
+  readonly wanted: number | null;
+  /** Null: it has reported nothing yet. */
+  readonly phase: AppPhase | null;
+  /** The release that the phase is about. */
+  readonly release: number | null;
+  readonly reason: string | null;
+  readonly instances: readonly Pick<InstanceReport, 'service' | 'release' | 'state' | 'health'>[];
 }
 
 /** What a deployment would change. */

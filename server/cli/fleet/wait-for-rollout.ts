@@ -27,7 +27,7 @@ export interface WaitTerms {
 export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promise<number> {
   const { app, release, timeout, signal } = terms;
   const progress = new RolloutProgress(app, process.stderr);
-  let revision = -1;
+  let revision: string | undefined;
   let changedAt = performance.now();
   while (performance.now() - changedAt < timeout + MARGIN) {
     let view: RolloutView;
@@ -55,9 +55,9 @@ export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promis
 async function currentView(
   api: RegistryApi,
   { app, release, signal }: WaitTerms,
-  revision: number,
+  revision: string | undefined,
 ): Promise<RolloutView> {
-  const query = revision < 0 ? '' : `?after=${revision}&wait=${POLL}`;
+  const query = revision === undefined ? '' : `?after=${revision}&wait=${POLL}`;
   const view = await api.call<RolloutView>('GET', appPath(app, `rollout${query}`), { signal, wait: POLL });
   if (view.release === release) return view;
   const path = appPath(app, `releases?limit=1&before=${release + 1}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitCodeOf, RolloutProgress, rolloutLines } from '../../../../server/cli/fleet/rollout-progress.ts';
-import type { RolloutView } from '../../../../server/cli/fleet/views.ts';
+import type { RolloutHostView, RolloutView } from '../../../../server/cli/fleet/views.ts';
 
 const instance = (health: 'starting' | 'healthy', number: number, release = 12) => ({
   service: 'web',
@@ -14,20 +14,31 @@ const instance = (health: 'starting' | 'healthy', number: number, release = 12) 
   restarts: 0,
 });
 
+const online = (host: string): RolloutHostView => ({
+  host,
+  state: 'online',
+  wanted: 12,
+  phase: null,
+  release: null,
+  reason: null,
+  instances: [],
+});
+
 const ROLLING: RolloutView = {
   release: 12,
   state: 'rolling',
-  revision: 3,
+  revision: 'c',
+  reason: null,
   hosts: [
     {
-      host: 'web1',
-      wave: 0,
+      ...online('web1'),
       phase: 'starting',
       release: 12,
       instances: [instance('healthy', 1), instance('starting', 2), instance('healthy', 1, 11)],
     },
-    { host: 'web2', wave: 1, phase: 'healthy', release: 11, instances: [instance('healthy', 3, 11)] },
-    { host: 'web3', wave: 1 },
+    { ...online('web2'), phase: 'healthy', release: 11, instances: [instance('healthy', 3, 11)] },
+    online('web3'),
+    { ...online('web4'), state: 'offline', phase: 'healthy', release: 11 },
   ],
 };
 
@@ -37,6 +48,7 @@ test('a rollout is a line, and one for each host with its services', () => {
     '  web1: starting, web 1/2',
     '  web2: on release 11',
     '  web3: waiting',
+    '  web4: offline, takes release 12 when it comes back',
   ]);
 });
 
@@ -45,7 +57,7 @@ test('the reason of a failure is told, and does nothing to a terminal', () => {
     ...ROLLING,
     state: 'rolled back',
     reason: 'web1: web exited\x1b[2J',
-    hosts: [{ host: 'web1', phase: 'failed', release: 12, reason: 'web exited with 1', instances: [] }],
+    hosts: [{ ...online('web1'), phase: 'failed', release: 12, reason: 'web exited with 1' }],
   };
   assert.deepEqual(rolloutLines('team/shop', failed), [
     'team/shop: release 12 failed, and was rolled back: web1: web exited\\u001b[2J',
@@ -55,10 +67,9 @@ test('the reason of a failure is told, and does nothing to a terminal', () => {
 
 test('of more hosts than a terminal has lines, those that are under way are shown', () => {
   const hosts = Array.from({ length: 50 }, (_, index) => ({
-    host: `web${index}`,
+    ...online(`web${index}`),
     phase: index === 40 ? ('failed' as const) : ('healthy' as const),
     release: 12,
-    instances: [],
   }));
   const lines = rolloutLines('team/shop', { ...ROLLING, hosts }, 5);
   assert.equal(lines.length, 6);
@@ -76,7 +87,7 @@ test('a terminal sees a block that is drawn again; elsewhere each change is a li
   const done: RolloutView = {
     ...ROLLING,
     state: 'done',
-    hosts: [{ host: 'web1', phase: 'healthy', release: 12 }],
+    hosts: [{ ...online('web1'), phase: 'healthy', release: 12 }],
   };
   const written = (isTTY: boolean) => {
     let text = '';
@@ -94,11 +105,12 @@ test('a terminal sees a block that is drawn again; elsewhere each change is a li
     'web1: starting, web 1/2',
     'web2: on release 11',
     'web3: waiting',
+    'web4: offline, takes release 12 when it comes back',
     'shop: release 12 is healthy',
     'web1: healthy',
     '',
   ]);
-  const [, second = '', third = ''] = written(true).split('\x1b[4A\r\x1b[J');
+  const [, second = '', third = ''] = written(true).split('\x1b[5A\r\x1b[J');
   assert.match(second, /^shop: release 12 is rolling out\n/);
   assert.equal(third, 'shop: release 12 is healthy\n  web1: healthy\n');
 });
