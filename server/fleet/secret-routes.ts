@@ -90,7 +90,8 @@ export function secretRoutes({
 
 function secretOf(value: string): Buffer {
   const secret = Buffer.from(value, 'base64');
-  if (secret.length === 0 || secret.toString('base64').replace(/=+$/, '') !== value.replace(/=+$/, '')) {
+  const text = secret.toString('base64');
+  if (secret.length === 0 || (value !== text && value !== text.replaceAll('=', ''))) {
     throw new SettingInvalidError('"value" must be base64 of at least one byte');
   }
   if (secret.length > MAX_SECRET) throw new SettingInvalidError(`a secret has at most ${MAX_SECRET} bytes`);
