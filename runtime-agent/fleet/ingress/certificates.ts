@@ -13,6 +13,7 @@ const END = '-----END CERTIFICATE-----';
 export interface HostCertificate extends OfferedCertificate {
   /** The chain, leaf first, and the key: PEM without an empty line. */
   readonly pem: string;
+  readonly issued: Date;
   readonly expires: Date;
 }
 
@@ -33,7 +34,7 @@ export function readCertificate(certificate: string, key: string, host: string):
   const pem = `${chain.map(String).join('')}${privateKey.export({ type: 'pkcs8', format: 'pem' })}`;
   if (pem.length > MAX_PEM) throw new Error(`the chain and its key have more than ${MAX_PEM} bytes.`);
   const digest = createHash('sha256').update(`${host}\n${pem}`).digest('hex');
-  return { file: `${digest}.pem`, host, pem, expires: leaf.validToDate };
+  return { file: `${digest}.pem`, host, pem, issued: leaf.validFromDate, expires: leaf.validToDate };
 }
 
 /** As readCertificate, from files. The error names the file that cannot be read. */

@@ -27,6 +27,8 @@ export interface CertificateAuthority {
   start(host: CertificateHost): void;
   /** The certificates of these hosts that there are; begins to get the others, and to renew those. */
   certificates(hosts: readonly string[]): Promise<readonly HostCertificate[]>;
+  /** Why a host has no new certificate, a sentence. */
+  failure(host: string): string | undefined;
   /** Paths of challenges that are open, and their answers. */
   answers(): Iterable<readonly [string, string]>;
   close(): void;
@@ -81,6 +83,8 @@ export class RouteCertificates {
       if (route.kind === 'tcp' || route.tls.kind === 'none') continue;
       if (route.tls.kind === 'acme') {
         byAuthority.add(route.host);
+        const failure = this.#authority?.failure(route.host);
+        if (failure !== undefined) problems.push({ route, message: `it has no new certificate: ${failure}` });
         continue;
       }
       const key = routeKey(route);
