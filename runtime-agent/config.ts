@@ -58,6 +58,8 @@ export interface IngressConfig {
   readonly secure: readonly { readonly address: string; readonly port: number }[];
   /** Absolute path of the folder with `HOST.crt` and `HOST.key`. */
   readonly certificates?: string;
+  /** URL of the directory of an authority by ACME. */
+  readonly acme?: string;
 }
 
 /** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
@@ -206,8 +208,21 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
   };
 }
 
+function acmeDirectory(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:') return url.href;
+  throw new ConfigError(
+    `"${text}" is no directory: --ingress-acme takes an address of https, such as https://acme-v02.api.letsencrypt.org/directory.`,
+  );
+}
+
 function readIngress(flags: AgentSettings): IngressConfig | undefined {
-  const { ingress = [], ingressTls = [], ingressCertificates } = flags;
+  const { ingress = [], ingressTls = [], ingressCertificates, ingressAcme } = flags;
+  if (ingressAcme !== undefined && (ingress.length === 0 || ingressTls.length === 0)) {
+    throw new ConfigError(
+      '--ingress-acme needs --ingress, where the authority verifies names, and --ingress-tls, where certificates are used.',
+    );
+  }
   if (ingress.length + ingressTls.length === 0) return undefined;
   const listens = (texts: readonly string[], flag: string) =>
     texts.map((text) => {
@@ -227,6 +242,7 @@ function readIngress(flags: AgentSettings): IngressConfig | undefined {
     ...(ingressCertificates !== undefined && {
       certificates: absolute(ingressCertificates, '--ingress-certificates'),
     }),
+    ...(ingressAcme !== undefined && { acme: acmeDirectory(ingressAcme) }),
   };
 }
 

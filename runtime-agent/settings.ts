@@ -79,6 +79,12 @@ export const AGENT_SETTINGS = {
     'DIR',
     'certificates of routes with `tls: files`, as HOST.crt and HOST.key',
   ),
+  ingressAcme: text(
+    'ingress-acme',
+    'URL',
+    'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; to name it is to agree to its terms. It asks by HTTP at port 80',
+    'off',
+  ),
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
   watchdog: text(
     'watchdog',

@@ -75,7 +75,9 @@ export async function runAgent(
     runDirectory: runDirectory(dataDirectory),
     exchange,
     log,
-    ...(config.ingress !== undefined && { ingress: ingressOf(config.ingress, dataDirectory, mounts, log) }),
+    ...(config.ingress !== undefined && {
+      ingress: ingressOf(config.ingress, { dataDirectory, mounts, exchange, log }),
+    }),
   });
   const registry = new RegistryClient({
     exchange,
@@ -214,15 +216,24 @@ export async function runAgent(
 /** Returns the function that opens the ingress, which only a host of a fleet needs. */
 function ingressOf(
   config: NonNullable<AgentConfig['ingress']>,
-  dataDirectory: string,
-  { outside: hostNamespace }: MountNamespace,
-  log: Logger,
+  {
+    dataDirectory,
+    mounts,
+    exchange,
+    log,
+  }: {
+    readonly dataDirectory: string;
+    readonly mounts: MountNamespace;
+    readonly exchange: HttpExchange;
+    readonly log: Logger;
+  },
 ) {
   return async (signal: AbortSignal) => {
     const { openIngress } = await import('../fleet/open-ingress.ts');
     const processors = availableParallelism();
     return openIngress({
-      ...{ config, runDirectory: runDirectory(dataDirectory), hostNamespace, processors, log, signal },
+      ...{ config, runDirectory: runDirectory(dataDirectory), dataDirectory, exchange },
+      ...{ hostNamespace: mounts.outside, processors, log, signal },
     });
   };
 }

@@ -15,6 +15,7 @@ export const PROGRAMS: readonly NeededProgram[] = [
   { name: 'setpriv', debianPackage: 'util-linux', purpose: 'it limits rights of helpers', needed: true },
   { name: 'prlimit', debianPackage: 'util-linux', purpose: 'it bounds helpers', needed: true },
   { name: 'tini-static', debianPackage: 'tini', purpose: 'it is what --init runs', needed: true },
+  { name: 'haproxy', debianPackage: 'haproxy', purpose: 'it serves the routes of apps', needed: false },
   {
     name: 'igzip',
     debianPackage: 'isal',

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { descriptorLimit } from '../../lib/linux/descriptor-limit.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
+import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import type { AgentConfig } from '../config.ts';
+import { AcmeAuthority } from './ingress/acme/acme-authority.ts';
 import { HaproxyIngress } from './ingress/haproxy-ingress.ts';
 import { RouteCertificates } from './ingress/route-certificates.ts';
 import { IngressRoutes } from './ingress-routes.ts';
@@ -23,6 +25,8 @@ export interface OpenedIngress {
 export interface OpenIngressOptions {
   readonly config: NonNullable<AgentConfig['ingress']>;
   readonly runDirectory: string;
+  readonly dataDirectory: string;
+  readonly exchange: HttpExchange;
   readonly hostNamespace: number | undefined;
   readonly processors: number;
   readonly log: Logger;
@@ -31,8 +35,13 @@ export interface OpenIngressOptions {
 
 /** Starts the proxy, or finds the one that an earlier agent has started. Throws IngressError when it cannot listen. */
 export async function openIngress(options: OpenIngressOptions): Promise<OpenedIngress> {
-  const { config, runDirectory, hostNamespace, processors, log, signal } = options;
-  const certificates = new RouteCertificates();
+  const { config, runDirectory, dataDirectory, exchange, hostNamespace, processors, log, signal } = options;
+  const folder = join(dataDirectory, 'ingress', 'acme');
+  const certificates = new RouteCertificates(
+    config.acme === undefined
+      ? undefined
+      : new AcmeAuthority({ directory: config.acme, folder, exchange, log }),
+  );
   const ingress = new HaproxyIngress({
     folder: join(runDirectory, 'ingress'),
     settings: {

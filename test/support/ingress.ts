@@ -31,7 +31,7 @@ export interface TestIngress extends IngressPlace {
 /** Chooses a place for an ingress; its proxy ends with `scope`. */
 export async function makeIngressPlace(scope: CleanupScope): Promise<IngressPlace> {
   const folder = join(await makeTempDir(scope, 'ingress'), 'ingress');
-  defer(scope, () => proxyOf(folder).end());
+  defer(scope, () => endProxy(folder));
   return { folder, plainPort: await freePort(), securePort: await freePort() };
 }
 
@@ -72,6 +72,10 @@ export async function startIngress(
 /** Pids of the proxy of a folder; undefined when it does not run. */
 export function proxyPids(folder: string): Promise<ProxyPids | undefined> {
   return proxyOf(folder).pids();
+}
+
+export function endProxy(folder: string): Promise<void> {
+  return proxyOf(folder).end();
 }
 
 /** A route of plain HTTP. */

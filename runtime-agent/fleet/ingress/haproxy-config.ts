@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { HTTP_SLOTS, httpSlot, type ProxyState, REDIRECT, type Server, tcpSlot } from './plan-routes.ts';
 
-/** An address to listen on; `*` is every address of version 4. */
+/** An IP address and port to listen on. */
 export interface ListenAddress {
   readonly address: string;
   readonly port: number;
@@ -98,6 +98,11 @@ function socketAddress(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/** An address of version 6 leaves those of version 4 to others. */
+function listenOn({ address, port }: ListenAddress): string {
+  return `${socketAddress(address, port)}${isIPv6(address) ? ' v6only' : ''}`;
+}
+
 function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: readonly number[]): string {
   const { user, threads, maxConnections, plain, secure, hasIPv6 } = settings;
   const everywhere = (port: number) => [
@@ -143,7 +148,7 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
       ? []
       : [
           'frontend plain from http',
-          ...plain.map(({ address, port }) => `  bind ${socketAddress(address, port)}`),
+          ...plain.map((address) => `  bind ${listenOn(address)}`),
           `  http-request return status 200 content-type text/plain lf-string %[path,map_str(${files.answersMap})] if { path -m beg /.well-known/acme-challenge/ } { path,map_str(${files.answersMap}) -m found }`,
           ...routing(files.plainMap, files, 'http'),
           `  http-request redirect prefix https://%[var(txn.host)]${redirectPort(secure)} code 308 if { var(txn.slot) -m str ${REDIRECT} }`,
@@ -154,8 +159,8 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
       : [
           'frontend secure from http',
           ...secure.map(
-            ({ address, port }) =>
-              `  bind ${socketAddress(address, port)} ssl crt-list ${files.certificateList} alpn h2,http/1.1 strict-sni`,
+            (address) =>
+              `  bind ${listenOn(address)} ssl crt-list ${files.certificateList} alpn h2,http/1.1 strict-sni`,
           ),
           ...routing(files.secureMap, files, 'https'),
           ...forwarding('https'),

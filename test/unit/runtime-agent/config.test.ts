@@ -29,6 +29,23 @@ describe('the configuration of the agent', () => {
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
   });
 
+  test('the authority of the ingress needs both of its listeners, and an address of https', () => {
+    const all = { ingress: '*:80 [::]:80'.split(' '), ingressTls: '*:443'.split(' ') };
+    const acme = 'https://ca.test/directory';
+    assert.deepEqual(readConfig(all, { BERTH_AGENT_INGRESS_ACME: acme }).ingress, {
+      plain: [
+        { address: '*', port: 80 },
+        { address: '::', port: 80 },
+      ],
+      secure: [{ address: '*', port: 443 }],
+      acme,
+    });
+    for (const flags of [{}, { ingress: all.ingress }, { ingressTls: all.ingressTls }]) {
+      assert.throws(() => readConfig({ ...flags, ingressAcme: acme }, {}), /--ingress-acme needs --ingress/);
+    }
+    assert.throws(() => readConfig({ ...all, ingressAcme: 'http://ca.test' }, {}), /an address of https/);
+  });
+
   test('proxies: flags, then BERTH_AGENT_, then the file, then what all programs read', async (t) => {
     const path = join(await makeTempDir(t, 'config'), 'agent.json');
     await writeFile(path, JSON.stringify({ httpProxy: 'file:1', httpsProxy: 'file:1', noProxy: 'file' }));
