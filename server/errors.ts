@@ -29,6 +29,7 @@ type ServerErrorKind =
   | 'MALFORMED_REQUEST'
   | 'EXPECTATION_UNKNOWN'
   | 'HEADERS_TOO_LARGE'
+  | 'HOST_UNREACHABLE'
   | 'MANIFEST_TOO_LARGE'
   | 'MEDIA_TYPE_UNSUPPORTED'
   | 'METHOD_UNSUPPORTED'
@@ -85,6 +86,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     message: 'the headers of the request are too large',
   },
   IMAGE_RUNS: { code: 'DENIED', status: 409, message: 'a release runs the image' },
+  HOST_UNREACHABLE: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the host is not connected to this replica of the registry: try again soon',
+  },
   LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login is no longer valid: begin it again' },
   MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
   // 400 as docker's registry answers: to a client a 404 on a push says that the repository is not there.
@@ -234,17 +240,18 @@ export interface ErrorAnswer {
 
 /**
  * What is sent for an error (distribution-spec, "Error Codes"). Errors of the server itself (5xx) are sent
- * with the table's sentence only: theirs may tell paths and the like.
+ * with the table's sentence only, since theirs may tell paths and the like, but for those about a host.
  */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof TokenRefusal) return tokenRefusal(error);
   const known = asRegistryError(error);
   const { code, status, message } = ERRORS[known.kind];
+  const isShown = status < 500 || known.kind === 'HOST_UNREACHABLE';
   const retry = status === 503 ? { 'Retry-After': '10' } : {};
   const detail = known.detail === undefined ? {} : { detail: known.detail };
   return {
     status,
-    body: { errors: [{ code, message: status >= 500 ? message : known.message, ...detail }] },
+    body: { errors: [{ code, message: isShown ? known.message : message, ...detail }] },
     headers: { ...retry, ...known.headers },
   };
 }

@@ -1,11 +1,21 @@
 import { hash } from 'node:crypto';
 import type { RawData, WebSocket } from 'ws';
+import { decodeFrame } from '../../fleet/channel-frame.ts';
 import type { HostFacts } from '../../fleet/host.ts';
-import { type HostMessage, PING_INTERVAL, type RegistryMessage, TARGET_LIMIT } from '../../fleet/messages.ts';
+import {
+  type ChannelRequest,
+  type HostMessage,
+  MAX_CHANNELS,
+  PING_INTERVAL,
+  type RegistryMessage,
+  TARGET_LIMIT,
+} from '../../fleet/messages.ts';
 import { HostInputError } from '../../fleet/read-host.ts';
 import { readHostMessage } from '../../fleet/read-host-message.ts';
 import type { AppReport } from '../../fleet/report.ts';
 import type { HostTarget } from '../../fleet/target.ts';
+import { RegistryError } from '../errors.ts';
+import { HostChannel, isData } from './host-channel.ts';
 
 /** Messages, pings included, that a host may send at once, and again in each second; each PIECE counts as one more. */
 const BURST = 400;
@@ -15,6 +25,9 @@ const PIECE = 16 * 1024;
 const MAX_WAITING = 2_000;
 /** Bytes beyond a target that may wait until the host reads. */
 const MAX_UNREAD = 8 * 1024 * 1024;
+
+/** Channels that one person may have open to a host. */
+const MAX_CHANNELS_EACH = 16;
 
 /** Codes of the end of a connection (RFC 6455, section 7.4; those from 4000 are the fleet's). */
 export const CLOSE_CODES = { restart: 1012, refused: 1008, replaced: 4001, removed: 4003 } as const;
@@ -58,6 +71,8 @@ export class HostConnection {
   #wantsWhole = true;
   #waiting = new Map<string, AppReport | undefined>();
   #storing = false;
+  readonly #channels = new Map<number, HostChannel>();
+  #lastChannel = 0;
 
   constructor({ host, id, address, socket, port }: ConnectionOptions) {
     this.host = host;
@@ -75,7 +90,12 @@ export class HostConnection {
     socket.on('pong', () => this.#hear());
     // The end follows, with a code that says what the host did wrong.
     socket.on('error', (error) => port.failed(this, error));
-    socket.once('close', (code) => port.ended(this, code));
+    socket.once('close', (code) => {
+      for (const channel of this.#channels.values()) {
+        channel.abort(`the connection of the host ${host.name} has ended`);
+      }
+      port.ended(this, code);
+    });
   }
 
   /** Generation that the host has been sent; undefined while it has been sent none. */
@@ -118,6 +138,28 @@ export class HostConnection {
     void this.#syncUntilSame();
   }
 
+  /** Has the host do something for a person. Throws RegistryError when too much of that goes on. */
+  openChannel(request: ChannelRequest, by: string): HostChannel {
+    const own = [...this.#channels.values()].filter((channel) => channel.by === by).length;
+    if (own >= MAX_CHANNELS_EACH || this.#channels.size >= MAX_CHANNELS) {
+      throw new RegistryError(
+        'TOO_MANY_REQUESTS',
+        `the host ${this.host.name} has too many logs and commands open: end some of them`,
+      );
+    }
+    this.#lastChannel += 1;
+    const channel = new HostChannel(this.#lastChannel, by, {
+      sendFrame: (frame) => {
+        if (this.isOpen) this.#socket.send(frame);
+        this.#limitUnread(0);
+      },
+      forget: ({ number }) => this.#channels.delete(number),
+    });
+    this.#channels.set(channel.number, channel);
+    this.#send({ type: 'open', channel: channel.number, request });
+    return channel;
+  }
+
   end(reason: keyof typeof CLOSE_CODES, text = ''): void {
     if (this.ending !== undefined) return;
     this.ending = reason;
@@ -133,7 +175,11 @@ export class HostConnection {
   #onMessage(data: RawData, isBinary: boolean): void {
     this.#hear();
     const bytes = data as Buffer;
-    if (!this.#take(bytes.length) || this.ending !== undefined || isBinary) return;
+    if (isBinary) {
+      this.#onFrame(bytes);
+      return;
+    }
+    if (!this.#take(bytes.length) || this.ending !== undefined) return;
     try {
       const message = readHostMessage(bytes.toString('utf8'));
       this.#port.counted('received', message.type);
@@ -143,6 +189,18 @@ export class HostConnection {
       this.#port.failed(this, error);
       this.end('refused', error.message.slice(0, 100));
     }
+  }
+
+  /** Data and credit are bounded by the windows of their channels, all other frames by their number. */
+  #onFrame(bytes: Buffer): void {
+    const frame = decodeFrame(bytes);
+    const channel = frame && this.#channels.get(frame.channel);
+    if (frame === undefined || channel === undefined) {
+      this.#take(bytes.length);
+      return;
+    }
+    if (frame.kind !== 'credit' && !isData(frame) && !this.#take(bytes.length)) return;
+    if (!channel.take(frame)) this.end('refused', 'a channel has sent more than it may');
   }
 
   #handle(message: HostMessage): void {

@@ -8,6 +8,7 @@ import type { OpenedStorage } from '../open-storage.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { privateAuthority } from '../tls/private-authority.ts';
 import { appRoutes } from './app-routes.ts';
+import { channelRoutes } from './channel-routes.ts';
 import { Deployments } from './deployments.ts';
 import type { FleetDependencies } from './fleet-router.ts';
 import { FleetSignals } from './fleet-signals.ts';
@@ -80,6 +81,7 @@ export function openFleet({
     routes: [
       ...hostRoutes({ hosts, hub, signals, authority }),
       ...appRoutes({ apps, hosts, catalog, deployments, secretsKey, signals }),
+      ...channelRoutes({ hosts, hub, audit: catalog.audit }),
     ],
     pushed: (repository, tags, by) => {
       for (const tag of tags) follow.pushed({ repository, tag, by });

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { appRoutes } from '../../server/fleet/app-routes.ts';
 import type { AppRoutesDependencies } from '../../server/fleet/app-terms.ts';
+import { type ChannelRoutesDependencies, channelRoutes } from '../../server/fleet/channel-routes.ts';
 import { type HostRoutesDependencies, hostRoutes } from '../../server/fleet/host-routes.ts';
 import {
   createManagementRouter,
@@ -69,7 +70,11 @@ async function call(authorization: string, method: string, path: string, body?: 
 }
 
 test('openapi.json has the routes of the server, and no others', async () => {
-  const fleet = [...hostRoutes({} as HostRoutesDependencies), ...appRoutes({} as AppRoutesDependencies)];
+  const fleet = [
+    ...hostRoutes({} as HostRoutesDependencies),
+    ...appRoutes({} as AppRoutesDependencies),
+    ...channelRoutes({} as ChannelRoutesDependencies),
+  ];
   const router = createManagementRouter(
     { store: registry.store, catalog: {}, fleet } as unknown as ManagementDependencies,
     '',
