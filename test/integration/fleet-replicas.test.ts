@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
+import { KnexHostStore } from '../../storage/fleet/knex-host-store.ts';
+import { defer } from '../support/cleanup.ts';
+import { emptyTarget, healthyReport } from '../support/fleet-registry.ts';
+import { basicAuthorization } from '../support/http-client.ts';
+import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
+import { FACTS, hostClient, type JoinedHost, joinHost, postJson } from '../support/joined-host.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { startRegistry } from '../support/registry-process.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const PASSWORD = 'a password of tests';
+const ADMIN = { Authorization: basicAuthorization('admin', PASSWORD) };
+
+const tokenOf = async (url: string): Promise<string> => {
+  const answer = await postJson(`${url}/api/v1/host-tokens`, {}, ADMIN);
+  return ((await answer.json()) as { token: string }).token;
+};
+const hostAt = async (url: string, name: string) =>
+  (await (await fetch(`${url}/api/v1/hosts/${name}`, { headers: ADMIN })).json()) as Record<string, unknown>;
+const greet = async (host: JoinedHost) => {
+  const socket = await host.connect();
+  socket.send({ type: 'hello', facts: FACTS, generation: 0 });
+  await socket.message('target');
+  return socket;
+};
+const auditOf = async (url: string) =>
+  (await fetch(`${url}/api/v1/audit?limit=1000`, { headers: ADMIN })).text();
+
+test('hosts of two replicas on one database', async (t) => {
+  const postgres = await startPostgres({ after });
+  const database = await postgres.createDatabase();
+  const folder = await makeTempDir(t, 'replicas');
+  const start = (name: string) =>
+    startInProcessRegistry(t, {
+      data: join(folder, name),
+      database,
+      auth: 'accounts',
+      adminPassword: PASSWORD,
+    });
+  const [one, other]: readonly InProcessRegistry[] = [await start('one'), await start('other')];
+  assert.ok(one && other);
+  const connection = await openPostgres(database);
+  defer(t, () => connection.destroy());
+  const hosts = new KnexHostStore(connection);
+
+  const atOne = await joinHost(t, one.url, await tokenOf(other.url), 'web1');
+  const atOther = hostClient(t, other.url, atOne);
+  const socket = await greet(atOther);
+  assert.equal((await hostAt(one.url, 'web1')).state, 'online');
+  assert.equal((await atOne.get('/target')).status, 200);
+
+  await hosts.setTargets([{ host: atOne.id, set: [emptyTarget('team/shop')], remove: [] }]);
+  const change = await socket.message('change');
+  assert.deepEqual([change.from, change.generation], [0, 1]);
+  socket.send({ type: 'report', reports: [healthyReport('team/shop')], gone: [] });
+  await waitUntil(
+    'the report is there',
+    async () => (await hostAt(one.url, 'web1')).apps?.toString() === 'team/shop',
+  );
+
+  // A host that another replica has is answered with a sentence.
+  const logs = await fetch(`${one.url}/api/v1/apps/team%2Fshop/logs`, { headers: ADMIN });
+  assert.equal(logs.status, 503);
+  assert.match(await logs.text(), /the host web1 is connected to another replica/);
+
+  // Both learn at the next heartbeat: of the clone, and of the removal.
+  const removed = await greet(
+    hostClient(t, other.url, await joinHost(t, one.url, await tokenOf(one.url), 'web2')),
+  );
+  assert.equal(
+    (await fetch(`${one.url}/api/v1/hosts/web2`, { method: 'DELETE', headers: ADMIN })).status,
+    204,
+  );
+  const clone = await greet(atOne);
+  assert.equal(await socket.ended(), 4001);
+  assert.equal(await removed.ended(), 4003);
+  await waitUntil('the audit has the clone', async () =>
+    /two machines have the key/.test(await auditOf(one.url)),
+  );
+  assert.equal(clone.code(), undefined);
+  assert.equal((await hostAt(other.url, 'web1')).state, 'online');
+
+  // A replica that stops sends its hosts elsewhere.
+  await one.stop();
+  assert.equal(await clone.ended(), 1012);
+  assert.equal((await hostAt(other.url, 'web1')).state, 'offline');
+  await greet(atOther);
+  assert.equal((await hostAt(other.url, 'web1')).state, 'online');
+});
+
+test('a host comes back after the registry was killed, with its token, and without an alarm', async (t) => {
+  const registry = await startRegistry(t, { adminPassword: PASSWORD });
+  const host = await joinHost(t, registry.url, await tokenOf(registry.url), 'web1');
+  const socket = await greet(host);
+  await registry.kill();
+  assert.equal(await socket.ended(), 1006);
+  await registry.restart();
+  // What the registry had recorded of the connection is older than the process.
+  await greet(host);
+  assert.equal((await hostAt(registry.url, 'web1')).state, 'online');
+  assert.doesNotMatch(await auditOf(registry.url), /two machines/);
+  await registry.stop();
+});
