@@ -151,6 +151,26 @@ describe('bulkGet', () => {
     await assert.rejects(read, reason);
   });
 
+  it('brings a body over TLS byte for byte to a slow reader: what is decrypted comes whether or not there is room', async (t) => {
+    const files = await makeCertificate(await makeTempDir(t, 'certificate'));
+    const [key, cert] = await Promise.all([readFile(files.key), readFile(files.certificate)]);
+    const server = createSecureServer({ key, cert }, (_, response) => {
+      response.writeHead(200, { 'content-length': content.length });
+      response.end(content);
+    });
+    const url = new URL(`https://127.0.0.1:${await listen(t, server)}/`);
+    const expected = createHash('sha256').update(content).digest('hex');
+    for (let round = 0; round < 10; round += 1) {
+      const answer = await get(t, url, { trusted: createSecureContext({ ca: cert }) });
+      const hash = createHash('sha256');
+      for await (const chunk of answer?.body ?? []) {
+        hash.update(chunk);
+        await sleep(round);
+      }
+      assert.equal(hash.digest('hex'), expected, `round ${round}`);
+    }
+  });
+
   it('asks over TLS those alone who are trusted', async (t) => {
     const files = await makeCertificate(await makeTempDir(t, 'certificate'));
     const [key, cert] = await Promise.all([readFile(files.key), readFile(files.certificate)]);
