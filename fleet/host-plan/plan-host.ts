@@ -17,7 +17,7 @@ export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan 
   if (target === undefined) return takeOff(app);
   const { outcome, containers } = app;
   if (outcome === 'failed') return { phase: 'failed', steps: goBack(app, target) };
-  const made = containers.filter((one) => !one.job && isOfAttempt(one, target));
+  const made = containers.filter((one) => !one.job && !one.discarded && isOfAttempt(one, target));
   if (outcome === 'watching') {
     return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
   }

@@ -121,6 +121,27 @@ test('an instance that ends while it is watched brings the one before back', () 
   );
 });
 
+test('an instance that a failed attempt has left is not watched after the way back', () => {
+  const ports = [{ target: 80, published: 8080, protocol: 'tcp' }] as const;
+  const before = [service('web', 1, { ports })];
+  const host = settled(before);
+  host.setTarget(appTarget(2, [service('web', 2, { ports })]));
+  run(host, (step) => step.kind === 'wait-healthy');
+  host.fail();
+  // The registry answers before the host is back.
+  host.setTarget(appTarget(1, before, { attempt: 2 }));
+  const steps = run(host);
+  assert.deepEqual(
+    steps.flat().filter((step) => step.startsWith('watch') && step.includes('c2')),
+    [],
+    JSON.stringify(steps),
+  );
+  assert.deepEqual(
+    host.app.containers.map(({ id, state }) => ({ id, state })),
+    [{ id: 'c1', state: 'running' }],
+  );
+});
+
 test('an instance made of the same is kept, whichever release and attempt made it', () => {
   const host = settled([service('web', 1), service('db', 1)]);
   host.setTarget(appTarget(2, [service('web', 2), service('db', 1)]));
