@@ -5,6 +5,7 @@ import { loadLibc } from '../../../lib/linux/libc.ts';
 import { listLinks } from '../../../lib/linux/network/links.ts';
 import { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
+import { isProxyRunning } from '../../fleet/ingress/proxy-process.ts';
 import { BRIDGE_ALIAS } from '../../networks/plan/place-container.ts';
 import { RUN_DIRECTORIES } from '../run-directory.ts';
 import type { AgentBridge, AgentTable, HostRemains, RunFolder } from './plan-reset.ts';
@@ -32,7 +33,9 @@ export async function readFolders(here: RunOwner): Promise<readonly RunFolder[]>
         inUse:
           (owner !== undefined && ownerRuns(owner, here)) ||
           (pinned !== undefined && lived.has(pinned)) ||
-          (!isHere && lived.has(owner.networkNamespace)),
+          (!isHere && lived.has(owner.networkNamespace)) ||
+          // It serves in the namespace of the host.
+          (await isProxyRunning(join(path, 'ingress'))),
         isNoted: owner !== undefined,
         isPinned: pinned !== undefined,
         hasData: owner !== undefined && existsSync(owner.dataDirectory),

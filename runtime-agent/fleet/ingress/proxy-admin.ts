@@ -5,6 +5,8 @@ import type { OfferedCertificate, Server } from './plan-routes.ts';
 
 /** Milliseconds for one command. */
 const TIMEOUT = 10_000;
+/** Errors of a socket whose process is not there, or has closed it for a moment. */
+const ABSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EAGAIN']);
 /** Attempts to connect, and the milliseconds between them. */
 const CONNECT_ATTEMPTS = 20;
 const CONNECT_PAUSE = 50;
@@ -50,8 +52,9 @@ export class ProxyAdmin {
         return await ask(this.#socketPath, `${this.#prefix}${command}\n`);
       } catch (error) {
         const { syscall, message } = error as NodeJS.ErrnoException;
-        // Nothing was sent: a worker that has just started may not accept connections yet.
-        if (syscall !== 'connect' || attempt === CONNECT_ATTEMPTS) {
+        // Nothing was received: a worker that has just started may not accept connections yet.
+        const isUnread = syscall === 'connect' || syscall === 'write';
+        if (!isUnread || attempt === CONNECT_ATTEMPTS) {
           throw new IngressError(`the proxy does not answer: ${message}.`, { cause: error });
         }
         await sleep(CONNECT_PAUSE);
@@ -76,7 +79,7 @@ export class ProxyAdmin {
       answer = await ask(this.#socketPath, 'show proc\n');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET') return undefined;
+      if (ABSENT.has(code ?? '')) return undefined;
       throw error;
     }
     const [current = '', old = ''] = answer.split('# old workers');

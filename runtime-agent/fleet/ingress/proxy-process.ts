@@ -52,7 +52,7 @@ export class ProxyProcess {
     for (let check = 0; check < ANSWER_CHECKS; check += 1) {
       const pids = await this.#master.pids();
       if (pids !== undefined) return pids;
-      if (!(await this.#isRunning())) return undefined;
+      if (!(await isProxyRunning(this.#options.folder))) return undefined;
       // The master replaces its own program after a start and at each reload.
       await sleep(50);
     }
@@ -145,21 +145,12 @@ export class ProxyProcess {
     return false;
   }
 
-  async #isRunning(): Promise<boolean> {
-    const pid = Number(await readFile(this.#pidFile, 'latin1').catch(() => '0'));
-    const stat = pid > 0 ? readProcessStat(pid) : undefined;
-    if (stat === undefined || !isProcessAlive(pid, stat.startTime)) return false;
-    const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-    // It is empty for a moment while the process replaces its program.
-    return command === '' || command.split('\0').includes(this.#config);
-  }
-
   get #config(): string {
-    return join(this.#options.folder, 'haproxy.cfg');
+    return configFile(this.#options.folder);
   }
 
   get #pidFile(): string {
-    return join(this.#options.folder, 'master.pid');
+    return pidFile(this.#options.folder);
   }
 
   get #adminSocket(): string {
@@ -169,6 +160,24 @@ export class ProxyProcess {
   get #masterSocket(): string {
     return join(this.#options.folder, 'master.sock');
   }
+}
+
+/** Whether the proxy of a folder runs, by its file of the pid alone: it may not answer. */
+export async function isProxyRunning(folder: string): Promise<boolean> {
+  const pid = Number(await readFile(pidFile(folder), 'latin1').catch(() => '0'));
+  const stat = pid > 0 ? readProcessStat(pid) : undefined;
+  if (stat === undefined || !isProcessAlive(pid, stat.startTime)) return false;
+  const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  // It is empty for a moment while the process replaces its program.
+  return command === '' || command.split('\0').includes(configFile(folder));
+}
+
+function configFile(folder: string): string {
+  return join(folder, 'haproxy.cfg');
+}
+
+function pidFile(folder: string): string {
+  return join(folder, 'master.pid');
 }
 
 async function findProgram(searchPath: string): Promise<string> {
