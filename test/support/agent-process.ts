@@ -85,7 +85,7 @@ export async function startAgent(
 }
 
 /** Removes all containers by the API itself: a start of the docker CLI takes as long as many calls. */
-async function removeContainers(socket: string): Promise<void> {
+export async function removeContainers(socket: string): Promise<void> {
   const call = async (method: string, path: string) => {
     const answer = await callEngineAt(socket, method, path, undefined, AbortSignal.timeout(LONGEST_WAIT));
     // A container with --rm may be gone already.

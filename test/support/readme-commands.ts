@@ -11,3 +11,19 @@ export async function readmeCommands(section: string): Promise<readonly string[]
   if (blocks.length === 0) throw new Error(`README.md has no commands under "${section}"`);
   return blocks;
 }
+
+/** A block of code in a document. */
+export interface DocumentBlock {
+  /** What stands after the three backticks, such as `sh` or `yaml compose.yaml`. */
+  readonly info: string;
+  readonly text: string;
+}
+
+/** The blocks of code of a document, by its path from the root of the project. */
+export async function documentBlocks(path: string): Promise<readonly DocumentBlock[]> {
+  const document = await readFile(join(import.meta.dirname, '../..', path), 'utf8');
+  return [...document.matchAll(/^```([^\n]+)\n([\s\S]*?)^```$/gm)].map(([, info = '', text = '']) => ({
+    info,
+    text,
+  }));
+}

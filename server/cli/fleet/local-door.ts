@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import { AuthError } from '../../../auth/errors.ts';
 import { AppError } from '../../../fleet/app-store.ts';
@@ -10,6 +10,7 @@ import type { AuditEntry } from '../../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../../config/config.ts';
 import { createJoinToken, hostView, unknownHost } from '../../fleet/host-routes.ts';
+import { readCertificate } from '../../tls/certificate.ts';
 import { privateAuthority } from '../../tls/private-authority.ts';
 import { isRefusal } from '../interruption.ts';
 import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
@@ -28,31 +29,43 @@ export interface DataOptions {
 /** Opens the fleet in the data of this machine, beside a running server or without one. Throws ConfigError. */
 export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {
   const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
-  return new LocalDoor(config, await openStoredRegistry(config));
+  const certificate = config.tls && (await readCertificate(config.tls.files)).cert;
+  return new LocalDoor(await openStoredRegistry(config), addressOf(config, certificate), certificate);
+}
+
+/** Where hosts reach the registry: under the first name of its certificate, otherwise as it listens. */
+function addressOf({ listen }: Pick<Config, 'listen'>, certificate: string | undefined): string {
+  const names = certificate === undefined ? '' : (new X509Certificate(certificate).subjectAltName ?? '');
+  const named = names
+    .split(', ')
+    .flatMap((name) => (name.startsWith('DNS:') ? name.slice(4) : []))
+    .find((name) => name !== 'localhost' && !name.startsWith('*'));
+  const isAny = ['0.0.0.0', '::'].includes(listen.host);
+  const host = named ?? (isAny ? hostname() : listen.host);
+  const scheme = certificate === undefined ? 'http' : 'https';
+  return new URL(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${listen.port}`).origin;
 }
 
 class LocalDoor implements FleetDoor {
-  readonly #config: Config;
   readonly #registry: StoredRegistry;
+  readonly #address: string;
+  /** PEM; undefined without TLS. */
+  readonly #certificate: string | undefined;
 
-  constructor(config: Config, registry: StoredRegistry) {
-    this.#config = config;
+  constructor(registry: StoredRegistry, address: string, certificate: string | undefined) {
     this.#registry = registry;
+    this.#address = address;
+    this.#certificate = certificate;
   }
 
   get address(): string {
-    const { listen, tls } = this.#config;
-    const isAny = ['0.0.0.0', '::', ''].includes(listen.host);
-    const host = isAny ? hostname() : listen.host;
-    const name = host.includes(':') ? `[${host}]` : host;
-    return `${tls === undefined ? 'http' : 'https'}://${name}:${listen.port}`;
+    return this.#address;
   }
 
   createHostToken(labels: Readonly<Record<string, string>>): Promise<HostTokenView> {
     return this.#change('host token', async () => {
-      const certificate = this.#config.tls?.files.certificate;
       const authority =
-        certificate === undefined ? undefined : await privateAuthority(await readFile(certificate, 'utf8'));
+        this.#certificate === undefined ? undefined : await privateAuthority(this.#certificate);
       return createJoinToken(this.#registry.hosts, { labels, createdBy: '', authority });
     });
   }
