@@ -15,9 +15,9 @@ import { retire, routeSteps } from './retire.ts';
  */
 export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan {
   if (target === undefined) return takeOff(app);
-  const { outcome, containers } = app;
+  const { outcome } = app;
   if (outcome === 'failed') return { phase: 'failed', steps: goBack(app, target) };
-  const made = containers.filter((one) => !one.job && !one.discarded && isOfAttempt(one, target));
+  const made = [...currentContainers(app, target)].filter((one) => isOfAttempt(one, target));
   if (outcome === 'watching') {
     return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
   }

@@ -85,6 +85,7 @@ export class SimulatedHost {
         this.#change(step.container, { name: step.name });
         return;
       case 'watch':
+        if (!step.containers.every((id) => isUp(this.#find(id)))) throw new Error('a stopped one is watched');
         this.app = { ...this.app, outcome: 'done' };
         return;
       case 'settle':

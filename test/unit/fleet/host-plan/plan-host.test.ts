@@ -40,7 +40,7 @@ test('a first release fetches, runs the job, starts in the order of depends_on, 
     ['wait-healthy c3 web'],
     ['route c3'],
     ['settle watching'],
-    ['watch c1 c3'],
+    ['watch c3 c1'],
   ]);
   assert.equal(planHost(host.app, host.target).phase, 'healthy');
 });
