@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { KEPT_ACCOUNT_TABLES, KEPT_PROVIDERS } from '../auth/kept-tables.ts';
 import type { DiskReserve } from '../storage/disk-reserve.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
-import { type CopiedTable, RULE_TABLES } from '../storage/recovery-copies/copied-tables.ts';
+import { type CopiedTable, FLEET_TABLES, RULE_TABLES } from '../storage/recovery-copies/copied-tables.ts';
 import { readRows } from '../storage/recovery-copies/read-rows.ts';
 import type { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule, type EndedCollection } from './background/collect-garbage-on-schedule.ts';
@@ -82,7 +82,12 @@ export function startBackgroundWork(
 }
 
 /** What a lost database is to get back beside the names, which have snapshots of their own. */
-export const KEPT_TABLES: readonly CopiedTable[] = [...KEPT_ACCOUNT_TABLES, KEPT_PROVIDERS, ...RULE_TABLES];
+export const KEPT_TABLES: readonly CopiedTable[] = [
+  ...KEPT_ACCOUNT_TABLES,
+  KEPT_PROVIDERS,
+  ...RULE_TABLES,
+  ...FLEET_TABLES,
+];
 
 const RHYTHM = { first: 10_000, every: 10_000 };
 

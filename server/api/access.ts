@@ -112,8 +112,9 @@ export function requireScope(ctx: RequestContext, area: Area): void {
       `this token may not manage the registry: make one with the scope registry:${area}, or log in with a password`,
     );
   }
-  // Apps are named as repositories are, and its other scopes say which ones.
-  if (area !== 'apps') ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+  // Apps are named as repositories are: if its other scopes name some, the token is for these.
+  const isLimited = area === 'apps' && (identity.rights.within?.grants ?? []).length > 0;
+  if (!isLimited) ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
 }
 
 /** The parts of the API that somebody may use by what they have shown; undefined: all of it. */

@@ -2,6 +2,7 @@ import { KEPT_ACCOUNT_TABLES, KEPT_PROVIDERS } from '../../auth/kept-tables.ts';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Database } from '../../storage/catalog/database.ts';
+import { FLEET_TABLES } from '../../storage/recovery-copies/copied-tables.ts';
 import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/recovery-copies/read-rows.ts';
 import { readLatestSnapshot } from '../../storage/recovery-copies/read-snapshot.ts';
 import { restoreRows } from '../../storage/recovery-copies/restore-rows.ts';
@@ -28,6 +29,11 @@ const WORDS: readonly (readonly [table: string, what: string])[] = [
   ['tag_rules', 'tag rule'],
   ['quotas', 'quota'],
 ];
+/** The same, told only if there are any. */
+const FLEET_WORDS: typeof WORDS = [
+  ['hosts', 'host'],
+  ['apps', 'app'],
+];
 
 /** Brings back what is kept of accounts and rules; answers what there is to tell, a sentence a line, in the end. */
 export async function rebuildAccounts({
@@ -51,13 +57,14 @@ export async function rebuildAccounts({
     database,
     catalog,
     lines: snapshot.lines,
-    tables: KEPT_ACCOUNT_TABLES,
+    tables: [...KEPT_ACCOUNT_TABLES, ...FLEET_TABLES],
     onProblem: (problem) => {
       problems += 1;
       say(problem);
     },
   });
-  const all = WORDS.map(([table, what]) => count(restored.get(table) ?? 0, what)).join(', ');
+  const fleet = FLEET_WORDS.filter(([table]) => restored.has(table));
+  const all = [...WORDS, ...fleet].map(([table, what]) => count(restored.get(table) ?? 0, what)).join(', ');
   const told = [
     `accounts and rules are as of ${snapshotTime(snapshot.file)} (${ROWS_FOLDER}/${snapshot.file}): ${all}; what was ` +
       'changed or revoked after that is to be changed again',

@@ -33,7 +33,7 @@ export function runningRoute({
     summary: 'Which apps and hosts run an image',
     description: 'By `digest`, or by `repository` and `tag`. Shows the apps that the client may see.',
     access: EVERYBODY,
-    area: 'any',
+    area: 'apps',
     query: { digest: optional(text()), repository: optional(text()), tag: optional(text()) },
     answer: object({ running: list(RUNNING) }),
     async handle({ ctx, query: { digest, repository, tag } }) {

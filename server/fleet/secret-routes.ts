@@ -25,7 +25,7 @@ export function secretRoutes({
       id: 'listAppSecrets',
       summary: 'Names and versions of the secrets of an app; never their values',
       access: APP_READERS,
-      area: 'any',
+      area: 'apps',
       params: APP_PARAMETER,
       answer: object({ secrets: list(SECRET) }),
       async handle({ ctx }) {
@@ -47,7 +47,7 @@ export function secretRoutes({
       summary: 'Set a secret',
       description: 'If the latest release of the app uses it, a release brings it to the hosts.',
       access: APP_MAINTAINERS,
-      area: 'any',
+      area: 'apps',
       params,
       body: object(
         { value: text({ format: 'byte', description: 'In base64', writeOnly: true }) },
@@ -76,7 +76,7 @@ export function secretRoutes({
       id: 'removeAppSecret',
       summary: 'Remove a secret with all of its versions',
       access: APP_MAINTAINERS,
-      area: 'any',
+      area: 'apps',
       params,
       errors: { 404: 'There is no such secret' },
       async handle({ ctx, params: { name } }) {

@@ -17,6 +17,7 @@ test('defaults of an ordinary user', () => {
   assert.deepEqual(config, {
     listen: { host: '127.0.0.1', port: 5000 },
     data: '/home/ada/.local/share/berth',
+    secretsKey: '/home/ada/.local/share/berth/secrets.key',
     auth: 'accounts',
     tokens: { challenge: 'bearer', issuer: 'berth', life: 300, limit: 6000, services: ['berth'] },
     logLevel: 'info',
