@@ -22,6 +22,10 @@ export interface ReleaseEnd {
   readonly state: ReleaseState;
   readonly reason?: string;
   readonly at: Date;
+  /** Revision of the rollout that ended; nothing changes when the app has another one by now. */
+  readonly revision?: number;
+  /** Where the app is from now on. */
+  readonly placements?: readonly Placement[];
 }
 
 /** The state of a rollout as its driver keeps it, so that another replica can take over: JSON, versioned by the driver. */
@@ -81,8 +85,11 @@ export interface AppStore {
   endRelease(app: string, number: number, end: ReleaseEnd): Promise<boolean>;
   /** Throws AppError 'unknown'. */
   change(app: string, change: AppChange): Promise<void>;
-  /** Removes the app with its releases, placements and secrets. */
-  remove(app: string): Promise<boolean>;
+  /**
+   * Removes the app with its releases, placements and secrets, and from the targets of hosts. Answers the IDs of those hosts;
+   * undefined when there is no such app.
+   */
+  remove(app: string): Promise<readonly string[] | undefined>;
   /** Apps that follow, and whose latest release has an image of this repository and tag. */
   followers(repository: string, tag: string): Promise<readonly App[]>;
 
@@ -94,10 +101,15 @@ export interface AppStore {
   /** Throws AppError 'changed' unless the revision follows the stored one. */
   saveRollout(rollout: StoredRollout): Promise<void>;
 
-  /** Answers the new version. Throws AppError 'too-many'. */
+  /**
+   * Answers the new version, which no release of the app has named before, also when the secret was removed meanwhile.
+   * Throws AppError 'too-many'.
+   */
   setSecret(app: string, secret: Omit<StoredSecret, 'version'>): Promise<number>;
   /** The newest version of each. */
   secrets(app: string): Promise<readonly StoredSecret[]>;
+  /** All versions of all secrets. */
+  secretVersions(app: string): Promise<readonly Pick<StoredSecret, 'name' | 'version'>[]>;
   findSecret(app: string, name: string, version: number): Promise<StoredSecret | undefined>;
   removeSecret(app: string, name: string): Promise<boolean>;
 

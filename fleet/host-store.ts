@@ -85,8 +85,14 @@ export interface HostStore {
   target(id: string): Promise<HostTarget>;
   /** Generations of the hosts of which they are higher than `known` says; hosts that `known` lacks are left out. */
   newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>;
-  /** Sets and removes apps of the targets of several hosts at once; each host gets the next generation. */
-  setTargets(changes: readonly TargetChange[]): Promise<void>;
+  /**
+   * Sets and removes apps of the targets of several hosts at once; each host gets the next generation. Answers false, and
+   * nothing changed, when the rollout `of` an app has another revision by now, or the app was removed.
+   */
+  setTargets(
+    changes: readonly TargetChange[],
+    of?: { readonly app: string; readonly revision: number },
+  ): Promise<boolean>;
 }
 
 export interface TargetChange {

@@ -228,16 +228,10 @@ async function untilChange(
   }
 }
 
-async function removeApp({ apps, hosts, signals }: AppRoutesDependencies, app: string): Promise<void> {
-  if (!(await apps.remove(app))) throw new EntryUnknownError(`there is no app named ${app}`);
-  const changes: { host: string; set: []; remove: string[] }[] = [];
-  for (const { id } of await hosts.list()) {
-    const target = await hosts.target(id);
-    if (target.apps.some((one) => one.app === app)) changes.push({ host: id, set: [], remove: [app] });
-  }
-  if (changes.length === 0) return;
-  await hosts.setTargets(changes);
-  signals.targetsChanged(changes.map(({ host }) => host));
+async function removeApp({ apps, signals }: AppRoutesDependencies, app: string): Promise<void> {
+  const hosts = await apps.remove(app);
+  if (hosts === undefined) throw new EntryUnknownError(`there is no app named ${app}`);
+  signals.targetsChanged(hosts);
 }
 
 function constraintsOf(labels: Readonly<Record<string, string>>) {

@@ -1,5 +1,5 @@
 import { AppError, type AppStore, type NewRelease } from '../../fleet/app-store.ts';
-import { secretsOf, serviceHash } from '../../fleet/app-target.ts';
+import { secretsOf } from '../../fleet/app-target.ts';
 import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-error.ts';
 import { readApp } from '../../fleet/compose/read-app.ts';
 import { describeConstraint } from '../../fleet/constraints.ts';
@@ -11,6 +11,16 @@ import { type Rollout, startRollout } from '../../fleet/rollout.ts';
 import type { AppSpec, LabelConstraint, PinnedImage } from '../../fleet/service.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import { type PinStores, pinImages } from './pin-images.ts';
+import {
+  FAILED,
+  hashOf,
+  haveFailed,
+  MOST_LOOKED_AT,
+  presentSecrets,
+  refuseUnknownService,
+  unchanged,
+  unsetSecret,
+} from './release-content.ts';
 import { type HostUse, placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Time that a host has for a release unless the person who deploys says otherwise, ms. */
@@ -143,29 +153,27 @@ export class Deployments {
 
   /** Replaces all instances of a service, or of all services. Throws ComposeError, AppError. */
   async restart(app: string, service: string | undefined, terms: ChangeTerms): Promise<Release> {
-    const { found, latest } = await this.#latest(app);
-    refuseUnknownService(latest.spec, service);
+    const { found, base } = await this.#base(app);
+    refuseUnknownService(base.spec, service);
     const number = String(found.latest + 1);
-    const services = latest.spec.services.map((spec) =>
+    const services = base.spec.services.map((spec) =>
       (service ?? spec.name) === spec.name
         ? { ...spec, labels: { ...spec.labels, [RESTARTED]: number } }
         : spec,
     );
     const cause: Cause = { kind: 'restart', by: terms.by, ...(service !== undefined && { service }) };
-    const spec = { ...latest.spec, services };
-    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, spec });
+    const spec = { ...base.spec, services };
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec });
   }
 
   /** Changes how many instances a service has in all. Throws ComposeError, AppError. */
   async scale(app: string, service: string, replicas: number, terms: ChangeTerms): Promise<Release> {
-    const { found, latest } = await this.#latest(app);
-    refuseUnknownService(latest.spec, service);
-    const services = latest.spec.services.map((spec) =>
-      spec.name === service ? { ...spec, replicas } : spec,
-    );
+    const { found, base } = await this.#base(app);
+    refuseUnknownService(base.spec, service);
+    const services = base.spec.services.map((spec) => (spec.name === service ? { ...spec, replicas } : spec));
     const cause: Cause = { kind: 'scale', by: terms.by, service, replicas };
-    const spec = { ...latest.spec, services };
-    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, spec });
+    const spec = { ...base.spec, services };
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec });
   }
 
   /** Brings a new version of a secret to the services that use it; undefined when none does. Throws ComposeError, AppError. */
@@ -175,18 +183,17 @@ export class Deployments {
     version: number,
     terms: ChangeTerms,
   ): Promise<Release | undefined> {
-    const found = await this.#options.apps.find(app);
-    const latest = found && (await this.#options.apps.findRelease(app, found.latest));
-    if (found === undefined || latest === undefined) return undefined;
-    if (!latest.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
-    const secrets = { ...latest.secrets, [name]: version };
+    if ((await this.#options.apps.find(app)) === undefined) return undefined;
+    const { found, base } = await this.#base(app);
+    if (!base.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
+    const secrets = { ...base.secrets, [name]: version };
     const cause: Cause = { kind: 'secret', by: terms.by, secret: name };
-    return this.#release({ ...terms, ...unchanged(latest), app, found, cause, secrets });
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, secrets });
   }
 
   /**
-   * Makes a release with what the tags of an app name now; undefined when nothing has changed since the latest one, also
-   * when that failed. Throws ComposeError, AppError.
+   * Makes a release with what the tags of an app name now; undefined when nothing has changed since the latest one, or since
+   * one that failed with these images. Throws ComposeError, AppError.
    */
   async followTags(
     app: string,
@@ -206,7 +213,7 @@ export class Deployments {
       images[service] = { ...image, digest: record.blob.digest };
       cause ??= { kind: 'push', by: pushed.by, repository, tag };
     }
-    if (cause === undefined) return undefined;
+    if (cause === undefined || (await haveFailed(this.#options.apps, app, images))) return undefined;
     return this.#release({ ...unchanged(latest), app, found, by: pushed.by, images, cause, jobs: true });
   }
 
@@ -224,10 +231,7 @@ export class Deployments {
     const stored = await this.#options.apps.secrets(app);
     const secrets = Object.fromEntries(stored.map(({ name, version }) => [name, version]));
     const missing = spec.secrets.filter((name) => !Object.hasOwn(secrets, name));
-    const unset = missing.map((name) => ({
-      path: ['secrets', name],
-      message: `it has no value yet: set it by "berth secret set ${app} ${name} < FILE"`,
-    }));
+    const unset = missing.map((name) => unsetSecret(app, name));
     if (problems.length + unset.length > 0) throw new ComposeError([...problems, ...unset]);
     return {
       ...terms,
@@ -287,7 +291,8 @@ export class Deployments {
 
   async #release(change: Change): Promise<Release> {
     const { apps, signals } = this.#options;
-    const { app, atOnce, cause, found, images, jobs, secrets, spec, timeout = USUAL_TIMEOUT } = change;
+    const { app, atOnce, cause, found, images, jobs, spec, timeout = USUAL_TIMEOUT } = change;
+    const secrets = await presentSecrets(apps, change);
     const { placements, before, hosts } = await this.#place(change);
     const now = this.#now();
     const release: NewRelease = { app, spec, images, secrets, cause, createdAt: new Date(now) };
@@ -306,7 +311,8 @@ export class Deployments {
         timeout,
         spec,
         hosts: rolloutHosts(hosts, app),
-        lastAttempt: (last as Rollout | undefined)?.attempt ?? 0,
+        // Hosts may still report about an app of this name that was removed.
+        lastAttempt: (last as Rollout | undefined)?.attempt ?? now,
         jobs,
         atOnce,
         now,
@@ -322,11 +328,14 @@ export class Deployments {
     return found;
   }
 
-  async #latest(app: string): Promise<{ readonly found: App; readonly latest: Release }> {
+  /** The release that a change of one thing begins with: the latest, or the current one when that failed. */
+  async #base(app: string): Promise<{ readonly found: App; readonly base: Release }> {
+    const { apps } = this.#options;
     const found = await this.#find(app);
-    const latest = await this.#options.apps.findRelease(app, found.latest);
+    const latest = await apps.findRelease(app, found.latest);
     if (latest === undefined) throw new AppError('unknown', `${app} has no release ${found.latest}`);
-    return { found, latest };
+    if (!FAILED.has(latest.state) || found.current === undefined) return { found, base: latest };
+    return { found, base: (await apps.findRelease(app, found.current)) ?? latest };
   }
 
   async #olderRelease({ current, latest, name }: App, to: number | undefined): Promise<Release> {
@@ -352,26 +361,4 @@ export class Deployments {
   #now(): number {
     return this.#options.now?.() ?? Date.now();
   }
-}
-
-const MOST_LOOKED_AT = 100;
-
-/** What a release of the same content has. */
-function unchanged({ images, secrets, spec }: Release) {
-  return { images, secrets, spec, platforms: new Map<string, undefined>(), jobs: false, atOnce: false };
-}
-
-function hashOf(
-  { images, secrets, spec }: Pick<Release, 'images' | 'secrets' | 'spec'>,
-  service: string,
-): string | undefined {
-  const found = spec.services.find(({ name }) => name === service);
-  const image = images[service];
-  return found && image && serviceHash({ secrets, spec }, found, image);
-}
-
-function refuseUnknownService({ services }: AppSpec, service: string | undefined): void {
-  if (service === undefined || services.some(({ name }) => name === service)) return;
-  const known = services.map(({ name }) => name).join(', ');
-  throw new AppError('unknown', `there is no service ${service}: the app has ${known}`);
 }

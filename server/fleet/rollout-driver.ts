@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type AppStore, KEPT_RELEASES, type StoredRollout } from '../../fleet/app-store.ts';
+import { AppError, type AppStore, KEPT_RELEASES, type StoredRollout } from '../../fleet/app-store.ts';
 import { appTarget, imagesOn, secretsOf } from '../../fleet/app-target.ts';
 import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore, TargetChange } from '../../fleet/host-store.ts';
@@ -120,6 +120,8 @@ export class RolloutDriver {
       } catch (error) {
         if (signal.aborted) return;
         this.#told.clear();
+        // Somebody deployed, or removed the app: the next look has what there is now.
+        if (error instanceof AppError && error.code === 'changed') continue;
         this.#options.log.error(
           { err: error, app: stored.app },
           'a rollout could not be driven: it is tried again',
@@ -134,7 +136,7 @@ export class RolloutDriver {
     let { revision } = stored;
     let rollout = stored.state as Rollout;
     for (;;) {
-      const next = await this.#advance(rollout, hosts);
+      const next = await this.#advance(rollout, revision, hosts);
       if (next === rollout) break;
       revision += 1;
       await apps.saveRollout({ app: next.app, release: next.release, state: next, revision });
@@ -143,13 +145,13 @@ export class RolloutDriver {
         await apps.setReleaseState(next.app, next.release, 'rolling back', next.reason);
       }
     }
-    if (hasEnded(rollout)) await this.#end(rollout);
+    if (hasEnded(rollout)) await this.#end(rollout, revision);
     return rollout;
   }
 
-  async #advance(rollout: Rollout, hosts: readonly ReportedHost[]): Promise<Rollout> {
+  async #advance(rollout: Rollout, revision: number, hosts: readonly ReportedHost[]): Promise<Rollout> {
     try {
-      await this.#setTargets(rollout, hosts);
+      await this.#setTargets(rollout, revision, hosts);
     } catch (error) {
       if (!(error instanceof SecretsKeyError) || hasEnded(rollout)) throw error;
       return {
@@ -162,7 +164,10 @@ export class RolloutDriver {
   }
 
   /** Records the end of a rollout; nothing when it is recorded. */
-  async #end({ app: name, kind, phase, placements, reason, release: number }: Rollout): Promise<void> {
+  async #end(
+    { app: name, kind, phase, placements, reason, release: number }: Rollout,
+    revision: number,
+  ): Promise<void> {
     const { apps, log, onEnd } = this.#options;
     if (kind === 'moving') {
       if (phase === 'done') await apps.setPlacements(name, placements);
@@ -170,9 +175,13 @@ export class RolloutDriver {
     }
     const release = await apps.findRelease(name, number);
     if (release === undefined || release.endedAt !== undefined) return;
-    // Placements first: with an end on record this is not done again.
-    if (phase === 'done') await apps.setPlacements(name, placements);
-    const end = { state: phase, ...(reason !== undefined && { reason }), at: new Date() };
+    const end = {
+      state: phase,
+      ...(reason !== undefined && { reason }),
+      at: new Date(),
+      revision,
+      ...(phase === 'done' && { placements }),
+    };
     if (!(await apps.endRelease(name, number, end))) return;
     const app = await apps.find(name);
     const ended = await apps.findRelease(name, number);
@@ -236,7 +245,7 @@ export class RolloutDriver {
     await this.#drive(moving, hosts);
   }
 
-  async #setTargets(rollout: Rollout, hosts: readonly ReportedHost[]): Promise<void> {
+  async #setTargets(rollout: Rollout, revision: number, hosts: readonly ReportedHost[]): Promise<void> {
     const { hosts: store, signals } = this.#options;
     const changes: TargetChange[] = [];
     const keys: [string, string][] = [];
@@ -244,7 +253,7 @@ export class RolloutDriver {
       const host = hosts.find((one) => one.id === id);
       if (host === undefined) continue;
       const intent = intentOf(rollout, id);
-      const text = JSON.stringify([rollout.release, intent]);
+      const text = JSON.stringify([rollout.release, rollout.attempt, intent]);
       const key = `${id} ${rollout.app}`;
       if (this.#told.get(key) === text) continue;
       const change = await this.#changeOf(rollout, host, intent);
@@ -252,7 +261,9 @@ export class RolloutDriver {
       keys.push([key, text]);
     }
     if (changes.length > 0) {
-      await store.setTargets(changes);
+      if (!(await store.setTargets(changes, { app: rollout.app, revision }))) {
+        throw new AppError('changed', `${rollout.app} has another rollout by now`);
+      }
       signals.targetsChanged(changes.map(({ host }) => host));
     }
     for (const [key, text] of keys) this.#told.set(key, text);

@@ -17,6 +17,15 @@ import type { Digest } from '../../oci/digest.ts';
 import { holdersOf } from '../catalog/release-images.ts';
 import { batches } from '../catalog/rows.ts';
 import { inTransaction } from '../catalog/transaction.ts';
+import {
+  type AppRow,
+  appOf,
+  type ReleaseRow,
+  releaseOf,
+  rolloutOf,
+  type SecretRow,
+  secretOf,
+} from './app-rows.ts';
 
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 100;
@@ -26,36 +35,6 @@ export const MAX_APPS = 1000;
 const HISTORY_KEPT = 200;
 /** Secrets that an app may have. */
 const MAX_SECRETS = 200;
-
-interface AppRow {
-  readonly name: string;
-  readonly constraints: string;
-  readonly follow: App['follow'];
-  readonly latest: number;
-  readonly current: number | null;
-  readonly created_at: number | string;
-}
-
-interface ReleaseRow {
-  readonly app: string;
-  readonly number: number;
-  readonly spec: string;
-  readonly images: string;
-  readonly secrets: string;
-  readonly cause: string;
-  readonly state: ReleaseState;
-  readonly reason: string | null;
-  readonly created_at: number | string;
-  readonly ended_at: number | string | null;
-}
-
-interface SecretRow {
-  readonly name: string;
-  readonly version: number;
-  readonly sealed: string;
-  readonly created_at: number | string;
-  readonly created_by: string;
-}
 
 /** Apps in the tables of the migration 0009-fleet. */
 export class KnexAppStore implements AppStore {
@@ -109,7 +88,7 @@ export class KnexAppStore implements AppStore {
         .where({ app: release.app })
         .where('number', '<=', number - HISTORY_KEPT)
         .delete();
-      if (begin !== undefined) await beginRollout(trx, release.app, number, begin);
+      if (begin !== undefined) await beginRollout(trx, release, number, begin);
       return { ...release, number, state: 'rolling' as const };
     });
   }
@@ -135,14 +114,25 @@ export class KnexAppStore implements AppStore {
     });
   }
 
-  endRelease(app: string, number: number, { state, reason, at }: ReleaseEnd): Promise<boolean> {
+  endRelease(
+    app: string,
+    number: number,
+    { state, reason, at, placements, revision }: ReleaseEnd,
+  ): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
+      if (
+        revision !== undefined &&
+        (await trx('rollouts').where({ app, revision }).first('app')) === undefined
+      ) {
+        return false;
+      }
       const ended = await trx('releases')
         .where({ app, number })
         .whereNull('ended_at')
         .update({ state, ended_at: at.getTime(), ...(reason !== undefined && { reason }) });
       if (ended === 0) return false;
       if (state === 'done') await trx('apps').where({ name: app }).update({ current: number });
+      if (placements !== undefined) await replacePlacements(trx, app, placements);
       await dropOldImages(trx, app);
       return true;
     });
@@ -157,12 +147,19 @@ export class KnexAppStore implements AppStore {
     });
   }
 
-  remove(app: string): Promise<boolean> {
+  remove(app: string): Promise<readonly string[] | undefined> {
     return inTransaction(this.#knex, async (trx) => {
+      const hosts: readonly string[] = await trx('host_targets').where({ app }).pluck('host');
+      for (const batch of batches(hosts, AT_ONCE)) {
+        await trx('hosts')
+          .whereIn('id', [...batch])
+          .increment('generation', 1);
+      }
+      await trx('host_targets').where({ app }).delete();
       for (const table of ['rollouts', 'placements', 'app_secrets', 'release_images', 'releases']) {
         await trx(table).where({ app }).delete();
       }
-      return (await trx('apps').where({ name: app }).delete()) > 0;
+      return (await trx('apps').where({ name: app }).delete()) > 0 ? hosts : undefined;
     });
   }
 
@@ -185,16 +182,7 @@ export class KnexAppStore implements AppStore {
   }
 
   async setPlacements(app: string, placements: readonly Placement[]): Promise<void> {
-    await inTransaction(this.#knex, async (trx) => {
-      await trx('placements').where({ app }).delete();
-      const rows = placements.map(({ service, host, instances }) => ({
-        app,
-        service,
-        host,
-        instances: JSON.stringify(instances),
-      }));
-      for (const batch of batches(rows, AT_ONCE)) await trx('placements').insert([...batch]);
-    });
+    await inTransaction(this.#knex, (trx) => replacePlacements(trx, app, placements));
   }
 
   async rollouts(): Promise<readonly StoredRollout[]> {
@@ -224,7 +212,7 @@ export class KnexAppStore implements AppStore {
       const { name, sealed, createdAt, createdBy } = secret;
       const newest = await trx('app_secrets').where({ app, name }).max({ version: 'version' }).first();
       if (newest?.version == null) await refuseMoreSecrets(trx, app);
-      const version = Number(newest?.version ?? 0) + 1;
+      const version = Number(newest?.version ?? (await newestNamed(trx, app, name))) + 1;
       const created = { created_at: createdAt.getTime(), created_by: createdBy };
       await trx('app_secrets').insert({ app, name, version, sealed, ...created });
       return version;
@@ -240,6 +228,10 @@ export class KnexAppStore implements AppStore {
       .orderBy('name')
       .select();
     return rows.map(secretOf);
+  }
+
+  async secretVersions(app: string): Promise<readonly Pick<StoredSecret, 'name' | 'version'>[]> {
+    return await this.#knex('app_secrets').where({ app }).select('name', 'version');
   }
 
   async findSecret(app: string, name: string, version: number): Promise<StoredSecret | undefined> {
@@ -261,14 +253,15 @@ export class KnexAppStore implements AppStore {
 
 async function beginRollout(
   trx: Knex.Transaction,
-  app: string,
+  { app, createdAt }: NewRelease,
   release: number,
   begin: BeginRollout,
 ): Promise<void> {
   const row = await trx('rollouts').where({ app }).first();
   const before = row && rolloutOf(row);
   const state = JSON.stringify(begin(release, before?.state));
-  const rollout = { app, release, state, revision: (before?.revision ?? 0) + 1 };
+  // An app of the name of one that was removed has revisions of its own.
+  const rollout = { app, release, state, revision: (before?.revision ?? createdAt.getTime()) + 1 };
   await trx('rollouts').insert(rollout).onConflict('app').merge();
 }
 
@@ -331,6 +324,27 @@ async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> 
     .delete();
 }
 
+async function replacePlacements(
+  trx: Knex.Transaction,
+  app: string,
+  placements: readonly Placement[],
+): Promise<void> {
+  await trx('placements').where({ app }).delete();
+  const rows = placements.map(({ service, host, instances }) => ({
+    app,
+    service,
+    host,
+    instances: JSON.stringify(instances),
+  }));
+  for (const batch of batches(rows, AT_ONCE)) await trx('placements').insert([...batch]);
+}
+
+/** The highest version of a secret that a release names; 0 when none does. */
+async function newestNamed(trx: Knex.Transaction, app: string, name: string): Promise<number> {
+  const texts: readonly string[] = await trx('releases').where({ app }).pluck('secrets');
+  return Math.max(0, ...texts.map((text) => Number(JSON.parse(text)[name] ?? 0)));
+}
+
 async function refuseMoreSecrets(trx: Knex.Transaction, app: string): Promise<void> {
   const names = await trx('app_secrets').where({ app }).distinct('name');
   if (names.length < MAX_SECRETS) return;
@@ -342,50 +356,6 @@ function columnsOf({ on, follow }: AppChange) {
     ...(on !== undefined && { constraints: JSON.stringify(on) }),
     ...(follow !== undefined && { follow }),
   };
-}
-
-function appOf(row: AppRow): App {
-  return {
-    name: row.name,
-    on: JSON.parse(row.constraints),
-    follow: row.follow,
-    latest: row.latest,
-    ...(row.current !== null && { current: row.current }),
-    createdAt: new Date(Number(row.created_at)),
-  };
-}
-
-function releaseOf(row: ReleaseRow): Release {
-  return {
-    app: row.app,
-    number: row.number,
-    spec: JSON.parse(row.spec),
-    images: JSON.parse(row.images),
-    secrets: JSON.parse(row.secrets),
-    cause: JSON.parse(row.cause),
-    createdAt: new Date(Number(row.created_at)),
-    state: row.state,
-    ...(row.reason !== null && { reason: row.reason }),
-    ...(row.ended_at !== null && { endedAt: new Date(Number(row.ended_at)) }),
-  };
-}
-
-function rolloutOf(row: {
-  readonly app: string;
-  readonly release: number;
-  readonly state: string;
-  readonly revision: number | string;
-}): StoredRollout {
-  return {
-    app: row.app,
-    release: row.release,
-    state: JSON.parse(row.state),
-    revision: Number(row.revision),
-  };
-}
-
-function secretOf({ name, version, sealed, created_at, created_by }: SecretRow): StoredSecret {
-  return { name, version, sealed, createdAt: new Date(Number(created_at)), createdBy: created_by };
 }
 
 function changed(app: string): AppError {

@@ -271,8 +271,18 @@ export class KnexHostStore implements HostStore {
     return new Map(rows.map(({ id, generation }) => [id, Number(generation)]));
   }
 
-  async setTargets(changes: readonly TargetChange[]): Promise<void> {
-    await inTransaction(this.#knex, async (trx) => {
+  setTargets(
+    changes: readonly TargetChange[],
+    of?: { readonly app: string; readonly revision: number },
+  ): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      if (
+        of !== undefined &&
+        (await trx('rollouts')
+          .where({ ...of })
+          .first('app')) === undefined
+      )
+        return false;
       const hosts = new Set<string>();
       for (const batch of batches(changes, AT_ONCE)) {
         const ids = batch.map(({ host }) => host);
@@ -297,6 +307,7 @@ export class KnexHostStore implements HostStore {
           .onConflict(['host', 'app'])
           .merge();
       }
+      return true;
     });
   }
 }

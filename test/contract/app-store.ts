@@ -214,8 +214,19 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
         app: 'team/shop',
         release: 2,
         state: { number: 2, before: { number: 1 } },
-        revision: 2,
+        revision: AT.getTime() + 2,
       });
+    });
+
+    test('the end of a rollout that another one has replaced is not recorded', async () => {
+      await push('one', 'main');
+      const begin = () => ({});
+      await apps.createRelease(release('team/shop', { web: image('one') }), {}, 0, begin);
+      const revision = Number((await apps.findRollout('team/shop'))?.revision);
+      const end = { state: 'done', at: AT, placements: [] } as const;
+      assert.equal(await apps.endRelease('team/shop', 1, { ...end, revision: revision - 1 }), false);
+      assert.equal((await apps.find('team/shop'))?.current, undefined);
+      assert.equal(await apps.endRelease('team/shop', 1, { ...end, revision }), true);
     });
 
     test('secrets have versions', async () => {
@@ -225,15 +236,21 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       assert.equal(await apps.setSecret('team/shop', { ...secret, sealed: 'bmV3' }), 2);
       assert.deepEqual(await apps.secrets('team/shop'), [{ ...secret, sealed: 'bmV3', version: 2 }]);
       assert.equal((await apps.findSecret('team/shop', 'PASSWORD', 1))?.sealed, 'c2VhbGVk');
+      assert.deepEqual(
+        (await apps.secretVersions('team/shop')).map(({ name, version }) => `${name} ${version}`).sort(),
+        ['PASSWORD 1', 'PASSWORD 2'],
+      );
       assert.equal(await apps.removeSecret('team/shop', 'PASSWORD'), true);
       assert.equal(await apps.removeSecret('team/shop', 'PASSWORD'), false);
+      await apps.createRelease({ ...release('team/shop', {}), secrets: { PASSWORD: 2 } }, {}, 1);
+      assert.equal(await apps.setSecret('team/shop', secret), 3);
     });
 
     test('an app goes with all that belongs to it', async () => {
       await deploy('team/shop', 'one');
       await apps.saveRollout({ app: 'team/shop', release: 1, state: {}, revision: 1 });
-      assert.equal(await apps.remove('team/shop'), true);
-      assert.equal(await apps.remove('team/shop'), false);
+      assert.deepEqual(await apps.remove('team/shop'), []);
+      assert.equal(await apps.remove('team/shop'), undefined);
       assert.deepEqual([await apps.releases('team/shop', 10), await apps.rollouts()], [[], []]);
       assert.equal((await deploy('team/shop', 'one')).number, 1);
     });

@@ -1,0 +1,141 @@
+import type { AppReport } from '../../fleet/report.ts';
+import type { AppTarget, HostTarget } from '../../fleet/target.ts';
+import type { CleanupScope } from './cleanup.ts';
+import { type FleetRegistry, startFleetRegistry } from './fleet-registry.ts';
+import { FACTS, type HostSocket, type JoinedHost } from './joined-host.ts';
+import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, type RegistryClient } from './registry-client.ts';
+import { waitUntil } from './wait-until.ts';
+
+/** A host that is healthy at once, unless an app's image is one of `breaks`. */
+export class ObedientHost {
+  readonly host: JoinedHost;
+  readonly breaks = new Set<string>();
+  /** Whether it says when an app is gone. */
+  tellsGone = true;
+  readonly socket: HostSocket;
+  readonly apps = new Map<string, AppTarget>();
+  /** Releases that it was told to run, in order. */
+  readonly told: string[] = [];
+
+  constructor(host: JoinedHost, socket: HostSocket) {
+    this.host = host;
+    this.socket = socket;
+    socket.socket.on('message', (data, isBinary) => {
+      if (!isBinary) this.#take(JSON.parse(String(data)));
+    });
+    socket.send({ type: 'hello', facts: FACTS, generation: 0 });
+  }
+
+  #take(message: { type: string; target?: HostTarget; set?: AppTarget[]; remove?: string[] }): void {
+    for (const app of message.remove ?? []) {
+      this.apps.delete(app);
+      if (this.tellsGone) this.socket.send({ type: 'report', reports: [], gone: [app] });
+    }
+    for (const target of message.target?.apps ?? message.set ?? []) {
+      const before = this.apps.get(target.app);
+      this.apps.set(target.app, target);
+      if (before?.release.number === target.release.number && before.attempt === target.attempt) continue;
+      this.told.push(`${target.release.number}`);
+      this.socket.send({ type: 'report', reports: [this.#report(target)], gone: [] });
+    }
+  }
+
+  #report({ app, attempt, release }: AppTarget): AppReport {
+    const failed = release.services.some(({ image }) => this.breaks.has(image.digest));
+    return {
+      app,
+      release: release.number,
+      attempt,
+      phase: failed ? 'failed' : 'healthy',
+      ...(failed && { reason: 'web exited with 1' }),
+      instances: release.services.flatMap(({ spec, image, instances }) =>
+        instances.map((instance) => ({
+          service: spec.name,
+          instance,
+          release: release.number,
+          container: `${spec.name}-${instance}`,
+          image: image.digest,
+          state: 'running' as const,
+          health: 'healthy' as const,
+          restarts: 0,
+        })),
+      ),
+      jobs: {},
+      prefetched: true,
+    };
+  }
+}
+
+/** Joins a host that obeys. */
+export async function obey(registry: FleetRegistry, name: string): Promise<ObedientHost> {
+  const host = await registry.join(name);
+  return new ObedientHost(host, await host.connect());
+}
+
+/** Pushes an image for linux/amd64 that `text` tells apart; answers its digest. */
+async function push(client: RegistryClient, repository: string, tag: string, text: string): Promise<string> {
+  const content = JSON.stringify({
+    os: 'linux',
+    architecture: 'amd64',
+    config: { Env: [`TEXT=${text}`] },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+  });
+  const config = await client.pushBlob(repository, content);
+  const layer = await client.pushBlob(repository, 'a layer');
+  return client.pushManifest(repository, tag, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { ...config, mediaType: OCI_CONFIG },
+    layers: [{ ...layer, mediaType: OCI_LAYER }],
+  });
+}
+
+/** A registry with hosts and one repository, `team/web`. */
+export interface World {
+  readonly registry: FleetRegistry;
+  readonly hosts: readonly ObedientHost[];
+  readonly image: string;
+  push(text: string, tag?: string): Promise<string>;
+  deploy(body?: object, app?: string): Promise<Response>;
+  /** The newest release once it has ended. */
+  ended(app?: string): Promise<Record<string, unknown>>;
+  history(app?: string): Promise<readonly Record<string, unknown>[]>;
+  ps(app?: string): Promise<readonly Record<string, unknown>[]>;
+}
+
+/** The app that is deployed unless another is named. */
+export const APP = 'team/shop';
+
+/** Starts a registry with obedient hosts of these names. */
+export async function openWorld(t: CleanupScope, names: readonly string[]): Promise<World> {
+  const registry = await startFleetRegistry(t);
+  const hosts = await Promise.all(names.map((name) => obey(registry, name)));
+  const image = `${new URL(registry.url).host}/team/web:main`;
+  const path = (app: string) => `/apps/${encodeURIComponent(app)}`;
+  const list = async (app: string, what: 'releases' | 'instances') => {
+    const answer = await registry.manage('GET', `${path(app)}/${what}`);
+    return ((await answer.json()) as Record<string, Record<string, unknown>[]>)[what] ?? [];
+  };
+  const world: World = {
+    registry,
+    hosts,
+    image,
+    push: (text, tag = 'main') => push(registry.admin, 'team/web', tag, text),
+    deploy: (body = {}, app = APP) =>
+      registry.manage('POST', `${path(app)}/releases`, {
+        compose: { services: { web: { image } } },
+        ...body,
+      }),
+    history: (app = APP) => list(app, 'releases'),
+    ps: (app = APP) => list(app, 'instances'),
+    ended: async (app = APP) => {
+      let newest: Record<string, unknown> = {};
+      await waitUntil('the release ends', async () => {
+        [newest = {}] = await world.history(app);
+        return newest.endedAt !== null && newest.endedAt !== undefined;
+      });
+      return newest;
+    },
+  };
+  return world;
+}
