@@ -8,6 +8,7 @@ import { type CleanupScope, defer } from './cleanup.ts';
 import { AGENT_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
 import { callEngineAt } from './engine-call.ts';
+import { endProxy } from './ingress.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { runCommand } from './run-command.ts';
@@ -105,11 +106,12 @@ async function mountOn(scope: CleanupScope, folder: string, type: string): Promi
 }
 
 /**
- * Removes what an agent that has ended keeps on the host for its next start: the run folder with its mount namespace, the bridges
- * and the table of the packet filter.
+ * Removes what an agent that has ended keeps on the host for its next start: the proxy of its ingress, the run folder with its mount namespace,
+ * the bridges and the table of the packet filter.
  */
 export async function removeRunDirectory(dataDir: string): Promise<void> {
   const folder = runDirectory(dataDir);
+  await endProxy(join(folder, 'ingress'));
   const { tables, bridges } = await readRemains(await thisOwner(dataDir));
   const table = tables.find(({ name }) => name === `berth_${basename(folder).slice(0, 8)}`);
   if (table !== undefined) {
