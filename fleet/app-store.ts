@@ -75,6 +75,8 @@ export interface AppStore {
     begin?: BeginRollout,
   ): Promise<Release>;
   findRelease(app: string, number: number): Promise<Release | undefined>;
+  /** States of the latest releases, by app. */
+  latestStates(): Promise<ReadonlyMap<string, ReleaseState>>;
   /** Newest first, at most `limit`, of those before `before`. */
   releases(app: string, limit: number, before?: number): Promise<readonly Release[]>;
   setReleaseState(app: string, number: number, state: ReleaseState, reason?: string): Promise<void>;

@@ -83,6 +83,8 @@ export interface HostStore {
 
   /** What the host shall run; generation 0 and no apps before anything was set. */
   target(id: string): Promise<HostTarget>;
+  /** What the host shall run of one app. */
+  appTarget(id: string, app: string): Promise<AppTarget | undefined>;
   /** Generations of the hosts of which they are higher than `known` says; hosts that `known` lacks are left out. */
   newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>;
   /**

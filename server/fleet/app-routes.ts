@@ -24,6 +24,7 @@ import {
   PLAN,
   RELEASE,
   ROLLOUT,
+  shownApp,
   shownImages,
   shownRelease,
   shownRollout,
@@ -72,7 +73,8 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
       answer: object({ apps: list(APP) }),
       async handle({ ctx }) {
         const seen = (await apps.list()).filter(({ name }) => mayOn(ctx, name, 'pull'));
-        return { apps: await Promise.all(seen.map((app) => answeredApp(apps, app))) };
+        const states = await apps.latestStates();
+        return { apps: seen.map((app) => shownApp(app, states.get(app.name))) };
       },
     }),
     route({

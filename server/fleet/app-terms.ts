@@ -43,5 +43,5 @@ export async function foundApp(apps: AppStore, ctx: RequestContext): Promise<App
 /** An app as the management API answers it. */
 export async function answeredApp(apps: AppStore, app: App) {
   const latest = await apps.findRelease(app.name, app.latest);
-  return shownApp(app, latest);
+  return shownApp(app, latest?.state);
 }

@@ -1,6 +1,6 @@
 import type { ReportedHost } from '../../fleet/host.ts';
 import { hostState } from '../../fleet/host.ts';
-import type { App, Release } from '../../fleet/release.ts';
+import type { App, Release, ReleaseState } from '../../fleet/release.ts';
 import { RELEASE_STATES } from '../../fleet/release.ts';
 import { APP_PHASES } from '../../fleet/report.ts';
 import { hasEnded, intentOf, type Rollout } from '../../fleet/rollout.ts';
@@ -118,7 +118,8 @@ export const ROLLOUT = object(
   { title: 'Rollout' },
 );
 
-export function shownApp(app: App, latest: Release | undefined) {
+/** `state`: of the latest release. */
+export function shownApp(app: App, state: ReleaseState = 'done') {
   const { createdAt, current = null, follow, name } = app;
   return {
     name,
@@ -126,7 +127,7 @@ export function shownApp(app: App, latest: Release | undefined) {
     follow,
     latest: app.latest,
     current,
-    state: latest?.state ?? 'done',
+    state,
     createdAt: createdAt.toISOString(),
   };
 }

@@ -273,7 +273,7 @@ export class RolloutDriver {
   async #changeOf(rollout: Rollout, host: ReportedHost, intent: Intent): Promise<TargetChange | undefined> {
     const { apps, hosts: store } = this.#options;
     const { app } = rollout;
-    const stored = (await store.target(host.id)).apps.find((one) => one.app === app);
+    const stored = await store.appTarget(host.id, app);
     if (intent.kind === 'nothing') {
       return stored === undefined ? undefined : { host: host.id, set: [], remove: [app] };
     }

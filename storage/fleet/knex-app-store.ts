@@ -98,6 +98,13 @@ export class KnexAppStore implements AppStore {
     return row && releaseOf(row);
   }
 
+  async latestStates(): Promise<ReadonlyMap<string, ReleaseState>> {
+    const rows: readonly Pick<ReleaseRow, 'app' | 'state'>[] = await this.#knex('releases as r')
+      .join('apps as a', (on) => on.on('a.name', 'r.app').andOn('a.latest', 'r.number'))
+      .select('r.app', 'r.state');
+    return new Map(rows.map(({ app, state }) => [app, state]));
+  }
+
   async releases(app: string, limit: number, before?: number): Promise<readonly Release[]> {
     const query = this.#knex('releases').where({ app }).orderBy('number', 'desc').limit(limit);
     if (before !== undefined) query.where('number', '<', before);

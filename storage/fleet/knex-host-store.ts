@@ -260,6 +260,11 @@ export class KnexHostStore implements HostStore {
     };
   }
 
+  async appTarget(id: string, app: string): Promise<AppTarget | undefined> {
+    const row = await this.#knex('host_targets').where({ host: id, app }).first('target');
+    return row && JSON.parse(row.target);
+  }
+
   async newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
     if (known.size === 0) return new Map();
     const rows = await rowsOf<{ readonly id: string; readonly generation: number | string }>(

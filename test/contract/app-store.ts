@@ -229,6 +229,16 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       assert.equal(await apps.endRelease('team/shop', 1, { ...end, revision }), true);
     });
 
+    test('the states of the latest releases are known at once', async () => {
+      await finish('team/other', 'one');
+      await finish('team/shop', 'one');
+      await deploy('team/shop', 'one');
+      assert.deepEqual([...(await apps.latestStates())].sort(), [
+        ['team/other', 'done'],
+        ['team/shop', 'rolling'],
+      ]);
+    });
+
     test('secrets have versions', async () => {
       await deploy('team/shop', 'one');
       const secret = { name: 'PASSWORD', sealed: 'c2VhbGVk', createdAt: AT, createdBy: 'ada' };

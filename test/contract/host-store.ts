@@ -245,6 +245,11 @@ export function describeHostStore(name: string, open: () => Promise<HostStoreHar
         { host: 'B', set: [targetOf('shop')], remove: [] },
       ]);
       await harness.other.setTargets([{ host: 'A', set: [targetOf('shop', 2)], remove: ['blog', 'wiki'] }]);
+      assert.deepEqual(await hosts.appTarget('A', 'shop'), targetOf('shop', 2));
+      assert.equal(await hosts.appTarget('A', 'blog'), undefined);
+      // No rollout has this revision.
+      const late = { app: 'blog', revision: 1 };
+      assert.equal(await hosts.setTargets([{ host: 'A', set: [targetOf('blog')], remove: [] }], late), false);
       assert.deepEqual(await hosts.target('A'), { generation: 2, apps: [targetOf('shop', 2)] });
       assert.deepEqual(await hosts.target('B'), { generation: 1, apps: [targetOf('shop')] });
       await hosts.setTargets([{ host: 'A', set: [], remove: ['shop'] }]);
