@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { APP, openWorld } from '../support/fleet-world.ts';
+import { APP, openWorld, UNWATCHED } from '../support/fleet-world.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const PATH = `/apps/${encodeURIComponent(APP)}`;
@@ -25,7 +25,7 @@ test('a restart, or a new secret, after a release that failed keeps the images t
   const world = await openWorld(t, ['web1']);
   const one = await world.push('one');
   const compose = {
-    services: { web: { image: world.image, secrets: ['TOKEN'] } },
+    services: { web: { image: world.image, secrets: ['TOKEN'], ...UNWATCHED } },
     secrets: { TOKEN: { external: true } },
   };
   const setSecret = () => world.registry.manage('PUT', `${PATH}/secrets/TOKEN`, { value: 'eA==' });
@@ -59,7 +59,7 @@ test('a secret that is set again after its removal is another version, and no re
   const world = await openWorld(t, ['web1']);
   await world.push('one');
   const compose = {
-    services: { web: { image: world.image, secrets: ['TOKEN'] } },
+    services: { web: { image: world.image, secrets: ['TOKEN'], ...UNWATCHED } },
     secrets: { TOKEN: { external: true } },
   };
   const path = `${PATH}/secrets/TOKEN`;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { APP, obey, openWorld } from '../support/fleet-world.ts';
+import { APP, obey, openWorld, UNWATCHED } from '../support/fleet-world.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 test('a release goes to all hosts with its image pinned', async (t) => {
@@ -129,7 +129,12 @@ test('each role may do what it says', async (t) => {
       ['history', 'GET', `${path}/releases`],
       ['rollout', 'GET', `${path}/rollout`],
       ['secrets', 'GET', `${path}/secrets`],
-      ['deploy', 'POST', `${path}/releases`, { compose: { services: { web: { image: world.image } } } }],
+      [
+        'deploy',
+        'POST',
+        `${path}/releases`,
+        { compose: { services: { web: { image: world.image, ...UNWATCHED } } } },
+      ],
       ['restart', 'POST', `${path}/restart`, {}],
       ['scale', 'POST', `${path}/scale`, { service: 'web', replicas: 1 }],
       ['rollback', 'POST', `${path}/rollback`, {}],
@@ -160,7 +165,7 @@ test('a secret goes sealed to the hosts, and a new version is a release', async 
   const world = await openWorld(t, ['web1']);
   await world.push('one');
   const compose = {
-    services: { web: { image: world.image, secrets: ['TOKEN'] } },
+    services: { web: { image: world.image, secrets: ['TOKEN'], ...UNWATCHED } },
     secrets: { TOKEN: { external: true } },
   };
   const early = await world.deploy({ compose });
