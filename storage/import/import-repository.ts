@@ -11,8 +11,8 @@ import { BlobUnknownError, ManifestBlobUnknownError } from '../errors.ts';
 import { type ImportEnds, type ImportReport, importBlob } from './import-blob.ts';
 import { SourceContentError } from './import-source.ts';
 
-/** How often a manifest is tried whose blobs garbage collection takes before it is there. */
-const ATTEMPTS = 5;
+/** Attempts to import a manifest whose blobs garbage collection removes first. Each fetches only what is missing. */
+const ATTEMPTS = 20;
 
 export interface RepositoryImport extends ImportEnds {
   readonly repository: string;
