@@ -8,7 +8,7 @@ import type { AppProgress, ContainerFlags, FleetStore } from './fleet-store.ts';
 /** Exit code of a container whose end nobody saw, as after a reboot. */
 const UNSEEN_EXIT = 255;
 
-/** How far an app has come, in memory and in the journal. */
+/** The progress of an app on this host, in memory and in the journal. */
 export class AttemptRecord {
   readonly #store: FleetStore;
   readonly #app: string;

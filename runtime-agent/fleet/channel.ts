@@ -1,5 +1,5 @@
+import type { ChannelFrame } from '../../fleet/channel-frame.ts';
 import type { ChannelKind } from '../../fleet/messages.ts';
-import type { ChannelFrame } from './channel-frames.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import type { FoundInstance } from './read-app.ts';
 

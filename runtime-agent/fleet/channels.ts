@@ -1,6 +1,12 @@
+import {
+  type ChannelFrame,
+  creditOf,
+  decodeFrame,
+  encodeCredit,
+  encodeFrame,
+} from '../../fleet/channel-frame.ts';
 import { CHANNEL_WINDOW, type ChannelKind, type ChannelRequest, MAX_CHANNELS } from '../../fleet/messages.ts';
 import type { Channel, ChannelsDeps } from './channel.ts';
-import { type ChannelFrame, decodeFrame, encodeCredit, encodeFrame } from './channel-frames.ts';
 import { runExec } from './exec-channel.ts';
 import { sendLogs } from './logs-channel.ts';
 
@@ -89,7 +95,7 @@ class OpenChannel implements Channel {
   }
 
   allow(bytes: number): void {
-    if (bytes > 0) this.send('credit', encodeCredit(bytes));
+    if (bytes > 0 && !this.signal.aborted) this.#send(encodeCredit(this.#id, bytes));
   }
 
   send(kind: ChannelKind, payload?: Uint8Array): void {
@@ -98,8 +104,9 @@ class OpenChannel implements Channel {
 
   take(frame: ChannelFrame): void {
     if (frame.kind === 'credit') {
-      if (frame.payload.length !== 4) return;
-      this.#credit = Math.min(this.#credit + frame.payload.readUInt32BE(), 2 ** 31);
+      const credit = creditOf(frame);
+      if (credit === undefined) return;
+      this.#credit = Math.min(this.#credit + credit, 2 ** 31);
       this.#allowed.resolve();
     } else if (frame.kind === 'close') this.abort();
     else if (this.#receive !== undefined) this.#receive(frame);

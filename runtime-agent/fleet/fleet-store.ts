@@ -15,7 +15,7 @@ export interface ContainerFlags {
   readonly discarded: boolean;
 }
 
-/** How far an app has come on this host: journalled before each step. */
+/** The progress of an app on this host, journalled before each step. */
 export interface AppProgress {
   /** What all of this is about; undefined: before the first. `print` tells changes of the same attempt apart. */
   readonly of?: AttemptId & { readonly print: string };
@@ -119,7 +119,7 @@ export class FleetStore {
     );
   }
 
-  /** Forgets an app of which nothing is left, unless it has a target again. */
+  /** Deletes the record of an app that is completely removed, unless it has a target again. */
   async forget(app: string): Promise<boolean> {
     return inTransaction(
       this.#knex,

@@ -3,11 +3,11 @@ import type { RouteSpec } from '../../fleet/service.ts';
 import { http } from '../../lib/http/node-http.ts';
 
 /** Milliseconds that an instance may take to answer a probe. */
-const PATIENCE = 2000;
+const PATIENCE = 5000;
 
 /**
- * Asks an instance whether it can take requests: its health path answers 2xx or 3xx, or without one its port accepts a
- * connection. Answers undefined when it can, otherwise why not.
+ * Probes an instance past the proxy, as a client of the route would. It is ready if its health path answers 2xx or 3xx, or, for a
+ * route without a health path, if its port accepts a connection. Returns undefined if it is ready, otherwise the reason.
  */
 export async function probeRoute(
   route: RouteSpec,

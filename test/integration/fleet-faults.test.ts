@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Encrypter } from 'age-encryption';
+import { decodeFrame, encodeCredit, encodeFrame } from '../../fleet/channel-frame.ts';
 import { type CHANNEL_KINDS, CHANNEL_WINDOW, type LogEntry } from '../../fleet/messages.ts';
 import type { PinnedImage, ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { decodeFrame, encodeCredit, encodeFrame } from '../../runtime-agent/fleet/channel-frames.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FleetHost, startFleetHost } from '../support/fleet-host.ts';
 import { appTarget, serviceSpec, serviceTarget } from '../support/fleet-targets.ts';
@@ -217,7 +217,7 @@ test('logs and commands go through channels, and no more than the other side all
   );
   await sleep(300);
   assert.equal(bytesOf(host, much, 'stdout').length, CHANNEL_WINDOW);
-  host.registry.send(encodeFrame(much, 'credit', encodeCredit(1_000_000)));
+  host.registry.send(encodeCredit(much, 1_000_000));
   await closed(host, much);
   assert.equal(bytesOf(host, much, 'stdout').length, 1_000_000);
   const none = host.registry.open({

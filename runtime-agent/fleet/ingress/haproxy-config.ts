@@ -193,7 +193,7 @@ function routing(map: string, { answersMap }: ProxyFiles, proto: string): readon
   ];
 }
 
-/** What a backend is told of the client, which may not say so itself. */
+/** Headers that tell a backend about the client. Values that the client sent are replaced. */
 function forwarding(proto: string): readonly string[] {
   return [
     '  http-request del-header x-forwarded- -m beg',

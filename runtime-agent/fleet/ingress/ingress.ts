@@ -100,7 +100,7 @@ export interface Backend extends BackendAddress {
 /** A route that is not served, or not as it was asked for. */
 export interface RouteProblem {
   readonly route: Route;
-  /** A sentence for whoever wrote the route. */
+  /** A sentence for the author of the route. */
   readonly message: string;
 }
 
