@@ -3,7 +3,7 @@ import type { Placement, Release } from './release.ts';
 import { type AppSpec, isJob, type PinnedImage, type ServiceSpec } from './service.ts';
 import type { AppTarget, ReleaseTarget, SealedSecret, ServiceTarget } from './target.ts';
 
-/** What a host is told of an app beside the release. */
+/** The parts of an app's target other than its release. */
 export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'timeout' | 'prefetch' | 'keep'> {
   /** The secrets of the release, sealed for this host. */
   readonly secrets: readonly SealedSecret[];
@@ -11,7 +11,7 @@ export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'timeout' | 'pr
   readonly jobs: boolean;
 }
 
-/** Makes what one host is told of an app. Undefined when the release has nothing there. */
+/** Builds the target of an app for one host; undefined if the release runs nothing on that host. */
 export function appTarget(
   release: Release,
   placements: readonly Placement[],

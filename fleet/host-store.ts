@@ -85,7 +85,7 @@ export interface HostStore {
   target(id: string): Promise<HostTarget>;
   /** What the host shall run of one app. */
   appTarget(id: string, app: string): Promise<AppTarget | undefined>;
-  /** Generations of the hosts of which they are higher than `known` says; hosts that `known` lacks are left out. */
+  /** Returns the target generations that are higher than in `known`, by host. Hosts that `known` lacks are omitted. */
   newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>;
   /**
    * Sets and removes apps of the targets of several hosts at once; each host gets the next generation. Answers false, and

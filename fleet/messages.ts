@@ -43,7 +43,7 @@ export type HostMessage =
   | {
       readonly type: 'report';
       readonly reports: readonly AppReport[];
-      /** Apps of which nothing is left here. */
+      /** Apps that are completely removed from this host. */
       readonly gone: readonly string[];
     }
   | { readonly type: 'resync' };

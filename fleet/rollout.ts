@@ -145,13 +145,6 @@ export function hasEnded({ phase }: Pick<Rollout, 'phase'>): boolean {
   return phase !== 'rolling' && phase !== 'rolling back';
 }
 
-/** Goes on with a rollout that was paused: hosts that failed try again. Any other is returned as it is. */
-export function resume(rollout: Rollout, now: number): Rollout {
-  if (rollout.phase !== 'paused') return rollout;
-  const { reason: _, waitingSince: __, ...rest } = rollout;
-  return { ...rest, phase: 'rolling', failures: [], attempt: rollout.attempt + 1, since: now };
-}
-
 /** The hosts of a rollout as this registry sees them. */
 interface View {
   readonly hosts: ReadonlyMap<string, RolloutHost>;

@@ -25,7 +25,6 @@ import {
   RELEASE,
   ROLLOUT,
   shownApp,
-  shownImages,
   shownRelease,
   shownRollout,
 } from './app-views.ts';
@@ -126,10 +125,8 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
           ...(body.follow !== undefined && { follow: body.follow }),
           ...(body.timeout !== undefined && { timeout: body.timeout * 1000 }),
         };
-        const { images, hosts: planned } = await deployments.plan(request);
-        const plan = { images: shownImages(images), hosts: planned };
-        if (body.dryRun === true) return { release: null, plan };
-        return { release: (await deployments.deploy(request)).number, plan };
+        const { plan, release } = await deployments.deploy(request, { dryRun: body.dryRun === true });
+        return { release: release?.number ?? null, plan };
       },
     }),
     route({

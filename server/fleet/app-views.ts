@@ -1,10 +1,7 @@
-import type { ReportedHost } from '../../fleet/host.ts';
-import { hostState } from '../../fleet/host.ts';
-import type { App, Release, ReleaseState } from '../../fleet/release.ts';
-import { RELEASE_STATES } from '../../fleet/release.ts';
+import { hostState, type ReportedHost } from '../../fleet/host.ts';
+import { type App, RELEASE_STATES, type Release, type ReleaseState } from '../../fleet/release.ts';
 import { APP_PHASES } from '../../fleet/report.ts';
 import { hasEnded, intentOf, type Rollout } from '../../fleet/rollout.ts';
-import type { PinnedImage } from '../../fleet/service.ts';
 import { integer, list, nullable, object, oneOf, optional, record, text, timestamp } from '../api/schema.ts';
 
 const IMAGE = object(
@@ -141,12 +138,8 @@ export function shownRelease({ app, cause, createdAt, endedAt, images, number, r
     createdAt: createdAt.toISOString(),
     endedAt: endedAt?.toISOString() ?? null,
     reason: reason ?? null,
-    images: shownImages(images),
+    images,
   };
-}
-
-export function shownImages(images: Readonly<Record<string, PinnedImage>>) {
-  return images as Readonly<Record<string, PinnedImage & { readonly digest: string }>>;
 }
 
 /** The instances of an app on a host, as it last reported them. */
@@ -177,7 +170,7 @@ export function shownRollout(
   return {
     release: rollout.release,
     // An end counts once the history has it.
-    state: rollout.kind === 'moving' || isRecorded ? (release?.state ?? rollout.phase) : ('rolling' as const),
+    state: isRecorded ? (release?.state ?? rollout.phase) : ('rolling' as const),
     reason: release?.reason ?? rollout.reason ?? null,
     wave: rollout.wave + 1,
     waves: rollout.waves.length,

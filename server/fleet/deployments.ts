@@ -4,6 +4,7 @@ import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-e
 import { readApp } from '../../fleet/compose/read-app.ts';
 import { describeConstraint } from '../../fleet/constraints.ts';
 import { publishedPorts, routeOf } from '../../fleet/eligibility.ts';
+import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { place } from '../../fleet/placement.ts';
 import type { App, Cause, Placement, Release } from '../../fleet/release.ts';
@@ -86,6 +87,13 @@ interface Change extends ChangeTerms {
   readonly atOnce: boolean;
 }
 
+/** Where the instances of a change go. */
+interface Placed {
+  readonly placements: readonly Placement[];
+  readonly before: readonly Placement[];
+  readonly hosts: readonly ReportedHost[];
+}
+
 /**
  * Makes releases: checks all that can be checked before anything changes, then records the release together with its
  * rollout, which RolloutDriver carries out.
@@ -97,15 +105,18 @@ export class Deployments {
     this.#options = options;
   }
 
-  /** Throws ComposeError, AppError. */
-  async deploy(request: DeployRequest): Promise<Release> {
-    return this.#release(await this.#readDeploy(request));
+  /** Makes a release, unless `dryRun`, and returns what it changes on each host. Throws ComposeError, AppError. */
+  async deploy(
+    request: DeployRequest,
+    { dryRun }: { readonly dryRun: boolean },
+  ): Promise<{ readonly plan: Plan; readonly release?: Release }> {
+    const change = await this.#readDeploy(request);
+    const placed = await this.#place(change);
+    const plan = await this.#plan(change, placed);
+    return dryRun ? { plan } : { plan, release: await this.#release(change, placed) };
   }
 
-  /** Tells what `deploy` would change. Throws as it does. */
-  async plan(request: DeployRequest): Promise<Plan> {
-    const change = await this.#readDeploy(request);
-    const { placements, before, hosts } = await this.#place(change);
+  async #plan(change: Change, { placements, before, hosts }: Placed): Promise<Plan> {
     const { found, images, secrets, spec } = change;
     const current =
       found?.current === undefined
@@ -249,7 +260,7 @@ export class Deployments {
     };
   }
 
-  async #place({ app, found, on = found?.on ?? [], platforms, spec }: Change) {
+  async #place({ app, found, on = found?.on ?? [], platforms, spec }: Change): Promise<Placed> {
     const { apps, hosts: store } = this.#options;
     const hosts = await store.list();
     const before = found?.current === undefined ? [] : await apps.placements(app);
@@ -289,11 +300,11 @@ export class Deployments {
     return uses;
   }
 
-  async #release(change: Change): Promise<Release> {
+  async #release(change: Change, placed?: Placed): Promise<Release> {
     const { apps, signals } = this.#options;
     const { app, atOnce, cause, found, images, jobs, spec, timeout = USUAL_TIMEOUT } = change;
     const secrets = await presentSecrets(apps, change);
-    const { placements, before, hosts } = await this.#place(change);
+    const { placements, before, hosts } = placed ?? (await this.#place(change));
     const now = this.#now();
     const release: NewRelease = { app, spec, images, secrets, cause, createdAt: new Date(now) };
     const terms = {

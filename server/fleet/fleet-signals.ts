@@ -1,6 +1,6 @@
 /**
  * Tells the parts of this process what changed in the stores of the fleet, so that they need not wait until they look
- * again. A signal may be lost with the process, and other processes have none: whoever listens also polls.
+ * again. A signal is lost if the process ends, and other processes do not get it, so listeners also poll.
  */
 export class FleetSignals {
   readonly #targets = new Set<(hosts: readonly string[]) => void>();

@@ -21,7 +21,7 @@ import { HostChannel, isData } from './host-channel.ts';
 const BURST = 400;
 const PER_SECOND = 20;
 const PIECE = 16 * 1024;
-/** Apps of which reports may wait to be stored. */
+/** Maximum apps whose reports wait to be stored. */
 const MAX_WAITING = 2_000;
 /** Bytes beyond a target that may wait until the host reads. */
 const MAX_UNREAD = 8 * 1024 * 1024;

@@ -5,10 +5,10 @@ import { AppError } from '../../../fleet/app-store.ts';
 import type { ReportedHost } from '../../../fleet/host.ts';
 import { HostError } from '../../../fleet/host-store.ts';
 import { HostInputError, parseHostName, parseLabels } from '../../../fleet/read-host.ts';
-import type { Release } from '../../../fleet/release.ts';
 import type { AuditEntry } from '../../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../../config/config.ts';
+import { instancesOn, shownApp, shownRelease } from '../../fleet/app-views.ts';
 import { createJoinToken, hostView, unknownHost } from '../../fleet/host-routes.ts';
 import { readCertificate } from '../../tls/certificate.ts';
 import { privateAuthority } from '../../tls/private-authority.ts';
@@ -95,30 +95,18 @@ class LocalDoor implements FleetDoor {
 
   async apps(): Promise<readonly AppView[]> {
     const { apps } = this.#registry;
-    return Promise.all(
-      (await apps.list()).map(async ({ createdAt, current, follow, latest, name }) => ({
-        name,
-        follow,
-        latest,
-        current: current ?? null,
-        state: (await apps.findRelease(name, latest))?.state ?? 'rolling',
-        createdAt: createdAt.toISOString(),
-      })),
-    );
+    const states = await apps.latestStates();
+    return (await apps.list()).map((app) => shownApp(app, states.get(app.name)));
   }
 
   async instances(app: string): Promise<readonly InstanceView[]> {
     await this.#expectApp(app);
-    return (await this.#registry.hosts.list()).flatMap(({ name, reports }) =>
-      reports
-        .filter((report) => report.app === app)
-        .flatMap(({ instances }) => instances.map((one) => ({ host: name, ...one }))),
-    );
+    return (await this.#registry.hosts.list()).flatMap((host) => instancesOn(host, app));
   }
 
   async releases(app: string, { limit, before }: ReleasePage): Promise<readonly ReleaseView[]> {
     await this.#expectApp(app);
-    return (await this.#registry.apps.releases(app, limit, before)).map(releaseView);
+    return (await this.#registry.apps.releases(app, limit, before)).map(shownRelease);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,26 +151,4 @@ function isExpected(error: unknown): error is Error {
   return (
     isRefusal(error) || [AppError, AuthError, HostError, HostInputError].some((kind) => error instanceof kind)
   );
-}
-
-function releaseView({
-  app,
-  cause,
-  createdAt,
-  endedAt,
-  images,
-  number,
-  reason,
-  state,
-}: Release): ReleaseView {
-  return {
-    app,
-    release: number,
-    state,
-    cause,
-    createdAt: createdAt.toISOString(),
-    endedAt: endedAt?.toISOString() ?? null,
-    images,
-    reason: reason ?? null,
-  };
 }
