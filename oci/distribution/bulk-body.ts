@@ -15,7 +15,7 @@ export interface ResponseBody extends AsyncIterable<Buffer> {
 interface Block {
   readonly bytes: Buffer;
   filled: number;
-  /** Pieces of it that the reader has not let go of yet. */
+  /** Number of its pieces that the reader still uses. */
   unread: number;
 }
 
@@ -36,7 +36,7 @@ export class BulkBody implements ResponseBody {
   readonly #blocks = [this.#first];
   /** The block that the connection writes to. */
   #filling = this.#first;
-  /** What has come and was not read, the oldest first. */
+  /** Unread pieces, oldest first. */
   #pieces: Piece[] = [];
   /** The connection was told to stop. */
   #isWaiting = false;
