@@ -9,6 +9,8 @@ const QUIET = 400;
 const LONGEST = 3000;
 /** Time between two comparisons of all tags, ms: for pushes just before a registry ended. */
 const COMPARE = 30_000;
+/** Time that a comparison leaves to the push itself, here or at another replica: it knows who pushed, ms. */
+const COMPARED = 2000;
 /** Pushes that wait to be looked at: those beyond are found by the next comparison. */
 const MOST_WAITING = 1000;
 
@@ -21,8 +23,9 @@ export interface TagPush {
 
 interface DueApp {
   readonly first: number;
-  readonly push: TagPush;
-  timer: NodeJS.Timeout;
+  /** Who made the first push; empty where only a comparison found that a tag may have moved. */
+  readonly by: string;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** Makes releases of apps that follow their tags. Several images that are pushed within a moment make one release. */
@@ -54,7 +57,7 @@ export class FollowPushes {
   async keep(signal: AbortSignal): Promise<void> {
     const compare = async () => {
       for (const { follow, name } of await this.#apps.list()) {
-        if (follow === 'following' && !signal.aborted) await this.#release(name, { by: '' });
+        if (follow === 'following' && !signal.aborted && !this.#due.has(name)) this.#put(name, '', COMPARED);
       }
     };
     await repeat(compare, { first: 1000, every: COMPARE }, signal, (error) =>
@@ -68,25 +71,28 @@ export class FollowPushes {
   async #lookUp(): Promise<void> {
     for (let push = this.#waiting.shift(); push !== undefined; push = this.#waiting.shift()) {
       try {
-        for (const { name } of await this.#apps.followers(push.repository, push.tag)) this.#put(name, push);
+        for (const { name } of await this.#apps.followers(push.repository, push.tag))
+          this.#put(name, push.by, QUIET);
       } catch (error) {
         this.#log.error({ err: error, ...push }, 'the apps that follow a tag could not be found');
       }
     }
   }
 
-  #put(app: string, push: TagPush): void {
+  #put(app: string, pushedBy: string, quiet: number): void {
+    if (this.#isClosed) return;
     const now = performance.now();
     const due = this.#due.get(app);
     const first = due?.first ?? now;
     if (due !== undefined) clearTimeout(due.timer);
-    const wait = Math.max(0, Math.min(QUIET, first + LONGEST - now));
+    const by = due?.by || pushedBy;
+    const wait = Math.max(0, Math.min(quiet, first + LONGEST - now));
     const timer = setTimeout(() => {
       this.#due.delete(app);
-      void this.#release(app, push);
+      void this.#release(app, { by });
     }, wait);
     timer.unref();
-    this.#due.set(app, { first, push: due?.push ?? push, timer });
+    this.#due.set(app, { first, by, timer });
   }
 
   async #release(app: string, pushed: { readonly by: string }): Promise<void> {
