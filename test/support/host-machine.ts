@@ -62,6 +62,12 @@ export async function startHostMachine(
   await there(
     `ip addr add ${address}/24 dev eth0 && ip link set eth0 up && ip route add default via ${GATEWAY}`,
   );
+  // Runs after the agent has ended, which would start its proxy again.
+  defer(scope, async () => {
+    await there(`for pid in /run/berth-agent/*/ingress/master.pid; do
+      [ ! -e "$pid" ] || kill "$(cat "$pid")"
+    done`);
+  });
   return {
     name,
     address,

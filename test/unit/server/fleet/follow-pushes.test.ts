@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { test } from 'node:test';
 import pino from 'pino';
 import type { AppStore } from '../../../../fleet/app-store.ts';
 import type { App } from '../../../../fleet/release.ts';
