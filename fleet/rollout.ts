@@ -48,6 +48,8 @@ export interface Rollout {
   readonly atOnce: boolean;
   /** Ms that a host has. */
   readonly timeout: number;
+  /** Ms that a host may need beside that for what it drains and stops; absent: none. */
+  readonly grace?: number;
   /** When this wave, or the rollback, began; ms since 1970. */
   readonly since: number;
   /** When the hosts of this wave were healthy, and the delay before the next wave, or the watch after the last, began. */
@@ -111,6 +113,7 @@ export function startRollout(start: RolloutStart): Rollout {
     attempt: lastAttempt + 1,
     ...(jobHost !== undefined && { jobHost }),
     policy,
+    grace: 2 * Math.max(0, ...spec.services.map(({ stopGracePeriod }) => stopGracePeriod)),
     since: now,
     failures: [],
     reached: [],
@@ -275,7 +278,7 @@ interface Observed {
 }
 
 function observe(rollout: Rollout, view: View, id: string): Observed {
-  const { app, attempt, jobHost, phase, since, timeout } = rollout;
+  const { app, attempt, grace = 0, jobHost, phase, since, timeout } = rollout;
   const isRolling = phase === 'rolling';
   const release = isRolling ? rollout.release : rollout.current;
   const placements = isRolling ? rollout.placements : rollout.currentPlacements;
@@ -296,7 +299,7 @@ function observe(rollout: Rollout, view: View, id: string): Observed {
       return { host: id, status: 'failed', failure: `${name}: ${report.reason ?? `${app} failed`}` };
     }
   }
-  const isOverdue = view.now - since > timeout + MARGIN;
+  const isOverdue = view.now - since > timeout + (hasAnswered ? grace : 0) + MARGIN;
   if (!online && !isNeeded) {
     if (isOverdue) return { host: id, status: 'absent' };
     // A host that has the target may be half-way, and only it knows how that ends.

@@ -143,7 +143,7 @@ export type ResourceChanges = Partial<Pick<HostConfig, Changeable | 'PidsLimit' 
 
 /**
  * Changes to an existing container other than starting and stopping it. `ref` is as in Containers; each call but `unlink`
- * publishes an event of its name.
+ * and `setReady` publishes an event of its name.
  */
 export interface ContainerControl {
   /** Pauses all processes. Throws EngineError 'conflict' when the container does not run or is paused already. */
@@ -152,6 +152,8 @@ export interface ContainerControl {
   unpause(ref: string): Promise<void>;
   /** Renames the container, in its networks too. Throws EngineError 'bad-request', or 'conflict' when the name is taken. */
   rename(ref: string, name: string): Promise<void>;
+  /** Has other containers find this one by its names, or not while another one has them. Publishes no event. */
+  setReady(ref: string, isReady: boolean): Promise<void>;
   /**
    * Removes the link `PARENT/ALIAS` of the default network, also from the parent's /etc/hosts. Throws EngineError
    * 'not-found', or 'conflict' if `ref` names a container.

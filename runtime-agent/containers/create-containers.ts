@@ -49,7 +49,7 @@ import { startLocked } from './start.ts';
 import { AgentContainerStats } from './stats/agent-container-stats.ts';
 import type { ContainerStats } from './stats/container-stats.ts';
 import { killContainer, stopContainer } from './stop.ts';
-import { renameContainer, updateContainer } from './update.ts';
+import { renameContainer, setContainerReady, updateContainer } from './update.ts';
 
 export interface ContainersDeps {
   readonly knex: Knex;
@@ -246,6 +246,7 @@ function containerControl({ host, index, networks }: LifeDeps): ContainerControl
     pause: async (ref) => pauseContainer(find(ref)),
     unpause: async (ref) => unpauseContainer(find(ref)),
     rename: async (ref, name) => renameContainer(find(ref), name, { index, networks }),
+    setReady: async (ref, isReady) => setContainerReady(find(ref), isReady, networks),
     unlink: async (ref) => unlinkContainer(index, ref),
     update: async (ref, changes) => updateContainer(find(ref), changes, host.cgroups),
   };

@@ -85,6 +85,23 @@ export async function renameContainer(
   });
 }
 
+/** See ContainerControl.setReady. */
+export async function setContainerReady(
+  container: Container,
+  isReady: boolean,
+  networks: ContainerNetworks,
+): Promise<void> {
+  await container.lock(async () => {
+    container.checkExists();
+    const changed = Object.entries(container.info.networks).map(
+      ([name, settings]) => [name, { ...settings, isWaiting: !isReady }] as const,
+    );
+    container.change({ networks: Object.fromEntries(changed) });
+    networks.refresh(container.info);
+    await container.save();
+  });
+}
+
 function takeName(index: ContainerIndex, id: string, text: string): string {
   try {
     const name = parseContainerName(text);

@@ -12,11 +12,20 @@ import type { StoredApp, StoredInstance } from './fleet-store.ts';
 import { exitReason } from './instance-gate.ts';
 import { checkAllowed, JobError, performStep, routedInstances, type StepContext } from './perform-step.ts';
 import { Prefetch } from './prefetch.ts';
-import { type FoundInstance, findInstances, type HostParts, hostApp, readParts } from './read-app.ts';
+import {
+  type FoundInstance,
+  findInstances,
+  type HostParts,
+  hostApp,
+  isFound,
+  readParts,
+} from './read-app.ts';
 
 /** Milliseconds before steps are tried again whose failure is no attempt's. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
+/** Milliseconds before the time of an attempt is looked at again. */
+const SHORTEST_LIMIT = 100;
 /** Milliseconds that steps under way have to end when the agent does. */
 const GRACE = 3000;
 
@@ -126,6 +135,7 @@ export class AppWorker {
       return false;
     }
     this.#prefetch.setImages(target?.prefetch ?? []);
+    await this.#nameReady(state);
     const { steps, phase } = planHost(state, target);
     const fresh = steps.filter((step) => !this.#running.has(stepKey(step)));
     if (target === undefined && steps.length === 0 && this.#running.size === 0) return this.#leave();
@@ -160,11 +170,15 @@ export class AppWorker {
     const { timeout, release } = target;
     const end = () => {
       if (this.#record.outcome !== 'working' || target !== this.#target) return;
+      if (this.#record.elapsed < timeout) {
+        this.#limitTime();
+        return;
+      }
       const notes = [...this.#notes.values()].join('; ');
       const what = `release ${release.number} was not healthy within ${Math.round(timeout / 1000)} s`;
       this.#fail(notes === '' ? what : `${what}: ${notes}`);
     };
-    this.#deadline = setTimeout(end, Math.max(0, timeout - this.#record.elapsed));
+    this.#deadline = setTimeout(end, Math.max(SHORTEST_LIMIT, timeout - this.#record.elapsed));
   }
 
   #fail(reason: string): void {
@@ -186,6 +200,17 @@ export class AppWorker {
       this.#lost = false;
       this.#state = hostApp(parts, this.#record.progress, instances);
       return this.#state;
+    }
+  }
+
+  /** Others find an instance by its names once it has passed its gate, and until it is stopped. */
+  async #nameReady({ containers }: HostApp): Promise<void> {
+    const { control } = this.#options.context.engine;
+    for (const { id, passed, job } of containers) {
+      const found = this.#instances.find(({ info }) => info.id === id);
+      if (found === undefined || job || !passed || isFound(found.info)) continue;
+      const isToStop = this.#running.has(stepKey({ kind: 'stop', container: id }));
+      if (!isToStop) await control.setReady(id, true).catch(unlessGone);
     }
   }
 
@@ -223,6 +248,9 @@ export class AppWorker {
     // What ran before has as long as an attempt to come back.
     const isLimited = this.#record.outcome === 'failed' && target !== undefined;
     const limit = isLimited ? AbortSignal.any([signal, AbortSignal.timeout(target.timeout)]) : signal;
+    // What stops has its grace; the time of the attempt is that of what starts.
+    const isStopping = step.kind === 'drain' || step.kind === 'stop';
+    const release = isStopping ? this.#record.hold() : undefined;
     try {
       const exitCode = await performStep(this.#options.context, step, at, limit);
       this.#ended += 1;
@@ -231,6 +259,8 @@ export class AppWorker {
     } catch (error) {
       this.#ended += 1;
       if (!signal.aborted && !(await this.#isGone(step))) this.#failed(step, error as Error);
+    } finally {
+      release?.();
     }
   }
 
@@ -341,4 +371,8 @@ export class AppWorker {
     onGone(this.#app);
     return true;
   }
+}
+
+function unlessGone(error: unknown): void {
+  if (!(isEngineError(error) && error.code === 'not-found')) throw error;
 }

@@ -15,6 +15,8 @@ export class AttemptRecord {
   #progress: AppProgress;
   /** When `elapsed` was last brought up to date, by the clock that nobody sets. */
   #counted = performance.now();
+  /** Steps under way whose time does not count. */
+  #holds = 0;
 
   constructor(store: FleetStore, app: string, progress: AppProgress) {
     this.#store = store;
@@ -32,7 +34,22 @@ export class AttemptRecord {
 
   /** Milliseconds that the attempt has taken, over all agents that worked on it. */
   get elapsed(): number {
-    return this.#progress.elapsed + performance.now() - this.#counted;
+    return this.#progress.elapsed + (this.#holds > 0 ? 0 : performance.now() - this.#counted);
+  }
+
+  /** Stops `elapsed` until the function that it returns is called. */
+  hold(): () => void {
+    this.#count();
+    this.#holds += 1;
+    return () => {
+      this.#count();
+      this.#holds -= 1;
+    };
+  }
+
+  #count(): void {
+    this.#progress = { ...this.#progress, elapsed: this.elapsed };
+    this.#counted = performance.now();
   }
 
   flagsOf(container: string): ContainerFlags | undefined {
@@ -103,9 +120,8 @@ export class AttemptRecord {
   }
 
   async save(steps: readonly string[] = []): Promise<void> {
-    const now = performance.now();
-    this.#progress = { ...this.#progress, elapsed: this.#progress.elapsed + now - this.#counted, steps };
-    this.#counted = now;
+    this.#count();
+    this.#progress = { ...this.#progress, steps };
     await this.#store.saveProgress(this.#app, this.#progress);
   }
 

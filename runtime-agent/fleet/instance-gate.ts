@@ -41,8 +41,9 @@ export async function passGate(
       throw new GateError(await exitReason(engine, info, spec.name));
     }
     if (state.health !== undefined) {
-      if (state.health.Status === 'healthy') return;
-      if (state.health.Status === 'unhealthy') {
+      const isRunning = state.status === 'running';
+      if (isRunning && state.health.Status === 'healthy') return;
+      if (isRunning && state.health.Status === 'unhealthy') {
         throw new GateError(`${nameOf(info, spec.name)} is unhealthy: its health check ${lastProbe(info)}`);
       }
       note(`${nameOf(info, spec.name)}: its health check ${lastProbe(info)}`);

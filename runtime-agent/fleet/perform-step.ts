@@ -12,11 +12,13 @@ import { createBody, LABELS, networkName, volumeName } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import { addressOf, exitReason, GateError, passGate, watchInstances } from './instance-gate.ts';
 import type { RoutedInstance } from './instance-routes.ts';
-import type { FoundInstance } from './read-app.ts';
+import { type FoundInstance, isFound } from './read-app.ts';
 
 /** Milliseconds before a pull is tried again, at first and at most. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
+/** Milliseconds between finding an instance by its name and being connected to it. */
+const CONNECTING = 100;
 
 /** What a step is done with. */
 export interface StepContext {
@@ -71,6 +73,7 @@ export async function performStep(
       return;
     }
     case 'stop': {
+      await leaveNames(engine, foundOf(at, step.container), signal);
       const timeout = Math.ceil(foundOf(at, step.container).stored.spec.stopGracePeriod / 1000);
       await engine.containers.stop(step.container, { timeout }).catch(unlessNotModified);
       return;
@@ -148,6 +151,17 @@ async function pullUntilDone(
 
 const FINAL: ReadonlySet<string> = new Set(['not-found', 'bad-request', 'storage-full', 'not-implemented']);
 
+/** Others no longer find the instance; who has just done so has a moment to connect. */
+async function leaveNames(
+  { control }: FleetContext['engine'],
+  { info, stored }: FoundInstance,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isFound(info) || stored.job || Object.keys(info.networks).length === 0) return;
+  await control.setReady(info.id, false);
+  if (info.state.status === 'running') await sleep(CONNECTING, undefined, { signal });
+}
+
 async function createNetwork({ engine }: FleetContext, at: StepContext, name: string): Promise<void> {
   const network = at.target?.release.networks.find((one) => one.name === name) ?? named(name);
   if (network.external !== undefined) {
@@ -223,7 +237,12 @@ async function createInstance(
     });
     const query = new URLSearchParams({ name: step.name, platform: spec.platform ?? '' });
     const fields = new JsonFields(JSON.parse(JSON.stringify(body)));
-    await engine.containers.create(decodeCreateRequest(fields, query, engine.host));
+    const { networks = {}, ...request } = decodeCreateRequest(fields, query, engine.host);
+    // Nobody finds it by the name of its service before it is healthy, unless nothing else has that name.
+    const waiting = Object.entries(networks).map(
+      ([name, settings]) => [name, { ...settings, isWaiting: true }] as const,
+    );
+    await engine.containers.create({ ...request, networks: Object.fromEntries(waiting) });
   } catch (error) {
     await files.remove(key);
     await store.removeInstances([key]);

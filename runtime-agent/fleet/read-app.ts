@@ -33,6 +33,11 @@ export async function findInstances(
   });
 }
 
+/** Whether others find an instance by its names, even where another one has them: see EndpointSettings.isWaiting. */
+export function isFound({ networks }: ContainerInfo): boolean {
+  return Object.values(networks).every(({ isWaiting }) => isWaiting !== true);
+}
+
 /** What there is of an app beside its containers. */
 export type HostParts = Pick<HostApp, 'images' | 'networks' | 'volumes'>;
 

@@ -121,6 +121,13 @@ export class AgentContainerNetworks implements ContainerNetworks {
     publishNames(this.#context, sandbox);
   }
 
+  refresh(container: NetworkedContainer): void {
+    const sandbox = this.#context.sandboxes.get(container.id);
+    if (sandbox === undefined) return;
+    sandbox.container = container;
+    publishNames(this.#context, sandbox);
+  }
+
   async close(id: string): Promise<void> {
     await closeSandbox(this.#context, id);
   }

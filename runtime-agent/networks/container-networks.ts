@@ -54,6 +54,8 @@ export interface ContainerNetworks {
   checkJoin(ref: string, settings: EndpointSettings): string;
   /** A container was renamed: others find it by its new name. */
   rename(container: string, name: string): void;
+  /** Whether other containers find this one by its names has changed: see EndpointSettings.isWaiting. */
+  refresh(container: NetworkedContainer): void;
   /** The container has ended, or its start has failed: nothing of its network is left. Content when there is none. */
   close(container: string): Promise<void>;
 }

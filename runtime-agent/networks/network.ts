@@ -41,6 +41,8 @@ export interface EndpointSettings {
   /** `NAME:ALIAS`: other containers of the network by names that this one alone has for them. */
   readonly links?: readonly string[];
   readonly ipam: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
+  /** While it is set, names lead to the container only where no other one has them, or for itself: see DnsPlace. */
+  readonly isWaiting?: boolean;
   /** '' where the address decides. */
   readonly mac: string;
   readonly driverOptions: Readonly<Record<string, string>> | null;

@@ -47,6 +47,7 @@ export function dnsMember(sandbox: Sandbox, isNamed: (network: string) => boolea
     places: sandbox.endpoints.map(({ network, ipv4, ipv6 }) => ({
       network,
       isNamed: isNamed(network.id),
+      isReady: sandbox.container.networks[network.name]?.isWaiting !== true,
       addresses: [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [text.split('/')[0] ?? ''])),
       names: sandbox.names.get(network.id) ?? [],
       links: sandbox.links.get(network.id) ?? [],

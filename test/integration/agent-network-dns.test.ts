@@ -35,7 +35,7 @@ function startResolvers(scope: CleanupScope, count: number, file?: URL): DnsThre
 
 function memberOf(id: string, name: string, address: string): Parameters<DnsThread['know']>[0] {
   const network = { id: 'sea-id', name: 'sea' };
-  const place = { network, isNamed: true, addresses: [address], names: [name], links: [] };
+  const place = { network, isNamed: true, isReady: true, addresses: [address], names: [name], links: [] };
   return { id, places: [place], servers: [], hasWayOut: false };
 }
 

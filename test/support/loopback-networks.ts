@@ -22,6 +22,7 @@ export function loopbackNetworks(): ContainerNetworks {
     nameOf: (ref) => ref,
     checkJoin: (ref) => ref,
     rename: () => undefined,
+    refresh: () => undefined,
     close: async () => undefined,
   };
 }

@@ -68,6 +68,7 @@ export interface OpenSocket {
   /** Sends a message and returns what comes back. Rejects when the connection is gone. */
   echo(text: string): Promise<string>;
   readonly isOpen: boolean;
+  close(): void;
 }
 
 export async function openWebSocket(scope: CleanupScope, url: string, host: string): Promise<OpenSocket> {
@@ -82,6 +83,7 @@ export async function openWebSocket(scope: CleanupScope, url: string, host: stri
     get isOpen() {
       return socket.readyState === WebSocket.OPEN;
     },
+    close: () => socket.close(),
     echo: (text) =>
       new Promise((resolve, reject) => {
         socket.once('message', (message) => resolve(String(message)));

@@ -8,8 +8,8 @@ const IN = 1;
 const RESPONSE = 0x8000;
 const RECURSION_AVAILABLE = 0x80;
 const OPCODE_AND_RECURSION = 0x7900;
-/** Seconds, as dockerd says it. */
-const TTL = 600;
+/** Seconds. With dockerd's 600, what keeps answers, such as nginx, would miss that a service has moved. */
+const TTL = 5;
 /** What a client takes by UDP unless it says more. */
 const UDP_SIZE = 512;
 

@@ -16,6 +16,11 @@ export interface DnsPlace {
   readonly network: { readonly id: string; readonly name: string };
   /** Whether containers of the network know each other by name; those of the network `bridge` do not. */
   readonly isNamed: boolean;
+  /**
+   * Whether it is to be found. Of several containers with one name, others find those that are ready; if none is, they find
+   * all. A container always finds itself.
+   */
+  readonly isReady: boolean;
   readonly addresses: readonly string[];
   /** Names for other containers. */
   readonly names: readonly string[];
@@ -25,8 +30,8 @@ export interface DnsPlace {
 
 /** One network's containers, by what queries ask for. */
 interface NetworkNames {
-  /** Lower case, with and without the network's name behind; addresses of all that have the name. */
-  readonly addresses: Map<string, Map<DnsMember, readonly string[]>>;
+  /** Lower case, with and without the network's name behind; places of all that have the name. */
+  readonly places: Map<string, Map<DnsMember, DnsPlace>>;
   readonly names: Map<string, string>;
 }
 
@@ -45,11 +50,11 @@ export class NameDirectory {
     this.#members.set(member.id, member);
     for (const place of member.places) {
       if (!place.isNamed) continue;
-      const { addresses, names } = this.#network(place.network.id);
+      const { places, names } = this.#network(place.network.id);
       for (const name of spellings(place)) {
-        const found = addresses.get(name) ?? new Map<DnsMember, readonly string[]>();
-        found.set(member, place.addresses);
-        addresses.set(name, found);
+        const found = places.get(name) ?? new Map<DnsMember, DnsPlace>();
+        found.set(member, place);
+        places.set(name, found);
       }
       for (const address of place.addresses) names.set(address, `${place.names[0]}.${place.network.name}`);
     }
@@ -63,12 +68,12 @@ export class NameDirectory {
       const known = this.#networks.get(place.network.id);
       if (known === undefined) continue;
       for (const name of spellings(place)) {
-        const found = known.addresses.get(name);
+        const found = known.places.get(name);
         found?.delete(member);
-        if (found?.size === 0) known.addresses.delete(name);
+        if (found?.size === 0) known.places.delete(name);
       }
       for (const address of place.addresses) known.names.delete(address);
-      if (known.addresses.size === 0) this.#networks.delete(place.network.id);
+      if (known.places.size === 0) this.#networks.delete(place.network.id);
     }
   }
 
@@ -76,8 +81,13 @@ export class NameDirectory {
   namesFor(id: string): Names {
     const places = () => (this.#members.get(id)?.places ?? []).filter(({ isNamed }) => isNamed);
     const find = (network: string, name: string) => {
-      const found = this.#networks.get(network)?.addresses.get(name);
-      return found === undefined ? undefined : [...found.values()].flat();
+      const found = this.#networks.get(network)?.places.get(name);
+      if (found === undefined) return undefined;
+      const all = [...found];
+      const ready = all.filter(([, { isReady }]) => isReady);
+      const shown =
+        ready.length === 0 ? all : all.filter(([member, { isReady }]) => isReady || member.id === id);
+      return shown.flatMap(([, { addresses }]) => addresses);
     };
     return {
       addressesOf(name) {
@@ -105,7 +115,7 @@ export class NameDirectory {
   }
 
   #network(id: string): NetworkNames {
-    const known = this.#networks.get(id) ?? { addresses: new Map(), names: new Map() };
+    const known = this.#networks.get(id) ?? { places: new Map(), names: new Map() };
     this.#networks.set(id, known);
     return known;
   }

@@ -128,6 +128,16 @@ describe('a rollout', () => {
     assert.equal(advance(rollout, offline, ABSENCE + 10).phase, 'rolled back');
   });
 
+  it('gives a host the time in which its old instances drain and stop', () => {
+    const grace = 3 * TIMEOUT;
+    const spec = { ...app, services: app.services.map((one) => ({ ...one, stopGracePeriod: grace })) };
+    const rollout = start(['a'], { spec });
+    const draining = [host('a', { report: report(2, 2, 'draining') })];
+    assert.equal(advance(rollout, draining, TIMEOUT + grace).phase, 'rolling');
+    assert.equal(advance(rollout, draining, TIMEOUT + 2 * grace + 60_000).phase, 'rolling back');
+    assert.equal(advance(rollout, [host('a')], TIMEOUT + grace).phase, 'rolling back');
+  });
+
   it('does not wait for hosts that were offline before, and tells them in the end', () => {
     const hosts = (rollout: Rollout) => [...healthy(rollout, ['a']), host('b', { online: false })];
     let rollout = start(['a', 'b'], { hosts: [host('a'), host('b', { online: false })], now: 100_000 });

@@ -14,6 +14,7 @@ const place = (
 ): DnsPlace => ({
   network: { id: `${network}-id`, name: network },
   isNamed: true,
+  isReady: true,
   addresses: [address],
   names,
   links: [],
@@ -75,5 +76,26 @@ describe('names of containers', () => {
     directory.put(member('f', place('bridge', '172.17.0.3', ['older'], { isNamed: false })));
     assert.equal(directory.namesFor('e').addressesOf('older'), undefined);
     assert.equal(directory.namesFor('e').nameOf('172.17.0.3'), undefined);
+  });
+
+  test('lead to containers that are ready, if there are any, and to the one that asks', () => {
+    const directory = new NameDirectory();
+    const put = (id: string, address: string, isReady: boolean) =>
+      directory.put(member(id, place('sea', address, [id, 'web'], { isReady })));
+    const seen = (id: string, name = 'web') => [...(directory.namesFor(id).addressesOf(name) ?? [])].sort();
+    directory.put(member('client', place('sea', '10.0.0.9', ['client'])));
+    put('old', '10.0.0.2', false);
+    put('new', '10.0.0.3', false);
+    assert.deepEqual(seen('client'), ['10.0.0.2', '10.0.0.3']);
+    put('old', '10.0.0.2', true);
+    assert.deepEqual(seen('client'), ['10.0.0.2']);
+    assert.deepEqual(seen('old'), ['10.0.0.2']);
+    assert.deepEqual(seen('new'), ['10.0.0.2', '10.0.0.3']);
+    assert.deepEqual(seen('client', 'new'), ['10.0.0.3']);
+    put('new', '10.0.0.3', true);
+    put('old', '10.0.0.2', false);
+    assert.deepEqual(seen('client'), ['10.0.0.3']);
+    directory.remove('new');
+    assert.deepEqual(seen('client'), ['10.0.0.2']);
   });
 });

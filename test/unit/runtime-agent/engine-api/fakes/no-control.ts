@@ -4,5 +4,12 @@ import { EngineError } from '../../../../../runtime-agent/errors.ts';
 /** Containers that are no containers can only be started and ended. */
 export function noControl(): ContainerControl {
   const refuse = (ref: string) => Promise.reject(new EngineError('not-found', `No such container: ${ref}`));
-  return { pause: refuse, unpause: refuse, rename: refuse, unlink: refuse, update: refuse };
+  return {
+    pause: refuse,
+    unpause: refuse,
+    rename: refuse,
+    setReady: refuse,
+    unlink: refuse,
+    update: refuse,
+  };
 }
