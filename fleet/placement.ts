@@ -176,7 +176,7 @@ class Placer {
   ): void {
     const reasons = new Map(wanted.map((host) => [host.id, this.#mayRun(service, host)]));
     const able = wanted.filter((host) => reasons.get(host.id) === undefined);
-    const most = isAlone(service, this.#request.spec) ? 1 : MOST_ON_HOST;
+    const most = mostOnHost(service, this.#request.spec);
     const numbers = keepLowest(able, kept, replicas, most);
     for (const host of wanted) {
       if (!kept.has(host.id) || reasons.get(host.id) === undefined || !hasVolume(service)) continue;
@@ -217,9 +217,10 @@ class Placer {
       const reason = reasons.get(id)?.text ?? (draining ? 'is draining' : undefined);
       return reason === undefined ? [] : [`${name} ${reason}`];
     });
+    const most = service.maxPerHost === undefined ? '' : `, at most ${service.maxPerHost} on each`;
     const alone = isAlone(service, this.#request.spec)
       ? ', one on each because of its published port or exclusive volume'
-      : '';
+      : most;
     const hosts =
       wanted.length === 0 ? `no host meets its constraints${this.#andPlatform(service)}` : listed(why);
     return `wants ${replicas} instances, and its hosts can have ${possible}${alone}${hosts === '' ? '' : `: ${hosts}`}`;
@@ -299,6 +300,10 @@ function keepLowest(
     numbers.set(id, [...(numbers.get(id) ?? []), number]);
   }
   return numbers;
+}
+
+function mostOnHost(service: ServiceSpec, spec: AppSpec): number {
+  return isAlone(service, spec) ? 1 : Math.min(service.maxPerHost ?? MOST_ON_HOST, MOST_ON_HOST);
 }
 
 /** Whether a host can have one instance of a service only. */

@@ -53,6 +53,8 @@ export interface ServiceSpec {
   readonly logging?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
   /** Instances in all; undefined: one on each host of the app. */
   readonly replicas?: number;
+  /** Instances of a host at most. */
+  readonly maxPerHost?: number;
   readonly constraints: readonly LabelConstraint[];
   readonly update: UpdatePolicy;
   readonly route?: RouteSpec;
@@ -180,6 +182,9 @@ export interface VolumeSpec {
 export interface NetworkSpec {
   readonly name: string;
   readonly internal: boolean;
+  readonly ipv6?: boolean;
+  /** Options of the driver `bridge`. */
+  readonly options?: Readonly<Record<string, string>>;
   readonly external?: string;
   readonly labels: Readonly<Record<string, string>>;
 }

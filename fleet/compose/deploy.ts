@@ -29,6 +29,11 @@ export function readReplicas(service: Field): number | undefined {
   return count ?? (mode === 'replicated' ? 1 : undefined);
 }
 
+/** Reads `deploy.placement.max_replicas_per_node`; 0, as in Swarm, is no limit. */
+export function readMaxPerHost(deploy: Field): number | undefined {
+  return deploy.get('placement').get('max_replicas_per_node').integer(0, MOST_REPLICAS) || undefined;
+}
+
 /** Reads `deploy.placement.constraints`. */
 export function readConstraints(deploy: Field): readonly LabelConstraint[] {
   const placement = deploy.get('placement').mapping(KEYS.placement);
@@ -59,12 +64,9 @@ export function readUpdatePolicy(deploy: Field): UpdatePolicy {
   };
 }
 
-/** Checks `deploy.rollback_config`: hosts go back all at once, so it may say nothing else. */
+/** Checks the keys of `deploy.rollback_config`, which changes nothing: hosts go back all at once. */
 export function checkRollbackPolicy(deploy: Field): void {
-  const rollback = deploy.get('rollback_config').mapping(KEYS.rollback_config);
-  if ((rollback.get('parallelism').integer(0, MOST_REPLICAS) ?? 0) > 0) {
-    rollback.get('parallelism').refuse('must be 0: the hosts go back to the release before all at once');
-  }
+  deploy.get('rollback_config').mapping(KEYS.rollback_config);
 }
 
 /** Reads `restart`, or `deploy.restart_policy`, which Compose prefers. */

@@ -19,10 +19,12 @@ function keyTable(
   return new Map([...rows('supported', supported), ...rows('ignored', ignored), ...rows('refused', refused)]);
 }
 
-const NO_BUILD = 'Berth runs images from the registry: push an image, and name it by image';
+export const NO_BUILD = 'Berth runs images from the registry: push an image, and name it by image';
 const NOT_SUPPORTED = 'Berth does not support this key: remove it';
 const TWO_AT_ONCE =
   'the old and the new instance run at the same time during an update, so neither can have this alone';
+
+const AT_ONCE = 'the hosts go back to the release before all at once';
 
 /** Every key of the Compose specification, by where it stands; docs/compose.md is made of these tables. */
 export const KEYS = {
@@ -51,6 +53,9 @@ export const KEYS = {
       env_file: 'read by `berth deploy`',
       labels: '`berth.route.*` are routes; `io.berth.*` and `com.docker.compose.*` are reserved',
       label_file: 'read by `berth deploy`',
+      container_name:
+        'a name by which services of its networks find it; hosts name the containers themselves',
+      links: 'order of starting, as `depends_on`; an alias is refused',
       user: '',
       working_dir: '',
       hostname: '',
@@ -101,11 +106,8 @@ export const KEYS = {
       'x-berth': 'see below',
     },
     {
-      build: NO_BUILD,
       extends: 'Berth reads one file: merge the files by `docker compose config`, and deploy its output',
-      container_name: `remove it: ${TWO_AT_ONCE}`,
       mac_address: `remove it: ${TWO_AT_ONCE}`,
-      links: 'remove it: services of a network reach each other by name',
       external_links: 'remove it: services of a network reach each other by name',
       volumes_from: 'name the volume in both services instead',
       annotations: NOT_SUPPORTED,
@@ -141,6 +143,7 @@ export const KEYS = {
       uts: NOT_SUPPORTED,
     },
     {
+      build: '`docker compose build --push` makes the image; `build` without `image` is refused',
       attach: '`berth logs` shows the output of every service',
       develop: 'concerns `docker compose watch` alone',
       expose: 'services of a network reach all ports of each other',
@@ -198,11 +201,11 @@ export const KEYS = {
     start_interval: '',
     disable: '',
   }),
-  dependency: keyTable({
-    condition: 'on the same host; `service_completed_successfully` on the whole fleet',
-    required: '',
-    restart: '`false` alone',
-  }),
+  dependency: keyTable(
+    { condition: 'on the same host; `service_completed_successfully` on the whole fleet', required: '' },
+    {},
+    { restart: 'an update of one service does not restart another' },
+  ),
   logging: keyTable({ driver: '', options: '' }),
   ulimit: keyTable({ soft: '', hard: '' }),
   device: keyTable({ source: '', target: '', permissions: '' }),
@@ -220,8 +223,11 @@ export const KEYS = {
     { endpoint_mode: 'each host leads to its own instances' },
   ),
   placement: keyTable(
-    { constraints: '`node.labels.KEY == VALUE` or `!=`' },
-    { max_replicas_per_node: NOT_SUPPORTED },
+    {
+      constraints: '`node.labels.KEY == VALUE` or `!=`',
+      max_replicas_per_node: 'instances of a host at most, where `replicas` says how many there are in all',
+    },
+    {},
     { preferences: 'instances are always spread evenly over the hosts' },
   ),
   update_config: keyTable({
@@ -234,13 +240,15 @@ export const KEYS = {
     max_failure_ratio: 'share of the hosts of the app that may fail; 0 unless given',
   }),
   rollback_config: keyTable(
-    { parallelism: '0 alone: the hosts go back to the release before all at once' },
+    {},
+    {},
     {
-      delay: 'remove it: the hosts go back to the release before all at once',
-      failure_action: NOT_SUPPORTED,
-      monitor: NOT_SUPPORTED,
-      max_failure_ratio: NOT_SUPPORTED,
-      order: 'a rollback uses the order in update_config of the release that it goes back to',
+      parallelism: AT_ONCE,
+      delay: AT_ONCE,
+      failure_action: 'a rollback that fails ends as such: it is not tried again by itself',
+      monitor: 'instances of a rollback are watched as those of an update',
+      max_failure_ratio: 'a rollback fails with the first host',
+      order: 'a rollback uses the order in `update_config` of the release that it goes back to',
     },
   ),
   resources: keyTable({ limits: '', reservations: '' }),
@@ -262,12 +270,12 @@ export const KEYS = {
       name: 'with `external`; otherwise the name that Compose would make alone',
       internal: '',
       labels: '',
+      driver_opts:
+        '`com.docker.network.driver.mtu`, and of `com.docker.network.bridge`: `enable_icc`, `enable_ip_masquerade`, `host_binding_ipv4`',
+      enable_ipv4: '`true` alone',
+      enable_ipv6: '',
     },
-    {
-      driver_opts: NOT_SUPPORTED,
-      enable_ipv4: NOT_SUPPORTED,
-      enable_ipv6: NOT_SUPPORTED,
-    },
+    {},
     { attachable: 'concerns Swarm alone', ipam: 'empty alone: hosts choose the addresses' },
   ),
   volume: keyTable(
@@ -278,7 +286,7 @@ export const KEYS = {
       labels: '',
       'x-berth': '`exclusive: true`: the old instance stops before the new one starts',
     },
-    { driver_opts: NOT_SUPPORTED },
+    { driver_opts: 'hosts mount nothing for a volume: mount it on the hosts, and bind its path' },
   ),
   secret: keyTable(
     {

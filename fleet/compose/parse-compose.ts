@@ -1,7 +1,7 @@
 import { isJsonObject } from '../../lib/json/json-fields.ts';
 import { checkBounds } from './bounds.ts';
 import { ComposeError, type ComposePath, type Position, ProblemList, quote } from './compose-error.ts';
-import { ComposeText } from './compose-text.ts';
+import { COMPOSE_LIMIT, ComposeText } from './compose-text.ts';
 import { EnvFileError, parseEnvFile } from './env-file.ts';
 import { Field } from './field.ts';
 import { interpolate, type Lookup, TemplateError } from './interpolate.ts';
@@ -47,12 +47,14 @@ export async function parseCompose(text: string, options: ComposeOptions): Promi
   }
 }
 
-/** The same error with the position of each path that has one. */
+/** The same error with the position of each path that has one, in the order of the text. */
 export function withPositions(
   error: ComposeError,
   position: (path: ComposePath) => Position | undefined,
 ): ComposeError {
-  return new ComposeError(error.problems.map((problem) => ({ ...position(problem.path), ...problem })));
+  const problems = error.problems.map((problem) => ({ ...position(problem.path), ...problem }));
+  const order = ({ line = 0, column = 0 }: Partial<Position>) => line * COMPOSE_LIMIT + column;
+  return new ComposeError(problems.toSorted((one, other) => order(one) - order(other)));
 }
 
 class ComposeReader {

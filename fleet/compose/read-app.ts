@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { AppSpec, NetworkSpec, ServiceSpec, VolumeSpec } from '../service.ts';
 import { isJob } from '../service.ts';
 import { checkBounds } from './bounds.ts';
@@ -129,7 +130,11 @@ function readVolumes(root: Field, services: readonly ServiceSpec[]): readonly Vo
 function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly NetworkSpec[] {
   const uses = usesOf(root, services, 'networks', ({ networks }) => networks.map(({ network }) => network));
   const networks = declared(root, 'networks', 'network', KEYS.network, uses, 'default').map((network) => {
-    network.get('driver').oneOf(['bridge', 'default']);
+    const driver = network.get('driver');
+    if (driver.value === 'overlay') driver.refuse('must be bridge: a network belongs to a host');
+    else driver.oneOf(['bridge', 'default']);
+    if (network.get('enable_ipv4').boolean() === false) network.get('enable_ipv4').refuse('must be true');
+    const isIpv6 = network.get('enable_ipv6').boolean() ?? false;
     const ipam = network.get('ipam');
     if (ipam.value !== undefined && Object.keys(Object(ipam.value)).length > 0) {
       ipam.refuse('hosts choose the addresses: remove it');
@@ -137,6 +142,8 @@ function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly N
     return {
       name: network.key,
       internal: network.get('internal').boolean() ?? false,
+      ...(isIpv6 && { ipv6: true }),
+      ...readNetworkOptions(network.get('driver_opts')),
       ...readExternal(root, network),
       labels: network.get('labels').record(''),
     };
@@ -144,6 +151,32 @@ function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly N
   const needsDefault =
     uses.some(({ name }) => name === 'default') && !networks.some(({ name }) => name === 'default');
   return needsDefault ? [...networks, { name: 'default', internal: false, labels: {} }] : networks;
+}
+
+const BRIDGE = 'com.docker.network.bridge.';
+const MTU = 'com.docker.network.driver.mtu';
+const SWITCHES = [`${BRIDGE}enable_icc`, `${BRIDGE}enable_ip_masquerade`];
+const HOST_BINDING = `${BRIDGE}host_binding_ipv4`;
+
+/** Reads `driver_opts` of a network: those of a bridge that concern its containers alone. */
+function readNetworkOptions(field: Field): Pick<NetworkSpec, 'options'> {
+  const options: [string, string][] = [];
+  for (const item of field.entries()) {
+    const { key } = item;
+    const text = item.text() ?? '';
+    const isKnown = key === MTU || key === HOST_BINDING || SWITCHES.includes(key);
+    if (!isKnown) item.refuse(`unknown option: known are ${[MTU, ...SWITCHES, HOST_BINDING].join(', ')}`);
+    else if (
+      key === MTU &&
+      !/^(?:[1-9]\d{2,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/.test(text)
+    )
+      item.refuse('must be a number of bytes, such as 1450');
+    else if (key === HOST_BINDING && isIP(text) !== 4) item.refuse('must be an IPv4 address');
+    else if (SWITCHES.includes(key) && text !== 'true' && text !== 'false')
+      item.refuse('must be true or false');
+    else options.push([key, text]);
+  }
+  return options.length === 0 ? {} : { options: Object.fromEntries(options) };
 }
 
 /**

@@ -10,7 +10,20 @@ export function readNetworkMode(field: Field): 'host' | 'none' | undefined {
   return field.refuse(`${quote(mode)} is not supported: use host or none, or networks`);
 }
 
-export function readNetworkUses(field: Field): readonly NetworkUse[] {
+const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/;
+
+/** Reads `networks` of a service. Its `container_name` is an alias in each, as Compose has it. */
+export function readNetworkUses(service: Field): readonly NetworkUse[] {
+  const name = service.get('container_name').string();
+  if (name !== undefined && !CONTAINER_NAME.test(name))
+    service.get('container_name').refuse(`${quote(name)} is not the name of a container`);
+  const uses = readUses(service.get('networks'));
+  return name === undefined
+    ? uses
+    : uses.map((use) => ({ ...use, aliases: [...new Set([...use.aliases, name])] }));
+}
+
+function readUses(field: Field): readonly NetworkUse[] {
   const items = field.isList ? field.list() : field.entries();
   const uses = items.flatMap((item) => {
     const network = field.isList ? item.string() : item.key;

@@ -6,13 +6,14 @@ import { quote } from './compose-error.ts';
 import {
   checkRollbackPolicy,
   readConstraints,
+  readMaxPerHost,
   readReplicas,
   readResources,
   readRestartPolicy,
   readUpdatePolicy,
 } from './deploy.ts';
 import type { Field } from './field.ts';
-import { KEYS } from './keys.ts';
+import { KEYS, NO_BUILD } from './keys.ts';
 import { readFileUses, readMounts, readTmpfs } from './mounts.ts';
 import { readPorts } from './ports.ts';
 import { readRoute } from './route.ts';
@@ -61,13 +62,13 @@ export function readService(name: string, field: Field): ServiceSpec | undefined
     tmpfs: readTmpfs(service.get('tmpfs')),
     secrets: readFileUses(service.get('secrets'), '/run/secrets', 0o400),
     configs: readFileUses(service.get('configs'), '/', 0o444),
-    networks: networkMode === undefined ? readNetworkUses(service.get('networks')) : [],
+    networks: networkMode === undefined ? readNetworkUses(service) : [],
     extraHosts: readExtraHosts(service.get('extra_hosts')),
     dns: service.get('dns').stringOrStrings(),
     dnsSearch: service.get('dns_search').stringOrStrings(),
     dnsOptions: service.get('dns_opt').strings(),
     ...optional('healthcheck', healthcheck),
-    dependsOn: readDependencies(service.get('depends_on')),
+    dependsOn: withLinks(readDependencies(service.get('depends_on')), readLinks(service.get('links'))),
     restart: readRestartPolicy(service) ?? { name: 'always', maximumRetryCount: 0 },
     ...optional('stopSignal', service.get('stop_signal').string()),
     stopGracePeriod: service.get('stop_grace_period').duration(LONGEST_GRACE) ?? STOP_GRACE,
@@ -86,6 +87,7 @@ export function readService(name: string, field: Field): ServiceSpec | undefined
     ...optional('ipc', service.get('ipc').oneOf(['host', 'private', 'shareable'])),
     ...optional('logging', readLogging(service.get('logging'))),
     ...optional('replicas', replicas),
+    ...optional('maxPerHost', readMaxPerHost(deploy)),
     constraints: readConstraints(deploy),
     update: readUpdatePolicy(deploy),
     ...optional('route', route),
@@ -105,7 +107,9 @@ function readImage(service: Field): string | undefined {
   const image = service.get('image');
   const text = image.string();
   if (text === undefined) {
-    return image.isPresent || service.get('build').isPresent ? undefined : service.refuse('image is missing');
+    if (image.isPresent) return undefined;
+    const build = service.get('build');
+    return build.isPresent ? build.refuse(NO_BUILD) : service.refuse('image is missing');
   }
   try {
     parseImageReference(text);
@@ -214,14 +218,30 @@ function readDependencies(field: Field): readonly Dependency[] {
     if (!condition.isPresent)
       condition.refuse(`is missing: it is one of ${Object.keys(CONDITIONS).join(', ')}`);
     const name = condition.oneOf(['service_started', 'service_healthy', 'service_completed_successfully']);
-    if (dependency.get('restart').boolean() === true) {
-      dependency
-        .get('restart')
-        .refuse('Berth does not restart a service when another one changes: remove it');
-    }
     const required = dependency.get('required').boolean() ?? true;
     return name === undefined ? [] : [{ service: item.key, condition: CONDITIONS[name], required }];
   });
+}
+
+/** Names of services. */
+function readLinks(field: Field): readonly string[] {
+  return field.list().flatMap((item) => {
+    const [service = '', alias = service] = item.string()?.split(':') ?? [];
+    if (service === '') return item.refuse('must be the name of a service') ?? [];
+    if (alias === service) return [service];
+    const instead = `give ${service} the alias ${quote(alias)} under its networks`;
+    return item.refuse(`${instead}: services of a network find each other by name`) ?? [];
+  });
+}
+
+/** A link waits until the other service has started, unless depends_on says more. */
+function withLinks(dependencies: readonly Dependency[], links: readonly string[]): readonly Dependency[] {
+  const known = new Set(dependencies.map(({ service }) => service));
+  const more = [...new Set(links)].filter((service) => !known.has(service));
+  return [
+    ...dependencies,
+    ...more.map((service): Dependency => ({ service, condition: 'started', required: true })),
+  ];
 }
 
 function readUlimits(field: Field): ServiceSpec['ulimits'] {

@@ -179,12 +179,21 @@ async function createNetwork({ engine }: FleetContext, at: StepContext, name: st
     driver: '',
     internal: network.internal,
     attachable: false,
-    enableIpv6: false,
+    enableIpv6: network.ipv6 ?? false,
     ipamOptions: null,
-    subnets: [],
-    options: {},
+    subnets: network.ipv6 ? [{ subnet: localSubnet() }] : [],
+    options: network.options ?? {},
     labels,
   });
+}
+
+/** A subnet of unique local addresses (RFC 4193), chosen at random. */
+function localSubnet(): string {
+  const [a = '', b = '', c = ''] =
+    randomBytes(5)
+      .toString('hex')
+      .match(/^..|..../g) ?? [];
+  return `fd${a}:${b}:${c}:1::/64`;
 }
 
 async function createVolume({ engine }: FleetContext, at: StepContext, name: string): Promise<void> {

@@ -38,6 +38,16 @@ describe('place', () => {
     assert.equal(placed(request(await web('deploy: {replicas: 0}'), three)), '');
   });
 
+  it('puts no more instances on a host than the file allows', async () => {
+    const limited = (replicas: number) =>
+      web(`deploy: {replicas: ${replicas}, placement: {max_replicas_per_node: 2}}`);
+    assert.equal(placed(request(await limited(5), three)), 'web: a[1 4] b[2 5] c[3]');
+    assert.equal(
+      refused(request(await limited(7), three)),
+      'web.deploy: wants 7 instances, and its hosts can have 6, at most 2 on each',
+    );
+  });
+
   it('keeps numbers and hosts when hosts come, and moves only what a host had that left', async () => {
     const spec = await web('deploy: {replicas: 3}');
     const before = [

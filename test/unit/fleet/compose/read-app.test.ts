@@ -70,7 +70,7 @@ describe('readApp', () => {
       '  web:',
       '    imagee: web',
       '    build: .',
-      '    container_name: web',
+      '    mac_address: 02:42:ac:11:00:02',
       '    ports:',
       '      - 80:80:80:80',
       '    restart: sometimes',
@@ -79,7 +79,7 @@ describe('readApp', () => {
     assert.deepEqual((await problemsOf(text)).split('\n'), [
       'line 3, column 5: services.web.imagee: unknown key "imagee": did you mean "image"?',
       'line 4, column 5: services.web.build: Berth runs images from the registry: push an image, and name it by image',
-      'line 5, column 5: services.web.container_name: remove it: the old and the new instance run at the same time during an ' +
+      'line 5, column 5: services.web.mac_address: remove it: the old and the new instance run at the same time during an ' +
         'update, so neither can have this alone',
       'line 7, column 9: services.web.ports[0]: "80:80" must be an IP address',
       'line 8, column 5: services.web.restart: must be one of no, always, on-failure, unless-stopped, not "sometimes"',
@@ -110,6 +110,53 @@ describe('readApp', () => {
       listen: 5432,
       port: 80,
     });
+  });
+
+  it('takes what concerns one host as names, order and limits', async () => {
+    const web = await webOf(
+      'container_name: shop_web, build: ., deploy: {replicas: 2, placement: {max_replicas_per_node: 1}, rollback_config: {parallelism: 1, order: stop-first}}',
+    );
+    assert.deepEqual(web.networks, [{ network: 'default', aliases: ['shop_web'] }]);
+    assert.equal(web.maxPerHost, 1);
+    const { services } = await appOf(
+      'services: {db: {image: d}, w: {image: w, links: [db, "db:db"]}, v: {image: v, container_name: v, network_mode: host}}',
+    );
+    assert.deepEqual(services[1]?.dependsOn, [{ service: 'db', condition: 'started', required: true }]);
+    assert.deepEqual(services[2]?.networks, []);
+    assert.match(
+      await problemsOf('services: {db: {image: d}, w: {image: w, links: ["db:mysql"]}}'),
+      /services\.w\.links\[0\]: give db the alias "mysql" under its networks/,
+    );
+    assert.match(
+      await problemsOf('services: {w: {image: w, container_name: "a b"}}'),
+      /container_name: "a b" is not the name of a container/,
+    );
+  });
+
+  it('reads options of networks, and refuses those that are the host’s', async () => {
+    const text = (network: string) => `services: {w: {image: w, networks: [n]}}\nnetworks: {n: ${network}}`;
+    const { networks } = await appOf(
+      text('{enable_ipv6: true, driver_opts: {com.docker.network.driver.mtu: 1450}}'),
+    );
+    assert.deepEqual(networks, [
+      {
+        name: 'n',
+        internal: false,
+        ipv6: true,
+        options: { 'com.docker.network.driver.mtu': '1450' },
+        labels: {},
+      },
+    ]);
+    for (const [network, expected] of [
+      ['{driver_opts: {com.docker.network.bridge.name: eth0}}', /unknown option: known are/],
+      ['{driver_opts: {com.docker.network.driver.mtu: 99999}}', /must be a number of bytes/],
+      ['{driver_opts: {com.docker.network.bridge.enable_icc: maybe}}', /must be true or false/],
+      ['{driver: overlay}', /must be bridge: a network belongs to a host/],
+    ] as const) {
+      assert.match(await problemsOf(text(network)), expected);
+    }
+    const volumes = 'services: {w: {image: w, volumes: ["v:/v"]}}\nvolumes: {v: {driver_opts: {type: nfs}}}';
+    assert.match(await problemsOf(volumes), /volumes\.v\.driver_opts: hosts mount nothing for a volume/);
   });
 
   it('keeps secrets out of the file', async () => {
