@@ -1,7 +1,7 @@
 import { isDigest } from '../oci/digest.ts';
 import { isRepositoryName } from '../oci/repository-name.ts';
 import type { HostMessage } from './messages.ts';
-import { HostInputError, integerOf, objectOf, readFacts, textOf } from './read-host.ts';
+import { HostInputError, integerOf, objectOf, plainText, readFacts, textOf } from './read-host.ts';
 import { APP_PHASES, type AppReport, type InstanceReport } from './report.ts';
 
 /** Apps in one message. */
@@ -100,7 +100,7 @@ function appName(value: unknown): string {
 /** Output of programs that failed: cut rather than refused. */
 function reasonOf(value: unknown): string {
   if (typeof value !== 'string') throw new HostInputError('reason must be a text');
-  return value.slice(0, LONGEST_REASON).replaceAll('\0', '').toWellFormed();
+  return plainText(value.slice(0, LONGEST_REASON));
 }
 
 function listOf(value: unknown, what: string, most: number): readonly unknown[] {

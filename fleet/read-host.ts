@@ -93,11 +93,18 @@ export function objectOf(value: unknown, what: string): Readonly<Record<string, 
   throw new HostInputError(`${what} must be an object`);
 }
 
-/** A text of at most `longest` characters without control characters. Throws HostInputError. */
+/** A text of at most `longest` characters without control and format characters. Throws HostInputError. */
 export function textOf(value: unknown, what: string, longest = LONGEST_TEXT): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
-  if (typeof value === 'string' && value.length <= longest && !/[\0-\x1f\x7f]/.test(value)) return value;
+  if (typeof value === 'string' && value.length <= longest && value === plainText(value)) return value;
   throw new HostInputError(`${what} must be a text of at most ${longest} characters`);
+}
+
+/**
+ * The output of a program as a text in one line: characters that are no text, such as those that terminals take for
+ * commands, become spaces. It goes to people, webhooks and the audit.
+ */
+export function plainText(text: string): string {
+  return text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
 }
 
 /** A whole number that is not negative. Throws HostInputError. */

@@ -8,6 +8,7 @@ import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { refusedOption, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** What an action of a command about accounts works with. */
@@ -70,8 +71,8 @@ export async function runAccountsCommand(
       option: (option: string) => given(option) as string | undefined,
       options: (option: string) => (given(option) as readonly string[] | undefined) ?? [],
       flag: (option: string) => given(option) === true,
-      print: (line: string) => process.stdout.write(`${line}\n`),
-      tell: (line: string) => process.stderr.write(`${line}\n`),
+      print: printLine,
+      tell: tellLine,
     };
     if (['list', 'test'].includes(name)) await action.run(input);
     else {
@@ -91,7 +92,7 @@ export async function runAccountsCommand(
     return 0;
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
-    process.stderr.write(`berth: ${error.message}\n`);
+    tellLine(`berth: ${error.message}`);
     return 1;
   }
 }

@@ -1,5 +1,5 @@
 import { CHANNEL_WINDOW, type LogEntry } from '../../fleet/messages.ts';
-import { HostInputError, integerOf, objectOf, textOf } from '../../fleet/read-host.ts';
+import { HostInputError, integerOf, objectOf, plainText, textOf } from '../../fleet/read-host.ts';
 import type { HostChannel } from './host-channel.ts';
 
 /** A line of an instance, or why a host gives none. */
@@ -44,7 +44,9 @@ export async function* logLines(
       }
       const { kind, payload } = frame;
       if (kind === 'end' || kind === 'close') return;
-      if (kind === 'error') yield { host, error: payload.toString('utf8').slice(0, LONGEST_ERROR) };
+      if (kind === 'error') {
+        yield { host, error: plainText(payload.toString('utf8').slice(0, LONGEST_ERROR)) };
+      }
       if (kind !== 'data') continue;
       const lines = (rest + decoder.decode(payload, { stream: true })).split('\n');
       rest = lines.pop() ?? '';

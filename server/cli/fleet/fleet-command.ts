@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { DistributionError } from '../../../oci/distribution/errors.ts';
 import { refusedOption, STORAGE_OPTIONS } from '../parse-options.ts';
+import { printLine, tellLine } from '../printable.ts';
 import { ApiError } from './api-error.ts';
 import {
   type ChosenRegistry,
@@ -72,14 +73,14 @@ export async function runFleetCommand(command: FleetCommand, args: readonly stri
         door ??= openDoor();
         return door;
       },
-      print: (line) => process.stdout.write(`${line}\n`),
-      tell: (line) => process.stderr.write(`${line}\n`),
+      print: printLine,
+      tell: tellLine,
     })) as number | undefined;
     return code ?? 0;
   } catch (error) {
     if (error instanceof DistributionError) throw new ConfigError(error.message, { cause: error });
     if (!(error instanceof ApiError)) throw error;
-    process.stderr.write(`berth: ${error.message}\n`);
+    tellLine(`berth: ${error.message}`);
     return error.mayPass ? 1 : (command.refused ?? 1);
   }
 }

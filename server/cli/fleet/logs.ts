@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { parseDuration } from '../../config/duration.ts';
-import { printable } from '../printable.ts';
+import { printable, printableLog, printLine } from '../printable.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
@@ -40,20 +40,21 @@ async function printLogs(input: FleetInput): Promise<number> {
     for await (const line of api.lines(appPath(app, `logs?${query}`), ended.signal)) {
       if (line === '') continue;
       if (isJson) {
-        process.stdout.write(`${line}\n`);
+        printLine(line);
         continue;
       }
       const entry: LogEntry & { readonly error?: string } = JSON.parse(line);
       if (entry.error !== undefined) {
-        input.tell(printable(`berth: ${entry.host}: ${entry.error}`));
+        input.tell(`berth: ${printable(`${entry.host}: ${entry.error}`)}`);
         isWhole = false;
         continue;
       }
-      const name = `${entry.host ?? ''} ${entry.service}.${entry.instance}`.trim();
+      const name = printable(`${entry.host ?? ''} ${entry.service}.${entry.instance}`.trim());
       width = Math.max(width, name.length);
-      const time = input.flag('timestamps') ? `${entry.time} ` : '';
+      const time = input.flag('timestamps') ? `${printable(`${entry.time}`)} ` : '';
       const out = entry.stream === 'stderr' ? process.stderr : process.stdout;
-      out.write(`${name.padEnd(width)} | ${time}${entry.line}\n`);
+      const text = out.isTTY ? printableLog(`${entry.line}`) : entry.line;
+      out.write(`${name.padEnd(width)} | ${time}${text}\n`);
     }
     return isWhole ? 0 : 1;
   } catch (error) {

@@ -46,8 +46,8 @@ export function stateLine(
   app: string,
   { release, state, reason }: Pick<RolloutView, 'release' | 'state' | 'reason'>,
 ): string {
-  const why = reason === null || state === 'done' ? '' : `: ${printable(reason)}`;
-  return `${app}: release ${release} ${STATES[state]}${why}`;
+  const why = reason === null || state === 'done' ? '' : `: ${reason}`;
+  return printable(`${app}: release ${release} ${STATES[state]}${why}`);
 }
 
 /** A line about a host, such as `web1: starting, web 1/2`. */

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../lib/settings/config-error.ts';
-import { printable } from '../printable.ts';
+import { printable, printLine } from '../printable.ts';
 
 export interface Column<Row> {
   /** In capitals. */
@@ -29,7 +29,7 @@ export function printRows<Row extends object>(
     format === 'json'
       ? rows.map((row) => printable(JSON.stringify(row)))
       : alignedLines(rows, columns, process.stdout.isTTY);
-  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  if (lines.length > 0) printLine(lines.join('\n'));
 }
 
 /** The lines of a table. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tellLine } from '../printable.ts';
 import { ApiError } from './api-error.ts';
 import { appPath } from './door.ts';
 import type { RegistryApi } from './registry-api.ts';
@@ -45,8 +46,8 @@ export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promis
     const code = exitCodeOf(view.state);
     if (code !== undefined) return code;
   }
-  process.stderr.write(
-    `berth: nothing has changed for ${Math.round((timeout + MARGIN) / 1000)} s; ${goesOn(app, release)}\n`,
+  tellLine(
+    `berth: nothing has changed for ${Math.round((timeout + MARGIN) / 1000)} s; ${goesOn(app, release)}`,
   );
   return ROLLOUT_EXIT.timeout;
 }
@@ -68,7 +69,7 @@ async function currentView(
 }
 
 function interrupted(app: string, release: number): number {
-  process.stderr.write(`\nberth: stopped waiting; ${goesOn(app, release)}\n`);
+  tellLine(`\nberth: stopped waiting; ${goesOn(app, release)}`);
   return 130;
 }
 

@@ -5,6 +5,7 @@ import { checked } from '../../../../server/cli/fleet/chosen-registry.ts';
 import { changedLabels } from '../../../../server/cli/fleet/hosts.ts';
 import { parseSince } from '../../../../server/cli/fleet/logs.ts';
 import { ago, alignedLines } from '../../../../server/cli/fleet/table.ts';
+import { printable, printableLog } from '../../../../server/cli/printable.ts';
 
 test('KEY=VALUE sets a label, KEY- removes one', () => {
   const labels = { role: 'web', zone: 'a' };
@@ -50,4 +51,13 @@ test('times are told by how long ago they were', () => {
   assert.equal(ago('2026-12-01T10:30:00Z', now), '1h ago');
   assert.equal(ago('2026-11-27T10:30:00Z', now), '4d ago');
   assert.equal(ago(null, now), 'never');
+});
+
+test('a line of a log keeps its colours and tabs, and does nothing else to a terminal', () => {
+  assert.equal(printableLog('\x1b[31mred\x1b[0m\ttext'), '\x1b[31mred\x1b[0m\ttext');
+  assert.equal(
+    printableLog('\x1b]0;title\x07 \x1b[2J \x9b2J \u202eback \r\u{e0041}'),
+    '\\u001b]0;title\\u0007 \\u001b[2J \\u009b2J \\u202eback \\u000d\\udb40\\udc41',
+  );
+  assert.equal(printable('two\nlines'), 'two\\u000alines');
 });
