@@ -28,6 +28,8 @@ export interface Host {
   /** When it was last heard of; undefined: never. */
   readonly seenAt?: Date;
   readonly connected: boolean;
+  /** The name of its connection: that of its replica of the registry, a slash and a number. Undefined without one. */
+  readonly connection?: string;
 }
 
 /** What a host says about itself. */

@@ -24,6 +24,7 @@ import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
 import { KnexAppStore } from '../storage/fleet/knex-app-store.ts';
 import { KnexHostStore } from '../storage/fleet/knex-host-store.ts';
+import { ReplicaMessages } from '../storage/fleet/replica-messages.ts';
 import { NAMES_FOLDER } from '../storage/recovery-copies/names-snapshot.ts';
 import { ROWS_FOLDER } from '../storage/recovery-copies/read-rows.ts';
 import type { Config } from './config/config.ts';
@@ -43,6 +44,8 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly hosts: HostStore;
   readonly apps: AppStore;
+  /** To the other registries of the database; absent where there can be none. */
+  readonly messages?: ReplicaMessages;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
   /** Of the device of the data folder. */
@@ -94,6 +97,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     catalog,
     hosts: new KnexHostStore(database),
     apps: new KnexAppStore(database),
+    ...(config.database !== undefined && { messages: new ReplicaMessages(database) }),
     version,
     blobs,
     device,

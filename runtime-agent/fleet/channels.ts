@@ -12,8 +12,9 @@ import { sendLogs } from './logs-channel.ts';
 
 /** Bytes of data in a frame. */
 const PIECE = 64 * 1024;
-/** Frames that are kept for a channel whose command is being started; each is at most a message. */
-const MAX_EARLY = 64;
+/** Bytes of the frames that are kept for a channel whose command is being started; each counts as so many more. */
+const MAX_EARLY = 4 * CHANNEL_WINDOW;
+const EACH = 64;
 
 /** What people do in instances over one connection to the registry: logs and exec, side by side. */
 export class Channels {
@@ -64,6 +65,7 @@ class OpenChannel implements Channel {
   #receive: ((frame: ChannelFrame) => void) | undefined;
   /** What came before anybody received it: at most the window of data, and few others. */
   readonly #early: ChannelFrame[] = [];
+  #earlyBytes = 0;
 
   constructor(id: number, send: (frame: Uint8Array) => void) {
     this.#id = id;
@@ -110,8 +112,10 @@ class OpenChannel implements Channel {
       this.#allowed.resolve();
     } else if (frame.kind === 'close') this.abort();
     else if (this.#receive !== undefined) this.#receive(frame);
-    else if (this.#early.length < MAX_EARLY) this.#early.push(frame);
-    else this.abort();
+    else if (this.#earlyBytes < MAX_EARLY) {
+      this.#earlyBytes += frame.payload.length + EACH;
+      this.#early.push(frame);
+    } else this.fail('there is too much input before the command has started');
   }
 
   receive(use: (frame: ChannelFrame) => void): void {

@@ -6,6 +6,7 @@ import { LABELS } from './create-body.ts';
 
 /** Milliseconds between looks for the exit code after the last output. */
 const PAUSE = 20;
+const SIGHUP = 1;
 
 /** Runs a command in an instance; ends when it has ended. Throws Error with a sentence when there is none to run it in. */
 export async function runExec(
@@ -39,8 +40,13 @@ export async function runExec(
   });
   const { attachment } = await execs.start(id, size === undefined ? {} : { size });
   const attached = await attachment;
-  const detach = () => attached.close();
-  channel.signal.addEventListener('abort', detach, { once: true });
+  const detach = () => {
+    attached.close();
+    // As when a terminal or a connection of ssh is lost: nohup lets a command go on.
+    execs.signal(id, SIGHUP);
+  };
+  if (channel.signal.aborted) detach();
+  else channel.signal.addEventListener('abort', detach, { once: true });
   let input = Promise.resolve();
   channel.receive(({ kind, payload }) => {
     if (kind === 'stdin' && request.stdin) {

@@ -1,3 +1,4 @@
+import { LogPosition } from '../../fleet/log-position.ts';
 import type { ChannelRequest, LogEntry } from '../../fleet/messages.ts';
 import type { LogLine } from '../containers/containers.ts';
 import type { Channel, ChannelsDeps } from './channel.ts';
@@ -37,14 +38,15 @@ export async function sendLogs(deps: ChannelsDeps, request: LogsRequest, channel
     channel.send('end');
     return;
   }
-  /** Time of the last entry of each: after a restart the log goes on, and is read from its beginning. */
-  const last = new Map<string, string>();
+  /** Of each: after a restart the log goes on, and is read from its beginning. */
+  const positions = new Map<string, LogPosition>();
   const followOne = async (found: FoundInstance) => {
     const { id } = found.info;
+    const position = positions.get(id) ?? new LogPosition();
+    positions.set(id, position);
+    position.rewind();
     for await (const entry of entries(found, await lines(id, { follow }))) {
-      if (entry.time <= (last.get(id) ?? '')) continue;
-      last.set(id, entry.time);
-      await send(channel, entry);
+      if (position.take(entry.time)) await send(channel, entry);
     }
   };
   const begin = (found: FoundInstance) => {

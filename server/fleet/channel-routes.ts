@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { SettingInvalidError } from '../../auth/errors.ts';
 import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { type ChannelRequest, MESSAGE_LIMIT } from '../../fleet/messages.ts';
@@ -11,20 +10,22 @@ import { offersUpgrade } from '../http/upgrades.ts';
 import type { RequestContext } from '../request-context.ts';
 import { shorten } from '../shorten.ts';
 import { APP_MAINTAINERS, APP_READERS, appOf, byOf } from './app-access.ts';
-import type { HostConnection } from './host-connection.ts';
-import type { HostHub } from './host-hub.ts';
+import { followLogs } from './follow-logs.ts';
+import type { HostChannel } from './host-channel.ts';
 import { type LogLine, logLines, mergeLogs } from './log-lines.ts';
+import { ENVIRONMENT_HEADER, parseCommand, parseEnvironment, shownCommand } from './read-exec.ts';
 import { relayExec } from './relay-exec.ts';
+import { notConnected } from './replica-channels.ts';
 import { acceptWebSocket } from './web-socket.ts';
 
-/** Words of a command, and characters of all. */
-const MAX_WORDS = 1_000;
-const LONGEST_COMMAND = 16_000;
 const LONGEST_DETAIL = 4_000;
+
+/** Has a host do something for a person, whichever replica it is connected to. Throws RegistryError. */
+export type OpenChannel = (host: ReportedHost, request: ChannelRequest, by: string) => Promise<HostChannel>;
 
 export interface ChannelRoutesDependencies {
   readonly hosts: Pick<HostStore, 'list'>;
-  readonly hub: Pick<HostHub, 'find'>;
+  readonly openChannel: OpenChannel;
   readonly audit: Pick<AuditCatalog, 'record'>;
 }
 
@@ -45,7 +46,7 @@ const LOG_LINE = object(
 );
 
 /** What people read of instances, and do in them. */
-export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies): readonly Route[] {
+export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDependencies): readonly Route[] {
   return [
     route({
       method: 'GET',
@@ -79,20 +80,33 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
         const app = appOf(ctx);
         const { follow = false, timestamps = false } = query;
         const request: ChannelRequest = { ...query, kind: 'logs', app, follow, timestamps };
+        const refused = new AbortController();
+        const signal = AbortSignal.any([ctx.state.signal, refused.signal]);
         const found = await hostsOf(app, () => true);
-        const open = found.map((host) => ({ host, connection: hub.find(host.id) }));
-        if (open.every(({ connection }) => connection === undefined)) throw unreachable(found);
+        const by = byOf(ctx);
+        const open = async (host: ReportedHost, more: { readonly since?: number } = {}) => {
+          const { tail: _, ...rest } = request;
+          const asked = more.since === undefined ? request : { ...rest, ...more };
+          return logLines(await openChannel(host, asked, by), host.name, signal);
+        };
         await record(ctx, `logs of ${app}`);
-        const sources = open.map(({ host, connection }) =>
-          connection === undefined
-            ? failed(host)
-            : logLines(connection.openChannel(request, byOf(ctx)), host.name, ctx.state.signal),
-        );
+        const { sources, failures } = await openAll(found, open).catch((error) => {
+          refused.abort();
+          throw error;
+        });
+        const lines = follow
+          ? followLogs({
+              hosts: () => hostsThat(app),
+              begun: sources,
+              open: (host, since) => open(host, since === undefined ? {} : { since }),
+              signal,
+            })
+          : mergeLogs(found.map((host) => sources.get(host.id) ?? failed(host, failures.get(host.id))));
         ctx.status = 200;
         ctx.set('Content-Type', 'application/jsonl');
         // Those of the middleware, and of the stream.
         ctx.res.setMaxListeners(20);
-        ctx.body = Readable.from(linesOf(mergeLogs(sources, follow)));
+        ctx.body = Readable.from(linesOf(lines));
         // The first line may be long in coming.
         ctx.flushHeaders();
       },
@@ -103,7 +117,7 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
       id: 'execInApp',
       summary: 'Run a command in an instance, over a WebSocket',
       description:
-        'The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found.',
+        'The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found. The header Berth-Environment has variables: a JSON object of strings, in base64url.',
       access: APP_MAINTAINERS,
       area: 'apps',
       params: { app: 'Name of the app; write %2F for each slash' },
@@ -127,6 +141,7 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
         const app = appOf(ctx);
         const { service, instance, tty = false, stdin = false, user, workdir, rows, columns } = query;
         const command = parseCommand(query.command);
+        const environment = parseEnvironment(ctx.req.headers[ENVIRONMENT_HEADER.toLowerCase()]?.toString());
         if (!offersUpgrade(ctx.req)) throw new RegistryError('UPGRADE_REQUIRED');
         const runs = (host: ReportedHost) =>
           host.reports.some(
@@ -139,27 +154,23 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
                   (instance === undefined || one.instance === instance),
               ),
           );
-        const found = await hostsOf(app, runs);
-        const connection = firstOf(found);
-        await record(
-          ctx,
-          `exec in ${service} of ${app} on ${connection.host.name}: ${JSON.stringify(command)}`,
-        );
-        const channel = connection.openChannel(
-          {
-            kind: 'exec',
-            app,
-            service,
-            ...(instance !== undefined && { instance }),
-            command,
-            environment: {},
-            ...(user !== undefined && { user }),
-            ...(workdir !== undefined && { workingDir: workdir }),
-            tty,
-            stdin,
-            ...(rows !== undefined && columns !== undefined && { size: { rows, columns } }),
-          },
-          byOf(ctx),
+        const request: ChannelRequest = {
+          kind: 'exec',
+          app,
+          service,
+          ...(instance !== undefined && { instance }),
+          command,
+          environment,
+          ...(user !== undefined && { user }),
+          ...(workdir !== undefined && { workingDir: workdir }),
+          tty,
+          stdin,
+          ...(rows !== undefined && columns !== undefined && { size: { rows, columns } }),
+        };
+        const what = `exec in ${service} of ${app}`;
+        const shown = shownCommand(command, environment);
+        const channel = await openFirst(await hostsOf(app, runs), request, byOf(ctx), (host) =>
+          record(ctx, `${what} on ${host.name}: ${shown}`),
         );
         try {
           void relayExec(await acceptWebSocket(ctx, MESSAGE_LIMIT), channel);
@@ -171,24 +182,39 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
     }),
   ];
 
-  /** Hosts that have reported about the app, by name. Throws RegistryError when there are none. */
+  /** Hosts that have reported about the app, by name. */
+  async function hostsThat(app: string): Promise<readonly ReportedHost[]> {
+    return (await hosts.list()).filter((host) => host.reports.some((report) => report.app === app));
+  }
+
+  /** Those of them that are wanted. Throws RegistryError when there are none. */
   async function hostsOf(
     app: string,
     isWanted: (host: ReportedHost) => boolean,
   ): Promise<readonly ReportedHost[]> {
-    const found = (await hosts.list()).filter(
-      (host) => host.reports.some((report) => report.app === app) && isWanted(host),
-    );
+    const found = (await hostsThat(app)).filter(isWanted);
     if (found.length > 0) return found;
     throw new RegistryError('ENTRY_UNKNOWN', `no such instance of ${app} is there`);
   }
 
-  function firstOf(found: readonly ReportedHost[]): HostConnection {
-    for (const { id } of found) {
-      const connection = hub.find(id);
-      if (connection !== undefined) return connection;
+  /** Opens a channel to the first host that can be asked. Throws RegistryError. */
+  async function openFirst(
+    found: readonly ReportedHost[],
+    request: ChannelRequest,
+    by: string,
+    before: (host: ReportedHost) => Promise<void>,
+  ): Promise<HostChannel> {
+    let failure: unknown;
+    for (const host of found) {
+      if (host.connected) await before(host);
+      try {
+        return await openChannel(host, request, by);
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        failure ??= error;
+      }
     }
-    throw unreachable(found);
+    throw failure;
   }
 
   async function record(ctx: RequestContext, what: string): Promise<void> {
@@ -207,41 +233,39 @@ export function channelRoutes({ hosts, hub, audit }: ChannelRoutesDependencies):
   }
 }
 
-function sentenceOf({ connected, name }: ReportedHost): string {
-  return connected
-    ? `the host ${name} is connected to another replica of this registry: ask that one`
-    : `the host ${name} is not connected: look at berth-agent there`;
+function isUnreachable(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && error.kind === 'HOST_UNREACHABLE';
 }
 
-function unreachable([first]: readonly ReportedHost[]): RegistryError {
-  return new RegistryError('HOST_UNREACHABLE', first && sentenceOf(first));
+/**
+ * The lines of the hosts that can be asked, and why others cannot, by the ID of the host. Throws RegistryError when none
+ * can, or too much is open.
+ */
+async function openAll(
+  found: readonly ReportedHost[],
+  open: (host: ReportedHost) => Promise<AsyncGenerator<LogLine>>,
+) {
+  const sources = new Map<string, AsyncGenerator<LogLine>>();
+  const failures = new Map<string, RegistryError>();
+  const refusals: unknown[] = [];
+  await Promise.all(
+    found.map(async (host) => {
+      try {
+        sources.set(host.id, await open(host));
+      } catch (error) {
+        if (isUnreachable(error)) failures.set(host.id, error);
+        else refusals.push(error);
+      }
+    }),
+  );
+  if (refusals.length === 0 && sources.size > 0) return { sources, failures };
+  throw refusals[0] ?? failures.values().next().value;
 }
 
-async function* failed(host: ReportedHost): AsyncGenerator<LogLine> {
-  yield { host: host.name, error: sentenceOf(host) };
+async function* failed({ name }: ReportedHost, error: RegistryError | undefined): AsyncGenerator<LogLine> {
+  yield { host: name, error: error?.message ?? notConnected(name) };
 }
 
 async function* linesOf(lines: AsyncIterable<LogLine>): AsyncGenerator<string> {
   for await (const line of lines) yield `${JSON.stringify(line)}\n`;
-}
-
-function parseCommand(value: string): readonly string[] {
-  const words = value.length > LONGEST_COMMAND ? undefined : parse(value);
-  if (
-    Array.isArray(words) &&
-    words.length > 0 &&
-    words.length <= MAX_WORDS &&
-    words.every((word): word is string => typeof word === 'string' && !word.includes('\0'))
-  ) {
-    return words;
-  }
-  throw new SettingInvalidError('"command" must be a JSON list of at least one string, such as ["sh"]');
-}
-
-function parse(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
 }

@@ -28,6 +28,9 @@ export class ChannelWindow {
   }
 }
 
+/** A frame of the host, whatever number the channel has there. */
+export type HostFrame = Pick<ChannelFrame, 'kind' | 'payload'>;
+
 /** The part of a host's connection that a channel needs. */
 export interface ChannelTransport {
   /** Sends a binary frame. */
@@ -48,13 +51,23 @@ export class HostChannel {
   readonly #down = new ChannelWindow();
   readonly #up = new ChannelWindow();
   #open = true;
-  /** Called with the frames of the host: at last one of `close`, unless `close` was called here. */
-  onFrame: (frame: Pick<ChannelFrame, 'kind' | 'payload'>) => void = () => {};
+  #use: ((frame: HostFrame) => void) | undefined;
+  /** What came before anybody received it: at most the window of data, and the end. */
+  readonly #early: HostFrame[] = [];
 
   constructor(number: number, by: string, transport: ChannelTransport) {
     this.number = number;
     this.by = by;
     this.#transport = transport;
+  }
+
+  /**
+   * Hands over the frames of the host in order, those that came before too: at last one of `close`, unless `close` was
+   * called here.
+   */
+  receive(use: (frame: HostFrame) => void): void {
+    this.#use = use;
+    for (const frame of this.#early.splice(0)) use(frame);
   }
 
   /** Allows the host to send so many bytes more; false when that is more than it has sent. */
@@ -81,8 +94,10 @@ export class HostChannel {
   take(frame: ChannelFrame): boolean {
     if (frame.kind === 'credit' && !this.#up.give(creditOf(frame) ?? 0)) return false;
     if (isData(frame) && (frame.payload.length === 0 || !this.#down.take(frame.payload.length))) return false;
+    // The host had sent it before it heard of the end.
+    if (!this.#open) return true;
     if (frame.kind === 'close') this.#end();
-    this.onFrame(frame);
+    this.#hand(frame);
     return true;
   }
 
@@ -90,8 +105,13 @@ export class HostChannel {
   abort(sentence: string): void {
     if (!this.#open) return;
     this.#end();
-    this.onFrame({ kind: 'error', payload: Buffer.from(sentence) });
-    this.onFrame({ kind: 'close', payload: Buffer.alloc(0) });
+    this.#hand({ kind: 'error', payload: Buffer.from(sentence) });
+    this.#hand({ kind: 'close', payload: Buffer.alloc(0) });
+  }
+
+  #hand(frame: HostFrame): void {
+    if (this.#use === undefined) this.#early.push(frame);
+    else this.#use(frame);
   }
 
   #end(): void {

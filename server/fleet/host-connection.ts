@@ -72,6 +72,8 @@ export class HostConnection {
   #waiting = new Map<string, AppReport | undefined>();
   #storing = false;
   readonly #channels = new Map<number, HostChannel>();
+  /** Those that have ended last: what the host sent before it heard of that is no fault. */
+  readonly #ended = new Map<number, HostChannel>();
   #lastChannel = 0;
 
   constructor({ host, id, address, socket, port }: ConnectionOptions) {
@@ -153,11 +155,18 @@ export class HostConnection {
         if (this.isOpen) this.#socket.send(frame);
         this.#limitUnread(0);
       },
-      forget: ({ number }) => this.#channels.delete(number),
+      forget: (ended) => this.#forget(ended),
     });
     this.#channels.set(channel.number, channel);
     this.#send({ type: 'open', channel: channel.number, request });
     return channel;
+  }
+
+  #forget(channel: HostChannel): void {
+    this.#channels.delete(channel.number);
+    this.#ended.set(channel.number, channel);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > MAX_CHANNELS && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   end(reason: keyof typeof CLOSE_CODES, text = ''): void {
@@ -194,7 +203,7 @@ export class HostConnection {
   /** Data and credit are bounded by the windows of their channels, all other frames by their number. */
   #onFrame(bytes: Buffer): void {
     const frame = decodeFrame(bytes);
-    const channel = frame && this.#channels.get(frame.channel);
+    const channel = frame && (this.#channels.get(frame.channel) ?? this.#ended.get(frame.channel));
     if (frame === undefined || channel === undefined) {
       this.#take(bytes.length);
       return;

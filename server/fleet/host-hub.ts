@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import type { HostFacts, HostState, ReportedHost } from '../../fleet/host.ts';
@@ -20,6 +19,8 @@ export interface HostHubOptions {
   readonly signals: FleetSignals;
   readonly audit: Pick<AuditCatalog, 'record'>;
   readonly log: Logger;
+  /** Name of this process, in the names of its connections. */
+  readonly replica: string;
 }
 
 /** What happened to messages, for metrics. */
@@ -34,8 +35,6 @@ export interface MessageCount {
  */
 export class HostHub {
   readonly #options: HostHubOptions;
-  /** The part of the names of connections that says which process has them. */
-  readonly #replica = randomUUID();
   #count = 0;
   /** The last connection of each host that has not said hello, with when it came. */
   readonly #arriving = new Map<string, { readonly connection: HostConnection; readonly since: number }>();
@@ -75,7 +74,7 @@ export class HostHub {
     this.#count += 1;
     const connection = new HostConnection({
       host: { id: host.id, name: host.name },
-      id: `${this.#replica}/${this.#count}`,
+      id: `${this.#options.replica}/${this.#count}`,
       address,
       socket,
       port: {

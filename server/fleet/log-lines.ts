@@ -1,6 +1,6 @@
 import { CHANNEL_WINDOW, type LogEntry } from '../../fleet/messages.ts';
 import { HostInputError, integerOf, objectOf, plainText, textOf } from '../../fleet/read-host.ts';
-import type { HostChannel } from './host-channel.ts';
+import type { HostChannel, HostFrame } from './host-channel.ts';
 
 /** A line of an instance, or why a host gives none. */
 export type LogLine =
@@ -12,37 +12,45 @@ const LONGEST_LINE = CHANNEL_WINDOW;
 const LONGEST_ERROR = 1_000;
 
 /**
- * The lines that a host sends over a channel, until it ends or `signal` aborts. The host is allowed more when what it has
- * sent was read, so a slow reader costs no memory.
+ * The lines that a host sends over a channel, until it ends or `signal` aborts: the channel ends then too, whether somebody
+ * reads or not. The host is allowed more when what it has sent was read, so a slow reader costs no memory.
  */
-export async function* logLines(
-  channel: HostChannel,
-  host: string,
-  signal: AbortSignal,
-): AsyncGenerator<LogLine> {
-  const frames: { readonly kind: string; readonly payload: Buffer }[] = [];
+export function logLines(channel: HostChannel, host: string, signal: AbortSignal): AsyncGenerator<LogLine> {
+  const frames: HostFrame[] = [];
   let arrived = Promise.withResolvers<void>();
-  channel.onFrame = (frame) => {
+  const take = (frame: HostFrame) => {
     frames.push(frame);
     arrived.resolve();
   };
+  channel.receive(take);
   const stop = () => {
     channel.close();
-    channel.onFrame({ kind: 'close', payload: Buffer.alloc(0) });
+    take({ kind: 'close', payload: Buffer.alloc(0) });
   };
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
+  const next = async (): Promise<HostFrame> => {
+    for (;;) {
+      const frame = frames.shift();
+      if (frame !== undefined) return frame;
+      await arrived.promise;
+      arrived = Promise.withResolvers();
+    }
+  };
+  return readLines(channel, host, next, () => signal.removeEventListener('abort', stop));
+}
+
+async function* readLines(
+  channel: HostChannel,
+  host: string,
+  next: () => Promise<HostFrame>,
+  done: () => void,
+): AsyncGenerator<LogLine> {
   let rest = '';
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const frame = frames.shift();
-      if (frame === undefined) {
-        await arrived.promise;
-        arrived = Promise.withResolvers();
-        continue;
-      }
-      const { kind, payload } = frame;
+      const { kind, payload } = await next();
       if (kind === 'end' || kind === 'close') return;
       if (kind === 'error') {
         yield { host, error: plainText(payload.toString('utf8').slice(0, LONGEST_ERROR)) };
@@ -58,7 +66,7 @@ export async function* logLines(
     if (!(error instanceof HostInputError)) throw error;
     yield { host, error: `the host sent no log: ${error.message}` };
   } finally {
-    signal.removeEventListener('abort', stop);
+    done();
     channel.close();
   }
 }
@@ -87,28 +95,23 @@ function parse(text: string): unknown {
   }
 }
 
-/** The lines of several hosts: by their time, or with `follow` as they come. */
-export async function* mergeLogs(
-  sources: readonly AsyncGenerator<LogLine>[],
-  follow: boolean,
-): AsyncGenerator<LogLine> {
-  const next = (source: AsyncGenerator<LogLine>) => source.next().then((result) => ({ source, result }));
-  const heads = new Map(sources.map((source) => [source, next(source)]));
-  while (heads.size > 0) {
-    const ready = follow ? [await Promise.race(heads.values())] : await Promise.all(heads.values());
-    for (const { source, result } of ready) if (result.done) heads.delete(source);
-    const [first] = ready
-      .filter(({ result }) => !result.done)
-      .sort((a, b) => compareTimes(a.result, b.result));
-    if (first === undefined) continue;
-    heads.set(first.source, next(first.source));
-    yield first.result.value;
+/** The lines of several hosts by their time; one line of each is held. */
+export async function* mergeLogs(sources: readonly AsyncGenerator<LogLine>[]): AsyncGenerator<LogLine> {
+  const heads = await Promise.all(sources.map((source) => source.next()));
+  for (;;) {
+    let first = -1;
+    let earliest = '';
+    for (const [index, { done, value }] of heads.entries()) {
+      if (done) continue;
+      const time = timeOf(value);
+      if (first >= 0 && time >= earliest) continue;
+      [first, earliest] = [index, time];
+    }
+    const [head, source] = [heads[first], sources[first]];
+    if (head === undefined || head.done || source === undefined) return;
+    yield head.value;
+    heads[first] = await source.next();
   }
-}
-
-function compareTimes(one: IteratorResult<LogLine>, other: IteratorResult<LogLine>): number {
-  const [a, b] = [timeOf(one.value), timeOf(other.value)];
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function timeOf(line: LogLine): string {

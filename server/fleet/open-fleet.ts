@@ -1,14 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { HOST_STATES } from '../../fleet/host.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
 import type { Route } from '../api/route.ts';
 import type { SharedDuty } from '../background/shared-duty.ts';
+import { RegistryError } from '../errors.ts';
 import type { OpenedStorage } from '../open-storage.ts';
 import type { Certificate } from '../tls/certificate.ts';
 import { privateAuthority } from '../tls/private-authority.ts';
 import { appRoutes } from './app-routes.ts';
-import { channelRoutes } from './channel-routes.ts';
+import { channelRoutes, type OpenChannel } from './channel-routes.ts';
 import { Deployments } from './deployments.ts';
 import type { FleetDependencies } from './fleet-router.ts';
 import { FleetSignals } from './fleet-signals.ts';
@@ -16,11 +18,12 @@ import { FollowPushes } from './follow-pushes.ts';
 import { HostHub } from './host-hub.ts';
 import { hostRoutes } from './host-routes.ts';
 import type { HostTokens } from './host-tokens.ts';
+import { notConnected, ReplicaChannels } from './replica-channels.ts';
 import { RolloutDriver } from './rollout-driver.ts';
 import { createTellEnd } from './tell-end.ts';
 
 export interface FleetParts {
-  readonly storage: Pick<OpenedStorage, 'apps' | 'blobs' | 'catalog' | 'hosts'>;
+  readonly storage: Pick<OpenedStorage, 'apps' | 'blobs' | 'catalog' | 'hosts' | 'messages'>;
   readonly secretsKey: SecretsKey;
   /** Which of several registries drives the rollouts; absent if there is one. */
   readonly duty?: SharedDuty;
@@ -66,7 +69,16 @@ export function openFleet({
     ...(duty && { duty }),
     onEnd: createTellEnd(catalog.audit, catalog.webhooks),
   });
-  const hub = new HostHub({ hosts, signals, audit: catalog.audit, log });
+  const messages = storage.messages;
+  const replica = messages?.self ?? randomUUID();
+  const hub = new HostHub({ hosts, signals, audit: catalog.audit, log, replica });
+  const replicas = messages && new ReplicaChannels(messages, hub, log);
+  const openChannel: OpenChannel = async (host, request, by) => {
+    const connection = hub.find(host.id);
+    if (connection !== undefined) return connection.openChannel(request, by);
+    if (replicas !== undefined) return replicas.open(host, request, by);
+    throw new RegistryError('HOST_UNREACHABLE', notConnected(host.name));
+  };
   exposeHosts(metrics, hub);
   const authority = async () => {
     const chain = certificate()?.cert;
@@ -81,13 +93,13 @@ export function openFleet({
     routes: [
       ...hostRoutes({ hosts, hub, signals, authority }),
       ...appRoutes({ apps, hosts, catalog, deployments, secretsKey, signals }),
-      ...channelRoutes({ hosts, hub, audit: catalog.audit }),
+      ...channelRoutes({ hosts, openChannel, audit: catalog.audit }),
     ],
     pushed: (repository, tags, by) => {
       for (const tag of tags) follow.pushed({ repository, tag, by });
     },
     keep: async (signal) => {
-      await Promise.all([hub.keep(signal), driver.run(signal), follow.keep(signal)]);
+      await Promise.all([hub.keep(signal), replicas?.keep(signal), driver.run(signal), follow.keep(signal)]);
     },
     close: () => {
       closed ??= hub.close();

@@ -36,11 +36,11 @@ export function relayExec(person: WebSocket, channel: HostChannel): Promise<void
     if (person.bufferedAmount > MAX_UNREAD) person.terminate();
   };
 
-  channel.onFrame = ({ kind, payload }) => {
+  channel.receive(({ kind, payload }) => {
     if (kind === 'credit') up.give(creditOf({ channel: 0, kind, payload }) ?? 0);
     toPerson(encodeFrame(0, kind, payload));
     if (kind === 'close') person.close(1000);
-  };
+  });
   person.on('message', (data, isBinary) => {
     heardAt = performance.now();
     const frame = isBinary ? decodeFrame(data as Buffer) : undefined;

@@ -16,6 +16,7 @@ import { createQuotaGrants } from './migrations/0006-quota-grants.ts';
 import { indexMembers } from './migrations/0007-index-members.ts';
 import { accountForUploads } from './migrations/0008-open-uploads.ts';
 import { createFleet } from './migrations/0009-fleet.ts';
+import { createReplicaMessages } from './migrations/0010-replica-messages.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -38,6 +39,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     indexMembers,
     accountForUploads,
     createFleet,
+    createReplicaMessages,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

@@ -389,5 +389,6 @@ function connectionOf({ connection, seen_at }: Pick<HostRow, 'connection' | 'see
   return {
     ...(seen_at !== null && { seenAt: new Date(Number(seen_at)) }),
     connected: connection !== null,
+    ...(connection !== null && connection !== POLLING && { connection }),
   };
 }

@@ -34,6 +34,8 @@ interface FakeHost extends HostSocket {
   /** Frames that the registry has sent. */
   readonly frames: readonly ChannelFrame[];
   opened(): Promise<{ readonly channel: number; readonly request: ChannelRequest }>;
+  /** With another connection of the same host. */
+  connectAgain(): Promise<HostSocket>;
 }
 
 /** A host that has an app, and answers as the test tells it. */
@@ -57,7 +59,12 @@ async function startHost(
     'the report is stored',
     async () => (await registry.hosts.find(host.id))?.reports.length === 1,
   );
-  return { ...socket, id: host.id, frames, opened: () => socket.message('open') };
+  const connectAgain = async () => {
+    const next = await host.connect();
+    next.send({ type: 'hello', facts: FACTS, generation: 0 });
+    return next;
+  };
+  return { ...socket, id: host.id, frames, opened: () => socket.message('open'), connectAgain };
 }
 
 const pathOf = (app: string, what: string, query: Record<string, string>) =>
@@ -72,9 +79,21 @@ interface Person {
 }
 
 /** Opens exec. Rejects with the status of a refusal. */
-async function exec(app: string, query: Record<string, string>, authorization: string): Promise<Person> {
+async function exec(
+  app: string,
+  query: Record<string, string>,
+  authorization: string,
+  environment?: object,
+): Promise<Person> {
   const url = `${registry.url.replace('http', 'ws')}/api/v1${pathOf(app, 'exec', query)}`;
-  const socket = new WebSocket(url, PROTOCOL, { headers: { Authorization: authorization } });
+  const socket = new WebSocket(url, PROTOCOL, {
+    headers: {
+      Authorization: authorization,
+      ...(environment && {
+        'Berth-Environment': Buffer.from(JSON.stringify(environment)).toString('base64url'),
+      }),
+    },
+  });
   const frames: ChannelFrame[] = [];
   let end: { code: number; reason: string } | undefined;
   socket.on('message', (data) => {
@@ -202,17 +221,33 @@ describe('logs', { concurrency: true }, () => {
     assert.equal(nowhere.status, 404);
   });
 
-  test('end with a sentence when the host is lost', async () => {
+  test('that are followed say that a host is lost, and go on when it is back', async () => {
     const host = await startHost('lost', 'team/lost', instance('web', 1));
-    const reading = registry.manage(
-      'GET',
-      pathOf('team/lost', 'logs', { follow: 'true' }),
-      undefined,
-      READER,
-    );
-    await host.opened();
+    const leaving = new AbortController();
+    const answer = await fetch(`${registry.url}/api/v1${pathOf('team/lost', 'logs', { follow: 'true' })}`, {
+      headers: { Authorization: READER },
+      signal: leaving.signal,
+    });
+    const text = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let read = '';
+    const until = async (pattern: RegExp) => {
+      while (!pattern.test(read)) read += (await text?.read())?.value;
+    };
+    const at = (second: number) => `2026-12-02T10:00:0${second}.000000000Z`;
+    const { channel } = await host.opened();
+    host.socket.send(encodeFrame(channel, 'data', entry('a', at(1)) + entry('b', at(2)) + entry('c', at(2))));
+    await until(/"line":"c"/);
     host.socket.terminate();
-    assert.match(await (await reading).text(), /"error":"the connection of the host lost has ended"/);
+    await until(/"error":"the connection of the host lost has ended"/);
+    const again = await host.connectAgain();
+    const { channel: other, request } = await again.message('open');
+    assert.equal(request.kind === 'logs' && request.since, Date.parse(at(2)) - 5_000);
+    again.socket.send(
+      encodeFrame(other, 'data', [1, 2, 2, 2].map((second, index) => entry(`${index}`, at(second))).join('')),
+    );
+    await until(/"line":"3"/);
+    assert.deepEqual([...read.matchAll(/"line":"(.)"/g)].map(([, line]) => line).join(''), 'abc3');
+    leaving.abort();
   });
 
   test('are bounded for each person', async () => {
@@ -252,14 +287,15 @@ describe('exec', { concurrency: true }, () => {
   test('passes input, output and the exit code on', async () => {
     const host = await startHost('shell', 'team/shell', instance('web', 1));
     const query = { ...SHELL, user: 'www', workdir: '/srv', rows: '24', columns: '80' };
-    const person = await exec('team/shell', query, MAINTAINER);
+    const environment = { DB_PASSWORD: 'hunter2' };
+    const person = await exec('team/shell', query, MAINTAINER, environment);
     const { channel, request } = await host.opened();
     assert.deepEqual(request, {
       kind: 'exec',
       app: 'team/shell',
       service: 'web',
       command: ['sh', '-c', 'cat'],
-      environment: {},
+      environment,
       user: 'www',
       workingDir: '/srv',
       tty: false,
@@ -299,7 +335,8 @@ describe('exec', { concurrency: true }, () => {
       ],
     );
     const [recorded] = await registry.audited(/exec in web of team\/shell on shell/);
-    assert.deepEqual([recorded?.who, /\["sh","-c","cat"\]/.test(String(recorded?.detail))], ['mary', true]);
+    assert.equal(recorded?.who, 'mary');
+    assert.equal(recorded?.detail, 'exec in web of team/shell on shell: ["sh","-c","cat"] with DB_PASSWORD');
   });
 
   test('is for maintainers; each who tries', async () => {
@@ -342,6 +379,8 @@ describe('exec', { concurrency: true }, () => {
       );
     assert.equal(await status({ ...SHELL, command: 'sh' }), 400);
     assert.equal(await status({ ...SHELL, command: '[]' }), 400);
+    await assert.rejects(exec('team/refuse', SHELL, MAINTAINER, ['A=b']), /400/);
+    await assert.rejects(exec('team/refuse', SHELL, MAINTAINER, { 'A=b': 'c' }), /400/);
     assert.equal(await status({ ...SHELL, tty: 'maybe' }), 400);
     assert.equal(await status({ ...SHELL, rows: '0' }), 400);
     assert.equal(await status({ ...SHELL, service: 'db' }), 404);
@@ -388,6 +427,24 @@ describe('exec', { concurrency: true }, () => {
     }
     assert.equal(await host.ended(), 1008);
     await waitUntil('the person is told', () => textOf(person.frames, 'error') !== '');
+  });
+
+  test('that a host refuses at once ends with its sentence, and what it still sends is no fault', async () => {
+    const host = await startHost('early', 'team/early', instance('web', 1));
+    host.socket.on('message', (data, isBinary) => {
+      const message = isBinary ? {} : JSON.parse(String(data));
+      if (message.type !== 'open') return;
+      host.socket.send(encodeFrame(message.channel, 'error', 'no instance runs'));
+      host.socket.send(encodeFrame(message.channel, 'close'));
+      for (let count = 0; count < 1_000; count += 1)
+        host.socket.send(encodeFrame(message.channel, 'stdout', 'x'));
+    });
+    const person = await exec('team/early', SHELL, MAINTAINER);
+    await waitUntil('it has ended', () => person.end() !== undefined);
+    assert.equal(textOf(person.frames, 'error'), 'no instance runs');
+    const answer = await registry.manage('GET', '/hosts/early');
+    assert.equal(((await answer.json()) as { state: string }).state, 'online');
+    assert.equal(host.code(), undefined);
   });
 
   test('a million channels that a host makes up end its connection', async () => {

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { decodeFrame, encodeCredit, encodeFrame } from '../../fleet/channel-frame.ts';
+import { type ChannelKind, PROTOCOL } from '../../fleet/messages.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { KnexHostStore } from '../../storage/fleet/knex-host-store.ts';
 import { defer } from '../support/cleanup.ts';
+import { digestOf } from '../support/content.ts';
 import { emptyTarget, healthyReport } from '../support/fleet-registry.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
-import { FACTS, hostClient, type JoinedHost, joinHost, postJson } from '../support/joined-host.ts';
+import {
+  FACTS,
+  type HostSocket,
+  hostClient,
+  type JoinedHost,
+  joinHost,
+  postJson,
+} from '../support/joined-host.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -30,6 +41,59 @@ const greet = async (host: JoinedHost) => {
 };
 const auditOf = async (url: string) =>
   (await fetch(`${url}/api/v1/audit?limit=1000`, { headers: ADMIN })).text();
+
+/** Logs and commands of a host, asked for at a replica that does not have its connection. */
+async function channelsOfAnotherReplica(host: HostSocket, url: string): Promise<void> {
+  const app = `${url}/api/v1/apps/team%2Fshop`;
+  const frames: string[] = [];
+  host.socket.on('message', (data, isBinary) => {
+    const frame = isBinary ? decodeFrame(data as Buffer) : undefined;
+    if (frame !== undefined) {
+      frames.push(`${frame.kind} ${frame.kind === 'credit' ? frame.payload.readUInt32BE() : frame.payload}`);
+      return;
+    }
+    const message = isBinary ? {} : JSON.parse(String(data));
+    if (message.type !== 'open') return;
+    const answer = (kind: ChannelKind, payload: string) =>
+      host.socket.send(encodeFrame(message.channel, kind, payload));
+    if (message.request.kind === 'logs') {
+      const entry = { service: 'web', instance: 1, release: 1, stream: 'stdout', time: '1', line: 'a — ü' };
+      answer('data', `${JSON.stringify(entry)}\n`);
+      answer('end', '');
+    } else answer('stdout', 'ready');
+  });
+  const logs = await fetch(`${app}/logs`, { headers: ADMIN });
+  assert.deepEqual(
+    [logs.status, await logs.text()],
+    [
+      200,
+      '{"host":"web1","service":"web","instance":1,"release":1,"stream":"stdout","time":"1","line":"a — ü"}\n',
+    ],
+  );
+  const query = new URLSearchParams({ service: 'web', command: '["cat"]', stdin: 'true' });
+  const person = new WebSocket(`${app.replace('http', 'ws')}/exec?${query}`, PROTOCOL, { headers: ADMIN });
+  const seen: string[] = [];
+  let hasEnded = false;
+  person.on('message', (data) => {
+    const frame = decodeFrame(data as Buffer);
+    if (frame !== undefined) seen.push(`${frame.kind} ${frame.payload}`);
+  });
+  person.once('close', () => {
+    hasEnded = true;
+  });
+  await waitUntil('the command has begun', () => seen.length > 0);
+  person.send(encodeFrame(0, 'stdin', 'input'));
+  person.send(encodeCredit(0, 5));
+  person.send(encodeFrame(0, 'end'));
+  await waitUntil('the host has the input', () => frames.includes('end '));
+  const sent = frames.filter((frame) => !/^(?:close|credit (?!5$))/.test(frame));
+  assert.deepEqual(sent, ['stdin input', 'credit 5', 'end ']);
+  const last = host.received.findLast((message) => message.type === 'open');
+  host.socket.send(encodeFrame(last?.channel ?? 0, 'exit', '3'));
+  host.socket.send(encodeFrame(last?.channel ?? 0, 'close'));
+  await waitUntil('it has ended', () => hasEnded);
+  assert.deepEqual(seen, ['stdout ready', 'exit 3', 'close ']);
+}
 
 test('hosts of two replicas on one database', async (t) => {
   const postgres = await startPostgres({ after });
@@ -57,16 +121,19 @@ test('hosts of two replicas on one database', async (t) => {
   await hosts.setTargets([{ host: atOne.id, set: [emptyTarget('team/shop')], remove: [] }]);
   const change = await socket.message('change');
   assert.deepEqual([change.from, change.generation], [0, 1]);
-  socket.send({ type: 'report', reports: [healthyReport('team/shop')], gone: [] });
+  const instance = { service: 'web', instance: 1, release: 1, container: 'web-1', image: digestOf('web') };
+  const running = { ...instance, state: 'running' as const, health: 'healthy' as const, restarts: 0 };
+  socket.send({
+    type: 'report',
+    reports: [{ ...healthyReport('team/shop'), instances: [running] }],
+    gone: [],
+  });
   await waitUntil(
     'the report is there',
     async () => (await hostAt(one.url, 'web1')).apps?.toString() === 'team/shop',
   );
 
-  // A host that another replica has is answered with a sentence.
-  const logs = await fetch(`${one.url}/api/v1/apps/team%2Fshop/logs`, { headers: ADMIN });
-  assert.equal(logs.status, 503);
-  assert.match(await logs.text(), /the host web1 is connected to another replica/);
+  await channelsOfAnotherReplica(socket, one.url);
 
   // Both learn at the next heartbeat: of the clone, and of the removal.
   const removed = await greet(

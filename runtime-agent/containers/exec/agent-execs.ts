@@ -83,6 +83,13 @@ export class AgentExecs implements Execs {
     record.process?.resize(size);
   }
 
+  signal(id: string, signal: number): void {
+    this.#records
+      .all()
+      .find((record) => record.id === id)
+      ?.process?.signal(signal);
+  }
+
   async get(id: string): Promise<Exec> {
     return this.#find(id).view();
   }

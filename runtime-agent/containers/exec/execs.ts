@@ -84,6 +84,8 @@ export interface Execs {
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
   /** Throws EngineError 'conflict' when it does not run. */
   resize(id: string, size: TerminalSize): Promise<void>;
+  /** Sends a signal to its process; does nothing when it does not run. */
+  signal(id: string, signal: number): void;
   get(id: string): Promise<Exec>;
   /** Returns the IDs of a container's execs that have not exited, in order of creation. */
   listIds(containerId: string): readonly string[];

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { creditOf, decodeFrame, encodeCredit, encodeFrame } from '../../../fleet/channel-frame.ts';
-import { CHANNEL_WINDOW, MESSAGE_LIMIT, PROTOCOL } from '../../../fleet/messages.ts';
+import { CHANNEL_WINDOW, MESSAGE_LIMIT, PING_INTERVAL, PROTOCOL } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { printable } from '../printable.ts';
 import { ApiError } from './api-error.ts';
@@ -14,6 +14,12 @@ import { numberOf } from './rollouts.ts';
 const CHANNEL = 0;
 /** Bytes of a frame of input. */
 const PIECE = 16 * 1024;
+/** Characters of the variables: proxies bound headers. */
+const LONGEST_ENVIRONMENT = 6_000;
+/** Milliseconds without a word of the registry after which the connection is taken for lost. */
+const LONGEST_SILENCE = 3 * PING_INTERVAL;
+/** As shells have it for a command that a signal has ended. */
+const SIGPIPE_CODE = 128 + 13;
 
 const EXEC: FleetCommand = {
   usage: 'exec APP SERVICE COMMAND…',
@@ -29,8 +35,8 @@ const EXEC: FleetCommand = {
   run: async (input) => {
     const tty = input.flag('tty');
     if (tty && !process.stdin.isTTY) throw new ConfigError('-t needs a terminal: leave it out');
-    const { path, stdin } = requestOf(input, tty);
-    const socket = await connect(await input.api(), path);
+    const { headers, path, stdin } = requestOf(input, tty);
+    const socket = await connect(await input.api(), path, headers);
     return new ExecSession(socket, { stdin, tty }).run();
   },
 };
@@ -49,7 +55,6 @@ function requestOf({ flag, option, options, words }: FleetInput, tty: boolean) {
   const query = new URLSearchParams({
     service,
     command: JSON.stringify(command),
-    ...(Object.keys(environment).length > 0 && { environment: JSON.stringify(environment) }),
     ...(instance !== undefined && { instance: String(numberOf(instance, '--instance')) }),
     ...(tty && { tty: 'true' }),
     ...(stdin && { stdin: 'true' }),
@@ -57,17 +62,29 @@ function requestOf({ flag, option, options, words }: FleetInput, tty: boolean) {
     ...(workdir !== undefined && { workdir }),
     ...(tty && rows > 0 && columns > 0 && { rows: String(rows), columns: String(columns) }),
   });
-  return { path: appPath(app, `exec?${query}`), stdin };
+  return { path: appPath(app, `exec?${query}`), stdin, headers: environmentHeader(environment) };
+}
+
+/** Variables are in no address, which proxies log. Throws ConfigError. */
+function environmentHeader(environment: Readonly<Record<string, string>>) {
+  if (Object.keys(environment).length === 0) return {};
+  const text = Buffer.from(JSON.stringify(environment)).toString('base64url');
+  if (text.length <= LONGEST_ENVIRONMENT) return { 'berth-environment': text };
+  throw new ConfigError('the variables of -e are too long: pass them by standard input, or as a secret');
 }
 
 /** Throws ApiError. */
-async function connect(api: RegistryApi, path: string): Promise<WebSocket> {
+async function connect(
+  api: RegistryApi,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<WebSocket> {
   // Takes long to load.
   const { WebSocket } = await import('ws');
   const url = api.at(path);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url, [PROTOCOL], {
-    headers: api.headers,
+    headers: { ...api.headers, ...headers },
     maxPayload: MESSAGE_LIMIT,
     perMessageDeflate: false,
     handshakeTimeout: 60_000,
@@ -86,7 +103,13 @@ class ExecSession {
   readonly #socket: WebSocket;
   readonly #stdin: boolean;
   readonly #tty: boolean;
+  /** Input that the host has not allowed yet: one piece of the terminal or pipe, which is paused meanwhile. */
+  #input = Buffer.alloc(0);
+  #inputEnded = false;
+  #endSent = false;
   #credit = CHANNEL_WINDOW;
+  #isUnread = false;
+  #heardAt = performance.now();
   #exitCode: number | undefined;
   #error: string | undefined;
 
@@ -100,34 +123,55 @@ class ExecSession {
   /** Answers the exit code of the command. Throws ApiError when it did not run to its end. */
   async run(): Promise<number> {
     const socket = this.#socket;
+    let reason = '';
     const closed = new Promise<void>((resolve) => {
-      socket.once('close', () => resolve());
+      socket.once('close', (_code, text) => {
+        reason = text.toString('utf8');
+        resolve();
+      });
       socket.on('error', () => undefined);
     });
+    const hear = () => {
+      this.#heardAt = performance.now();
+    };
+    socket.on('ping', hear);
     socket.on('message', (data, isBinary) => {
+      hear();
       if (isBinary) this.#take(data as Buffer);
     });
+    const silence = setInterval(() => {
+      if (performance.now() - this.#heardAt > LONGEST_SILENCE) socket.terminate();
+    }, PING_INTERVAL);
     const resize = () => this.#resize();
+    // A reader such as head has seen enough.
+    const leave = () => {
+      this.#isUnread = true;
+      socket.close();
+    };
+    process.stdout.on('error', leave);
+    process.stderr.on('error', leave);
     if (this.#tty) {
       process.stdin.setRawMode(true);
       process.stdout.on('resize', resize);
+      // It may have changed while the command was asked for.
+      resize();
     }
     if (this.#stdin) this.#startInput();
     try {
       await closed;
     } finally {
+      clearInterval(silence);
       if (this.#tty) {
         process.stdin.setRawMode(false);
         process.stdout.off('resize', resize);
       }
       process.stdin.pause();
     }
+    if (this.#isUnread) return SIGPIPE_CODE;
     if (this.#error !== undefined) throw new ApiError(400, printable(this.#error));
     if (this.#exitCode !== undefined) return this.#exitCode;
-    throw new ApiError(
-      0,
-      'the connection to the instance was lost: whether the command goes on is not known',
-    );
+    if (reason !== '') throw new ApiError(400, printable(reason));
+    throw new ApiError(0, 'the connection to the instance was lost, and its command was told by SIGHUP');
   }
 
   #take(bytes: Buffer): void {
@@ -139,7 +183,7 @@ class ExecSession {
         return;
       case 'credit':
         this.#credit += creditOf(frame) ?? 0;
-        if (this.#stdin && this.#credit > 0) process.stdin.resume();
+        this.#sendInput();
         return;
       case 'exit':
         this.#exitCode = Number(frame.payload.toString('utf8'));
@@ -160,13 +204,30 @@ class ExecSession {
 
   #startInput(): void {
     process.stdin.on('data', (data: Buffer) => {
-      for (let at = 0; at < data.length; at += PIECE) {
-        this.#send(encodeFrame(CHANNEL, 'stdin', data.subarray(at, at + PIECE)));
-      }
-      this.#credit -= data.length;
-      if (this.#credit <= 0) process.stdin.pause();
+      this.#input = Buffer.concat([this.#input, data]);
+      this.#sendInput();
     });
-    process.stdin.once('end', () => this.#send(encodeFrame(CHANNEL, 'end')));
+    process.stdin.once('end', () => {
+      this.#inputEnded = true;
+      this.#sendInput();
+    });
+  }
+
+  /** Sends as much of the input as the host has allowed, and reads on when that was all. */
+  #sendInput(): void {
+    if (!this.#stdin) return;
+    while (this.#input.length > 0 && this.#credit > 0) {
+      const piece = this.#input.subarray(0, Math.min(PIECE, this.#credit));
+      this.#send(encodeFrame(CHANNEL, 'stdin', piece));
+      this.#credit -= piece.length;
+      this.#input = this.#input.subarray(piece.length);
+    }
+    if (this.#input.length > 0) process.stdin.pause();
+    else if (!this.#inputEnded) process.stdin.resume();
+    else if (!this.#endSent) {
+      this.#endSent = true;
+      this.#send(encodeFrame(CHANNEL, 'end'));
+    }
   }
 
   #resize(): void {

@@ -1,11 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LogPosition, rereadFrom } from '../../../fleet/log-position.ts';
 import type { LogEntry } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { printable, printableLog, printLine } from '../printable.ts';
+import { ApiError } from './api-error.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
 import { parseFormat } from './table.ts';
+
+/** Milliseconds before the registry is asked again, at first and at most. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 10_000;
+const INTERRUPTED = 130;
 
 const LOGS: FleetCommand = {
   usage: 'logs APP [SERVICE]',
@@ -27,39 +35,91 @@ export function logs(args: readonly string[]): Promise<number> {
 
 async function printLogs(input: FleetInput): Promise<number> {
   const [app = '', service] = input.words;
-  const isJson = parseFormat(input.option('format')) === 'json';
   const query = queryOf(input, service);
+  const printer = new LogPrinter(input);
   const api = await input.api();
   const ended = new AbortController();
   process.once('SIGINT', () => ended.abort());
   // A reader such as head has seen enough.
   process.stdout.on('error', () => ended.abort());
-  let width = 0;
-  let isWhole = true;
-  try {
-    for await (const line of api.lines(appPath(app, `logs?${query}`), ended.signal)) {
-      if (line === '') continue;
-      if (isJson) {
-        printLine(line);
-        continue;
+  let pause = FIRST_PAUSE;
+  let hasBegun = false;
+  let isLost = false;
+  const began = () => {
+    [hasBegun, isLost, pause] = [true, false, FIRST_PAUSE];
+  };
+  for (;;) {
+    let trouble = `${api.url.host} has ended the logs`;
+    try {
+      for await (const line of api.lines(appPath(app, `logs?${query}`), ended.signal, began)) {
+        if (line !== '') printer.print(line);
       }
-      const entry: LogEntry & { readonly error?: string } = JSON.parse(line);
-      if (entry.error !== undefined) {
-        input.tell(`berth: ${printable(`${entry.host}: ${entry.error}`)}`);
-        isWhole = false;
-        continue;
-      }
+      if (!input.flag('follow')) return printer.isWhole ? 0 : 1;
+    } catch (error) {
+      if (ended.signal.aborted) return INTERRUPTED;
+      const isOver = !input.flag('follow') || !hasBegun || !(error instanceof ApiError && error.mayPass);
+      if (isOver) throw error;
+      trouble = error.message;
+    }
+    if (!isLost) input.tell(printable(`berth: ${trouble}: connecting again until Ctrl-C`));
+    isLost = true;
+    await sleep(pause, undefined, { signal: ended.signal }).catch(() => undefined);
+    if (ended.signal.aborted) return INTERRUPTED;
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
+    const since = printer.rewind();
+    if (since !== undefined) {
+      query.delete('tail');
+      query.set('since', String(since));
+    }
+  }
+}
+
+type PrintedEntry = LogEntry & { readonly error?: string };
+
+class LogPrinter {
+  readonly #input: FleetInput;
+  readonly #isJson: boolean;
+  /** Of each instance: a registry that is asked again repeats some lines. */
+  readonly #positions = new Map<string, LogPosition>();
+  #width = 0;
+  /** False when a host could not be asked. */
+  isWhole = true;
+
+  /** Throws ConfigError. */
+  constructor(input: FleetInput) {
+    this.#input = input;
+    this.#isJson = parseFormat(input.option('format')) === 'json';
+  }
+
+  /** The logs are asked for again; answers since when, ms since 1970, or undefined before the first line. */
+  rewind(): number | undefined {
+    for (const position of this.#positions.values()) position.rewind();
+    return rereadFrom(this.#positions.values());
+  }
+
+  print(line: string): void {
+    const entry: PrintedEntry = JSON.parse(line);
+    if (entry.error === undefined && !this.#isNew(entry)) return;
+    if (entry.error !== undefined) this.isWhole = false;
+    if (this.#isJson) printLine(line);
+    else if (entry.error !== undefined)
+      this.#input.tell(`berth: ${printable(`${entry.host}: ${entry.error}`)}`);
+    else {
       const name = printable(`${entry.host ?? ''} ${entry.service}.${entry.instance}`.trim());
-      width = Math.max(width, name.length);
-      const time = input.flag('timestamps') ? `${printable(`${entry.time}`)} ` : '';
+      this.#width = Math.max(this.#width, name.length);
+      const time = this.#input.flag('timestamps') ? `${printable(`${entry.time}`)} ` : '';
       const out = entry.stream === 'stderr' ? process.stderr : process.stdout;
       const text = out.isTTY ? printableLog(`${entry.line}`) : entry.line;
-      out.write(`${name.padEnd(width)} | ${time}${text}\n`);
+      out.write(`${name.padEnd(this.#width)} | ${time}${text}\n`);
     }
-    return isWhole ? 0 : 1;
-  } catch (error) {
-    if (ended.signal.aborted) return 130;
-    throw error;
+  }
+
+  #isNew({ host, service, instance, release, time }: PrintedEntry): boolean {
+    if (!this.#input.flag('follow')) return true;
+    const name = `${host} ${service} ${instance} ${release}`;
+    const position = this.#positions.get(name) ?? new LogPosition();
+    this.#positions.set(name, position);
+    return position.take(time);
   }
 }
 

@@ -61,10 +61,15 @@ export class RegistryApi {
     }
   }
 
-  /** The lines of an answer as they come. */
-  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  /** The lines of an answer as they come; `began` is called when it begins. */
+  async *lines(
+    path: string,
+    signal: AbortSignal,
+    began: () => void = () => {},
+  ): AsyncGenerator<string, void, undefined> {
     try {
       const answer = await this.#send('GET', path, undefined, signal);
+      began();
       let rest = '';
       answer.setEncoding('utf8');
       for await (const chunk of answer as AsyncIterable<string>) {

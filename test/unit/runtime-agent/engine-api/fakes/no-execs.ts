@@ -13,5 +13,6 @@ export function noExecs(): Execs {
     run: refuse,
     close: async () => undefined,
     listIds: () => [],
+    signal: () => undefined,
   };
 }

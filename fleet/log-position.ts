@@ -1,0 +1,43 @@
+/**
+ * How far the log of one instance was read, so that no line comes twice when it is read again from a time before that. Lines that
+ * were written at once have the same time.
+ */
+export class LogPosition {
+  #time = '';
+  #count = 0;
+  #reread: { readonly until: string; left: number } | undefined;
+
+  /** Time of the last entry, RFC 3339; '' before the first. */
+  get time(): string {
+    return this.#time;
+  }
+
+  /** The log is read again. */
+  rewind(): void {
+    this.#reread = { until: this.#time, left: this.#count };
+  }
+
+  /** Counts the next entry; false when it was read before. */
+  take(time: string): boolean {
+    if (this.#reread !== undefined) {
+      if (time < this.#reread.until) return false;
+      if (time === this.#reread.until && this.#reread.left > 0) {
+        this.#reread.left -= 1;
+        return false;
+      }
+      this.#reread = undefined;
+    }
+    this.#count = time === this.#time ? this.#count + 1 : 1;
+    this.#time = time;
+    return true;
+  }
+}
+
+/** Ms since 1970 from which logs are read again: a while before the newest entry. Undefined before the first. */
+export function rereadFrom(positions: Iterable<LogPosition>): number | undefined {
+  const times = [...positions].map(({ time }) => Date.parse(time)).filter((time) => time > 0);
+  return times.length === 0 ? undefined : Math.max(0, Math.max(...times) - OVERLAP);
+}
+
+/** Ms; lines of several instances come in no exact order. */
+const OVERLAP = 5_000;

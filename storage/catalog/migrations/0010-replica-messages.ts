@@ -1,0 +1,22 @@
+import type { Knex } from 'knex';
+import { isPostgres } from '../dialect.ts';
+import type { Migration } from '../migrate.ts';
+
+/** What replicas say to each other: of a moment, so nothing of it need survive the server. SQLite has one registry. */
+export const createReplicaMessages: Migration = {
+  name: '0010-replica-messages',
+  async up(knex: Knex.Transaction) {
+    if (!isPostgres(knex)) return;
+    await knex.raw(
+      `create unlogged table replica_messages (
+        id bigserial primary key,
+        recipient varchar(64) not null,
+        sender varchar(64) not null,
+        channel varchar(64) not null,
+        kind varchar(16) not null,
+        payload bytea not null,
+        sent_at timestamptz not null default clock_timestamp())`,
+    );
+    await knex.raw('create index replica_messages_recipient on replica_messages (recipient, id)');
+  },
+};
