@@ -84,6 +84,10 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
       assert.equal(text.replace(/^\r\n/m, ''), '33 77\r\n44 88\r\nterminal\r\n');
       assert.equal((await execs.get(exec)).exitCode, 3);
       await assert.rejects(execs.resize(exec, { rows: 1, columns: 1 }), { code: 'conflict' });
+      const early = await execs.create(id, request(['sh', '-c', sized('20 30')], { tty: true }));
+      await execs.resize(early, { rows: 20, columns: 30 });
+      const { stdout } = await collectOutput(await begin(early, { size: { rows: 1, columns: 1 } }));
+      assert.match(stdout, /^20 30/m);
       await containers.remove(id, { force: true, volumes: false });
     });
 

@@ -76,7 +76,7 @@ export class AgentExecs implements Execs {
   async resize(id: string, size: TerminalSize): Promise<void> {
     const record = this.#find(id);
     record.size = size;
-    if (record.state === 'starting') return;
+    if (record.state === 'created' || record.state === 'starting') return;
     if (record.state !== 'running') {
       throw new EngineError('conflict', `exec ${id} is not running: it has no terminal to resize`);
     }
@@ -133,7 +133,7 @@ export class AgentExecs implements Execs {
     }
     requireRunning(this.#deps.index.find(record.containerId), record.containerId);
     record.state = 'starting';
-    record.size = size ?? record.request.size;
+    record.size ??= size ?? record.request.size;
     return record;
   }
 

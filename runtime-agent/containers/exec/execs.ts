@@ -82,7 +82,7 @@ export interface Execs {
   ): Promise<{ readonly attachment: Promise<Attachment> }>;
   /** Starts it without streams; answers once it runs. Throws EngineError as `start`, and where the command cannot be run. */
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
-  /** Throws EngineError 'conflict' when it does not run. */
+  /** Sets the size that its terminal has, or begins with. Throws EngineError 'conflict' when it has ended. */
   resize(id: string, size: TerminalSize): Promise<void>;
   /** Sends a signal to its process; does nothing when it does not run. */
   signal(id: string, signal: number): void;

@@ -33,7 +33,7 @@ export function parseBind(text: string, dataFolder?: string): ParsedBind {
   if (parts.length > 3 || parts.some((part, index) => part === '' && index !== 2)) refuse(text);
   const destination = second ?? first;
   const isPath = second !== undefined && first.startsWith('/');
-  const { propagation, ...options } = parseBindOptions(mode, isPath, second !== undefined && !isPath, text);
+  const { propagation, ...options } = parseBindOptions(mode, isPath, text);
   return {
     source: isPath ? { path: cleanPath(first) } : { volume: second === undefined ? undefined : first },
     destination: checkDestination(destination, isPath ? 'bind' : 'volume', wrongText(text)),
@@ -72,7 +72,6 @@ export function overlap(one: string, other: string): boolean {
 function parseBindOptions(
   mode: string,
   isPath: boolean,
-  named: boolean,
   text: string,
 ): Pick<ParsedBind, 'mode' | 'writable' | 'propagation' | 'copyUp'> {
   let access: string | undefined;
@@ -89,8 +88,8 @@ function parseBindOptions(
       throw new EngineError('bad-request', wrongText(text) + why);
     } else if (!WITHOUT_MEANING.has(option)) refuseMode(mode);
   }
-  // dockerd shows a named volume without options this way.
-  const shown = mode === '' && named ? 'z' : mode;
+  // dockerd shows a volume without options this way.
+  const shown = mode === '' && !isPath ? 'z' : mode;
   return { mode: shown, writable: access !== 'ro', propagation, copyUp };
 }
 

@@ -55,7 +55,7 @@ function validateCpu(hostConfig: HostConfig, cpus: number): void {
   if (nano !== 0 && quota !== 0) {
     refuse('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
   }
-  if (nano < 0 || nano > cpus * 1e9 || (nano > 0 && nano < 1e7)) {
+  if (nano < 0 || nano > cpus * 1e9) {
     refuse(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
   if (period !== 0 && (period < 1000 || period > 1_000_000)) {

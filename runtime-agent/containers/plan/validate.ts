@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig } from '../container-info.ts';
@@ -12,6 +13,9 @@ import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
 import { parseSignal } from './signals.ts';
 import { validateResources } from './validate-resources.ts';
+
+/** What sethostname(2) takes, in bytes. */
+const HOSTNAME_MAX = 64;
 
 const SYSCTLS = new Set([
   'kernel.msgmax',
@@ -78,16 +82,15 @@ function validateConfig(config: ContainerConfig): void {
   for (const text of [config.User, config.WorkingDir, ...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]) {
     if (text.includes('\0')) refuse('a command, user or folder cannot hold a zero byte');
   }
-  // RFC 1123, with the kernel's limit of 64 bytes.
-  if (config.Hostname !== '' && !/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(config.Hostname)) {
-    refuse(`invalid hostname format: ${config.Hostname.slice(0, 80)}`);
-  }
-  if (config.Hostname.length > 63 || config.Domainname.length > 63) {
-    refuse('invalid hostname: at most 63 characters');
-  }
-  if (config.Domainname.includes('\0')) refuse('invalid domainname');
+  for (const name of [config.Hostname, config.Domainname]) checkHostname(name);
   if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
   validateHealthcheck(config.Healthcheck);
+}
+
+/** dockerd takes any name that the kernel takes; white space would add names to /etc/hosts. */
+function checkHostname(name: string): void {
+  if (/[\s\p{Cc}]/u.test(name)) refuse(`invalid hostname format: ${name.slice(0, 80)}`);
+  if (Buffer.byteLength(name) > HOSTNAME_MAX) refuse(`invalid hostname: at most ${HOSTNAME_MAX} bytes`);
 }
 
 function validateSysctls(sysctls: Readonly<Record<string, string>>, hostNetwork: boolean): void {
@@ -114,13 +117,16 @@ function validateUlimits(hostConfig: HostConfig): void {
 
 /**
  * Throws EngineError 'bad-request', with dockerd's message, for options that conflict with the host's or another
- * container's network.
+ * container's network, and for DNS servers without an address.
  */
 function checkNetworkMode(config: ContainerConfig, hostConfig: HostConfig): void {
   const mode = networkMode(hostConfig.NetworkMode);
   if ((hostConfig.Links ?? []).length > 0 && (mode.kind === 'host' || mode.kind === 'container')) {
     const type = mode.kind === 'host' ? 'host type networking' : 'container type network';
     refuse(`conflicting options: ${type} can't be used with links. This would result in undefined behavior`);
+  }
+  for (const server of hostConfig.Dns) {
+    if (isIP(server) === 0) refuse(`bad nameserver address ${server.slice(0, 80)}: not an IP address`);
   }
   if (mode.kind !== 'container') return;
   if (mode.container === '') {

@@ -32,6 +32,7 @@ describe('parseBind', () => {
       copyUp: true,
     });
     assert.deepEqual(parseBind('/data').source, { volume: undefined });
+    assert.equal(parseBind('/data').mode, 'z');
     assert.equal(parseBind('data:/data:nocopy,z').copyUp, false);
     assert.equal(parseBind('/a:/b:rslave').propagation, 'rslave');
   });
