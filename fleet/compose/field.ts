@@ -101,7 +101,7 @@ export class Field {
   /** A string, or a number or boolean as text. */
   text(): string | undefined {
     const { value } = this;
-    if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+    if (typeof value === 'boolean' || Number.isFinite(value)) return String(value);
     return this.string();
   }
 

@@ -1,9 +1,12 @@
 import type { AppReport } from '../../fleet/report.ts';
 import type { AppTarget, HostTarget } from '../../fleet/target.ts';
+import { runBerthIn } from './berth-command.ts';
 import type { CleanupScope } from './cleanup.ts';
 import { type FleetRegistry, startFleetRegistry } from './fleet-registry.ts';
 import { FACTS, type HostSocket, type JoinedHost } from './joined-host.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, type RegistryClient } from './registry-client.ts';
+import { ADMIN_PASSWORD } from './registry-with-accounts.ts';
+import type { CommandResult } from './run-command.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** A host that is healthy at once, unless an app's image is one of `breaks`. */
@@ -12,6 +15,9 @@ export class ObedientHost {
   readonly breaks = new Set<string>();
   /** Whether it says when an app is gone. */
   tellsGone = true;
+  /** Whether it keeps its reports to itself until `speak`. */
+  isMute = false;
+  #unsaid: AppReport[] = [];
   readonly socket: HostSocket;
   readonly apps = new Map<string, AppTarget>();
   /** Releases that it was told to run, in order. */
@@ -36,8 +42,19 @@ export class ObedientHost {
       this.apps.set(target.app, target);
       if (before?.release.number === target.release.number && before.attempt === target.attempt) continue;
       this.told.push(`${target.release.number}`);
-      this.socket.send({ type: 'report', reports: [this.#report(target)], gone: [] });
+      this.#say([this.#report(target)]);
     }
+  }
+
+  #say(reports: readonly AppReport[]): void {
+    if (this.isMute) this.#unsaid.push(...reports);
+    else this.socket.send({ type: 'report', reports, gone: [] });
+  }
+
+  /** Sends what it has kept to itself, and all reports from now on. */
+  speak(): void {
+    this.isMute = false;
+    this.#say(this.#unsaid.splice(0));
   }
 
   #report({ app, attempt, release }: AppTarget): AppReport {
@@ -72,11 +89,16 @@ export async function obey(registry: FleetRegistry, name: string): Promise<Obedi
   return new ObedientHost(host, await host.connect());
 }
 
-/** Pushes an image for linux/amd64 that `text` tells apart; answers its digest. */
-async function push(client: RegistryClient, repository: string, tag: string, text: string): Promise<string> {
+/** Pushes an image for Linux that `text` tells apart; answers its digest. */
+async function push(
+  client: RegistryClient,
+  repository: string,
+  tag: string,
+  { text, architecture }: { readonly text: string; readonly architecture: string },
+): Promise<string> {
   const content = JSON.stringify({
     os: 'linux',
-    architecture: 'amd64',
+    architecture,
     config: { Env: [`TEXT=${text}`] },
     rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
   });
@@ -95,7 +117,12 @@ export interface World {
   readonly registry: FleetRegistry;
   readonly hosts: readonly ObedientHost[];
   readonly image: string;
-  push(text: string, tag?: string): Promise<string>;
+  /** For amd64 unless said otherwise. */
+  push(text: string, tag?: string, architecture?: string): Promise<string>;
+  /** The environment in which `berth` is the administrator's. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a `berth` command in it. */
+  berth(...args: readonly string[]): Promise<CommandResult>;
   deploy(body?: object, app?: string): Promise<Response>;
   /** The newest release once it has ended. */
   ended(app?: string): Promise<Record<string, unknown>>;
@@ -118,11 +145,19 @@ export async function openWorld(t: CleanupScope, names: readonly string[]): Prom
     const answer = await registry.manage('GET', `${path(app)}/${what}`);
     return ((await answer.json()) as Record<string, Record<string, unknown>[]>)[what] ?? [];
   };
+  const env = {
+    BERTH_SERVER: registry.url,
+    BERTH_TOKEN: `admin:${ADMIN_PASSWORD}`,
+    DOCKER_CONFIG: registry.data,
+  };
   const world: World = {
     registry,
     hosts,
     image,
-    push: (text, tag = 'main') => push(registry.admin, 'team/web', tag, text),
+    push: (text, tag = 'main', architecture = 'amd64') =>
+      push(registry.admin, 'team/web', tag, { text, architecture }),
+    env,
+    berth: (...args) => runBerthIn(env, ...args),
     deploy: (body = {}, app = APP) =>
       registry.manage('POST', `${path(app)}/releases`, {
         compose: { services: { web: { image, ...UNWATCHED } } },

@@ -6,7 +6,7 @@ import type { RegistryApi } from './registry-api.ts';
 import { exitCodeOf, ROLLOUT_EXIT, RolloutProgress } from './rollout-progress.ts';
 import type { ReleaseView, RolloutView } from './views.ts';
 
-/** Seconds of a long poll. */
+/** Seconds of a long poll at most. */
 const POLL = 25;
 /** Milliseconds before a request that failed is repeated. */
 const PAUSE = 1_000;
@@ -18,6 +18,8 @@ export interface WaitTerms {
   readonly release: number;
   /** Milliseconds that a host has. A rollout of which nothing changes for longer is no longer waited for. */
   readonly timeout: number;
+  /** Milliseconds beyond that for the registry; MARGIN unless given. */
+  readonly margin?: number;
   readonly signal: AbortSignal;
 }
 
@@ -26,14 +28,15 @@ export interface WaitTerms {
  * ApiError.
  */
 export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promise<number> {
-  const { app, release, timeout, signal } = terms;
+  const { app, release, timeout, margin = MARGIN, signal } = terms;
   const progress = new RolloutProgress(app, process.stderr);
   let revision: string | undefined;
   let changedAt = performance.now();
-  while (performance.now() - changedAt < timeout + MARGIN) {
+  while (performance.now() - changedAt < timeout + margin) {
     let view: RolloutView;
     try {
-      view = await currentView(api, terms, revision);
+      const left = timeout + margin - (performance.now() - changedAt);
+      view = await currentView(api, terms, revision, Math.min(POLL, Math.ceil(Math.max(0, left) / 1000)));
     } catch (error) {
       if (signal.aborted) return interrupted(app, release);
       if (!(error instanceof ApiError && error.mayPass)) throw error;
@@ -47,7 +50,7 @@ export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promis
     if (code !== undefined) return code;
   }
   tellLine(
-    `berth: nothing has changed for ${Math.round((timeout + MARGIN) / 1000)} s; ${goesOn(app, release)}`,
+    `berth: nothing has changed for ${Math.round((timeout + margin) / 1000)} s; ${goesOn(app, release)}`,
   );
   return ROLLOUT_EXIT.timeout;
 }
@@ -57,9 +60,10 @@ async function currentView(
   api: RegistryApi,
   { app, release, signal }: WaitTerms,
   revision: string | undefined,
+  wait: number,
 ): Promise<RolloutView> {
-  const query = revision === undefined ? '' : `?after=${revision}&wait=${POLL}`;
-  const view = await api.call<RolloutView>('GET', appPath(app, `rollout${query}`), { signal, wait: POLL });
+  const query = revision === undefined ? '' : `?after=${revision}&wait=${wait}`;
+  const view = await api.call<RolloutView>('GET', appPath(app, `rollout${query}`), { signal, wait });
   if (view.release === release) return view;
   const path = appPath(app, `releases?limit=1&before=${release + 1}`);
   const { releases } = await api.call<{ releases: readonly ReleaseView[] }>('GET', path, { signal });
