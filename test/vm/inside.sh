@@ -1,128 +1,29 @@
 #!/bin/sh
-# The checks of debian.sh, run as root in the machine. The machine is slow, so nothing here depends on time.
-export DOCKER_HOST=unix:///run/berth-agent.sock
-failed=0
+# The checks of debian.sh, run as root in the machine each time it boots. The machine may be slow, so nothing here depends on time.
+here=$(dirname "$(readlink -f "$0")")
+boot=$(cat /root/vm/boot 2>/dev/null || echo 1)
+echo $((boot + 1)) >/root/vm/boot
+. "$here/checks.sh"
 
-# check WHAT EXPECTED COMMAND...: the last line that a command prints, errors included, must match a pattern of the shell.
-check() {
-  what=$1 expected=$2
-  shift 2
-  found=$("$@" 2>&1 | tail -n 1)
-  # shellcheck disable=SC2254 # it is a pattern
-  case $found in
-  $expected) echo "ok: $what" ;;
-  *)
-    echo "FAILED: $what: expected $expected, found $found"
-    failed=$((failed + 1))
-    ;;
-  esac
-}
-until_answers() {
-  tries=0
-  until docker version >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || { journalctl --unit berth-agent --no-pager | tail -n 30; break; }
-    sleep 1
-  done
-}
-label() { docker run --rm "$@" bb cat /proc/self/attr/current; }
-main_pid() { systemctl show --property MainPID --value berth-agent; }
-until_other_than() {
-  tries=0
-  while [ "$(main_pid)" = "$1" ] || [ "$(main_pid)" = 0 ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || break
-    sleep 1
-  done
-  until_answers
-}
-
-uname -r
-# A request that blocks the event loop is part of the test of the watchdog. Its limit is larger than usual: to load code that was
-# never compiled can take this machine ten seconds.
-mkdir -p /etc/systemd/system/berth-agent.service.d
-printf '[Service]\nEnvironment=NODE_OPTIONS=--import=file:///opt/berth/test/support/block-event-loop.ts BERTH_AGENT_WATCHDOG=60s\n' \
-  >/etc/systemd/system/berth-agent.service.d/test.conf
-systemctl daemon-reload
-systemctl start berth-agent
-until_answers
-check 'the unit starts the agent' active systemctl is-active berth-agent
-/opt/berth/runtime-agent/cli/berth-agent doctor
-
-mkdir -p /root/image/bin
-cp /bin/busybox /root/image/bin/busybox
-for name in sh cat sleep mount echo head tail true; do ln -sf busybox "/root/image/bin/$name"; done
-mkdir -p /root/image/mnt /root/image/proc /root/image/tmp
-tar -C /root/image -c . | docker import - bb >/dev/null
-check 'a container runs' hello docker run --rm bb echo hello
-
-echo '== AppArmor'
-check 'info tells of AppArmor' '*name=apparmor*' docker info --format '{{.SecurityOptions}}'
-check 'a container is confined' 'berth-default (enforce)' label
-check 'a privileged one is not' unconfined label --privileged
-check 'one that asks for no profile is not' unconfined label --security-opt apparmor=unconfined
-check 'docker-default is the same' 'berth-default (enforce)' label --security-opt apparmor=docker-default
-printf 'profile vm-test flags=(attach_disconnected) { file, capability, network, deny /etc/** r, }\n' |
-  apparmor_parser --skip-cache --replace
-check 'another profile is applied' 'vm-test (enforce)' label --security-opt apparmor=vm-test
-check 'a profile that is not loaded fails the start' refused \
-  sh -c 'docker run --rm --security-opt apparmor=nosuch bb true || echo refused'
-docker run --detach --name web bb sleep 100000 >/dev/null
-check 'inspect tells the profile' berth-default docker inspect --format '{{.AppArmorProfile}}' web
-check 'exec is confined' 'berth-default (enforce)' docker exec web cat /proc/self/attr/current
-check 'a privileged exec is confined' 'berth-default (enforce)' docker exec --privileged web cat /proc/self/attr/current
-mkdir -p /root/context
-printf 'FROM bb\nRUN cat /proc/self/attr/current >/label\n' >/root/context/Dockerfile
-DOCKER_BUILDKIT=0 docker build --tag built /root/context >/dev/null 2>&1
-check 'a RUN step is confined' 'berth-default (enforce)' docker run --rm built cat /label
-open='--security-opt systempaths=unconfined --cap-add SYS_ADMIN --cap-add SYS_RESOURCE'
-write='echo 0 >/proc/sys/kernel/sysctl_writes_strict && echo written'
-# shellcheck disable=SC2086 # options
-{
-  check 'settings of the kernel are the host'"'"'s' '*ermission denied*' docker run --rm $open bb sh -c "$write"
-  check 'without the profile they are not' written docker run --rm $open --security-opt apparmor=unconfined bb sh -c "$write"
-  check 'mounting is forbidden' '*ermission denied*' docker run --rm $open bb mount -t tmpfs none /mnt
-  check 'without the profile it is not' mounted docker run --rm $open --security-opt apparmor=unconfined bb \
-    sh -c 'mount -t tmpfs none /mnt && echo mounted'
-}
-check 'a container changes its own processes' 500 docker run --rm bb \
-  sh -c 'echo 500 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj'
-check 'a process cannot leave its profile' '*ermission denied*' docker run --rm bb \
-  sh -c 'echo changeprofile unconfined >/proc/self/attr/current'
-docker run --detach --name stops --stop-timeout 1 bb sleep 100000 >/dev/null
-docker stop stops >/dev/null
-check 'a confined container is stopped' 137 docker inspect --format '{{.State.ExitCode}}' stops
-
-echo '== limits'
-check 'memory' 67108864 docker run --rm --memory 64m bb cat /sys/fs/cgroup/memory.max
-check 'processors' '50000 100000' docker run --rm --cpus 0.5 bb cat /sys/fs/cgroup/cpu.max
-check 'processes' 20 docker run --rm --pids-limit 20 bb cat /sys/fs/cgroup/pids.max
-check 'stats' 'web *iB / *' docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' web
-docker run --name oom --memory 16m --memory-swap 16m bb tail -n 1 /dev/zero >/dev/null 2>&1
-check 'a container out of memory is killed' 'true 137' docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' oom
-
-echo '== the end of the agent'
-pid=$(docker inspect --format '{{.State.Pid}}' web)
-agent=$(main_pid)
-systemctl kill --signal KILL --kill-whom main berth-agent
-until_other_than "$agent"
-check 'a container outlives kill -9' "$pid" docker inspect --format '{{.State.Pid}}' web
-check 'exec works after it' again docker exec web echo again
-agent=$(main_pid)
-systemctl restart berth-agent
-until_other_than "$agent"
-check 'a container outlives a restart' "$pid" docker inspect --format '{{.State.Pid}}' web
-ends() { curl --silent --unix-socket /run/berth-agent.sock http://agent/metrics | sed -n 's/^berth_agent_watchdog_ends_total //p'; }
-before=$(ends)
-agent=$(main_pid)
-curl --silent --unix-socket /run/berth-agent.sock http://agent/v1.44/containers/block-the-event-loop/json
-until_other_than "$agent"
-check 'the watchdog ends an agent that is blocked, and systemd starts it again' $((before + 1)) ends
-check 'a container outlives that' "$pid" docker inspect --format '{{.State.Pid}}' web
-check 'its stack is in the journal' '*blockTheEventLoop*' \
-  sh -c 'journalctl --unit berth-agent --output cat --no-pager | grep "has not turned"'
-docker rm --force web >/dev/null
-check 'AppArmor refused nothing that was not asked for' 0 \
-  sh -c 'journalctl --dmesg --no-pager | grep DENIED | grep -v -E "profile=\"(berth-default|vm-test)\"|name=\"nosuch\"" | grep -c .'
-journalctl --dmesg --no-pager | grep DENIED | head -n 20
-[ $failed = 0 ] && echo 'all checks hold'
+echo "==== boot $boot"
+case $boot in
+1)
+  . "$here/one-host.sh"
+  . "$here/fleet.sh"
+  sync
+  systemctl reboot --no-block
+  ;;
+2)
+  . "$here/offline.sh"
+  # As by a power cut: nothing is stopped, and nothing more is written.
+  sync
+  echo b >/proc/sysrq-trigger
+  ;;
+3)
+  . "$here/offline.sh"
+  . "$here/online-again.sh"
+  grep -q '^FAILED' /root/vm/out.txt || echo 'all checks hold'
+  sync
+  systemctl poweroff --no-block
+  ;;
+esac
