@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { readProcessStat } from '../../../lib/linux/process/proc.ts';
+import { runFirst } from '../../../lib/linux/process/realtime.ts';
 import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import { type PipedProcess, spawnPiped } from '../../../lib/linux/process/spawn-piped.ts';
 import { ConsoleSocket } from '../../../lib/linux/terminal/console-socket.ts';
@@ -74,6 +75,9 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   } finally {
     if (own !== undefined) closeSync(own.slave);
   }
+  // crun sets the size of a terminal while the process already starts. A process that looks at its start sees it because
+  // crun goes first.
+  if (console !== undefined) runFirst(child.pid);
   const exit = child.exit.finally(() => {
     hasEnded = true;
     rmSync(pidFile, { force: true });
@@ -84,11 +88,7 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const start = async (): ReturnType<typeof untilStarted> => {
     try {
       const fd = await console?.receive(child.report);
-      if (fd !== undefined) {
-        terminal = openTerminal(libc, fd);
-        // crun leaves that to who has the terminal.
-        if (spec.consoleSize !== undefined) terminal.resize(spec.consoleSize.height, spec.consoleSize.width);
-      }
+      if (fd !== undefined) terminal = openTerminal(libc, fd);
     } catch (error) {
       process.kill(child.pid, 'SIGKILL');
       throw error;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { loadLibc } from '../../../../lib/linux/libc.ts';
 import { isProcessAlive, readProcessStat } from '../../../../lib/linux/process/proc.ts';
+import { runFirst } from '../../../../lib/linux/process/realtime.ts';
 import { signalProcess } from '../../../../lib/linux/process/signal-process.ts';
 import { spawnLight } from '../../../../lib/linux/process/spawn-light.ts';
 
@@ -60,4 +61,20 @@ describe('spawnLight', () => {
   it('throws when there is no such program', () => {
     assert.throws(() => spawnLight('/no/such', [], { env: {} }), { code: 'ENOENT', message: /\/no\/such/ });
   });
+});
+
+describe('runFirst', () => {
+  const isAllowed = spawnSync('chrt', ['--reset-on-fork', '--fifo', '1', 'true']).status === 0;
+
+  it('gives a process a realtime policy, and none to those that it starts', {
+    skip: !isAllowed && 'realtime policies are forbidden here',
+  }, async () => {
+    const policies = 'cut -d " " -f 41 /proc/$$/stat; sh -c \'cut -d " " -f 41 /proc/$$/stat\'';
+    const child = spawn('sh', ['-c', `read line; ${policies}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+    runFirst(child.pid ?? 0);
+    child.stdin.end('go on\n');
+    assert.equal(await text(child.stdout), '1\n0\n');
+  });
+
+  it('lets a process be that is not there', () => runFirst(2 ** 30));
 });

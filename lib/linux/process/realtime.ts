@@ -1,0 +1,18 @@
+import koffi from 'koffi';
+
+const SCHED_FIFO = 1;
+const SCHED_RESET_ON_FORK = 0x40000000;
+const LOWEST_PRIORITY = 1;
+
+let setScheduler: ((pid: number, policy: number, parameters: Int32Array) => number) | undefined;
+
+/**
+ * Lets a process run whenever it is ready, before all processes without a realtime policy (sched(7)). Processes that it
+ * starts from then on have the usual policy. Has no effect where this process may not do that.
+ */
+export function runFirst(pid: number): void {
+  setScheduler ??= koffi
+    .load(null)
+    .func('int sched_setscheduler(int pid, int policy, const int32_t *parameters)');
+  setScheduler(pid, SCHED_FIFO | SCHED_RESET_ON_FORK, Int32Array.of(LOWEST_PRIORITY));
+}
