@@ -1,7 +1,7 @@
 import { heredocStart, withNames } from '../heredoc.ts';
 import type { CopyInstruction, CopySource } from '../instruction.ts';
 import { execForm, plainWords } from '../words.ts';
-import { FlagReader, refuse, type Written } from './written.ts';
+import { checkFileName, FlagReader, refuse, type Written } from './written.ts';
 
 const COPY_FLAGS = ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'];
 /** Of a file, or of a git repository. */
@@ -23,6 +23,7 @@ export function parseCopy(written: Written): CopyInstruction {
   for (const word of words.slice(0, -1)) {
     if (heredocStart(word, written.escapeToken) === undefined) sources.push(word);
   }
+  for (const document of written.heredocs) checkFileName(written, document);
   const checksum = flags.text('checksum');
   if (checksum !== undefined && !CHECKSUM.test(checksum) && !checksum.includes('$')) {
     throw refuse(

@@ -2,7 +2,7 @@ import { heredocStart } from '../heredoc.ts';
 import type { Command, Instruction } from '../instruction.ts';
 import { execForm } from '../words.ts';
 import { parseMount } from './mount.ts';
-import { FlagReader, refuse, type Written } from './written.ts';
+import { checkFileName, FlagReader, refuse, type Written } from './written.ts';
 
 type RunFields = Omit<Extract<Instruction, { readonly kind: 'run' }>, 'at' | 'text'>;
 
@@ -39,6 +39,7 @@ function parseRunCommand(written: Written): Pick<RunFields, 'command' | 'script'
   const [document] = heredocs;
   if (document !== undefined && heredocs.length === 1 && heredocStart(rest, escapeToken) !== undefined) {
     const isProgram = document.content.startsWith('#!');
+    if (isProgram) checkFileName(written, document);
     return { command: { form: 'shell', text: document.content }, script: isProgram ? document : undefined };
   }
   const bodies = heredocs.map(({ name, content }) => `${content}${name}`);

@@ -19,6 +19,15 @@ export function refuse(written: Written, message: string): EngineError {
   return dockerfileError(written.at, `${written.keyword}: ${message}`);
 }
 
+/** Throws for a document whose name cannot be that of the file that the instruction makes of it. */
+export function checkFileName(written: Written, { name }: Heredoc): void {
+  if (name !== '.' && name !== '..' && !/[/\0]/.test(name)) return;
+  throw refuse(
+    written,
+    `the heredoc <<${name} cannot be a file: its name is the name of the file, without "/", and not "." or ".."`,
+  );
+}
+
 /** The flags by name. Throws for one that the instruction has not, that is given twice, or that lacks its value. */
 export class FlagReader {
   readonly #written: Written;
