@@ -63,20 +63,24 @@ export function createRefuseReceiver(allowPrivate: boolean): RefuseReceiver {
   return async (url) => {
     if (allowPrivate) return;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-    if (isIP(host) === 0) await refusePrivateName(host);
-    else if (!isPublicAddress(host)) throw new PrivateAddressError(host);
+    const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
+    // Of several a direct connection goes to the public ones alone.
+    if (addresses.length > 0 && !addresses.some(isPublicAddress)) throw new PrivateAddressError(host);
   };
 }
 
 /**
- * Refuses a name that has addresses here none of which is public, for whoever connects by a proxy, which looks it up itself. One
- * that has none here is the proxy's to judge. Throws PrivateAddressError.
+ * Refuses a name that has an address here which is not public, for connections by a proxy: the proxy looks the name up itself
+ * and may choose any address. A name without an address here is up to the proxy. Throws PrivateAddressError.
  */
 export async function refusePrivateName(hostname: string): Promise<void> {
+  const addresses = await addressesOf(hostname);
+  if (!addresses.every(isPublicAddress)) throw new PrivateAddressError(hostname);
+}
+
+async function addressesOf(hostname: string): Promise<readonly string[]> {
   const found = await lookupAll(hostname, { all: true }).catch(() => []);
-  if (found.length > 0 && !found.some(({ address }) => isPublicAddress(address))) {
-    throw new PrivateAddressError(hostname);
-  }
+  return found.map(({ address }) => address);
 }
 
 /** Looks up a name for a connection, which then goes to what was checked here: to public addresses only. */
