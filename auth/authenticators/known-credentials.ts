@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { networkOf } from '../../lib/http/network-of.ts';
 import type { Identity } from '../access/identity.ts';
 import { holdsAt } from '../access/identity.ts';
-import { networkOf } from '../limits/network-of.ts';
 import { WhileUnchanged } from '../while-unchanged.ts';
 
 /**

@@ -1,6 +1,6 @@
+import { networkOf } from '../../lib/http/network-of.ts';
 import { type Identity, nameOf } from '../access/identity.ts';
 import { TooManyTokensError } from '../errors.ts';
-import { networkOf } from './network-of.ts';
 import { TokenBuckets } from './token-buckets.ts';
 
 const MINUTE = 60_000;

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { networkOf, siteOf } from '../../lib/http/network-of.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { TooManyAttemptsError } from '../errors.ts';
-import { networkOf, siteOf } from '../limits/network-of.ts';
 import { Failures, FamiliarAddresses, VerifiedPasswords } from './attempt-memory.ts';
 import { makePassword } from './password.ts';
 import type { HashTurn, PasswordHasher } from './password-hasher.ts';

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
+import { networkOf, siteOf } from '../../lib/http/network-of.ts';
 import { makePersonalToken } from '../administration/make-credential.ts';
 import type { CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, TooManyAttemptsError } from '../errors.ts';
-import { networkOf, siteOf } from '../limits/network-of.ts';
 import { TokenBuckets } from '../limits/token-buckets.ts';
 import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
 

@@ -1,11 +1,11 @@
 import { hashSecret, makeId } from '../../auth/credentials/secret.ts';
 import { TooManyAttemptsError } from '../../auth/errors.ts';
-import { networkOf } from '../../auth/limits/network-of.ts';
 import { TokenBuckets } from '../../auth/limits/token-buckets.ts';
 import type { Host } from '../../fleet/host.ts';
 import { HostError, type HostStore } from '../../fleet/host-store.ts';
 import { parseJoinToken } from '../../fleet/join-token.ts';
 import { HostInputError, type JoinRequest } from '../../fleet/read-host.ts';
+import { networkOf } from '../../lib/http/network-of.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 
 /** Failures of an address that cost no waiting, and milliseconds until it may fail once more. */

@@ -1,4 +1,5 @@
-import { isIPv6, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { networkOf } from '../../lib/http/network-of.ts';
 
 /** Descriptors that the process needs beside those of its connections. */
 const OWN_DESCRIPTORS = 256;
@@ -138,19 +139,4 @@ export class ConnectionGate {
 /** The same for a connection of TCP and for that of TLS above it. */
 function keyOf({ remoteAddress, remotePort, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localPort}`;
-}
-
-/** An IPv4 address, or the /64 of an IPv6 address, of which one host has them all. */
-function networkOf(remote = ''): string {
-  const mapped = remote.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(mapped)) return mapped;
-  const [head = '', tail = ''] = mapped.split('%')[0]?.split('::') ?? [];
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail === '' ? [] : tail.split(':');
-  const missing = Array(Math.max(0, 8 - groups.length - rest.length)).fill('0');
-  const all = mapped.includes('::') ? [...groups, ...missing, ...rest] : groups;
-  return all
-    .slice(0, 4)
-    .map((group) => group.toLowerCase())
-    .join(':');
 }

@@ -1,11 +1,11 @@
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import { EntryUnknownError, LoginRefusedError } from '../../auth/errors.ts';
-import { networkOf } from '../../auth/limits/network-of.ts';
 import { accountFor } from '../../auth/providers/account-for.ts';
 import type { Provider } from '../../auth/providers/provider.ts';
 import type { LoginChecks, ProviderClient } from '../../auth/providers/provider-client.ts';
 import { SESSION_LIFE, type Sessions } from '../../auth/sessions/sessions.ts';
+import { networkOf } from '../../lib/http/network-of.ts';
 import { FairQueue } from '../../lib/sync/fair-queue.ts';
 import { isJsonObject } from '../../oci/json-object.ts';
 import { answerEmpty } from '../http/answer.ts';

@@ -5,9 +5,9 @@ import { unknownAccount } from '../../auth/accounts/knex-account-store.ts';
 import { addAccount, changePassword, type Hashing } from '../../auth/administration/accounts.ts';
 import { type LinkedIdentity, linkIdentity, unlinkIdentity } from '../../auth/administration/identities.ts';
 import type { AuthStore } from '../../auth/auth-store.ts';
-import { networkOf } from '../../auth/limits/network-of.ts';
 import type { PasswordGuard } from '../../auth/passwords/password-guard.ts';
 import type { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
+import { networkOf } from '../../lib/http/network-of.ts';
 import {
   ADMINS,
   ADMINS_IN_PERSON,

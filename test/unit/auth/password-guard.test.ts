@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { networkOf } from '../../../auth/limits/network-of.ts';
 import { PasswordGuard } from '../../../auth/passwords/password-guard.ts';
 
 const HOME = '10.0.0.1';
@@ -147,13 +146,4 @@ test('hashes are in turn: familiar addresses, then attempts without a failure, t
   await attempt('10.0.0.2', 'ada', 'one');
   await attempt('10.0.0.2', 'ada', 'two');
   assert.deepEqual(lanes, [1, 0, 1, 2]);
-});
-
-test('of IPv6 a network counts, of IPv4 an address', () => {
-  assert.equal(networkOf('192.0.2.1'), '192.0.2.1');
-  assert.equal(networkOf('::ffff:192.0.2.1'), '192.0.2.1');
-  assert.equal(networkOf('2001:db8:0:1::5'), networkOf('2001:0db8::1:aaaa:bbbb:cccc:dddd'));
-  assert.notEqual(networkOf('2001:db8:0:1::5'), networkOf('2001:db8:0:2::5'));
-  assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0');
-  assert.equal(networkOf(undefined), 'unknown');
 });
