@@ -8,6 +8,8 @@ export interface CleanupScope {
 type CleanupStep = () => Promise<void> | void;
 
 const stacks = new WeakMap<CleanupScope, CleanupStep[]>();
+/** What unwinds a stack: a signal and the end of the work may both ask for it. */
+const unwinding = new WeakMap<CleanupStep[], Promise<void>>();
 /** The stacks of scopes that have not ended. */
 const live = new Set<CleanupStep[]>();
 
@@ -57,7 +59,13 @@ async function endAll(name: NodeJS.Signals): Promise<void> {
   process.exit(name === 'SIGINT' ? 130 : 143);
 }
 
-async function unwind(steps: CleanupStep[]): Promise<void> {
+function unwind(steps: CleanupStep[]): Promise<void> {
+  const running = unwinding.get(steps) ?? runAll(steps).finally(() => unwinding.delete(steps));
+  unwinding.set(steps, running);
+  return running;
+}
+
+async function runAll(steps: CleanupStep[]): Promise<void> {
   const errors: unknown[] = [];
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
     try {

@@ -22,6 +22,12 @@ export interface HostMachine {
   run(commands: string): Promise<CommandResult>;
   /** Starts a command there that goes on until the end of the scope. */
   start(command: string): ManagedProcess;
+  /** The same without the removal of instances at the end: for one agent after another. */
+  startBare(command: string): ManagedProcess;
+  /** Of its agent's API. */
+  readonly socket: string;
+  /** The network interface of the test's namespace that leads to it. */
+  readonly cable: string;
 }
 
 /** Makes a machine; `number` from 1 to 253 gives its address. The test is in a namespace of its own. Needs root. */
@@ -43,7 +49,10 @@ export async function startHostMachine(
     'echo ready',
     'exec sleep infinity',
   ].join(' && ');
-  const holder = startProcess(scope, 'unshare', ['--net', '--mount', '--uts', '--', 'sh', '-c', script]);
+  // A session of its own: Ctrl-C is for the program that holds the scope.
+  const holder = startProcess(scope, 'setsid', [
+    ...['unshare', '--net', '--mount', '--uts', '--', 'sh', '-c', script],
+  ]);
   await holder.waitForLine(/^ready$/m);
   const enter = [`--target=${holder.pid}`, '--net', '--mount', '--uts', '--'];
   const cable = `machine${number}`;
@@ -68,12 +77,17 @@ export async function startHostMachine(
       [ ! -e "$pid" ] || kill "$(cat "$pid")"
     done`);
   });
+  const startBare = (command: string) =>
+    startProcess(scope, 'setsid', ['nsenter', ...enter, 'sh', '-euc', `exec ${command}`], { env });
   return {
     name,
     address,
+    socket,
+    cable,
     run: there,
+    startBare,
     start: (command) => {
-      const started = startProcess(scope, 'nsenter', [...enter, 'sh', '-euc', `exec ${command}`], { env });
+      const started = startBare(command);
       // Instances outlive an agent, but not a test.
       defer(scope, async () => {
         await there('berth-agent leave || true');
@@ -84,7 +98,8 @@ export async function startHostMachine(
   };
 }
 
-async function plugIn(): Promise<void> {
+/** Makes the bridge that machines are plugged in to, unless it is there. */
+export async function plugIn(): Promise<void> {
   const { exitCode } = await runCommand('ip', ['link', 'show', BRIDGE], { expectExit: 'any' });
   if (exitCode === 0) return;
   await runCommand('ip', ['link', 'add', BRIDGE, 'type', 'bridge']);

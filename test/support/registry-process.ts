@@ -11,6 +11,8 @@ export interface RegistryOptions {
   readonly adminPassword?: string;
   /** The data folder; a fresh one unless given. */
   readonly dataDir?: string;
+  /** The address that it listens on; 127.0.0.1 unless given. */
+  readonly address?: string;
   /** More of `berth serve`'s flags. */
   readonly args?: readonly string[];
   /** Of its environment. */
@@ -19,9 +21,9 @@ export interface RegistryOptions {
 
 /** A registry that runs as a process of its own. */
 export interface RegistryProcess {
-  /** `127.0.0.1:PORT`, as image references have it. The port stays the same over restarts. */
+  /** `ADDRESS:PORT`, as image references have it. The port stays the same over restarts. */
   readonly host: string;
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://ADDRESS:PORT`. */
   readonly url: string;
   readonly dataDir: string;
   /** The running process; another one after each restart. */
@@ -36,14 +38,14 @@ export interface RegistryProcess {
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
-/** Starts Berth's registry on a free port of 127.0.0.1 and waits until it says that it is ready. */
+/** Starts Berth's registry on a free port and waits until it says that it is ready. */
 export async function startRegistry(
   scope: CleanupScope,
   options: RegistryOptions = {},
 ): Promise<RegistryProcess> {
   const dataDir = options.dataDir ?? join(await makeTempDir(scope, 'registry'), 'data');
   await mkdir(dataDir, { recursive: true });
-  const { adminPassword } = options;
+  const { address = '127.0.0.1', adminPassword } = options;
   const auth = adminPassword === undefined ? ['--auth', 'none'] : [];
   const env = {
     ...REGISTRY_CACHE,
@@ -53,11 +55,11 @@ export async function startRegistry(
   const start = async (listen: string) => {
     const args = ['serve', '--listen', listen, '--data', dataDir, ...auth, ...(options.args ?? [])];
     const started = startProcess(scope, process.execPath, [MAIN, ...args], { env });
-    const [, host] = await started.waitForLine(/berth is ready: http:\/\/(127\.0\.0\.1:\d+)/);
+    const [, host] = await started.waitForLine(/berth is ready: http:\/\/([\d.]+:\d+)/);
     return { started, host: host ?? '' };
   };
 
-  let { started: running, host } = await start(`127.0.0.1:${await freePort()}`);
+  let { started: running, host } = await start(`${address}:${await freePort()}`);
   const stop = async () => {
     const exit = await running.end('SIGTERM');
     if (exit.code !== 0) {
