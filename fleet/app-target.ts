@@ -4,7 +4,7 @@ import { type AppSpec, isJob, type PinnedImage, type ServiceSpec } from './servi
 import type { AppTarget, ReleaseTarget, SealedSecret, ServiceTarget } from './target.ts';
 
 /** The parts of an app's target other than its release. */
-export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'timeout' | 'prefetch' | 'keep'> {
+export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'proven' | 'timeout' | 'prefetch' | 'keep'> {
   /** The secrets of the release, sealed for this host. */
   readonly secrets: readonly SealedSecret[];
   /** Whether the jobs of the release run on this host: on one host, once. */

@@ -2,7 +2,8 @@ import type { Digest } from '../oci/digest.ts';
 
 /**
  * Where a host is with the release that its target names. `fetching`: it pulls images. `starting`: new instances start
- * or are not healthy yet. `draining`: they are healthy, and those before them stop. `healthy`: exactly that release runs.
+ * or are not healthy yet. `draining`: they are healthy and requests are led to them, and those before them stop. `healthy`:
+ * exactly that release runs; of a target that is `proven`, those before may still stop.
  * `failed`: it gave up on that attempt; the instances before are untouched. `stopped`: the app was taken off this host.
  */
 export const APP_PHASES = ['fetching', 'starting', 'draining', 'healthy', 'failed', 'stopped'] as const;

@@ -46,6 +46,8 @@ export interface Rollout {
   readonly policy: RolloutPolicy;
   /** Whether all hosts go at once: for a rollback, which is in a hurry. */
   readonly atOnce: boolean;
+  /** The release has the content of one that was healthy: hosts do not watch it, and so the rollout does not. */
+  readonly proven?: boolean;
   /** Ms that a host has. */
   readonly timeout: number;
   /** Ms that a host may need beside that for what it drains and stops; absent: none. */
@@ -79,7 +81,15 @@ export interface RolloutHost {
 export interface RolloutStart
   extends Pick<
     Rollout,
-    'app' | 'release' | 'current' | 'kind' | 'placements' | 'currentPlacements' | 'timeout' | 'atOnce'
+    | 'app'
+    | 'release'
+    | 'current'
+    | 'kind'
+    | 'placements'
+    | 'currentPlacements'
+    | 'timeout'
+    | 'atOnce'
+    | 'proven'
   > {
   readonly spec: AppSpec;
   readonly hosts: readonly RolloutHost[];
@@ -125,13 +135,20 @@ export function startRollout(start: RolloutStart): Rollout {
  * images of the release to come. `nothing`: the app is taken off.
  */
 export type Intent =
-  | { readonly kind: 'run'; readonly release: number; readonly attempt: number; readonly jobs: boolean }
+  | {
+      readonly kind: 'run';
+      readonly release: number;
+      readonly attempt: number;
+      readonly jobs: boolean;
+      readonly proven?: boolean;
+    }
   | { readonly kind: 'keep'; readonly prefetch: boolean }
   | { readonly kind: 'nothing' };
 
 /** Returns what a host shall run at this point of a rollout. */
 export function intentOf(rollout: Rollout, host: string): Intent {
-  const { attempt, current, currentPlacements, jobHost, phase, placements, release, wave, waves } = rollout;
+  const { attempt, current, currentPlacements, jobHost, phase, placements, proven, release, wave, waves } =
+    rollout;
   const index = waves.findIndex((hosts) => hosts.includes(host));
   if (phase === 'superseded' || index < 0) return { kind: 'keep', prefetch: false };
   const goesBack = phase === 'rolling back' || phase === 'rolled back' || phase === 'rollback failed';
@@ -141,7 +158,7 @@ export function intentOf(rollout: Rollout, host: string): Intent {
   }
   if (phase !== 'done' && index > wave) return { kind: 'keep', prefetch: phase === 'rolling' };
   if (!placements.some((one) => one.host === host)) return { kind: 'nothing' };
-  return { kind: 'run', release, attempt, jobs: jobHost === host };
+  return { kind: 'run', release, attempt, jobs: jobHost === host, ...(proven === true && { proven }) };
 }
 
 export function hasEnded({ phase }: Pick<Rollout, 'phase'>): boolean {
@@ -190,10 +207,13 @@ function advanceWave(rollout: Rollout, view: View): Rollout {
       return fail(next, failure.reason, now);
     }
   }
-  const awaited = isLast ? seen : seen.slice(-(waves[wave] ?? []).length);
   const { waitingSince, ...rest } = next;
-  if (awaited.some(({ status }) => status === 'pending')) return waitingSince === undefined ? next : rest;
-  const wait = isLast ? watchTime(policy) : policy.delay;
+  // The next wave does not wait until old instances have stopped; the end does.
+  const isPending = isLast
+    ? seen.some(isUnsettled)
+    : seen.slice(-(waves[wave] ?? []).length).some(({ status }) => status === 'pending');
+  if (isPending) return waitingSince === undefined ? next : rest;
+  const wait = isLast ? watchTime(rollout) : policy.delay;
   if (wait > 0 && waitingSince === undefined) return { ...next, waitingSince: now };
   if (waitingSince !== undefined && now - waitingSince < wait) return next;
   if (!isLast) return { ...rest, waves: remainingWaves(next, view), wave: wave + 1, since: now };
@@ -204,8 +224,12 @@ function advanceWave(rollout: Rollout, view: View): Rollout {
 }
 
 /** A host says that it is healthy before it has watched its instances for `monitor`. */
-function watchTime({ monitor }: RolloutPolicy): number {
-  return monitor === 0 ? 0 : monitor + WATCH_MARGIN;
+function watchTime({ policy: { monitor }, proven }: Rollout): number {
+  return monitor === 0 || proven === true ? 0 : monitor + WATCH_MARGIN;
+}
+
+function isUnsettled({ status }: Observed): boolean {
+  return status === 'pending' || status === 'switched';
 }
 
 /** The rollout with failures and healthy hosts that are new; the same object if there are none. */
@@ -216,7 +240,8 @@ function record(rollout: Rollout, seen: readonly Observed[]): Rollout {
       : [{ host, reason: failure }],
   );
   const reached = seen.flatMap(({ host, status }) => {
-    const isNew = status === 'settled' && !rollout.reached.includes(host);
+    const isHealthy = status === 'settled' || status === 'switched';
+    const isNew = isHealthy && !rollout.reached.includes(host);
     return isNew && rollout.placements.some((one) => one.host === host) ? host : [];
   });
   if (failures.length + reached.length === 0) return rollout;
@@ -261,7 +286,7 @@ function advanceBack(rollout: Rollout, view: View): Rollout {
     const then = `${reason}; then release ${current} failed too: ${failed.failure}`;
     return { ...rollout, phase: 'rollback failed', reason: then };
   }
-  if (seen.some(({ status }) => status === 'pending')) return rollout;
+  if (seen.some(isUnsettled)) return rollout;
   const had = new Set(rollout.currentPlacements.map(({ host }) => host));
   if (seen.some(({ host, status }) => status === 'settled' && (had.has(host) || had.size === 0))) {
     return { ...rollout, phase: 'rolled back' };
@@ -272,8 +297,11 @@ function advanceBack(rollout: Rollout, view: View): Rollout {
 
 interface Observed {
   readonly host: string;
-  /** `absent`: it is offline for long, or was removed; it takes what it was told when it comes back. */
-  readonly status: 'settled' | 'failed' | 'pending' | 'absent';
+  /**
+   * `switched`: the release is healthy there, and what ran before stops. `absent`: it is offline for long, or was removed; it
+   * takes what it was told when it comes back.
+   */
+  readonly status: 'settled' | 'switched' | 'failed' | 'pending' | 'absent';
   readonly failure?: string;
 }
 
@@ -308,7 +336,8 @@ function observe(rollout: Rollout, view: View, id: string): Observed {
     const isAbsent = isSilent && view.isAnyOnline && !(isRolling && isTold);
     return { host: id, status: isAbsent ? 'absent' : 'pending' };
   }
-  if (!isOverdue) return { host: id, status: 'pending' };
+  const isSwitched = online && hasAnswered && report.phase === 'draining';
+  if (!isOverdue) return { host: id, status: isSwitched ? 'switched' : 'pending' };
   const seconds = Math.round(timeout / 1000);
   const failure = online
     ? `${name}: release ${release} was not healthy within ${seconds} s`

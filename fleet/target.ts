@@ -21,6 +21,11 @@ export interface AppTarget {
    * that failed then tries again; healthy instances with the hash of the target stay as they are.
    */
   readonly attempt: number;
+  /**
+   * The release was healthy before, as for a rollback: it counts as healthy once requests are led to it. What it replaces
+   * stops behind, and nothing is watched.
+   */
+  readonly proven?: boolean;
   /** Milliseconds that the host has for an attempt. */
   readonly timeout: number;
   /** Images of the release to come: pulled, not started. */

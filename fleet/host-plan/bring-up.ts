@@ -19,7 +19,7 @@ export function currentContainers(app: HostApp, target: AppTarget): ReadonlySet<
 
 /**
  * The steps that can be done now so that every instance of the target is healthy and routed, and no other runs. None when
- * that is so.
+ * that is so. The phase is `draining` once all are healthy and routed.
  */
 export function bringUp(app: HostApp, target: AppTarget): HostPlan {
   const fetching = fetchSteps(app, target);
@@ -33,7 +33,7 @@ export function bringUp(app: HostApp, target: AppTarget): HostPlan {
     app,
     [...current].filter(({ hasRoute }) => hasRoute),
   );
-  if (routing.length > 0) return { phase: 'draining', steps: routing };
+  if (routing.length > 0) return { phase: 'starting', steps: routing };
   const old = app.containers.filter((one) => isUp(one) && !current.has(one));
   return { phase: 'draining', steps: retire(app, old, { remove: false }) };
 }

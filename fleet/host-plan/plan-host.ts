@@ -10,7 +10,8 @@ import { retire, routeSteps } from './retire.ts';
  * The order: fetch all images; run jobs; start new instances beside the old ones, after what they depend on; wait until they
  * are healthy; lead requests to them; drain and stop the old ones; watch; remove the old ones. An old instance stops first
  * only if it holds a port or an exclusive volume that the new one needs, or the service says `order: stop-first`, and then
- * only when nothing else is left to wait for. A failed attempt starts again what it has stopped, leads requests to it, and
+ * only when nothing else is left to wait for. A `proven` target is reached once requests are led to the new instances: the
+ * old ones drain and stop after that, and none is watched. A failed attempt starts again what it has stopped, leads requests to it, and
  * removes what it has made.
  */
 export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan {
@@ -24,9 +25,10 @@ export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan 
   const { steps, phase } = bringUp(app, target);
   if (outcome === 'done') {
     // An instance that was removed by hand, or did not come back after a reboot.
-    if (steps.length > 0) return { phase: 'starting', steps };
+    if (steps.length > 0 && phase !== 'draining') return { phase: 'starting', steps };
     return { phase: 'healthy', steps: tidyUp(app, target) };
   }
+  if (phase === 'draining' && target.proven) return { phase, steps: [{ kind: 'settle', outcome: 'done' }] };
   if (steps.length > 0 || phase !== 'draining') return { phase, steps };
   return { phase, steps: [{ kind: 'settle', outcome: made.length > 0 ? 'watching' : 'done' }] };
 }

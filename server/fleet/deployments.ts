@@ -85,6 +85,8 @@ interface Change extends ChangeTerms {
   /** Whether the jobs of the release run. */
   readonly jobs: boolean;
   readonly atOnce: boolean;
+  /** Whether a release of the same content was healthy. */
+  readonly proven?: boolean;
 }
 
 /** Where the instances of a change go. */
@@ -159,6 +161,7 @@ export class Deployments {
       cause: { kind: 'rollback', by: terms.by, to: target.number },
       ...(found.follow === 'following' && { follow: 'held' as const }),
       atOnce: true,
+      proven: target.state === 'done',
     });
   }
 
@@ -302,7 +305,7 @@ export class Deployments {
 
   async #release(change: Change, placed?: Placed): Promise<Release> {
     const { apps, signals } = this.#options;
-    const { app, atOnce, cause, found, images, jobs, spec, timeout = USUAL_TIMEOUT } = change;
+    const { app, atOnce, cause, found, images, jobs, proven, spec, timeout = USUAL_TIMEOUT } = change;
     const secrets = await presentSecrets(apps, change);
     const { placements, before, hosts } = placed ?? (await this.#place(change));
     const now = this.#now();
@@ -326,6 +329,7 @@ export class Deployments {
         lastAttempt: (last as Rollout | undefined)?.attempt ?? now,
         jobs,
         atOnce,
+        ...(proven === true && { proven }),
         now,
       });
     const made = await apps.createRelease(release, terms, found?.latest ?? 0, begin);

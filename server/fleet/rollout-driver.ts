@@ -284,7 +284,7 @@ export class RolloutDriver {
       if (sameImages(stored.prefetch, prefetch)) return undefined;
       return { host: host.id, set: [{ ...stored, prefetch }], remove: [] };
     }
-    const { attempt, jobs, release: number } = intent;
+    const { attempt, jobs, proven, release: number } = intent;
     if (stored?.release.number === number && stored.attempt === attempt && stored.prefetch.length === 0) {
       return undefined;
     }
@@ -294,6 +294,7 @@ export class RolloutDriver {
     const target: AppTarget | undefined = appTarget(release, placements, host.id, {
       attempt,
       jobs,
+      ...(proven === true && { proven }),
       timeout: rollout.timeout,
       prefetch: [],
       keep: await this.#keptImages(app, number, rollout, host.id),

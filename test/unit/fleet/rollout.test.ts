@@ -100,6 +100,30 @@ describe('a rollout', () => {
     assert.equal(advance(rollout, healthy(rollout, ten), 2000 + MONITOR + 1000).phase, 'done');
   });
 
+  it('goes on while old instances of a wave stop, and ends when all have', () => {
+    const draining = (rollout: Rollout) =>
+      healthy(rollout, ten).map((one) =>
+        one.report === undefined ? one : host(one.id, { report: { ...one.report, phase: 'draining' } }),
+      );
+    let rollout = start(ten);
+    for (const wave of [1, 2]) {
+      rollout = advance(rollout, draining(rollout), 1000);
+      assert.equal(rollout.wave, wave);
+    }
+    assert.equal(advance(rollout, draining(rollout), 50_000).phase, 'rolling');
+    rollout = advance(rollout, healthy(rollout, ten), 50_000);
+    assert.equal(advance(rollout, healthy(rollout, ten), 60_000).phase, 'done');
+  });
+
+  it('ends at once for a release that was healthy before', () => {
+    const rollout = start(ten, { atOnce: true, proven: true });
+    assert.deepEqual(rollout.waves, [ten]);
+    assert.deepEqual(intentOf(rollout, 'h0'), {
+      ...{ kind: 'run', release: 2, attempt: 2, jobs: false, proven: true },
+    });
+    assert.equal(advance(rollout, healthy(rollout, ten), 1000).phase, 'done');
+  });
+
   it('returns all hosts when one of an earlier wave fails while it watches', () => {
     let rollout = start(ten);
     rollout = advance(rollout, healthy(rollout, ten), 1000);

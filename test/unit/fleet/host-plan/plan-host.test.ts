@@ -63,6 +63,19 @@ test('an update starts the new instance first, and the old one is kept until it 
   ]);
 });
 
+test('a release that was healthy before is reached once requests are led to it, and the old one stops after that', () => {
+  const host = settled([service('web', 1, { route: ROUTE })]);
+  host.setTarget(appTarget(2, [service('web', 2, { route: ROUTE })], { proven: true }));
+  run(host, (step) => step.kind === 'route');
+  assert.equal(planHost(host.app, host.target).phase, 'starting');
+  assert.deepEqual(
+    run(host, (step) => step.kind === 'drain'),
+    [['route c2'], ['settle done']],
+  );
+  assert.equal(planHost(host.app, host.target).phase, 'healthy');
+  assert.deepEqual(run(host), [['drain c1'], ['stop c1'], ['remove c1'], ['rename c2 team-shop-web-1']]);
+});
+
 test('the old instance stops first only for a port, an exclusive volume or by order, and after the others', () => {
   const volumes = [{ name: 'data', exclusive: true, labels: {} }];
   const mounts = [
@@ -225,15 +238,15 @@ const arbitraryChoices = fc.array(
 test('whatever the order of steps and wherever it fails, an app ends at its target or where it was', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ services: arbitraryServices, choices: arbitraryChoices }), {
+      fc.array(fc.record({ services: arbitraryServices, choices: arbitraryChoices, proven: fc.boolean() }), {
         minLength: 1,
         maxLength: 4,
       }),
       (rounds) => {
         const host = new SimulatedHost();
         let before: string | undefined;
-        for (const [index, { services, choices }] of rounds.entries()) {
-          const target = appTarget(index + 1, services, { release });
+        for (const [index, { services, choices, proven }] of rounds.entries()) {
+          const target = appTarget(index + 1, services, { release, proven });
           host.setTarget(target);
           let failed = false;
           for (const { pick, fails } of choices) {
