@@ -86,8 +86,12 @@ export async function openWebSocket(scope: CleanupScope, url: string, host: stri
     close: () => socket.close(),
     echo: (text) =>
       new Promise((resolve, reject) => {
-        socket.once('message', (message) => resolve(String(message)));
-        socket.once('close', () => reject(new Error('the WebSocket was closed')));
+        const onClose = (code: number) => reject(new Error(`the WebSocket was closed: ${code}`));
+        socket.once('close', onClose);
+        socket.once('message', (message) => {
+          socket.off('close', onClose);
+          resolve(String(message));
+        });
         if (socket.readyState !== WebSocket.OPEN) reject(new Error('the WebSocket is closed'));
         else socket.send(text);
       }),
