@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -8,6 +8,7 @@ import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
+import { startSshGitServer } from '../support/ssh-git-server.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -188,6 +189,25 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 1_800_000 },
       await run('mounts', 'sh', '-c', 'ls /run/secrets 2>/dev/null; ls /ctx /other 2>/dev/null; true'),
       '',
     );
+  });
+
+  test('RUN signs with keys of the ssh agents of the client, and only where they are mounted', async () => {
+    const ssh = await startSshGitServer(scope, await makeTempDir(scope, 'ssh-git'));
+    const { stdout: key } = await runCommand('ssh-add', ['-L'], { env: { SSH_AUTH_SOCK: ssh.agent } });
+    const steps = [
+      'RUN --mount=type=ssh ssh-add -L | cmp - /key.pub && ssh-add -T /key.pub',
+      'RUN --mount=type=ssh,id=other,target=/agent,uid=1000,mode=0600 stat -c "%a %u" /agent > /seen; SSH_AUTH_SOCK=/agent ssh-add -l >> /seen; true',
+      'RUN test -z "$SSH_AUTH_SOCK" && test ! -e /run/buildkit',
+    ];
+    const dockerfile = [`FROM ${image}`, 'COPY root /', 'COPY key.pub /', ...steps, ''].join('\n');
+    const context = await makeBuildContext(scope, dockerfile, { 'key.pub': key });
+    const { stdout: libraries } = await runCommand('ldd', ['/usr/bin/ssh-add']);
+    for (const file of ['/usr/bin/ssh-add', ...(libraries.match(/\/\S+/g) ?? [])]) {
+      await cp(file, join(context, 'root', file), { dereference: true });
+    }
+    const agents = ['--ssh', `default=${ssh.agent}`, '--ssh', `other=${ssh.emptyAgent}`];
+    await build([...agents, '-t', 'signed', context]);
+    assert.equal(await run('signed', 'cat', '/seen'), '600 1000\nThe agent has no identities.\n');
   });
 
   test('from the standard input: a tar, and a Dockerfile', async () => {
