@@ -29,7 +29,7 @@ test('a release goes to all hosts with its image pinned', async (t) => {
   );
 });
 
-test('a push makes a release where an app follows, and one that fails goes back and is not tried again', async (t) => {
+test('complaint 5: a push makes a release where an app follows, and one that fails goes back and is not tried again', async (t) => {
   const world = await openWorld(t, ['web1', 'web2', 'web3']);
   const one = await world.push('one');
   await world.deploy({ follow: true });
@@ -60,7 +60,7 @@ test('a push makes a release where an app follows, and one that fails goes back 
   assert.notEqual(one, two);
 });
 
-test('a rollback is a release with the old content, and holds what follows', async (t) => {
+test('complaint 7: a rollback is a release with the old content, and holds what follows', async (t) => {
   const world = await openWorld(t, ['web1', 'web2']);
   const one = await world.push('one');
   await world.deploy({ follow: true });
@@ -112,7 +112,7 @@ test('what cannot be deployed is refused with the places in the file, and nothin
   assert.equal((await world.registry.manage('GET', `/apps/${encodeURIComponent(APP)}`)).status, 404);
 });
 
-test('each role may do what it says', async (t) => {
+test('complaint 12: each role may do what it says', async (t) => {
   const world = await openWorld(t, ['web1']);
   await world.push('one');
   await world.deploy();
@@ -161,7 +161,7 @@ test('each role may do what it says', async (t) => {
   });
 });
 
-test('a secret goes sealed to the hosts, and a new version is a release', async (t) => {
+test('complaint 10: a secret goes sealed to the hosts, and a new version is a release', async (t) => {
   const world = await openWorld(t, ['web1']);
   await world.push('one');
   const compose = {

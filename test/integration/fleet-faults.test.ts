@@ -50,7 +50,7 @@ test('an agent that is killed again and again still ends each update in one rele
   }
 });
 
-test('jobs run once, before the instances that need them, and a job that fails says why', {
+test('complaint 11: jobs run once, before the instances that need them, and a job that fails says why', {
   skip,
 }, async (t) => {
   const host = await startFleetHost(t);

@@ -60,7 +60,7 @@ for (const { method, path, body, allowed, status } of ROUTES) {
   });
 }
 
-test('each change of a host is in the audit', async () => {
+test('complaint 12: each change of a host is in the audit', async () => {
   await registry.join('changing');
   const change = { name: 'changed', labels: { role: 'db' }, draining: true };
   const answer = await registry.manage('PATCH', '/hosts/changing', change);

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runBerth } from '../support/berth-command.ts';
+import { APP, obey, openWorld } from '../support/fleet-world.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+/*
+ * Complaints about other tools, by their numbers, where the registry alone decides. Others are in fleet-apps.test.ts,
+ * fleet-rights-matrix.test.ts, fleet-faults.test.ts and test/e2e/fleet-complaints.test.ts.
+ */
+
+test('complaint 6: a tag that moves changes no release: all hosts run one digest', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2']);
+  const one = await world.push('one');
+  await world.deploy();
+  assert.equal((await world.ended()).state, 'done');
+  await world.push('two');
+  await obey(world.registry, 'web3');
+  await waitUntil('the host that joined runs the app', async () => (await world.ps()).length === 3);
+  assert.deepEqual(new Set((await world.ps()).map(({ image }) => image)), new Set([one]));
+});
+
+test('complaint 14: garbage collection and deletes keep what runs and what a rollback needs', async (t) => {
+  const world = await openWorld(t, ['web1']);
+  const digests: string[] = [];
+  for (let release = 1; release <= 7; release += 1) {
+    digests.push(await world.push(`${release}`));
+    assert.equal((await world.deploy()).status, 201);
+    assert.equal((await world.ended()).state, 'done');
+  }
+  await world.push('newer');
+  const collected = await runBerth('gc', '--data', world.registry.data, '--grace', '0s', '--untagged');
+  assert.equal(collected.exitCode, 0, collected.stderr);
+  const statusOf = async (digest: string) =>
+    (await world.registry.admin.send('GET', `/v2/team/web/manifests/${digest}`)).status;
+  const statuses = await Promise.all(digests.map(statusOf));
+  assert.deepEqual(statuses.slice(1), Array(6).fill(200), 'the release that runs and its five predecessors');
+  const refused = await world.registry.admin.send('DELETE', `/v2/team/web/manifests/${digests[6]}`);
+  assert.equal(refused.status, 409);
+  const path = `/apps/${encodeURIComponent(APP)}/rollback`;
+  assert.equal((await world.registry.manage('POST', path, { to: 2 })).status, 201);
+  const back = await world.ended();
+  assert.equal(back.state, 'done');
+  assert.deepEqual(
+    (await world.ps()).map(({ image }) => image),
+    [digests[1]],
+  );
+});
