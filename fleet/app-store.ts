@@ -24,9 +24,12 @@ export interface ReleaseEnd {
   readonly at: Date;
   /** Revision of the rollout that ended; nothing changes when the app has another one by now. */
   readonly revision?: number;
-  /** Where the app is from now on. */
+  /** Where the app is from now on; hosts that were removed are left out. */
   readonly placements?: readonly Placement[];
 }
+
+/** As in ReleaseEnd. */
+export type MoveEnd = Required<Pick<ReleaseEnd, 'revision'>> & Pick<ReleaseEnd, 'placements'>;
 
 /** The state of a rollout as its driver keeps it, so that another replica can take over: JSON, versioned by the driver. */
 export interface StoredRollout {
@@ -36,6 +39,9 @@ export interface StoredRollout {
   /** Rises with each change; for `GET …/rollout?after=`. */
   readonly revision: number;
 }
+
+/** The number of the latest release of each app, by app. */
+export type LatestReleases = ReadonlyMap<string, number>;
 
 /** Makes the state of the rollout of a new release, given that of the rollout before; it must be pure. */
 export type BeginRollout = (release: number, before: unknown) => unknown;
@@ -65,24 +71,27 @@ export interface AppStore {
   /**
    * Makes the next release and, with the first, the app. A release that was rolling becomes `superseded`. Throws
    * AppError, and nothing changes: 'changed' when the latest release is not `latest` (0: the app must be new),
-   * 'image-gone' when an image of this registry is not there, 'too-many'. `begin` makes the state of its rollout, which
-   * takes the place of the one before.
+   * 'others-changed' when another app has a release that `others` does not name, 'image-gone' when an image of this registry
+   * is not there, 'too-many'. `begin` makes the state of its rollout, which takes the place of the one before.
    */
   createRelease(
     release: NewRelease,
     change: AppChange,
     latest: number,
     begin?: BeginRollout,
+    others?: LatestReleases,
   ): Promise<Release>;
   findRelease(app: string, number: number): Promise<Release | undefined>;
+  /** Those of these that are there, in no order. */
+  findReleases(wanted: readonly Pick<Release, 'app' | 'number'>[]): Promise<readonly Release[]>;
   /** States of the latest releases, by app. */
   latestStates(): Promise<ReadonlyMap<string, ReleaseState>>;
   /** Newest first, at most `limit`, of those before `before`. */
   releases(app: string, limit: number, before?: number): Promise<readonly Release[]>;
   setReleaseState(app: string, number: number, state: ReleaseState, reason?: string): Promise<void>;
   /**
-   * Ends a release that has not ended; answers false, and nothing changed, when it had. `done` makes it the app's
-   * current one.
+   * Ends a rollout, and its release if that has not ended; answers false, and nothing else changed, when it had. `done`
+   * makes it the app's current one.
    */
   endRelease(app: string, number: number, end: ReleaseEnd): Promise<boolean>;
   /** Throws AppError 'unknown'. */
@@ -96,12 +105,16 @@ export interface AppStore {
   followers(repository: string, tag: string): Promise<readonly App[]>;
 
   placements(app: string): Promise<readonly Placement[]>;
-  setPlacements(app: string, placements: readonly Placement[]): Promise<void>;
+  /** Of all apps that have any, by app. */
+  allPlacements(): Promise<ReadonlyMap<string, readonly Placement[]>>;
 
-  rollouts(): Promise<readonly StoredRollout[]>;
+  /** The last rollout of each app, or, if `going`, of those whose end is not recorded. */
+  rollouts(which?: { readonly going: boolean }): Promise<readonly StoredRollout[]>;
   findRollout(app: string): Promise<StoredRollout | undefined>;
-  /** Throws AppError 'changed' unless the revision follows the stored one. */
+  /** The rollout goes on until its end is recorded. Throws AppError 'changed' unless the revision follows the stored one. */
   saveRollout(rollout: StoredRollout): Promise<void>;
+  /** Records the end of a rollout that is of no new release; nothing changes when the app has another revision by now. */
+  endMove(app: string, end: MoveEnd): Promise<void>;
 
   /**
    * Answers the new version, which no release of the app has named before, also when the secret was removed meanwhile.
@@ -133,7 +146,7 @@ export interface ImageHolder {
 /** Releases before the current one whose images are kept. */
 export const KEPT_RELEASES = 5;
 
-export type AppErrorCode = 'changed' | 'image-gone' | 'too-many' | 'unknown';
+export type AppErrorCode = 'changed' | 'image-gone' | 'others-changed' | 'too-many' | 'unknown';
 
 /** A refusal of an AppStore. */
 export class AppError extends Error {

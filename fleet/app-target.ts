@@ -9,6 +9,8 @@ export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'proven' | 'tim
   readonly secrets: readonly SealedSecret[];
   /** Whether the jobs of the release run on this host: on one host, once. */
   readonly jobs: boolean;
+  /** Tells the app from one of its name that was removed, of which a host may still have instances and secrets. */
+  readonly appCreatedAt: Date;
 }
 
 /** Builds the target of an app for one host; undefined if the release runs nothing on that host. */
@@ -16,14 +18,15 @@ export function appTarget(
   release: Release,
   placements: readonly Placement[],
   host: string,
-  { secrets, jobs, ...terms }: TargetTerms,
+  { secrets, jobs, appCreatedAt, ...terms }: TargetTerms,
 ): AppTarget | undefined {
   const services = release.spec.services.flatMap((spec): readonly ServiceTarget[] => {
     const image = release.images[spec.name];
     const here = placements.find((one) => one.service === spec.name && one.host === host);
     const job = isJob(release.spec, spec.name);
     if (image === undefined || here === undefined || (job && !jobs)) return [];
-    return [{ spec, image, instances: here.instances, job, hash: serviceHash(release, spec, image) }];
+    const hash = instanceHash(serviceHash(release, spec, image), appCreatedAt);
+    return [{ spec, image, instances: here.instances, job, hash }];
   });
   if (services.length === 0) return undefined;
   return { app: release.app, release: releaseTarget(release, services, secrets), ...terms };
@@ -94,6 +97,10 @@ export function serviceHash(
     .update(JSON.stringify(sorted(parts)))
     .digest('hex')
     .slice(0, 32);
+}
+
+function instanceHash(service: string, appCreatedAt: Date): string {
+  return createHash('sha256').update(`${service} ${appCreatedAt.getTime()}`).digest('hex').slice(0, 32);
 }
 
 function definitionsOf(app: AppSpec, { mounts, networks }: ServiceSpec): readonly unknown[] {

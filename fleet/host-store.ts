@@ -42,8 +42,8 @@ export interface HostStore {
    * 'token-expired', 'name-taken', 'too-many-hosts', and nothing changes.
    */
   join(secretHash: string, host: NewHost, now: Date): Promise<Host>;
-  /** By name. */
-  list(): Promise<readonly ReportedHost[]>;
+  /** By name; with the reports about `apps` alone if they are given. */
+  list(apps?: readonly string[]): Promise<readonly ReportedHost[]>;
   /** By name or ID. */
   find(host: string): Promise<ReportedHost | undefined>;
   /** Changes what is given. Throws HostError 'unknown', 'name-taken'. */
@@ -83,8 +83,8 @@ export interface HostStore {
 
   /** What the host shall run; generation 0 and no apps before anything was set. */
   target(id: string): Promise<HostTarget>;
-  /** What the host shall run of one app. */
-  appTarget(id: string, app: string): Promise<AppTarget | undefined>;
+  /** What these hosts shall run of one app, by host; it lacks those that run nothing of it. */
+  appTargets(app: string, hosts: readonly string[]): Promise<ReadonlyMap<string, AppTarget>>;
   /** Returns the target generations that are higher than in `known`, by host. Hosts that `known` lacks are omitted. */
   newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>>;
   /**

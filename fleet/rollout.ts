@@ -5,6 +5,8 @@ import type { AppSpec } from './service.ts';
 
 /** Time for which a host must be offline until a rollout goes on without it, ms. A short cut of the network is waited out. */
 export const ABSENCE = 15_000;
+/** Time in which hosts connect again to a registry that was away for long, ms: an agent pauses up to a minute. */
+const RETURN = 75_000;
 /** Time that a host's own report of a timeout may need to arrive, ms. */
 const MARGIN = 10_000;
 /** Time that the report of an instance that ended while it was watched may need to arrive, ms. */
@@ -291,7 +293,7 @@ function advanceBack(rollout: Rollout, view: View): Rollout {
   if (seen.some(({ host, status }) => status === 'settled' && (had.has(host) || had.size === 0))) {
     return { ...rollout, phase: 'rolled back' };
   }
-  if (view.now - since <= timeout + MARGIN) return rollout;
+  if (!isOverdue(view, since, timeout)) return rollout;
   return { ...rollout, phase: 'rollback failed', reason: `${reason}; no host could be reached` };
 }
 
@@ -327,9 +329,9 @@ function observe(rollout: Rollout, view: View, id: string): Observed {
       return { host: id, status: 'failed', failure: `${name}: ${report.reason ?? `${app} failed`}` };
     }
   }
-  const isOverdue = view.now - since > timeout + (hasAnswered ? grace : 0) + MARGIN;
+  const isLate = isOverdue(view, since, timeout + (hasAnswered ? grace : 0));
   if (!online && !isNeeded) {
-    if (isOverdue) return { host: id, status: 'absent' };
+    if (isLate) return { host: id, status: 'absent' };
     // A host that has the target may be half-way, and only it knows how that ends.
     const isTold = hasAnswered || seenAt >= since;
     const isSilent = view.now - Math.max(seenAt, view.listeningSince) >= ABSENCE;
@@ -337,10 +339,15 @@ function observe(rollout: Rollout, view: View, id: string): Observed {
     return { host: id, status: isAbsent ? 'absent' : 'pending' };
   }
   const isSwitched = online && hasAnswered && report.phase === 'draining';
-  if (!isOverdue) return { host: id, status: isSwitched ? 'switched' : 'pending' };
+  if (!isLate) return { host: id, status: isSwitched ? 'switched' : 'pending' };
   const seconds = Math.round(timeout / 1000);
   const failure = online
     ? `${name}: release ${release} was not healthy within ${seconds} s`
     : `${name}, which runs the jobs, was offline for ${seconds} s`;
   return { host: id, status: 'failed', failure };
+}
+
+/** Hosts may have ended in time while the registry was away. */
+function isOverdue({ now, listeningSince }: View, since: number, timeout: number): boolean {
+  return now - since > timeout + MARGIN && now - listeningSince > RETURN;
 }

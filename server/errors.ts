@@ -290,6 +290,7 @@ function asRegistryError(error: unknown): RegistryError {
 
 const APP_KINDS: Readonly<Record<AppError['code'], ErrorKind>> = {
   changed: 'APP_CHANGED',
+  'others-changed': 'APP_CHANGED',
   'image-gone': 'APP_CHANGED',
   'too-many': 'SETTING_INVALID',
   unknown: 'ENTRY_UNKNOWN',

@@ -161,7 +161,7 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
       errors: { 404: 'There is no such app' },
       async handle({ ctx }) {
         const { name } = await foundApp(apps, ctx);
-        return { instances: (await hosts.list()).flatMap((host) => instancesOn(host, name)) };
+        return { instances: (await hosts.list([name])).flatMap((host) => instancesOn(host, name)) };
       },
     }),
     route({
@@ -200,7 +200,7 @@ async function rolloutAfter(
     const stored = await apps.findRollout(name);
     if (stored === undefined) throw new EntryUnknownError(`${name} has no rollout`);
     const release = await apps.findRelease(name, stored.release);
-    const view = shownRollout(stored.state as Rollout, release, await hosts.list(), Date.now());
+    const view = shownRollout(stored.state as Rollout, release, await hosts.list([name]), Date.now());
     const revision = createHash('sha256').update(JSON.stringify(view)).digest('hex').slice(0, 24);
     const left = end - performance.now();
     if (revision !== after || left <= 0) return { revision, ...view };

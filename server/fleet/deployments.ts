@@ -1,31 +1,36 @@
-import { AppError, type AppStore, type NewRelease } from '../../fleet/app-store.ts';
+import { AppError, type AppStore, type LatestReleases, type NewRelease } from '../../fleet/app-store.ts';
 import { secretsOf } from '../../fleet/app-target.ts';
 import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-error.ts';
 import { readApp } from '../../fleet/compose/read-app.ts';
 import { describeConstraint } from '../../fleet/constraints.ts';
-import { publishedPorts, routeOf } from '../../fleet/eligibility.ts';
 import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { place } from '../../fleet/placement.ts';
 import type { App, Cause, Placement, Release } from '../../fleet/release.ts';
 import { type Rollout, startRollout } from '../../fleet/rollout.ts';
 import type { AppSpec, LabelConstraint, PinnedImage } from '../../fleet/service.ts';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { FleetSignals } from './fleet-signals.ts';
+import { readHostUses } from './host-uses.ts';
 import { type PinStores, pinImages } from './pin-images.ts';
 import {
   FAILED,
+  HALFWAY,
   hashOf,
   haveFailed,
   MOST_LOOKED_AT,
+  owesJobs,
   presentSecrets,
   refuseUnknownService,
   unchanged,
   unsetSecret,
 } from './release-content.ts';
-import { type HostUse, placementHosts, rolloutHosts } from './seen-hosts.ts';
+import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Time that a host has for a release unless the person who deploys says otherwise, ms. */
 export const USUAL_TIMEOUT = 5 * 60 * 1000;
+/** How often a release is placed anew because another registry made one of another app meanwhile. */
+const MAX_TRIES = 5;
 /** Label that a restart gives to the instances that it replaces. */
 const RESTARTED = 'io.berth.restarted';
 
@@ -89,11 +94,21 @@ interface Change extends ChangeTerms {
   readonly proven?: boolean;
 }
 
+/** What a change of one thing begins with. */
+interface Base {
+  readonly found: App;
+  readonly base: Release;
+  /** Whether the jobs of the release are yet to run. */
+  readonly jobs: boolean;
+}
+
 /** Where the instances of a change go. */
 interface Placed {
   readonly placements: readonly Placement[];
   readonly before: readonly Placement[];
   readonly hosts: readonly ReportedHost[];
+  /** The releases of which it is known what they have of the hosts. */
+  readonly latest: LatestReleases;
 }
 
 /**
@@ -102,6 +117,8 @@ interface Placed {
  */
 export class Deployments {
   readonly #options: DeploymentsOptions;
+  /** Releases are placed and recorded one at a time: what one takes of the hosts, the next one sees. */
+  readonly #turns = new KeyedLock();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -113,9 +130,14 @@ export class Deployments {
     { dryRun }: { readonly dryRun: boolean },
   ): Promise<{ readonly plan: Plan; readonly release?: Release }> {
     const change = await this.#readDeploy(request);
-    const placed = await this.#place(change);
-    const plan = await this.#plan(change, placed);
-    return dryRun ? { plan } : { plan, release: await this.#release(change, placed) };
+    if (dryRun) return { plan: await this.#plan(change, await this.#place(change)) };
+    let placed: Placed | undefined;
+    const release = await this.#release(change, (last) => {
+      placed = last;
+    });
+    const plan =
+      placed === undefined ? { hosts: [], images: change.images } : await this.#plan(change, placed);
+    return { plan, release };
   }
 
   async #plan(change: Change, { placements, before, hosts }: Placed): Promise<Plan> {
@@ -167,7 +189,7 @@ export class Deployments {
 
   /** Replaces all instances of a service, or of all services. Throws ComposeError, AppError. */
   async restart(app: string, service: string | undefined, terms: ChangeTerms): Promise<Release> {
-    const { found, base } = await this.#base(app);
+    const { found, base, jobs } = await this.#base(app);
     refuseUnknownService(base.spec, service);
     const number = String(found.latest + 1);
     const services = base.spec.services.map((spec) =>
@@ -177,17 +199,17 @@ export class Deployments {
     );
     const cause: Cause = { kind: 'restart', by: terms.by, ...(service !== undefined && { service }) };
     const spec = { ...base.spec, services };
-    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec });
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec, jobs });
   }
 
   /** Changes how many instances a service has in all. Throws ComposeError, AppError. */
   async scale(app: string, service: string, replicas: number, terms: ChangeTerms): Promise<Release> {
-    const { found, base } = await this.#base(app);
+    const { found, base, jobs } = await this.#base(app);
     refuseUnknownService(base.spec, service);
     const services = base.spec.services.map((spec) => (spec.name === service ? { ...spec, replicas } : spec));
     const cause: Cause = { kind: 'scale', by: terms.by, service, replicas };
     const spec = { ...base.spec, services };
-    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec });
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec, jobs });
   }
 
   /** Brings a new version of a secret to the services that use it; undefined when none does. Throws ComposeError, AppError. */
@@ -198,11 +220,11 @@ export class Deployments {
     terms: ChangeTerms,
   ): Promise<Release | undefined> {
     if ((await this.#options.apps.find(app)) === undefined) return undefined;
-    const { found, base } = await this.#base(app);
+    const { found, base, jobs } = await this.#base(app);
     if (!base.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
     const secrets = { ...base.secrets, [name]: version };
     const cause: Cause = { kind: 'secret', by: terms.by, secret: name };
-    return this.#release({ ...terms, ...unchanged(base), app, found, cause, secrets });
+    return this.#release({ ...terms, ...unchanged(base), app, found, cause, secrets, jobs });
   }
 
   /**
@@ -267,7 +289,8 @@ export class Deployments {
     const { apps, hosts: store } = this.#options;
     const hosts = await store.list();
     const before = found?.current === undefined ? [] : await apps.placements(app);
-    const seen = placementHosts(hosts, await this.#claimsOfOthers(app), this.#now());
+    const uses = await readHostUses(apps);
+    const seen = placementHosts(hosts, uses.of(app), this.#now());
     const { placements, problems } = place({ spec, platforms, hosts: seen, on, before });
     const all: ComposeProblem[] = problems.map(({ service, key, message }) => ({
       path: [...(service === undefined ? [] : ['services', service]), ...(key === undefined ? [] : [key])],
@@ -280,34 +303,29 @@ export class Deployments {
       all.push({ path: [], message });
     }
     if (all.length > 0) throw new ComposeError(all);
-    return { placements, before, hosts };
+    return { placements, before, hosts, latest: uses.latest };
   }
 
-  /** What other apps have taken of hosts. */
-  async #claimsOfOthers(app: string): Promise<ReadonlyMap<string, HostUse>> {
-    const { apps } = this.#options;
-    const uses = new Map<string, { ports: Map<string, string>; routes: Map<string, string> }>();
-    for (const other of await apps.list()) {
-      if (other.name === app) continue;
-      const release = await apps.findRelease(other.name, other.current ?? other.latest);
-      for (const { host, service } of release === undefined ? [] : await apps.placements(other.name)) {
-        const spec = release?.spec.services.find(({ name }) => name === service);
-        if (spec === undefined) continue;
-        const use = uses.get(host) ?? { ports: new Map(), routes: new Map() };
-        for (const port of publishedPorts(spec)) use.ports.set(port, `the app ${other.name}`);
-        const route = routeOf(spec);
-        if (route !== undefined) use.routes.set(route, `the app ${other.name}`);
-        uses.set(host, use);
+  /** Places a release and makes it; `onPlaced` is told where it goes. */
+  async #release(change: Change, onPlaced: (placed: Placed) => void = () => {}): Promise<Release> {
+    return this.#turns.run('release', async () => {
+      for (let tries = 1; ; tries += 1) {
+        const placed = await this.#place(change);
+        onPlaced(placed);
+        try {
+          return await this.#record(change, placed);
+        } catch (error) {
+          const isOutdated = error instanceof AppError && error.code === 'others-changed';
+          if (!isOutdated || tries >= MAX_TRIES) throw error;
+        }
       }
-    }
-    return uses;
+    });
   }
 
-  async #release(change: Change, placed?: Placed): Promise<Release> {
+  async #record(change: Change, { placements, before, hosts, latest }: Placed): Promise<Release> {
     const { apps, signals } = this.#options;
     const { app, atOnce, cause, found, images, jobs, proven, spec, timeout = USUAL_TIMEOUT } = change;
     const secrets = await presentSecrets(apps, change);
-    const { placements, before, hosts } = placed ?? (await this.#place(change));
     const now = this.#now();
     const release: NewRelease = { app, spec, images, secrets, cause, createdAt: new Date(now) };
     const terms = {
@@ -324,7 +342,7 @@ export class Deployments {
         currentPlacements: before,
         timeout,
         spec,
-        hosts: rolloutHosts(hosts, app),
+        hosts: rolloutHosts(hosts, app, now),
         // Hosts may still report about an app of this name that was removed.
         lastAttempt: (last as Rollout | undefined)?.attempt ?? now,
         jobs,
@@ -332,7 +350,7 @@ export class Deployments {
         ...(proven === true && { proven }),
         now,
       });
-    const made = await apps.createRelease(release, terms, found?.latest ?? 0, begin);
+    const made = await apps.createRelease(release, terms, found?.latest ?? 0, begin, latest);
     signals.appsChanged([app]);
     return made;
   }
@@ -343,14 +361,16 @@ export class Deployments {
     return found;
   }
 
-  /** The release that a change of one thing begins with: the latest, or the current one when that failed. */
-  async #base(app: string): Promise<{ readonly found: App; readonly base: Release }> {
+  /** What a change of one thing begins with: the latest release, or the current one when that failed. */
+  async #base(app: string): Promise<Base> {
     const { apps } = this.#options;
     const found = await this.#find(app);
     const latest = await apps.findRelease(app, found.latest);
     if (latest === undefined) throw new AppError('unknown', `${app} has no release ${found.latest}`);
-    if (!FAILED.has(latest.state) || found.current === undefined) return { found, base: latest };
-    return { found, base: (await apps.findRelease(app, found.current)) ?? latest };
+    const hasFailed = FAILED.has(latest.state) && found.current !== undefined;
+    const current = hasFailed ? await apps.findRelease(app, found.current) : undefined;
+    if (current !== undefined) return { found, base: current, jobs: false };
+    return { found, base: latest, jobs: await owesJobs(apps, latest) };
   }
 
   async #olderRelease({ current, latest, name }: App, to: number | undefined): Promise<Release> {
@@ -363,8 +383,7 @@ export class Deployments {
     const newest = await apps.findRelease(name, latest);
     // What is under way, or was stopped half-way, is undone first.
     if (current !== undefined && newest !== undefined && newest.number !== current) {
-      const isHalfway = newest.state === 'rolling' || newest.state === 'paused';
-      const release = isHalfway ? await apps.findRelease(name, current) : undefined;
+      const release = HALFWAY.has(newest.state) ? await apps.findRelease(name, current) : undefined;
       if (release !== undefined) return release;
     }
     for (const release of await apps.releases(name, MOST_LOOKED_AT, current)) {

@@ -103,6 +103,8 @@ export class HostHub {
   async keep(signal: AbortSignal): Promise<void> {
     let isFailing = false;
     const turn = async () => {
+      // After a failure all hosts are heard of at once: a database that was away knows of none.
+      if (isFailing) this.#tick = PINGS - 1;
       await this.#turn();
       isFailing = false;
     };
@@ -156,9 +158,10 @@ export class HostHub {
     for (const connection of this.#connections.values()) {
       if (connection.heardSince(this.#beatAt)) heard.set(connection.host.id, connection.id);
     }
-    this.#beatAt = now;
     const { hosts } = this.#options;
-    for (const host of await hosts.heard(heard, new Date())) {
+    const replaced = await hosts.heard(heard, new Date());
+    this.#beatAt = now;
+    for (const host of replaced) {
       const connection = this.#connections.get(host);
       if (connection === undefined || connection.id !== heard.get(host)) continue;
       if ((await hosts.find(host)) === undefined) connection.end('removed');

@@ -2,6 +2,7 @@ import { AppError, type AppStore } from '../../fleet/app-store.ts';
 import { serviceHash } from '../../fleet/app-target.ts';
 import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-error.ts';
 import type { Release, ReleaseState } from '../../fleet/release.ts';
+import type { Rollout } from '../../fleet/rollout.ts';
 import type { AppSpec, PinnedImage } from '../../fleet/service.ts';
 
 /** Releases that are looked through. */
@@ -14,6 +15,26 @@ export const FAILED: ReadonlySet<ReleaseState> = new Set([
   'rollback failed',
   'failed',
 ]);
+
+/** Of releases that hosts may run in part: going back leads to the one before. */
+export const HALFWAY: ReadonlySet<ReleaseState> = new Set([
+  'rolling',
+  'paused',
+  'rolling back',
+  'rollback failed',
+]);
+
+/** Whether the jobs of a release are yet to run, or to end. */
+export async function owesJobs(
+  apps: Pick<AppStore, 'findRollout'>,
+  { app, number, state }: Release,
+): Promise<boolean> {
+  if (state === 'done') return false;
+  const stored = await apps.findRollout(app);
+  if (stored?.release !== number) return false;
+  const { jobHost, reached } = stored.state as Rollout;
+  return jobHost !== undefined && !reached.includes(jobHost);
+}
 
 /** The problem of a secret without a value. */
 export function unsetSecret(app: string, name: string): ComposeProblem {

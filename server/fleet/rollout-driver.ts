@@ -1,16 +1,14 @@
 import type { Logger } from 'pino';
-import { AppError, type AppStore, KEPT_RELEASES, type StoredRollout } from '../../fleet/app-store.ts';
-import { appTarget, imagesOn, secretsOf } from '../../fleet/app-target.ts';
+import { AppError, type StoredRollout } from '../../fleet/app-store.ts';
 import type { ReportedHost } from '../../fleet/host.ts';
-import type { HostStore, TargetChange } from '../../fleet/host-store.ts';
 import { place } from '../../fleet/placement.ts';
 import type { App, Placement, Release } from '../../fleet/release.ts';
-import { advance, hasEnded, type Intent, intentOf, type Rollout, startRollout } from '../../fleet/rollout.ts';
-import { type AppSpec, isJob, type PinnedImage } from '../../fleet/service.ts';
-import type { AppTarget, SealedSecret } from '../../fleet/target.ts';
-import { type SecretsKey, SecretsKeyError } from '../../storage/fleet/secrets-key.ts';
+import { advance, hasEnded, type Rollout, startRollout } from '../../fleet/rollout.ts';
+import { type AppSpec, isJob } from '../../fleet/service.ts';
+import { SecretsKeyError } from '../../storage/fleet/secrets-key.ts';
 import { USUAL_TIMEOUT } from './deployments.ts';
-import type { FleetSignals } from './fleet-signals.ts';
+import { type HostUses, readHostUses } from './host-uses.ts';
+import { RolloutTargets, type RolloutTargetsOptions } from './rollout-targets.ts';
 import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Time between two looks at the rollouts when nothing says that something changed, ms. */
@@ -28,16 +26,21 @@ export interface EndedRollout {
   readonly release: Release;
 }
 
-export interface RolloutDriverOptions {
-  readonly apps: AppStore;
-  readonly hosts: HostStore;
-  readonly secretsKey: SecretsKey;
-  readonly signals: FleetSignals;
+export interface RolloutDriverOptions extends RolloutTargetsOptions {
   readonly log: Logger;
   /** Whether this registry is the one that drives. Absent: it is the only one. */
   readonly duty?: { take(): Promise<boolean>; drop(): Promise<void> };
   /** Called after a release has ended. */
   readonly onEnd: (ended: EndedRollout) => Promise<void>;
+}
+
+/** An app without a rollout under way. */
+interface Settled {
+  readonly app: App;
+  readonly current: Release;
+  readonly uses: HostUses;
+  /** Without reports. */
+  readonly hosts: readonly ReportedHost[];
 }
 
 /**
@@ -47,8 +50,7 @@ export interface RolloutDriverOptions {
  */
 export class RolloutDriver {
   readonly #options: RolloutDriverOptions;
-  /** What the target of a host has of an app, by host and app, since this registry drives. */
-  readonly #told = new Map<string, string>();
+  readonly #targets: RolloutTargets;
   readonly #changed = new Set<string>();
   /** Hosts that another registry held connect anew. */
   #listeningSince = 0;
@@ -56,6 +58,7 @@ export class RolloutDriver {
 
   constructor(options: RolloutDriverOptions) {
     this.#options = options;
+    this.#targets = new RolloutTargets(options);
   }
 
   /** Drives until `signal` aborts. */
@@ -72,16 +75,15 @@ export class RolloutDriver {
         try {
           if (await (duty?.take() ?? true)) {
             if (this.#listeningSince === 0) this.#listeningSince = Date.now();
-            const all = performance.now() - settled >= SETTLE;
-            await this.#look(all, signal);
-            if (all) settled = performance.now();
-          } else {
-            this.#told.clear();
-            this.#listeningSince = 0;
-          }
+            await this.#look(signal);
+            if (performance.now() - settled >= SETTLE) {
+              await this.#settleAll(signal);
+              settled = performance.now();
+            }
+          } else this.#forget();
         } catch (error) {
           if (!signal.aborted) log.error({ err: error }, 'the rollouts could not be looked at');
-          this.#told.clear();
+          this.#forget();
         }
         await this.#pause(signal);
       }
@@ -89,6 +91,12 @@ export class RolloutDriver {
       stop();
       await duty?.drop().catch(() => {});
     }
+  }
+
+  /** Another registry may drive meanwhile, and nothing is heard of hosts without the database. */
+  #forget(): void {
+    this.#targets.forget();
+    this.#listeningSince = 0;
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
@@ -104,34 +112,50 @@ export class RolloutDriver {
     this.#wake = undefined;
   }
 
-  /** Takes all rollouts as far as they go; `all`: looks at the hosts of the apps that have none as well. */
-  async #look(all: boolean, signal: AbortSignal): Promise<void> {
+  /** Takes all rollouts as far as they go. */
+  async #look(signal: AbortSignal): Promise<void> {
     const { apps, hosts: store } = this.#options;
     this.#changed.clear();
+    const going = await apps.rollouts({ going: true });
+    if (going.length === 0) return;
+    const hosts = await store.list(going.map(({ app }) => app));
+    for (const stored of going) {
+      await this.#unlessChanged(stored.app, signal, () => this.#drive(stored, hosts));
+    }
+  }
+
+  /** Looks at the hosts of all apps without a rollout under way. */
+  async #settleAll(signal: AbortSignal): Promise<void> {
+    const { apps, hosts: store } = this.#options;
     const rollouts = await apps.rollouts();
-    const going = rollouts.filter(({ state }) => !hasEnded(state as Rollout));
-    if (going.length === 0 && !all) return;
-    const hosts = await store.list();
-    for (const stored of all ? rollouts : going) {
-      signal.throwIfAborted();
-      try {
-        const last = await this.#drive(stored, hosts);
-        if (all && hasEnded(last)) await this.#settle(last, hosts);
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#told.clear();
-        // Somebody deployed, or removed the app: the next look has what there is now.
-        if (error instanceof AppError && error.code === 'changed') continue;
-        this.#options.log.error(
-          { err: error, app: stored.app },
-          'a rollout could not be driven: it is tried again',
-        );
-      }
+    this.#targets.keepOnly(new Set(rollouts.map(({ app }) => app)));
+    const ended = rollouts.filter(({ state }) => hasEnded(state as Rollout));
+    if (ended.length === 0) return;
+    const hosts = await store.list([]);
+    const uses = await readHostUses(apps);
+    for (const { app, current } of uses.apps) {
+      const stored = ended.find((one) => one.app === app.name);
+      if (stored === undefined || current === undefined) continue;
+      await this.#unlessChanged(app.name, signal, () => this.#settle(stored, { app, current, uses, hosts }));
+    }
+  }
+
+  /** Does something about an app. A failure concerns this app alone, and is tried again at the next look. */
+  async #unlessChanged(app: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await work();
+    } catch (err) {
+      if (signal.aborted) return;
+      this.#targets.forget();
+      // Somebody deployed, or removed the app: the next look has what there is now.
+      if (err instanceof AppError && err.code === 'changed') return;
+      this.#options.log.error({ err, app }, 'a rollout could not be driven: it is tried again');
     }
   }
 
   /** Sets targets and advances until the hosts must say something. */
-  async #drive(stored: StoredRollout, hosts: readonly ReportedHost[]): Promise<Rollout> {
+  async #drive(stored: StoredRollout, hosts: readonly ReportedHost[]): Promise<void> {
     const { apps } = this.#options;
     let { revision } = stored;
     let rollout = stored.state as Rollout;
@@ -146,12 +170,11 @@ export class RolloutDriver {
       }
     }
     if (hasEnded(rollout)) await this.#end(rollout, revision);
-    return rollout;
   }
 
   async #advance(rollout: Rollout, revision: number, hosts: readonly ReportedHost[]): Promise<Rollout> {
     try {
-      await this.#setTargets(rollout, revision, hosts);
+      await this.#targets.set(rollout, revision, hosts);
     } catch (error) {
       if (!(error instanceof SecretsKeyError) || hasEnded(rollout)) throw error;
       return {
@@ -160,7 +183,8 @@ export class RolloutDriver {
         reason: error.message,
       };
     }
-    return advance(rollout, rolloutHosts(hosts, rollout.app), Date.now(), this.#listeningSince);
+    const now = Date.now();
+    return advance(rollout, rolloutHosts(hosts, rollout.app, now), now, this.#listeningSince);
   }
 
   /** Records the end of a rollout; nothing when it is recorded. */
@@ -170,11 +194,9 @@ export class RolloutDriver {
   ): Promise<void> {
     const { apps, log, onEnd } = this.#options;
     if (kind === 'moving') {
-      if (phase === 'done') await apps.setPlacements(name, placements);
+      await apps.endMove(name, { revision, ...(phase === 'done' && { placements }) });
       return;
     }
-    const release = await apps.findRelease(name, number);
-    if (release === undefined || release.endedAt !== undefined) return;
     const end = {
       state: phase,
       ...(reason !== undefined && { reason }),
@@ -196,19 +218,16 @@ export class RolloutDriver {
    * Brings the current release of an app that has no rollout under way to hosts that joined or got other labels, and takes
    * it off those that may not have it any more.
    */
-  async #settle(last: Rollout, hosts: readonly ReportedHost[]): Promise<void> {
-    const { apps, log } = this.#options;
-    const app = await apps.find(last.app);
-    const stuck = last.kind === 'release' && (last.phase === 'paused' || last.phase === 'rollback failed');
-    if (app?.current === undefined || stuck) return;
-    const release = await apps.findRelease(app.name, app.current);
-    if (release === undefined) return;
-    const before = await apps.placements(app.name);
+  async #settle(stored: StoredRollout, { app, current: release, uses, hosts }: Settled): Promise<void> {
+    const { apps, hosts: store, log } = this.#options;
+    const last = stored.state as Rollout;
+    if (last.kind === 'release' && (last.phase === 'paused' || last.phase === 'rollback failed')) return;
+    const before = uses.placementsOf(app.name);
     const now = Date.now();
     const { placements, problems } = place({
       spec: release.spec,
       platforms: new Map(),
-      hosts: placementHosts(hosts, new Map(), now),
+      hosts: placementHosts(hosts, uses.of(app.name), now),
       on: app.on,
       before,
     });
@@ -222,8 +241,7 @@ export class RolloutDriver {
     ) {
       return;
     }
-    const stored = await apps.findRollout(app.name);
-    if (stored === undefined || !hasEnded(stored.state as Rollout)) return;
+    const reported = await store.list([app.name]);
     const rollout = startRollout({
       app: app.name,
       release: release.number,
@@ -233,8 +251,8 @@ export class RolloutDriver {
       currentPlacements: before,
       timeout: USUAL_TIMEOUT,
       spec: release.spec,
-      hosts: rolloutHosts(hosts, app.name),
-      lastAttempt: (stored.state as Rollout).attempt,
+      hosts: rolloutHosts(reported, app.name, now),
+      lastAttempt: last.attempt,
       jobs: false,
       atOnce: true,
       now,
@@ -242,99 +260,7 @@ export class RolloutDriver {
     log.info({ app: app.name, release: release.number }, 'the hosts of the app changed; instances move');
     const moving = { app: app.name, release: release.number, state: rollout, revision: stored.revision + 1 };
     await apps.saveRollout(moving);
-    await this.#drive(moving, hosts);
-  }
-
-  async #setTargets(rollout: Rollout, revision: number, hosts: readonly ReportedHost[]): Promise<void> {
-    const { hosts: store, signals } = this.#options;
-    const changes: TargetChange[] = [];
-    const keys: [string, string][] = [];
-    for (const id of new Set(rollout.waves.flat())) {
-      const host = hosts.find((one) => one.id === id);
-      if (host === undefined) continue;
-      const intent = intentOf(rollout, id);
-      const text = JSON.stringify([rollout.release, rollout.attempt, intent]);
-      const key = `${id} ${rollout.app}`;
-      if (this.#told.get(key) === text) continue;
-      const change = await this.#changeOf(rollout, host, intent);
-      if (change !== undefined) changes.push(change);
-      keys.push([key, text]);
-    }
-    if (changes.length > 0) {
-      if (!(await store.setTargets(changes, { app: rollout.app, revision }))) {
-        throw new AppError('changed', `${rollout.app} has another rollout by now`);
-      }
-      signals.targetsChanged(changes.map(({ host }) => host));
-    }
-    for (const [key, text] of keys) this.#told.set(key, text);
-  }
-
-  /** What has to change of the target of a host; undefined if it is as it shall be. */
-  async #changeOf(rollout: Rollout, host: ReportedHost, intent: Intent): Promise<TargetChange | undefined> {
-    const { apps, hosts: store } = this.#options;
-    const { app } = rollout;
-    const stored = await store.appTarget(host.id, app);
-    if (intent.kind === 'nothing') {
-      return stored === undefined ? undefined : { host: host.id, set: [], remove: [app] };
-    }
-    if (intent.kind === 'keep') {
-      if (stored === undefined) return undefined;
-      const release = intent.prefetch ? await apps.findRelease(app, rollout.release) : undefined;
-      const prefetch = release === undefined ? [] : imagesOn(release, rollout.placements, host.id);
-      if (sameImages(stored.prefetch, prefetch)) return undefined;
-      return { host: host.id, set: [{ ...stored, prefetch }], remove: [] };
-    }
-    const { attempt, jobs, proven, release: number } = intent;
-    if (stored?.release.number === number && stored.attempt === attempt && stored.prefetch.length === 0) {
-      return undefined;
-    }
-    const release = await apps.findRelease(app, number);
-    if (release === undefined) return undefined;
-    const placements = number === rollout.release ? rollout.placements : rollout.currentPlacements;
-    const target: AppTarget | undefined = appTarget(release, placements, host.id, {
-      attempt,
-      jobs,
-      ...(proven === true && { proven }),
-      timeout: rollout.timeout,
-      prefetch: [],
-      keep: await this.#keptImages(app, number, rollout, host.id),
-      secrets: await this.#secretsFor(release, host),
-    });
-    if (target !== undefined) return { host: host.id, set: [target], remove: [] };
-    return stored === undefined ? undefined : { host: host.id, set: [], remove: [app] };
-  }
-
-  /** Images of the releases before, which a rollback needs at once. */
-  async #keptImages(
-    app: string,
-    number: number,
-    { placements, currentPlacements }: Rollout,
-    host: string,
-  ): Promise<readonly PinnedImage[]> {
-    const images = new Map<string, PinnedImage>();
-    const done = (await this.#options.apps.releases(app, 4 * KEPT_RELEASES))
-      .filter((release) => release.number !== number && release.state === 'done')
-      .slice(0, KEPT_RELEASES);
-    for (const release of done) {
-      for (const image of imagesOn(release, [...placements, ...currentPlacements], host)) {
-        images.set(`${image.registry ?? ''}/${image.repository}@${image.digest}`, image);
-      }
-    }
-    return [...images.values()];
-  }
-
-  /** Each is sealed anew for the host. Throws SecretsKeyError. */
-  async #secretsFor({ app, secrets, spec }: Release, host: ReportedHost): Promise<readonly SealedSecret[]> {
-    const { apps, secretsKey } = this.#options;
-    const names = new Set(spec.services.flatMap(secretsOf));
-    const sealed: SealedSecret[] = [];
-    for (const name of names) {
-      const version = secrets[name] ?? 0;
-      const stored = await apps.findSecret(app, name, version);
-      if (stored === undefined) continue;
-      sealed.push({ name, version, sealed: await secretsKey.passOn(stored.sealed, host.recipient) });
-    }
-    return sealed;
+    await this.#drive(moving, reported);
   }
 }
 
@@ -347,9 +273,4 @@ function samePlacements(spec: AppSpec, one: readonly Placement[], other: readonl
       .sort()
       .join('\n');
   return text(one) === text(other);
-}
-
-function sameImages(one: readonly PinnedImage[], other: readonly PinnedImage[]): boolean {
-  const digests = (images: readonly PinnedImage[]) => images.map(({ digest }) => digest).join();
-  return digests(one) === digests(other);
 }

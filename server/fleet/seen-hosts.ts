@@ -12,10 +12,9 @@ export function placementHosts(
   now: number,
 ): readonly PlacementHost[] {
   return hosts.map((host) => {
-    const state = hostState(host, now);
     return {
       ...host,
-      online: state === 'online' || state === 'draining',
+      online: isOnline(host, now),
       ports: new Map<string, string>(),
       ...uses.get(host.id),
     };
@@ -23,15 +22,26 @@ export function placementHosts(
 }
 
 /** The hosts as a rollout of an app sees them. */
-export function rolloutHosts(hosts: readonly ReportedHost[], app: string): readonly RolloutHost[] {
-  return hosts.map(({ connected, id, name, reports, seenAt }) => {
+export function rolloutHosts(
+  hosts: readonly ReportedHost[],
+  app: string,
+  now: number,
+): readonly RolloutHost[] {
+  return hosts.map((host) => {
+    const { id, name, reports, seenAt } = host;
     const report = reports.find((one) => one.app === app);
     return {
       id,
       name,
-      online: connected,
+      online: isOnline(host, now),
       ...(seenAt !== undefined && { seenAt: seenAt.getTime() }),
       ...(report !== undefined && { report }),
     };
   });
+}
+
+/** A registry that was killed has not recorded that its hosts went. */
+function isOnline(host: ReportedHost, now: number): boolean {
+  const state = hostState(host, now);
+  return state === 'online' || state === 'draining';
 }

@@ -17,6 +17,7 @@ import { indexMembers } from './migrations/0007-index-members.ts';
 import { accountForUploads } from './migrations/0008-open-uploads.ts';
 import { createFleet } from './migrations/0009-fleet.ts';
 import { createReplicaMessages } from './migrations/0010-replica-messages.ts';
+import { markGoingRollouts } from './migrations/0011-going-rollouts.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -40,6 +41,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     accountForUploads,
     createFleet,
     createReplicaMessages,
+    markGoingRollouts,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

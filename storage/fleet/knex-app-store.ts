@@ -6,6 +6,8 @@ import {
   type BeginRollout,
   type ImageHolder,
   KEPT_RELEASES,
+  type LatestReleases,
+  type MoveEnd,
   type NewRelease,
   type ReleaseEnd,
   type StoredRollout,
@@ -26,6 +28,7 @@ import {
   type SecretRow,
   secretOf,
 } from './app-rows.ts';
+import { type PlacementRow, placementOf, replacePlacements } from './placement-rows.ts';
 
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 100;
@@ -59,10 +62,12 @@ export class KnexAppStore implements AppStore {
     change: AppChange,
     latest: number,
     begin?: BeginRollout,
+    others?: LatestReleases,
   ): Promise<Release> {
     return inTransaction(this.#knex, async (trx) => {
       const row: AppRow | undefined = await trx('apps').where({ name: release.app }).first();
       if ((row?.latest ?? 0) !== latest) throw changed(release.app);
+      if (others !== undefined) await refuseOthers(trx, release.app, others);
       const number = latest + 1;
       if (row === undefined) await insertApp(trx, release, change);
       else
@@ -98,6 +103,18 @@ export class KnexAppStore implements AppStore {
     return row && releaseOf(row);
   }
 
+  async findReleases(wanted: readonly Pick<Release, 'app' | 'number'>[]): Promise<readonly Release[]> {
+    const found: Release[] = [];
+    for (const batch of batches(wanted, AT_ONCE)) {
+      const keys = batch.map(({ app, number }) => [app, number]);
+      const rows: readonly ReleaseRow[] = await this.#knex('releases')
+        .whereIn(['app', 'number'], keys)
+        .select();
+      found.push(...rows.map(releaseOf));
+    }
+    return found;
+  }
+
   async latestStates(): Promise<ReadonlyMap<string, ReleaseState>> {
     const rows: readonly Pick<ReleaseRow, 'app' | 'state'>[] = await this.#knex('releases as r')
       .join('apps as a', (on) => on.on('a.name', 'r.app').andOn('a.latest', 'r.number'))
@@ -127,12 +144,7 @@ export class KnexAppStore implements AppStore {
     { state, reason, at, placements, revision }: ReleaseEnd,
   ): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
-      if (
-        revision !== undefined &&
-        (await trx('rollouts').where({ app, revision }).first('app')) === undefined
-      ) {
-        return false;
-      }
+      if (revision !== undefined && !(await endRollout(trx, app, revision))) return false;
       const ended = await trx('releases')
         .where({ app, number })
         .whereNull('ended_at')
@@ -184,16 +196,30 @@ export class KnexAppStore implements AppStore {
   }
 
   async placements(app: string): Promise<readonly Placement[]> {
-    const rows = await this.#knex('placements').where({ app }).orderBy(['service', 'host']).select();
-    return rows.map(({ service, host, instances }) => ({ service, host, instances: JSON.parse(instances) }));
+    const rows: readonly PlacementRow[] = await this.#knex('placements')
+      .where({ app })
+      .orderBy(['service', 'host'])
+      .select();
+    return rows.map(placementOf);
   }
 
-  async setPlacements(app: string, placements: readonly Placement[]): Promise<void> {
-    await inTransaction(this.#knex, (trx) => replacePlacements(trx, app, placements));
+  async allPlacements(): Promise<ReadonlyMap<string, readonly Placement[]>> {
+    const rows: readonly PlacementRow[] = await this.#knex('placements')
+      .orderBy(['app', 'service', 'host'])
+      .select();
+    const byApp = Map.groupBy(rows, ({ app }) => app);
+    return new Map([...byApp].map(([app, own]) => [app, own.map(placementOf)]));
   }
 
-  async rollouts(): Promise<readonly StoredRollout[]> {
-    return (await this.#knex('rollouts').orderBy('app').select()).map(rolloutOf);
+  async endMove(app: string, { placements, revision }: MoveEnd): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      if (!(await endRollout(trx, app, revision))) return;
+      if (placements !== undefined) await replacePlacements(trx, app, placements);
+    });
+  }
+
+  async rollouts(which: { readonly going?: boolean } = {}): Promise<readonly StoredRollout[]> {
+    return (await this.#knex('rollouts').where(which).orderBy('app').select()).map(rolloutOf);
   }
 
   async findRollout(app: string): Promise<StoredRollout | undefined> {
@@ -203,7 +229,7 @@ export class KnexAppStore implements AppStore {
 
   saveRollout({ app, release, state, revision }: StoredRollout): Promise<void> {
     return inTransaction(this.#knex, async (trx) => {
-      const row = { release, state: JSON.stringify(state), revision };
+      const row = { release, state: JSON.stringify(state), revision, going: true };
       const before = revision - 1;
       if (before > 0) {
         if ((await trx('rollouts').where({ app, revision: before }).update(row)) === 0) throw changed(app);
@@ -268,8 +294,14 @@ async function beginRollout(
   const before = row && rolloutOf(row);
   const state = JSON.stringify(begin(release, before?.state));
   // An app of the name of one that was removed has revisions of its own.
-  const rollout = { app, release, state, revision: (before?.revision ?? createdAt.getTime()) + 1 };
+  const revision = (before?.revision ?? createdAt.getTime()) + 1;
+  const rollout = { app, release, state, revision, going: true };
   await trx('rollouts').insert(rollout).onConflict('app').merge();
+}
+
+/** Answers false when the app has another rollout by now, or none. */
+async function endRollout(trx: Knex.Transaction, app: string, revision: number): Promise<boolean> {
+  return (await trx('rollouts').where({ app, revision }).update({ going: false })) > 0;
 }
 
 async function insertApp(
@@ -331,19 +363,14 @@ async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> 
     .delete();
 }
 
-async function replacePlacements(
-  trx: Knex.Transaction,
-  app: string,
-  placements: readonly Placement[],
-): Promise<void> {
-  await trx('placements').where({ app }).delete();
-  const rows = placements.map(({ service, host, instances }) => ({
-    app,
-    service,
-    host,
-    instances: JSON.stringify(instances),
-  }));
-  for (const batch of batches(rows, AT_ONCE)) await trx('placements').insert([...batch]);
+/** What the release was made for may be taken by another app's by now. */
+async function refuseOthers(trx: Knex.Transaction, app: string, known: LatestReleases): Promise<void> {
+  const rows: readonly Pick<AppRow, 'name' | 'latest'>[] = await trx('apps')
+    .whereNot({ name: app })
+    .select('name', 'latest');
+  const other = rows.find(({ name, latest }) => known.get(name) !== latest);
+  if (other === undefined) return;
+  throw new AppError('others-changed', `${other.name} was deployed at the same time as ${app}: try again`);
 }
 
 /** The highest version of a secret that a release names; 0 when none does. */

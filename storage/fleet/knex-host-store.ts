@@ -19,6 +19,7 @@ import type { AppTarget, HostTarget } from '../../fleet/target.ts';
 import { isPostgres } from '../catalog/dialect.ts';
 import { batches } from '../catalog/rows.ts';
 import { inTransaction } from '../catalog/transaction.ts';
+import { connectionOf, type HostRow, hostOf, POLLING } from './host-rows.ts';
 
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 100;
@@ -26,24 +27,8 @@ const AT_ONCE = 100;
 const MAX_TOKENS = 1_000;
 const DAY = 24 * 60 * 60 * 1000;
 
-/** The connection of a host that has none and asks for its target by plain requests. */
-const POLLING = 'polling';
-
 /** Hosts say all of it again when they connect. */
 const UNSYNCED = { durable: false };
-
-interface HostRow {
-  readonly id: string;
-  readonly name: string;
-  readonly public_key: string;
-  readonly recipient: string;
-  readonly labels: string;
-  readonly facts: string;
-  readonly draining: boolean | number;
-  readonly joined_at: number | string;
-  readonly seen_at: number | string | null;
-  readonly connection: string | null;
-}
 
 interface TokenRow {
   readonly id: string;
@@ -103,9 +88,14 @@ export class KnexHostStore implements HostStore {
     });
   }
 
-  async list(): Promise<readonly ReportedHost[]> {
+  async list(apps?: readonly string[]): Promise<readonly ReportedHost[]> {
     const rows: readonly HostRow[] = await this.#knex('hosts').orderBy('name');
-    const reports = await this.#knex('host_reports').orderBy('app').select('host', 'report');
+    const reports: { readonly host: string; readonly report: string }[] = [];
+    for (const batch of apps === undefined ? [undefined] : batches(apps, AT_ONCE)) {
+      const query = this.#knex('host_reports').orderBy('app').select('host', 'report');
+      if (batch !== undefined) query.whereIn('app', [...batch]);
+      reports.push(...(await query));
+    }
     const byHost = Map.groupBy(reports, ({ host }) => host);
     return rows.map((row) => ({
       ...hostOf(row),
@@ -260,9 +250,16 @@ export class KnexHostStore implements HostStore {
     };
   }
 
-  async appTarget(id: string, app: string): Promise<AppTarget | undefined> {
-    const row = await this.#knex('host_targets').where({ host: id, app }).first('target');
-    return row && JSON.parse(row.target);
+  async appTargets(app: string, hosts: readonly string[]): Promise<ReadonlyMap<string, AppTarget>> {
+    const targets = new Map<string, AppTarget>();
+    for (const batch of batches(hosts, AT_ONCE)) {
+      const rows = await this.#knex('host_targets')
+        .where({ app })
+        .whereIn('host', [...batch])
+        .select('host', 'target');
+      for (const { host, target } of rows) targets.set(host, JSON.parse(target));
+    }
+    return targets;
   }
 
   async newerTargets(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
@@ -369,26 +366,4 @@ async function rowsOf<Row>(
 ): Promise<readonly Row[]> {
   const answer = await knex.raw(sql, [...bindings]);
   return isPostgres(knex) ? answer.rows : answer;
-}
-
-function hostOf(row: HostRow): Host {
-  return {
-    id: row.id,
-    name: row.name,
-    labels: JSON.parse(row.labels),
-    draining: Boolean(row.draining),
-    publicKey: row.public_key,
-    recipient: row.recipient,
-    joinedAt: new Date(Number(row.joined_at)),
-    facts: JSON.parse(row.facts),
-    ...connectionOf(row),
-  };
-}
-
-function connectionOf({ connection, seen_at }: Pick<HostRow, 'connection' | 'seen_at'>) {
-  return {
-    ...(seen_at !== null && { seenAt: new Date(Number(seen_at)) }),
-    connected: connection !== null,
-    ...(connection !== null && connection !== POLLING && { connection }),
-  };
 }

@@ -229,6 +229,53 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       assert.equal(await apps.endRelease('team/shop', 1, { ...end, revision }), true);
     });
 
+    test('a rollout goes on until its end is recorded', async () => {
+      await push('one', 'main');
+      const going = async () => (await apps.rollouts({ going: true })).map(({ app }) => app);
+      const revisionOf = async (app: string) => Number((await apps.findRollout(app))?.revision);
+      for (const app of ['team/blog', 'team/shop']) {
+        await apps.createRelease(release(app, { web: image('one') }), {}, 0, () => ({}));
+      }
+      assert.deepEqual(await going(), ['team/blog', 'team/shop']);
+      const revision = await revisionOf('team/shop');
+      assert.equal(await apps.endRelease('team/shop', 1, { state: 'done', at: AT, revision }), true);
+      assert.deepEqual(await going(), ['team/blog']);
+      await apps.saveRollout({ app: 'team/shop', release: 1, state: {}, revision: revision + 1 });
+      assert.deepEqual(await going(), ['team/blog', 'team/shop']);
+      await apps.endMove('team/shop', { revision });
+      assert.deepEqual(await going(), ['team/blog', 'team/shop']);
+      await apps.endMove('team/shop', { revision: revision + 1, placements: [] });
+      assert.deepEqual(await going(), ['team/blog']);
+      assert.equal((await apps.rollouts()).length, 2);
+    });
+
+    test('an app is placed on hosts that were not removed', async () => {
+      const { number } = await deploy('team/shop', 'one');
+      const placements = [{ service: 'web', host: 'removed', instances: [1] }];
+      assert.equal(await apps.endRelease('team/shop', number, { state: 'done', at: AT, placements }), true);
+      assert.deepEqual(await apps.placements('team/shop'), []);
+      assert.equal((await apps.allPlacements()).size, 0);
+    });
+
+    test('a release is refused when another app has one that its maker did not know', async () => {
+      const known = new Map([['team/other', await finish('team/other', 'one')]]);
+      const make = (others: ReadonlyMap<string, number>, latest = 0) =>
+        apps.createRelease(release('team/shop', { web: image('one') }), {}, latest, undefined, others);
+      await assert.rejects(make(new Map()), refused('others-changed'));
+      await make(known);
+      await deploy('team/other', 'two');
+      await assert.rejects(make(known, 1), refused('others-changed'));
+      const found = await apps.findReleases([
+        { app: 'team/other', number: 2 },
+        { app: 'team/shop', number: 1 },
+        { app: 'team/shop', number: 2 },
+      ]);
+      assert.deepEqual(found.map(({ app, number }) => `${app} ${number}`).sort(), [
+        'team/other 2',
+        'team/shop 1',
+      ]);
+    });
+
     test('the states of the latest releases are known at once', async () => {
       await finish('team/other', 'one');
       await finish('team/shop', 'one');

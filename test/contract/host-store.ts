@@ -245,8 +245,8 @@ export function describeHostStore(name: string, open: () => Promise<HostStoreHar
         { host: 'B', set: [targetOf('shop')], remove: [] },
       ]);
       await harness.other.setTargets([{ host: 'A', set: [targetOf('shop', 2)], remove: ['blog', 'wiki'] }]);
-      assert.deepEqual(await hosts.appTarget('A', 'shop'), targetOf('shop', 2));
-      assert.equal(await hosts.appTarget('A', 'blog'), undefined);
+      assert.deepEqual([...(await hosts.appTargets('shop', ['A', 'none']))], [['A', targetOf('shop', 2)]]);
+      assert.equal((await hosts.appTargets('blog', ['A'])).size, 0);
       // No rollout has this revision.
       const late = { app: 'blog', revision: 1 };
       assert.equal(await hosts.setTargets([{ host: 'A', set: [targetOf('blog')], remove: [] }], late), false);
@@ -294,6 +294,12 @@ export function describeHostStore(name: string, open: () => Promise<HostStoreHar
       ]);
       await hosts.report('A', [reportOf('shop'), reportOf('wiki')], [], NOW);
       assert.deepEqual(await reportsOf('A'), [reportOf('shop')]);
+      const about = async (apps: readonly string[]) =>
+        (await hosts.list(apps)).flatMap(({ reports }) => reports.map(({ app }) => app));
+      assert.deepEqual(
+        [await about(['shop', 'blog']), await about(['blog']), await about([])],
+        [['shop'], [], []],
+      );
       const failed = reportOf('shop', { phase: 'failed', reason: 'it was never healthy' });
       await hosts.report('A', [failed, reportOf('blog')], [], NOW);
       assert.deepEqual(await reportsOf('A'), [reportOf('blog'), failed]);

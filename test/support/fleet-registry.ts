@@ -20,7 +20,7 @@ export interface FleetRegistry extends RegistryWithAccounts {
   readonly hosts: KnexHostStore;
   /** The text of a new join token. */
   joinToken(labels?: Readonly<Record<string, string>>): Promise<string>;
-  join(name: string): Promise<JoinedHost>;
+  join(name: string, labels?: Readonly<Record<string, string>>): Promise<JoinedHost>;
   /** A request of the management API, as the administrator unless said otherwise. */
   manage(method: string, path: string, body?: object, authorization?: string): Promise<Response>;
   /** What the audit says about something, in its detail or name. */
@@ -50,7 +50,7 @@ export async function startFleetRegistry(
     ...registry,
     hosts: new KnexHostStore(database),
     joinToken,
-    join: async (name) => joinHost(scope, url, await joinToken(), name),
+    join: async (name, labels) => joinHost(scope, url, await joinToken(labels), name),
     manage,
     audited: async (about) => {
       const answer = await manage('GET', '/audit?limit=1000');

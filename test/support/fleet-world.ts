@@ -18,6 +18,8 @@ export class ObedientHost {
   /** Whether it keeps its reports to itself until `speak`. */
   isMute = false;
   #unsaid: AppReport[] = [];
+  /** Apps about which it says nothing until `answer`. */
+  readonly holds = new Set<string>();
   readonly socket: HostSocket;
   readonly apps = new Map<string, AppTarget>();
   /** Releases that it was told to run, in order. */
@@ -42,8 +44,14 @@ export class ObedientHost {
       this.apps.set(target.app, target);
       if (before?.release.number === target.release.number && before.attempt === target.attempt) continue;
       this.told.push(`${target.release.number}`);
-      this.#say([this.#report(target)]);
+      if (!this.holds.has(target.app)) this.answer(target.app);
     }
+  }
+
+  /** Reports about an app, as its target is now. */
+  answer(app: string): void {
+    const target = this.apps.get(app);
+    if (target !== undefined) this.#say([this.#report(target)]);
   }
 
   #say(reports: readonly AppReport[]): void {
@@ -84,8 +92,12 @@ export class ObedientHost {
 }
 
 /** Joins a host that obeys. */
-export async function obey(registry: FleetRegistry, name: string): Promise<ObedientHost> {
-  const host = await registry.join(name);
+export async function obey(
+  registry: FleetRegistry,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<ObedientHost> {
+  const host = await registry.join(name, labels);
   return new ObedientHost(host, await host.connect());
 }
 

@@ -191,6 +191,20 @@ describe('a rollout', () => {
     assert.equal(advance({ ...rollout, since: 30_000 }, one, 40_000 + ABSENCE, 39_000).wave, 1);
   });
 
+  it('gives hosts time to return when the registry was away for longer than a host has', () => {
+    const back = 600_000;
+    const rollout = start(['a', 'b']);
+    const stale = ['a', 'b'].map((id) => host(id, { report: report(1, 1, 'healthy') }));
+    for (const online of [true, false]) {
+      const seen = stale.map((one) => ({ ...one, online }));
+      assert.equal(advance(rollout, seen, back + 60_000, back), rollout);
+      const again = { ...rollout, phase: 'rolling back', reason: 'it crashed' } as const;
+      assert.equal(advance(again, seen, back + 60_000, back), again);
+    }
+    assert.equal(advance(rollout, healthy(rollout, ['a', 'b']), back + 60_000, back).wave, 1);
+    assert.equal(advance(rollout, stale, back + 80_000, back).phase, 'rolling back');
+  });
+
   it('tries another host first when the first one vanished', () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f'];
     const hosts = ids.map((id) => host(id, { online: id !== 'a' && id !== 'b' }));
