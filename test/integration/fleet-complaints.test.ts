@@ -9,6 +9,41 @@ import { waitUntil } from '../support/wait-until.ts';
  * fleet-rights-matrix.test.ts, fleet-faults.test.ts and test/e2e/fleet-complaints.test.ts.
  */
 
+test('complaint 2: an update goes from host to host, each when those before it are healthy', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2', 'web3', 'web4', 'web5', 'web6']);
+  await world.push('one');
+  await world.deploy();
+  assert.equal((await world.ended()).state, 'done');
+  await world.push('two');
+  for (const host of world.hosts) host.isMute = true;
+  await world.deploy();
+  const told = () => world.hosts.filter((host) => host.told.includes('2')).map(({ host }) => host.name);
+  let expected: readonly string[] = [];
+  for (const wave of [['web1'], ['web2', 'web3'], ['web4', 'web5', 'web6']]) {
+    expected = [...expected, ...wave];
+    await waitUntil(`${wave} are told`, () => told().length >= expected.length);
+    assert.deepEqual(told(), expected);
+    for (const host of world.hosts) if (wave.includes(host.host.name)) host.speak();
+  }
+  assert.equal((await world.ended()).state, 'done');
+});
+
+test('complaint 4: a rollback that stalls ends as one that failed', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2']);
+  await world.push('one');
+  await world.deploy();
+  assert.equal((await world.ended()).state, 'done');
+  const bad = await world.push('bad');
+  for (const host of world.hosts) {
+    host.breaks.add(bad);
+    host.stallsAfterFailure = true;
+  }
+  await world.deploy({ timeout: 1 });
+  const ended = await world.ended();
+  assert.equal(ended.state, 'rollback failed');
+  assert.match(String(ended.reason), /then release 1 failed too: web1: release 1 was not healthy within 1 s/);
+});
+
 test('complaint 6: a tag that moves changes no release: all hosts run one digest', async (t) => {
   const world = await openWorld(t, ['web1', 'web2']);
   const one = await world.push('one');

@@ -17,6 +17,8 @@ export class ObedientHost {
   tellsGone = true;
   /** Whether it keeps its reports to itself until `speak`. */
   isMute = false;
+  /** Whether it becomes mute when it has reported that a release failed. */
+  stallsAfterFailure = false;
   #unsaid: AppReport[] = [];
   /** Apps about which it says nothing until `answer`. */
   readonly holds = new Set<string>();
@@ -57,6 +59,7 @@ export class ObedientHost {
   #say(reports: readonly AppReport[]): void {
     if (this.isMute) this.#unsaid.push(...reports);
     else this.socket.send({ type: 'report', reports, gone: [] });
+    this.isMute ||= this.stallsAfterFailure && reports.some(({ phase }) => phase === 'failed');
   }
 
   /** Sends what it has kept to itself, and all reports from now on. */
