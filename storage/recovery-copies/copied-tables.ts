@@ -37,7 +37,7 @@ export const FLEET_TABLES: readonly CopiedTable[] = [
     columns: ['app', 'release', 'service', 'repository', 'tag', 'digest'],
   },
   { name: 'placements', columns: ['app', 'service', 'host', 'instances'] },
-  { name: 'rollouts', columns: ['app', 'release', 'state', 'revision'] },
+  { name: 'rollouts', columns: ['app', 'release', 'state', 'revision', 'going'] },
   { name: 'host_targets', columns: ['host', 'app', 'target'] },
   { name: 'app_secrets', columns: ['app', 'name', 'version', 'sealed', 'created_at', 'created_by'] },
 ];
