@@ -294,18 +294,20 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     await succeed(app, services('one', 'true'));
     assert.deepEqual(await ask(5), new Set(['one']));
 
-    const failing = deploy(app, services('two', 'false'), {}, '--timeout', '10s');
-    const address = await eventually('the new instance runs', async () => {
+    const failing = deploy(app, services('two', 'false'));
+    const { id, address } = await eventually('the new instance runs', async () => {
       const [line] = (await containers(app, '{{.ID}} {{.Names}}')).filter((text) =>
         text.includes('web-1-r2'),
       );
       const [id = ''] = line?.split(' ') ?? [];
       if (id === '') return undefined;
       const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
-      return (await agent.docker(['inspect', '--format', format, id])).stdout.trim() || undefined;
+      const address = (await agent.docker(['inspect', '--format', format, id])).stdout.trim();
+      return address === '' ? undefined : { id, address };
     });
     await untilPasses(async () => assert.equal(await (await fetch(`http://${address}/`)).text(), 'two\n'));
     assert.deepEqual(await ask(30), new Set(['one']), 'an instance that is not healthy has requests');
+    await agent.docker(['kill', id]);
     assert.equal((await failing).exitCode, 3);
     assert.deepEqual(await ask(5), new Set(['one']));
 
