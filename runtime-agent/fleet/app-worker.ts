@@ -9,7 +9,7 @@ import { AttemptRecord } from './attempt-record.ts';
 import { LABELS } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import type { StoredApp, StoredInstance } from './fleet-store.ts';
-import { exitReason } from './instance-gate.ts';
+import { exitCodeOf, exitReason } from './instance-gate.ts';
 import { checkAllowed, JobError, performStep, routedInstances, type StepContext } from './perform-step.ts';
 import { Prefetch } from './prefetch.ts';
 import {
@@ -308,7 +308,8 @@ export class AppWorker {
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
   }
 
-  #see({ type, action, id, attributes }: EngineEvent): void {
+  #see(event: EngineEvent): void {
+    const { type, action, id, attributes } = event;
     if (type !== 'container' || attributes[LABELS.app] !== this.#app || action.startsWith('exec_')) return;
     const flags = this.#record.flagsOf(id);
     const { outcome } = this.#record;
@@ -316,16 +317,16 @@ export class AppWorker {
       this.#record.flag(id, { passed: false });
       const found = this.#state?.containers.find((one) => one.id === id);
       const isMade = found && this.#target && isOfAttempt(found, this.#target) && !found.discarded;
-      if (isMade && !this.#running.has(`stop ${id}`)) void this.#failByExit(id);
+      if (isMade && !this.#running.has(`stop ${id}`)) void this.#failByExit(id, exitCodeOf(event));
     }
     if (action === 'start' && flags?.routed) void this.#restoreRoutes();
     this.#look();
   }
 
-  async #failByExit(id: string): Promise<void> {
+  async #failByExit(id: string, exitCode: number | undefined): Promise<void> {
     const { engine } = this.#options.context;
     const info = await engine.containers.get(id).catch(() => undefined);
-    if (info !== undefined) this.#fail(await exitReason(engine, info, undefined));
+    if (info !== undefined) this.#fail(await exitReason(engine, info, undefined, exitCode));
   }
 
   /** The address of an instance is new after each start, and the proxy may be. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceSpec } from '../../fleet/service.ts';
 import type { ContainerInfo } from '../containers/container-info.ts';
+import type { EngineEvent } from '../events/event-bus.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import { probeRoute } from './probe-route.ts';
 
@@ -28,6 +29,26 @@ export async function passGate(
   note: (waitsFor: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  // One that its policy has started again no longer says how it ended.
+  let exitCode: number | undefined;
+  const unsubscribe = engine.events.subscribe((event) => {
+    if (event.id === container) exitCode = exitCodeOf(event) ?? exitCode;
+  });
+  try {
+    await untilHealthy(engine, container, spec, () => exitCode, note, signal);
+  } finally {
+    unsubscribe();
+  }
+}
+
+async function untilHealthy(
+  engine: FleetEngine,
+  container: string,
+  spec: ServiceSpec,
+  lastExit: () => number | undefined,
+  note: (waitsFor: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const began = performance.now();
   const first = await engine.containers.get(container);
   const { monitor } = spec.update;
@@ -38,7 +59,7 @@ export async function passGate(
     const exits = state.restartCount - first.state.restartCount;
     const hasGate = state.health !== undefined || spec.route !== undefined;
     if (state.status === 'exited' || state.status === 'dead' || exits >= (hasGate ? MAX_EXITS : 1)) {
-      throw new GateError(await exitReason(engine, info, spec.name));
+      throw new GateError(await exitReason(engine, info, spec.name, lastExit()));
     }
     if (state.health !== undefined) {
       const isRunning = state.status === 'running';
@@ -75,11 +96,12 @@ export async function watchInstances(
       throw new GateError(await exitReason(engine, info, undefined));
     }
   };
-  const unsubscribe = engine.events.subscribe(({ type, action, id }) => {
-    if (type === 'container' && action === 'die' && containers.includes(id)) {
+  const unsubscribe = engine.events.subscribe((event) => {
+    const exitCode = exitCodeOf(event);
+    if (exitCode !== undefined && containers.includes(event.id)) {
       engine.containers
-        .get(id)
-        .then((info) => exitReason(engine, info, undefined))
+        .get(event.id)
+        .then((info) => exitReason(engine, info, undefined, exitCode))
         .then((reason) => failed.reject(new GateError(reason)), failed.reject);
     }
   });
@@ -91,11 +113,17 @@ export async function watchInstances(
   }
 }
 
-/** Says how an instance ended, with the last lines that it wrote. */
+/** The exit code of a container that has just ended; undefined for other events. */
+export function exitCodeOf({ type, action, attributes }: EngineEvent): number | undefined {
+  return type === 'container' && action === 'die' ? Number(attributes.exitCode) : undefined;
+}
+
+/** Says how an instance ended, with the last lines that it wrote. `exitCode` is that of its state unless given. */
 export async function exitReason(
   engine: FleetEngine,
   info: ContainerInfo,
   service: string | undefined,
+  exitCode = info.state.exitCode,
 ): Promise<string> {
   const { state, hostConfig } = info;
   const name = nameOf(info, service);
@@ -105,7 +133,7 @@ export async function exitReason(
       ? `${name} could not be started: ${state.error}`
       : state.oomKilled
         ? `${name} was killed because it used more than its ${hostConfig.Memory} bytes of memory${times}`
-        : `${name} exited with code ${state.exitCode}${times}`;
+        : `${name} exited with code ${exitCode}${times}`;
   const log = await lastLines(engine, info.id);
   return log === '' ? how : `${how}: ${log}`;
 }
