@@ -256,6 +256,8 @@ export class AppWorker {
       this.#ended += 1;
       this.#pause = FIRST_PAUSE;
       if (this.#state !== undefined) this.#record.succeed(step, this.#state, exitCode);
+      // Nothing may be left to do, and so to journal: another agent would watch again what has been for days.
+      if (step.kind === 'watch' || step.kind === 'settle') await this.#record.save([...this.#running.keys()]);
     } catch (error) {
       this.#ended += 1;
       if (!signal.aborted && !(await this.#isGone(step))) this.#failed(step, error as Error);

@@ -92,14 +92,22 @@ export class AttemptRecord {
     this.#progress = { ...this.#progress, containers };
   }
 
-  /** What the end of the machine has ended is to run again. */
+  /** What the end of the machine has ended is to run, and to become healthy, again. That is no failure of the attempt. */
   forgetLost(infos: readonly ContainerInfo[]): void {
+    const { outcome } = this;
+    let isAnyLost = false;
     for (const { id, state } of infos) {
       const flags = this.flagsOf(id);
-      const isLost = state.status === 'exited' && state.exitCode === UNSEEN_EXIT;
+      const isRestarting = state.status === 'restarting';
+      const isLost = (isRestarting || state.status === 'exited') && state.exitCode === UNSEEN_EXIT;
       if (flags === undefined || !isLost || flags.stopped) continue;
-      this.flag(id, { tried: false, passed: false, stopped: this.outcome === 'failed' });
+      isAnyLost = true;
+      const tried = isRestarting && flags.tried;
+      this.flag(id, { tried, passed: false, stopped: outcome === 'failed' });
     }
+    if (!isAnyLost || (outcome !== 'watching' && outcome !== 'working')) return;
+    this.#progress = { ...this.#progress, outcome: 'working', elapsed: 0 };
+    this.#counted = performance.now();
   }
 
   /** Journals the steps that are about to be done beside `others`: durable when it resolves. */
