@@ -84,10 +84,9 @@ test('complaint 11: jobs run once, before the instances that need them, and a jo
   assert.deepEqual(second.jobs, { migrate: 4 });
   assert.match(second.reason ?? '', /^the job migrate.* exited with code 4.*: the table is locked/);
   host.registry.setApps({ ...release(2, 'echo $RELEASE >> /data/log'), attempt: 2 });
-  await healthy(host, 2);
-  const { stdout } = await host.agent
-    .docker(['exec', 'team-shop-web-1', 'cat', '/data/log'])
-    .catch(() => host.agent.docker(['exec', 'team-shop-web-1-r2', 'cat', '/data/log']));
+  const { instances } = await healthy(host, 2);
+  const container = instances.find(({ release: number }) => number === 2)?.container ?? '';
+  const { stdout } = await host.agent.docker(['exec', container, 'cat', '/data/log']);
   assert.equal(stdout, '1\n2\n');
 });
 
