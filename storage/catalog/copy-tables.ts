@@ -148,7 +148,8 @@ interface CopiedTable {
 }
 
 /** Of the database itself rather than of what it holds: which migrations have run, counts of changes, who works. */
-const LEFT_OUT = /^(?:sqlite_.*|.*_migrations|name_changes|name_change_log|leases|quota_grants)$/;
+const LEFT_OUT =
+  /^(?:sqlite_.*|.*_migrations|name_changes|name_change_log|leases|replica_messages|quota_grants)$/;
 
 /**
  * The tables of `to`, each after those that its rows refer to. One of the two databases is SQLite and one
