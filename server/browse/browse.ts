@@ -1,0 +1,226 @@
+import type { Identity } from '../../auth/access/identity.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type {
+  BlobSharing,
+  BrowsedManifest,
+  BrowsedRepository,
+  BrowsedRepositoryDetails,
+  BrowsedTag,
+  DeletedTag,
+  Listed,
+  Loss,
+  RepositorySort,
+  SortedPage,
+  TagSort,
+} from '../../storage/catalog/browse/browse-catalog.ts';
+import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
+
+/** What a visitor may do with a repository that they may see. */
+export interface RepositoryRights {
+  readonly push: boolean;
+  readonly delete: boolean;
+}
+
+export interface RepositoryView extends BrowsedRepositoryDetails {
+  readonly rights: RepositoryRights;
+  /**
+   * The README: raw Markdown or text that strangers wrote, at most 64 KB, to be sanitised by whoever renders it. From the
+   * artifact of type `application/vnd.berth.readme` or the annotation `org.opencontainers.image.description` of `latest`.
+   */
+  readonly readme?: Readme;
+}
+
+export interface Readme {
+  readonly text: string;
+  readonly mediaType: 'text/markdown' | 'text/plain';
+  /** Whether the text was cut at 64 KB. */
+  readonly truncated: boolean;
+}
+
+/** A member of an index. */
+export interface MemberView {
+  readonly digest: Digest;
+  /** Such as `linux/arm64/v8`; undefined when the index names none. */
+  readonly platform?: string;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of the member's manifest. */
+  readonly size: number;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Whether the repository has it: of a sparse index it has some. */
+  readonly present: boolean;
+}
+
+/** A layer, or another blob of an artifact, lowest first. */
+export interface LayerView {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes, as the manifest says. */
+  readonly size: number;
+  /** Layers that other registries serve need not be here. */
+  readonly foreign: boolean;
+  /** False: it is missing, and the image cannot be pulled. */
+  readonly present: boolean;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly sharedBy: Pick<BlobSharing, 'manifests' | 'repositories' | 'repositoryCount'>;
+}
+
+/** An instruction of the build, and the layer that it made. */
+export interface HistoryView {
+  readonly createdBy: string;
+  readonly created?: string;
+  readonly author?: string;
+  readonly comment?: string;
+  /** The layer's place in `layers`; undefined: it made none, or the manifest has fewer layers than the history. */
+  readonly layer?: number;
+}
+
+/** The configuration of an image, as far as it could be read; each text is cut at 8 KB, each list at 1,000. */
+export interface ConfigView {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+  /** Why it is not shown: it is missing, too large, or no image configuration. Then there are no other fields. */
+  readonly problem?: string;
+  readonly platform?: string;
+  readonly created?: string;
+  readonly author?: string;
+  readonly user?: string;
+  readonly workingDirectory?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly environment: readonly string[];
+  readonly exposedPorts: readonly string[];
+  readonly volumes: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal?: string;
+}
+
+export const REFERRER_KINDS = ['signature', 'sbom', 'provenance', 'attestation', 'other'] as const;
+export type ReferrerKind = (typeof REFERRER_KINDS)[number];
+
+/** A manifest about another one. */
+export interface ReferrerView {
+  readonly digest: Digest;
+  readonly kind: ReferrerKind;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of its manifest. */
+  readonly size: number;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** What is about it: a signature of an SBOM, say. Two levels, 100 entries of each. */
+  readonly referrers: readonly ReferrerView[];
+}
+
+/** A release that has the image, of an app that the visitor may see. */
+export interface RunningView {
+  readonly app: string;
+  readonly release: number;
+  readonly service: string;
+  /** Names of the hosts that run it now. */
+  readonly hosts: readonly string[];
+  /** False: it is kept for a rollback. */
+  readonly runs: boolean;
+}
+
+export interface ManifestView extends BrowsedManifest {
+  readonly repository: string;
+  /** At most 1,000, and 64 KB together. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Of an index; 1,000 at most. */
+  readonly members: readonly MemberView[];
+  /** Of an image or artifact; 1,000 at most. */
+  readonly layers: readonly LayerView[];
+  /** How many layers or members there are. */
+  readonly partCount: number;
+  readonly config?: ConfigView;
+  readonly history: readonly HistoryView[];
+  readonly subject?: Digest;
+  readonly referrers: readonly ReferrerView[];
+  readonly running: readonly RunningView[];
+  readonly rights: RepositoryRights;
+}
+
+/** What a delete does; of `dryRun`, would do. */
+export interface ConsequencesView extends Loss {
+  /** What the image runs in, of apps that the visitor may see. */
+  readonly running: readonly RunningView[];
+  /** Why it would be refused: a tag rule, a release that runs it; undefined: it is allowed. */
+  readonly refusal?: string;
+  /** Until then the tags can be restored, if garbage collection does not come later; undefined: they cannot. */
+  readonly restorableUntil?: Date;
+}
+
+export interface DifferenceView {
+  readonly from: Digest;
+  readonly to: Digest;
+  /** In the order of the layers: those of both first, as long as they are the same. */
+  readonly layers: readonly {
+    readonly digest: Digest;
+    readonly size: number;
+    readonly change: 'same' | 'removed' | 'added';
+  }[];
+  /** Bytes that somebody who has `from` downloads for `to`. */
+  readonly download: number;
+  /** Fields of the configuration that differ, such as `user`; lists as JSON. */
+  readonly configuration: readonly Change[];
+  readonly environment: readonly Change[];
+  readonly labels: readonly Change[];
+}
+
+/** A value that differs; undefined where there is none. */
+export interface Change {
+  readonly name: string;
+  readonly before?: string;
+  readonly after?: string;
+}
+
+/** A tag or a digest. */
+export type Reference = { readonly digest: Digest } | { readonly tag: string };
+
+/**
+ * What a visitor sees and does in the registry, for the pages and the management API. Rights are decided here: what the
+ * visitor may not see throws NameUnknownError or ManifestUnknownError, as if it were not there (404), and what they may see
+ * but not do throws RegistryError DENIED (403), or UNAUTHORIZED (401) for nobody. Input is checked: SettingInvalidError names
+ * the parameter (400).
+ *
+ *     const { entries, next } = await browse.repositories(identity, { sort: 'pushed', limit: 50 });
+ *     const app = await browse.repository(identity, 'team/app');
+ *     const manifest = await browse.manifest(identity, 'team/app', { tag: '1.0' });
+ *     const loss = await browse.consequences(identity, 'team/app', { tag: '1.0' });
+ *     await browse.delete(identity, 'team/app', { tag: '1.0' }, { address });
+ *     await browse.restore(identity, 'team/app', '1.0', { address });
+ */
+export interface Browse {
+  /** By name unless `sort` says otherwise. */
+  repositories(visitor: Identity, page: SortedPage<RepositorySort>): Promise<Listed<BrowsedRepository>>;
+  repository(visitor: Identity, name: string): Promise<RepositoryView>;
+  tags(visitor: Identity, repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag>>;
+  deletedTags(visitor: Identity, repository: string): Promise<readonly DeletedTag[]>;
+  manifest(visitor: Identity, repository: string, reference: Reference): Promise<ManifestView>;
+  consequences(visitor: Identity, repository: string, reference: Reference): Promise<ConsequencesView>;
+  /** Deletes a tag, or a manifest with its tags. `force`: also what a release runs. */
+  delete(
+    visitor: Identity,
+    repository: string,
+    reference: Reference,
+    options: Pick<Actor, 'address'> & { readonly force?: boolean },
+  ): Promise<void>;
+  /** Points a deleted tag at its last manifest again; answers which. Throws TagRestoreError (409). */
+  restore(
+    visitor: Identity,
+    repository: string,
+    tag: string,
+    options: Pick<Actor, 'address'>,
+  ): Promise<Digest>;
+  difference(visitor: Identity, repository: string, from: Reference, to: Reference): Promise<DifferenceView>;
+  /** Sizes of all repositories that the visitor may see: together, and the largest first. */
+  diskUse(visitor: Identity, page: Pick<SortedPage<'size'>, 'limit' | 'after'>): Promise<DiskUseView>;
+}
+
+export interface DiskUseView extends Listed<BrowsedRepository> {
+  /** Repositories that the visitor may see. */
+  readonly repositoryCount: number;
+  /** The sum of their sizes: a blob of several repositories counts for each. */
+  readonly size: number;
+}

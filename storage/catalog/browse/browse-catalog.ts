@@ -1,0 +1,204 @@
+import type { Digest } from '../../../oci/digest.ts';
+
+/**
+ * The repositories that a visitor may see: a name must match a pattern of each of these lists, in which `*` stands for any
+ * characters. Without a list, every repository.
+ */
+export type VisibleNames = readonly (readonly string[])[];
+
+export const REPOSITORY_SORTS = ['name', 'size', 'pushed', 'pulled'] as const;
+/** `pushed` and `pulled`: by the time of the last one. */
+export type RepositorySort = (typeof REPOSITORY_SORTS)[number];
+
+export const TAG_SORTS = ['name', 'time'] as const;
+/** `time`: when the tag was last pushed. */
+export type TagSort = (typeof TAG_SORTS)[number];
+
+/** Names ascend unless asked otherwise; sizes and times descend, so that the largest and latest come first. */
+export type SortOrder = 'ascending' | 'descending';
+
+/** The place of an entry in a sorted list: its values of the columns of the order. A page goes on after it. */
+export type SortKey = readonly (string | number)[];
+
+/** At most `limit` entries of a sorted list, after the entry with the key `after`. */
+export interface SortedPage<Sort> {
+  readonly sort: Sort;
+  readonly order?: SortOrder;
+  /** Only entries whose name (of repositories: or description) has this text, whatever the case of ASCII letters. */
+  readonly search?: string;
+  readonly limit: number;
+  readonly after?: SortKey;
+}
+
+export interface RepositoryPage extends SortedPage<RepositorySort> {
+  readonly visible: VisibleNames;
+}
+
+/** Some entries of a list. */
+export interface Listed<Entry> {
+  readonly entries: readonly Entry[];
+  /** The `after` of the next page; undefined where this is the last. */
+  readonly next?: SortKey;
+}
+
+/**
+ * A repository with a manifest. A repository begins with its first push; it is listed while it has a manifest, and forgotten
+ * when garbage collection has taken its last blob.
+ */
+export interface BrowsedRepository {
+  readonly name: string;
+  /** Plain text of one line, at most 1,000 characters, of the image that was tagged last and had one. */
+  readonly description?: string;
+  readonly tags: number;
+  /** Images, indexes and artifacts, members of indexes included. */
+  readonly manifests: number;
+  /** Bytes of all blobs of the repository, each once; blobs that other repositories have too included. */
+  readonly size: number;
+  readonly lastPush?: Date;
+  /** Exact to a minute; undefined: not since this is recorded. */
+  readonly lastPull?: Date;
+}
+
+/** A repository, and what applies to it. */
+export interface BrowsedRepositoryDetails extends BrowsedRepository {
+  readonly createdAt: Date;
+  readonly quotas: readonly BrowsedQuota[];
+  readonly tagRules: readonly BrowsedTagRule[];
+}
+
+/** A quota of the repository, which all repositories that match its pattern share. */
+export interface BrowsedQuota {
+  readonly pattern: string;
+  readonly bytes: number;
+  readonly used: number;
+}
+
+export interface BrowsedTagRule {
+  readonly pattern: string;
+  readonly tags: string;
+  readonly kind: 'immutable' | 'protected';
+}
+
+/**
+ * A tag: a name of a manifest. It lives from a push until it is deleted, by itself or with its manifest, and can be restored
+ * until garbage collection takes the manifest:
+ *
+ *     await catalog.tags.delete('team/app', '1.0', by);    // in browse.deletedTags from here on
+ *     await catalog.tags.restore('team/app', '1.0', by);   // points at the same manifest again
+ */
+export interface BrowsedTag {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /**
+   * Bytes of the manifest and all that it needs, members of an index included, each blob once; undefined where that is more
+   * than 1,000 blobs.
+   */
+  readonly size?: number;
+  /** Of an index: such as `linux/arm64/v8`, 20 at most; empty for one that was pushed before this was recorded. */
+  readonly platforms: readonly string[];
+  readonly pushedAt: Date;
+  /** The account; undefined when nobody was logged in, or not known. */
+  readonly pushedBy?: string;
+  /** By the tag or the digest, exact to a minute. */
+  readonly lastPull?: Date;
+}
+
+/** A tag that was deleted and whose manifest is still there. */
+export interface DeletedTag {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly deletedAt: Date;
+  readonly deletedBy?: string;
+}
+
+/** What the catalog knows of a manifest. */
+export interface BrowsedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Bytes of the manifest itself. */
+  readonly size: number;
+  /** As BrowsedTag.size. */
+  readonly contentSize?: number;
+  readonly pushedAt: Date;
+  readonly pushedBy?: string;
+  /** By its digest or a tag of it, exact to a minute. */
+  readonly lastPull?: Date;
+  /** The first 100, by name. */
+  readonly tags: readonly string[];
+  /** How many tags there are. */
+  readonly tagCount: number;
+  /** The indexes that list it, 20 at most. */
+  readonly indexes: readonly Digest[];
+}
+
+/** Who else has a blob. */
+export interface BlobSharing {
+  readonly digest: Digest;
+  /** Bytes; undefined: the repository does not have the blob. */
+  readonly size?: number;
+  /** Other manifests of the same repository that need it; counted to 1,000. */
+  readonly manifests: number;
+  /** Other repositories that have it and that the visitor may see, 10 at most, by name. */
+  readonly repositories: readonly string[];
+  /** All other repositories that have it; counted to 1,000. */
+  readonly repositoryCount: number;
+}
+
+/** What a tag or manifest holds, and what would become of that. */
+export interface Loss {
+  /** Tags that go, by name, 100 at most. */
+  readonly tags: readonly string[];
+  readonly tagCount: number;
+  /** Manifests that nothing holds any more: the manifest itself, and members and referrers of it; 1,000 at most. */
+  readonly manifests: readonly Digest[];
+  /** Bytes that the storage gets back when garbage collection has run. */
+  readonly bytesFreed: number;
+  /** Bytes that stay, because other images need them. */
+  readonly bytesKept: number;
+  /** Images of the repository that need some of these, as `TAG` or digest, 20 at most. */
+  readonly sharedWithImages: readonly string[];
+  /** Other repositories that have some of these and that the visitor may see, 20 at most. */
+  readonly sharedWithRepositories: readonly string[];
+  /** Whether repositories that are not named have some. */
+  readonly sharedWithOthers: boolean;
+  /** False: there was more than could be looked at, and all numbers are of a part of it. */
+  readonly complete: boolean;
+}
+
+/**
+ * What people look at: lists and details of what the catalog holds, for visitors who may not see all of it. Nothing names a
+ * repository that `visible` leaves out. Each method is one query, or a constant number of them, however much there is.
+ * Names, tags and digests are taken as validated; searches are not. Every implementation passes test/contract/browse.ts.
+ */
+export interface BrowseCatalog {
+  repositories(page: RepositoryPage): Promise<Listed<BrowsedRepository>>;
+  /** Undefined when there is none; the caller has checked that the visitor may see it. */
+  repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
+  /** Undefined when there is no such repository. */
+  tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
+  /** Tags that can be restored, the latest deleted first, at most 100. */
+  deletedTags(repository: string): Promise<readonly DeletedTag[]>;
+  manifest(
+    repository: string,
+    reference: { readonly digest: Digest } | { readonly tag: string },
+  ): Promise<BrowsedManifest | undefined>;
+  /** In the order of `digests`, at most 1,000. */
+  sharing(
+    repository: string,
+    manifest: Digest,
+    digests: readonly Digest[],
+    visible: VisibleNames,
+  ): Promise<readonly BlobSharing[]>;
+  /**
+   * What a delete of a manifest, or of one tag of it, takes. `untagged`: whether garbage collection takes manifests without a
+   * tag; otherwise a deleted tag takes nothing with it. Undefined when it is not there.
+   */
+  loss(
+    repository: string,
+    reference: { readonly digest: Digest } | { readonly tag: string },
+    options: { readonly untagged: boolean; readonly visible: VisibleNames },
+  ): Promise<Loss | undefined>;
+}
