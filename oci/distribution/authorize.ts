@@ -1,20 +1,21 @@
 import type { Challenge } from '../../lib/http/parse-challenges.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
-import { DistributionError } from './errors.ts';
+import { DistributionError, RegistryUnavailableError } from './errors.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import { isLoopbackRegistry } from './registry-address.ts';
 import { connectionFailure } from './registry-error.ts';
+import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
 
-/** What an authorization is asked for. */
+/** A registry's challenge, and what it is answered with. */
 export interface AuthorizationRequest {
   readonly challenges: readonly Challenge[];
   readonly credentials: RegistryCredentials;
-  /** `repository:NAME:pull` and their like (distribution, token scope). */
+  /** Such as `repository:NAME:pull` (distribution, "Token Scope Documentation"). */
   readonly scopes: readonly string[];
-  /** Whether an identity token is asked for as well (Docker token protocol, "Requesting a Token"). */
+  /** Asks for an identity token too (distribution, "Requesting a Token"). */
   readonly offline: boolean;
-  /** The registry's own URL, for messages and for what its scheme promises. */
+  /** The registry's own URL, for messages and to keep secrets within TLS. */
   readonly url: URL;
   readonly method: string;
   readonly verifyCertificate: boolean;
@@ -24,26 +25,25 @@ export interface AuthorizationRequest {
 /** A value for the Authorization header. */
 export interface Authorization {
   readonly header: string;
-  /** On the clock of performance.now(); not used from then on. */
+  /** End of its validity, on the clock of performance.now(). */
   readonly expiresAt: number;
-  /** Where one was asked for and given. */
+  /** Given only if it was asked for. */
   readonly identityToken?: string;
 }
 
 const MAX_TOKEN_ANSWER = 1 << 20;
-/** distribution, "Token Response Fields": what holds where the server does not say. */
+/** Seconds that a token is valid if its server does not say (distribution, "Token Response Fields"). */
 const DEFAULT_LIFETIME = 60;
-/** What this program says it is. */
-const CLIENT = 'berth-agent';
-/** Seconds before its end from which on a token is renewed. */
+/** A token is renewed this many seconds before it expires. */
 const MARGIN = 10;
 
 /**
- * Answers a registry's challenge: Basic with the credentials, Bearer with a token from the server it names
- * (distribution-spec, "token authentication"), anonymous where there are no credentials. Throws DistributionError 'unauthorized' or 'registry'.
+ * Answers a registry's challenge: Basic with the credentials, Bearer with a token of the server that it names (distribution,
+ * "Token Authentication"), for anonymous users if there are no credentials. Throws RegistryUnavailableError 'unauthorized' or
+ * 'registry', and TransientError if a retry may succeed.
  */
 export async function authorize(
-  exchange: Pick<HttpExchange, 'send'>,
+  exchange: Pick<HttpExchange, 'send' | 'client'>,
   request: AuthorizationRequest,
 ): Promise<Authorization> {
   const { challenges, credentials, url, method } = request;
@@ -53,12 +53,12 @@ export async function authorize(
   if (bearer !== undefined) return await fetchToken(exchange, request, bearer);
   if (challenges.some(({ scheme }) => scheme === 'basic')) {
     if (!credentials.username)
-      throw new DistributionError('unauthorized', `${where}: no basic auth credentials`);
+      throw new RegistryUnavailableError('unauthorized', `${where}: no basic auth credentials`);
     return forever(basic(credentials));
   }
-  throw new DistributionError(
+  throw new RegistryUnavailableError(
     'unauthorized',
-    `${where}: unauthorized: the registry names no way to log in that is known`,
+    `${where}: unauthorized: the registry offers neither Basic nor Bearer authentication`,
   );
 }
 
@@ -71,7 +71,7 @@ function basic({ username = '', password = '' }: RegistryCredentials): string {
 }
 
 async function fetchToken(
-  exchange: Pick<HttpExchange, 'send'>,
+  exchange: Pick<HttpExchange, 'send' | 'client'>,
   request: AuthorizationRequest,
   challenge: Challenge,
 ): Promise<Authorization> {
@@ -84,7 +84,7 @@ async function fetchToken(
     if (credentials.identityToken) {
       if (request.scopes.length > 0) parameters.set('scope', request.scopes.join(' '));
       parameters.set('grant_type', 'refresh_token');
-      parameters.set('client_id', CLIENT);
+      parameters.set('client_id', exchange.client);
       parameters.set('refresh_token', credentials.identityToken);
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const body = parameters.toString();
@@ -93,29 +93,30 @@ async function fetchToken(
     for (const scope of request.scopes) parameters.append('scope', scope);
     if (request.offline) {
       parameters.set('offline_token', 'true');
-      parameters.set('client_id', CLIENT);
+      parameters.set('client_id', exchange.client);
     }
     for (const [name, value] of parameters) realm.searchParams.append(name, value);
     if (credentials.username) realm.searchParams.append('account', credentials.username);
     const headers = { ...(credentials.username ? { authorization: basic(credentials) } : {}) };
     return exchange.send({ method: 'GET', url: realm, headers, verifyCertificate, signal });
   };
-  let answer: { readonly status: number; readonly body: string };
   try {
     const response = await send();
+    const { status, headers } = response;
     const body = await readBody(response, MAX_TOKEN_ANSWER, signal);
-    answer = { status: response.status, body: body?.toString('utf8') ?? '' };
+    if (!isTransientStatus(status)) return readToken(status, body?.toString('utf8') ?? '', realm);
+    throw new TransientError(noToken(status, realm), retryAfter(headers['retry-after'], Date.now()));
   } catch (error) {
-    if (signal.aborted || error instanceof DistributionError) throw error;
-    throw connectionFailure(error, { method: 'GET', url: realm });
+    const isWorded = error instanceof DistributionError || error instanceof TransientError;
+    if (signal.aborted || isWorded) throw error;
+    throw new TransientError(connectionFailure(error, { method: 'GET', url: realm }));
   }
-  return readToken(answer, realm);
 }
 
 /**
- * Whether a registry on this machine's loopback names a token server that is not. Any registry there counts as insecure,
- * which nobody has decided about a token server; where an operator has named a registry insecure, its token server is too, as with
- * dockerd: an attacker in between could name another one.
+ * Reports whether a registry on loopback names a token server on another machine. Loopback registries count as insecure by
+ * default, but that says nothing about other machines. If the operator declared the registry insecure, so is its token server,
+ * as in dockerd: an attacker between could name another server anyway.
  */
 function isTokenServerElsewhere(realm: URL, registry: URL): boolean {
   return isLoopbackRegistry(registry.host) && !isLoopbackRegistry(realm.host);
@@ -124,14 +125,14 @@ function isTokenServerElsewhere(realm: URL, registry: URL): boolean {
 function tokenUrl(challenge: Challenge, request: AuthorizationRequest): URL {
   const realm = URL.parse(challenge.parameters.realm ?? '');
   if (realm === null || !/^https?:$/.test(realm.protocol)) {
-    throw new DistributionError(
+    throw new RegistryUnavailableError(
       'registry',
-      `${request.url.host} names no usable token server: the realm is "${(challenge.parameters.realm ?? '').slice(0, 200)}"`,
+      `${request.url.host} names no usable token server: its realm is "${(challenge.parameters.realm ?? '').slice(0, 200)}"`,
     );
   }
   const secret = request.credentials.password || request.credentials.identityToken;
   if (secret && realm.protocol === 'http:' && request.url.protocol === 'https:') {
-    throw new DistributionError(
+    throw new RegistryUnavailableError(
       'registry',
       `${request.url.host} asks to send the password to ${realm.origin} without TLS, which is refused`,
     );
@@ -139,25 +140,24 @@ function tokenUrl(challenge: Challenge, request: AuthorizationRequest): URL {
   return realm;
 }
 
-function readToken(answer: { readonly status: number; readonly body: string }, realm: URL): Authorization {
-  const where = `Get "${realm.origin}${realm.pathname}"`;
+function readToken(status: number, text: string, realm: URL): Authorization {
   let parsed: Readonly<Record<string, unknown>> = {};
   try {
-    const body: unknown = JSON.parse(answer.body);
+    const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null) parsed = body as Readonly<Record<string, unknown>>;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (answer.status === 401 || answer.status === 403) {
+  if (status === 401 || status === 403) {
     const details = typeof parsed.details === 'string' ? parsed.details : 'incorrect username or password';
-    throw new DistributionError('unauthorized', `${where}: unauthorized: ${details.slice(0, 500)}`);
+    throw new RegistryUnavailableError(
+      'unauthorized',
+      `${tokenRequest(realm)}: unauthorized: ${details.slice(0, 500)}`,
+    );
   }
   const token = parsed.token ?? parsed.access_token;
-  if (answer.status !== 200 || typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
-    throw new DistributionError(
-      'registry',
-      `${where}: the token server answered ${answer.status} without a token`,
-    );
+  if (status !== 200 || typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+    throw noToken(status, realm);
   }
   const lifetime = typeof parsed.expires_in === 'number' ? parsed.expires_in : DEFAULT_LIFETIME;
   const { refresh_token: identityToken } = parsed;
@@ -166,4 +166,16 @@ function readToken(answer: { readonly status: number; readonly body: string }, r
     expiresAt: performance.now() + Math.max(lifetime - MARGIN, 1) * 1000,
     ...(typeof identityToken === 'string' && identityToken !== '' && { identityToken }),
   };
+}
+
+function noToken(status: number, realm: URL): RegistryUnavailableError {
+  return new RegistryUnavailableError(
+    'registry',
+    `${tokenRequest(realm)}: the token server answered ${status} without a token`,
+  );
+}
+
+/** The request for a token, as dockerd words it. */
+function tokenRequest(realm: URL): string {
+  return `Get "${realm.origin}${realm.pathname}"`;
 }

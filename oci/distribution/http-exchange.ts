@@ -13,7 +13,7 @@ import { type ProxySettings, proxyAuthorization } from '../../lib/http/proxies/p
 import { tunnelAgent } from '../../lib/http/proxies/tunnel-agent.ts';
 import type { ResponseBody } from './bulk-body.ts';
 import { bulkGet } from './bulk-get.ts';
-import { DistributionError } from './errors.ts';
+import { RegistryUnavailableError } from './errors.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
@@ -32,6 +32,9 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
 }
 
+/** A request with all its headers. */
+type SentRequest = HttpRequest & Required<Pick<HttpRequest, 'headers'>>;
+
 /** An answer whose body is still to come: read it, or destroy it. */
 export interface HttpResponse {
   readonly status: number;
@@ -41,7 +44,6 @@ export interface HttpResponse {
   readonly url: URL;
 }
 
-const USER_AGENT = { 'user-agent': 'berth-agent' };
 const MAX_REDIRECTS = 5;
 /** Answers of status 1xx before the one that counts, as in Go's client. */
 const MAX_INFORMATIONAL = 5;
@@ -57,6 +59,8 @@ export class BodyError extends Error {
 
 /** Connections to registries, directly or by a proxy, kept open between requests. */
 export class HttpExchange {
+  /** Name of this program, for registries and token servers. */
+  readonly client: string;
   readonly #chooseProxy: ChooseProxy;
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
   #secureAgent: Agent | undefined;
@@ -65,17 +69,21 @@ export class HttpExchange {
   /** Of hosts whose one authority is known, by `host:port` as in a URL. */
   readonly #pinned = new Map<string, { readonly context: SecureContext; agent?: Agent }>();
 
-  constructor(proxies?: ProxySettings) {
+  constructor(proxies?: ProxySettings, client = 'berth-agent') {
+    this.client = client;
     this.#chooseProxy = chooseProxy(proxies);
   }
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
-   * the answer's head whatever its status; an answer that comes before the end of a streamed body ends the sending. Rejects with the connection's error or the signal's reason; throws DistributionError
+   * the answer's head whatever its status; an answer that comes before the end of a streamed body ends the sending. Rejects with the connection's error or the signal's reason; throws RegistryUnavailableError
    * 'registry' for redirects that lead nowhere.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    let current = request;
+    let current: SentRequest = {
+      ...request,
+      headers: { 'user-agent': this.client, ...request.headers },
+    };
     for (let redirects = 0; ; redirects++) {
       const response = (await this.#sendBulk(current)) ?? (await this.#sendOnce(current));
       const location = response.headers.location;
@@ -133,12 +141,12 @@ export class HttpExchange {
   }
 
   /** Undefined where the request is none of that kind, or its answer. */
-  async #sendBulk(request: HttpRequest): Promise<HttpResponse | undefined> {
+  async #sendBulk(request: SentRequest): Promise<HttpResponse | undefined> {
     const { url, headers, verifyCertificate, signal } = request;
     if (request.bulk !== true || this.#chooseProxy(url) !== undefined) return undefined;
     const answer = await bulkGet({
       url,
-      headers: { ...USER_AGENT, ...headers },
+      headers,
       ...(url.protocol === 'https:' &&
         verifyCertificate && {
           trusted: this.#pinned.get(url.host)?.context ?? this.#trusted,
@@ -150,7 +158,7 @@ export class HttpExchange {
     return answer && { ...answer, url };
   }
 
-  #sendOnce(request: HttpRequest): Promise<HttpResponse> {
+  #sendOnce(request: SentRequest): Promise<HttpResponse> {
     const { url, signal } = request;
     const proxy = this.#chooseProxy(url);
     const forwarder = url.protocol === 'https:' ? undefined : proxy;
@@ -202,9 +210,9 @@ export class HttpExchange {
   }
 
   /** To the server itself, or through the tunnel of a proxy. */
-  #openDirectly(request: HttpRequest): ClientRequest {
+  #openDirectly(request: SentRequest): ClientRequest {
     const { url, method, headers, signal } = request;
-    const options = { method, headers: { ...USER_AGENT, ...headers }, signal };
+    const options = { method, headers, signal };
     if (url.protocol !== 'https:') return http.request(url, { ...options, agent: this.#plain });
     return https().request(url, {
       ...options,
@@ -214,7 +222,7 @@ export class HttpExchange {
   }
 
   /** To a proxy, which is given the whole address (RFC 9112, 3.2.2). */
-  #openForwarded({ url, method, headers, signal }: HttpRequest, proxy: URL): ClientRequest {
+  #openForwarded({ url, method, headers, signal }: SentRequest, proxy: URL): ClientRequest {
     const isSecure = proxy.protocol === 'https:';
     const { username, password } = url;
     return (isSecure ? https() : http).request({
@@ -223,7 +231,7 @@ export class HttpExchange {
       port: proxyPort(proxy),
       method,
       path: `${url.origin}${url.pathname}${url.search}`,
-      headers: { host: url.host, ...USER_AGENT, ...headers, ...proxyAuthorization(proxy) },
+      headers: { host: url.host, ...headers, ...proxyAuthorization(proxy) },
       ...(username !== '' && { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` }),
       signal,
       agent: isSecure ? this.#secure : this.#plain,
@@ -286,7 +294,7 @@ async function sendBody(
 /** The proxy's refusal of a login is final, so it is not taken for a connection that failed. */
 function asRegistryFailure(error: Error): Error {
   if (!(error instanceof ProxyLoginError)) return error;
-  return new DistributionError('registry', error.message, { cause: error });
+  return new RegistryUnavailableError('registry', error.message, { cause: error });
 }
 
 /** Loaded at its first use: an agent may well have none but plain registries. */
@@ -304,20 +312,20 @@ function trustedAuthorities(): string[] {
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 
-function badRedirect(url: URL, how: string): DistributionError {
-  return new DistributionError(
+function badRedirect(url: URL, how: string): RegistryUnavailableError {
+  return new RegistryUnavailableError(
     'registry',
     `Get "${url.origin}${url.pathname}": the registry redirects ${how}`,
   );
 }
 
-function redirected(request: HttpRequest, location: string): HttpRequest {
+function redirected(request: SentRequest, location: string): SentRequest {
   const url = URL.parse(location, request.url);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw badRedirect(request.url, `to "${location.slice(0, 200)}"`);
   }
   if (url.origin === request.url.origin) return { ...request, url };
-  const { authorization: _, ...headers } = request.headers ?? {};
+  const { authorization: _, ...headers } = request.headers;
   // Leave to accept any certificate was given for the registry, not for whom it points at.
   return { ...request, url, headers, verifyCertificate: true };
 }

@@ -3,11 +3,13 @@ import { DistributionError } from './errors.ts';
 
 /** How a registry is reached. */
 export interface RegistryAddress {
-  /** What stands behind the scheme in a URL. */
+  /** `HOST` or `HOST:PORT` of its URL. */
   readonly host: string;
   /** The schemes that may be tried, the best first. */
   readonly schemes: readonly ('https' | 'http')[];
-  /** False where a certificate that nobody vouches for will do. */
+  /** Path before `v2/`, with a slash at both ends; `/` unless given. */
+  readonly basePath?: string;
+  /** False if any certificate is accepted. */
   readonly verifyCertificate: boolean;
 }
 

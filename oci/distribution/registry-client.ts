@@ -2,21 +2,21 @@ import { familiarName, type ImageReference } from '../reference.ts';
 import type { CredentialSource } from './credentials/credential-files.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
 import { DistributionError } from './errors.ts';
-import { HttpExchange } from './http-exchange.ts';
-import { readBody } from './read-body.ts';
+import { HttpExchange, type HttpResponse } from './http-exchange.ts';
 import { loginRegistry, type RegistryAddress, registryAddress, searchAddress } from './registry-address.ts';
-import { readErrorBody, refusal } from './registry-error.ts';
+import { type RegistryErrorDetail, refusal } from './registry-error.ts';
 import { mirrorAddress, type RegistryMirror } from './registry-mirror.ts';
 import { RegistryRepository } from './registry-repository.ts';
+import { readWhole, sendExpecting } from './registry-request.ts';
 import { RegistrySession } from './registry-session.ts';
 import { RepositoryWriter } from './repository-writer.ts';
 import { TransientError } from './retry.ts';
 
-const MAX_ERROR_BODY = 64 << 10;
+const MAX_PING_BODY = 64 << 10;
 
-/** What a registry gives to who logs in. */
+/** The registry's answer to a login. */
 export interface LoginAnswer {
-  /** To be kept instead of the password; '' where the registry gives none. */
+  /** Replaces the password from now on; '' if the registry gives none. */
   readonly identityToken: string;
 }
 
@@ -129,12 +129,15 @@ export class RegistryClient {
     const registry = loginRegistry(server);
     const session = this.#session({ registry, repository: '' }, credentials, [], { offline: true });
     try {
-      const response = await session.get('/v2/', {}, signal);
-      const body = await readBody(response, MAX_ERROR_BODY, signal);
-      if (response.status === 200) return { identityToken: session.identityToken ?? '' };
-      const detail = readErrorBody(response.status, body?.toString('utf8') ?? '');
-      const { url } = response;
-      throw refusal(response.status, detail, { method: 'GET', url, name: url.host, reference: url.host });
+      const refused = ({ status, url }: HttpResponse, detail: RegistryErrorDetail) =>
+        refusal(status, detail, { method: 'GET', url, name: url.host, reference: url.host });
+      const ping = { method: 'GET', target: '/v2/' } as const;
+      await readWhole(
+        await sendExpecting(session, ping, { statuses: [200], refusal: refused }, signal),
+        MAX_PING_BODY,
+        signal,
+      );
+      return { identityToken: session.identityToken ?? '' };
     } catch (error) {
       if (error instanceof TransientError) throw error.failure;
       if (error instanceof DistributionError || signal.aborted) throw error;

@@ -1,5 +1,5 @@
 import { ProxyError } from '../../lib/http/proxies/proxy-error.ts';
-import { DistributionError, type DistributionErrorCode } from './errors.ts';
+import { DistributionError, type DistributionErrorCode, RegistryUnavailableError } from './errors.ts';
 
 /** An error as registries word it (distribution-spec, "Error Codes"). */
 export interface RegistryErrorDetail {
@@ -46,17 +46,20 @@ export function refusal(
   const said = wording(detail);
   switch (detail.code) {
     case 'MANIFEST_UNKNOWN':
-      return new DistributionError('not-found', `manifest for ${subject.reference} not found: ${said}`);
+      return new DistributionError('not-found', `manifest for ${subject.reference} not found: ${said}`, {
+        status,
+      });
     case 'NAME_UNKNOWN':
-      return new DistributionError('not-found', `repository ${subject.name} not found: ${said}`);
+      return new DistributionError('not-found', `repository ${subject.name} not found: ${said}`, { status });
     case 'DENIED':
       return new DistributionError(
         'not-found',
         `pull access denied for ${subject.name}, repository does not exist or may require 'docker login': ${said}`,
+        { status },
       );
   }
   const where = `${capitalized(subject.method)} "${subject.url.origin}${subject.url.pathname}"`;
-  return new DistributionError(refusalCode(status), `${where}: ${said}`);
+  return new DistributionError(refusalCode(status), `${where}: ${said}`, { status });
 }
 
 /** Words the refusal of a push as dockerd does: the registry's own sentence, without more. */
@@ -65,9 +68,9 @@ export function pushRefusal(
   detail: RegistryErrorDetail,
   subject: Pick<RequestSubject, 'method' | 'url'>,
 ): DistributionError {
-  if (detail.code !== '') return new DistributionError(refusalCode(status), wording(detail));
+  if (detail.code !== '') return new DistributionError(refusalCode(status), wording(detail), { status });
   const where = `${capitalized(subject.method)} "${subject.url.origin}${subject.url.pathname}"`;
-  return new DistributionError(refusalCode(status), `${where}: ${detail.message}`);
+  return new DistributionError(refusalCode(status), `${where}: ${detail.message}`, { status });
 }
 
 function refusalCode(status: number): DistributionErrorCode {
@@ -85,7 +88,7 @@ function wording(detail: RegistryErrorDetail): string {
 export function connectionFailure(
   error: unknown,
   subject: Pick<RequestSubject, 'method' | 'url'>,
-): DistributionError {
+): RegistryUnavailableError {
   const { method, url } = subject;
   const where = `${capitalized(method)} "${url.origin}${url.pathname}"`;
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
@@ -94,7 +97,10 @@ export function connectionFailure(
     url.protocol === 'https:' && said.startsWith('http: server gave HTTP response')
       ? ` (start the agent with --insecure-registry ${url.host} if this registry may be used without TLS)`
       : '';
-  return new DistributionError('registry', `${where}: ${said}${hint}`, { cause: error });
+  return new RegistryUnavailableError('registry', `${where}: ${said}${hint}`, {
+    unreachable: url.origin,
+    cause: error,
+  });
 }
 
 function connectionWording(error: unknown, address: string): string {

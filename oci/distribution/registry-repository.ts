@@ -1,20 +1,26 @@
 import { createHash } from 'node:crypto';
-import { nextLink } from '../../lib/http/next-link.ts';
 import { type Digest, digestAlgorithm, isDigest } from '../digest.ts';
-import { OciError } from '../errors.ts';
-import { refuseTooManyValues } from '../json-size.ts';
+import { isJsonObject, type JsonObject } from '../json-object.ts';
 import { MAX_MANIFEST_SIZE } from '../manifest.ts';
 import { MEDIA_TYPES } from '../media-types.ts';
-import { isTag } from '../tag.ts';
 import { BULK_BLOCK } from './bulk-body.ts';
 import { DistributionError } from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
-import { readBody, streamBody } from './read-body.ts';
-import { connectionFailure, type RequestSubject, readErrorBody, refusal } from './registry-error.ts';
-import type { RegistrySession } from './registry-session.ts';
-import { pauseBeforeRetry, retryAfter, TransientError, withRetries } from './retry.ts';
+import { streamBody } from './read-body.ts';
+import { connectionFailure, refusal } from './registry-error.ts';
+import { listPages, PAGE_SIZE, type PagedList, stringsOf } from './registry-lists.ts';
+import { readWhole, sendExpecting } from './registry-request.ts';
+import type { RegistrySession, SessionRequest } from './registry-session.ts';
+import {
+  INTERACTIVE_RETRIES,
+  MAX_TRANSFER_REQUESTS,
+  pauseBeforeRetry,
+  type RetryPolicy,
+  TransientError,
+  withRetries,
+} from './retry.ts';
 
-/** A manifest as the registry has it, its digest checked. */
+/** A manifest of a registry, whose digest was checked. */
 export interface FetchedManifest {
   readonly bytes: Buffer;
   /** Without parameters. */
@@ -27,6 +33,10 @@ export interface RegistryRepositoryOptions {
   readonly repository: string;
   /** `host/name`, for messages. */
   readonly familiarName: string;
+  /** INTERACTIVE_RETRIES unless given. */
+  readonly retries?: RetryPolicy;
+  /** Lists of more pages are refused; see PagedList. */
+  readonly maxPages?: number;
 }
 
 const ACCEPTED_MANIFESTS = [
@@ -35,27 +45,20 @@ const ACCEPTED_MANIFESTS = [
   MEDIA_TYPES.dockerIndex,
   MEDIA_TYPES.dockerManifest,
 ].join(', ');
-const MANIFEST_TRIES = 4;
-const TAGS_AT_ONCE = 1000;
-const MAX_TAG_PAGES = 1000;
-/** Bytes of all pages together. */
-const MAX_TAG_BYTES = 64 << 20;
-/** Failures in a row, without a byte between them. */
-const BLOB_TRIES = 7;
-/** Connections for one blob, however far each gets. */
-const MAX_BLOB_CONNECTIONS = 200;
-const MAX_ERROR_BODY = 64 << 10;
-
 /** One repository of a registry (distribution-spec, "Pull"). Errors are DistributionErrors worded as dockerd words them. */
 export class RegistryRepository {
   readonly #session: RegistrySession;
   readonly #repository: string;
   readonly #familiarName: string;
+  readonly #retries: RetryPolicy;
+  readonly #limits: Pick<PagedList, 'maxPages'>;
 
   constructor(options: RegistryRepositoryOptions) {
     this.#session = options.session;
     this.#repository = options.repository;
     this.#familiarName = options.familiarName;
+    this.#retries = options.retries ?? INTERACTIVE_RETRIES;
+    this.#limits = options.maxPages === undefined ? {} : { maxPages: options.maxPages };
   }
 
   /** The registry that the bytes come from. */
@@ -68,10 +71,10 @@ export class RegistryRepository {
    * 'bad-request' when it is over 4 MiB or does not have its digest.
    */
   async fetchManifest(reference: string, signal: AbortSignal): Promise<FetchedManifest> {
-    return await withRetries(MANIFEST_TRIES, signal, async () => {
-      const path = `manifests/${reference}`;
-      const response = await this.#get(path, reference, { accept: ACCEPTED_MANIFESTS }, signal);
-      const bytes = await this.#readWhole(response, MAX_MANIFEST_SIZE, signal);
+    return await withRetries(this.#retries, signal, async () => {
+      const request = this.#manifestRequest('GET', reference);
+      const response = await this.#send(request, reference, signal);
+      const bytes = await readWhole(response, MAX_MANIFEST_SIZE, signal);
       if (bytes === undefined) {
         throw new DistributionError(
           'bad-request',
@@ -95,34 +98,47 @@ export class RegistryRepository {
     });
   }
 
-  /** All tags, page after page (distribution-spec, "Content Discovery"). Throws DistributionError. */
-  async listTags(signal: AbortSignal): Promise<readonly string[]> {
-    const tags: string[] = [];
-    let bytes = 0;
-    let path: string | undefined = `tags/list?n=${TAGS_AT_ONCE}`;
-    for (let page = 0; path !== undefined && page < MAX_TAG_PAGES; page++) {
-      const asked: string = path;
-      const { body, link } = await withRetries(MANIFEST_TRIES, signal, async () => {
-        const response = await this.#get(asked, undefined, {}, signal);
-        const bytes = await this.#readWhole(response, MAX_MANIFEST_SIZE, signal);
-        return { body: bytes ?? Buffer.alloc(0), link: response.headers.link };
+  /** The digest that a tag points at; undefined if there is no such tag. Throws as fetchManifest does. */
+  async resolveTag(tag: string, signal: AbortSignal): Promise<Digest | undefined> {
+    try {
+      const stated = await withRetries(this.#retries, signal, async () => {
+        const response = await this.#send(this.#manifestRequest('HEAD', tag), tag, signal);
+        await readWhole(response, 0, signal);
+        return response.headers['docker-content-digest'];
       });
-      bytes += body.length;
-      if (bytes > MAX_TAG_BYTES) {
-        throw new DistributionError('registry', `${this.#familiarName} has more tags than can be listed`);
-      }
-      for (const tag of await readTags(body, this.#familiarName)) tags.push(tag);
-      // Only what asks for the next page counts: the path is this repository's.
-      const query = nextLink(`${link ?? ''}`)?.split('?')[1] ?? '';
-      const last = new URLSearchParams(query).get('last');
-      path = last === null ? undefined : `tags/list?n=${TAGS_AT_ONCE}&last=${encodeURIComponent(last)}`;
+      // The specification only recommends the header.
+      if (typeof stated === 'string' && isDigest(stated)) return stated;
+      return (await this.fetchManifest(tag, signal)).digest;
+    } catch (error) {
+      if (error instanceof DistributionError && error.status === 404) return undefined;
+      throw error;
     }
-    return tags;
+  }
+
+  /** Yields all tags as the registry sorts them, unchecked (distribution-spec, "Listing Tags"). Throws DistributionError. */
+  async *tags(signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    const path = this.#path(`tags/list?n=${PAGE_SIZE}`);
+    const what = `the tags of ${this.#familiarName}`;
+    for await (const { tags } of this.#pages(path, what, signal)) yield* stringsOf(tags, what);
   }
 
   /**
-   * The bytes of a blob of `size` bytes as they come. A connection that is cut is made again, and the rest is asked for by Range;
-   * given up after seven failures in a row. The digest is not checked. Throws DistributionError.
+   * Yields the digests of the manifests whose subject is this digest (distribution-spec, "Listing Referrers"). Throws
+   * DistributionError; its status is 404 if the registry has no referrers API.
+   */
+  async *referrers(digest: Digest, signal: AbortSignal): AsyncGenerator<Digest, void, undefined> {
+    const what = `the referrers of ${this.#named(digest)}`;
+    for await (const { manifests } of this.#pages(this.#path(`referrers/${digest}`), what, signal)) {
+      for (const descriptor of Array.isArray(manifests) ? manifests : []) {
+        const referrer: unknown = isJsonObject(descriptor) ? descriptor.digest : undefined;
+        if (typeof referrer === 'string' && isDigest(referrer)) yield referrer;
+      }
+    }
+  }
+
+  /**
+   * Yields the bytes of a blob of `size` bytes. When the connection breaks, it reconnects and requests the rest by Range, up to
+   * `transferTries` failures in a row. The digest is not checked. Throws DistributionError.
    */
   readBlob(
     blob: { readonly digest: Digest; readonly size: number },
@@ -131,7 +147,7 @@ export class RegistryRepository {
     return this.#readBlob(blob, signal, false);
   }
 
-  /** As readBlob, in less time: a chunk's memory is used again when the next chunk is asked for. */
+  /** As readBlob, in less time: each chunk is overwritten when the next one is requested. */
   streamBlob(
     blob: { readonly digest: Digest; readonly size: number },
     signal: AbortSignal,
@@ -159,8 +175,9 @@ export class RegistryRepository {
       } catch (error) {
         if (!(error instanceof TransientError)) throw error;
         failures++;
-        if (failures === BLOB_TRIES || connections === MAX_BLOB_CONNECTIONS) throw error.failure;
-        await pauseBeforeRetry(failures, error.after, signal);
+        const { transferTries } = this.#retries;
+        if (failures === transferTries || connections === MAX_TRANSFER_REQUESTS) throw error.failure;
+        await pauseBeforeRetry(failures, error.after, this.#retries, signal);
       }
     }
   }
@@ -171,7 +188,8 @@ export class RegistryRepository {
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
     const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-    const response = await this.#get(`blobs/${blob.digest}`, undefined, headers, signal, bulk);
+    const target = this.#path(`blobs/${blob.digest}`);
+    const response = await this.#send({ method: 'GET', target, headers, bulk }, undefined, signal);
     const url = response.url;
     const skip = offset - (response.status === 206 ? rangeStart(response, offset) : 0);
     return dropFirst(skip, this.#transientStream(response, url, signal));
@@ -196,44 +214,32 @@ export class RegistryRepository {
     }
   }
 
-  async #readWhole(response: HttpResponse, limit: number, signal: AbortSignal): Promise<Buffer | undefined> {
-    try {
-      return await readBody(response, limit, signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new TransientError(connectionFailure(error, { method: 'GET', url: response.url }));
-    }
+  #manifestRequest(method: 'GET' | 'HEAD', reference: string): SessionRequest {
+    return { method, target: this.#path(`manifests/${reference}`), headers: { accept: ACCEPTED_MANIFESTS } };
   }
 
-  /** An answer of status 200 or 206. Throws DistributionError, and TransientError where another try may help. */
-  async #get(
-    path: string,
-    reference: string | undefined,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-    bulk = false,
-  ): Promise<HttpResponse> {
-    const target = `/v2/${this.#repository}/${path}`;
-    const response = await this.#session.send({ method: 'GET', target, headers, bulk }, signal);
-    if (response.status === 200 || response.status === 206) return response;
-    const name = this.#familiarName;
-    throw await this.#refused(
-      response,
-      { method: 'GET', url: response.url, name, reference: this.#named(reference) },
+  /** Throws DistributionError, and TransientError if a retry may succeed. */
+  #send(request: SessionRequest, reference: string | undefined, signal: AbortSignal): Promise<HttpResponse> {
+    const { method } = request;
+    const names = { name: this.#familiarName, reference: this.#named(reference) };
+    return sendExpecting(
+      this.#session,
+      request,
+      {
+        statuses: [200, 206],
+        refusal: ({ status, url }, detail) => refusal(status, detail, { method, url, ...names }),
+      },
       signal,
     );
   }
 
-  async #refused(response: HttpResponse, subject: RequestSubject, signal: AbortSignal): Promise<Error> {
-    const body = await this.#readWhole(response, MAX_ERROR_BODY, signal);
-    const error = refusal(
-      response.status,
-      readErrorBody(response.status, body?.toString('utf8') ?? ''),
-      subject,
-    );
-    const transient = response.status >= 500 || response.status === 429 || response.status === 408;
-    if (!transient) return error;
-    return new TransientError(error, retryAfter(response.headers['retry-after'], Date.now()));
+  #pages(path: string, what: string, signal: AbortSignal): AsyncGenerator<JsonObject> {
+    const name = this.#familiarName;
+    return listPages(this.#session, { path, what, name, ...this.#limits }, this.#retries, signal);
+  }
+
+  #path(path: string): string {
+    return `/v2/${this.#repository}/${path}`;
   }
 
   #named(reference: string | undefined): string {
@@ -242,26 +248,11 @@ export class RegistryRepository {
   }
 }
 
-async function readTags(body: Buffer, name: string): Promise<readonly string[]> {
-  try {
-    await refuseTooManyValues(body, 'it');
-    const { tags } = JSON.parse(body.toString('utf8'));
-    if (tags === null) return [];
-    if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string' && isTag(tag))) return tags;
-  } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof OciError)) throw error;
-  }
-  throw new DistributionError('registry', `the registry's list of the tags of ${name} cannot be read`);
-}
-
-/** The first byte of a partial answer, which is not behind `offset`. */
+/** The offset of a partial answer's first byte. Throws DistributionError if bytes from `offset` on are missing. */
 function rangeStart(response: HttpResponse, offset: number): number {
   const start = Number(/^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]);
   if (start <= offset) return start;
-  throw new DistributionError(
-    'registry',
-    `${response.url.host} sent another part of a blob than it was asked for`,
-  );
+  throw new DistributionError('registry', `${response.url.host} answered a range request with another range`);
 }
 
 async function* dropFirst(count: number, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

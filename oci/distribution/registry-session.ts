@@ -1,7 +1,8 @@
 import { parseChallenges } from '../../lib/http/parse-challenges.ts';
+import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { type Authorization, authorize } from './authorize.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
-import { DistributionError } from './errors.ts';
+import { DistributionError, RegistryUnavailableError } from './errors.ts';
 import { BodyError, type HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import type { RegistryAddress } from './registry-address.ts';
@@ -11,46 +12,61 @@ import { TransientError } from './retry.ts';
 export interface RegistrySessionOptions {
   readonly exchange: HttpExchange;
   readonly address: RegistryAddress;
-  /** Asked once, when the registry asks for a login. */
+  /** Called once, when the registry asks for a login. */
   readonly credentials: (signal: AbortSignal) => Promise<RegistryCredentials>;
-  /** `repository:NAME:pull` and their like; none for a login alone (distribution, token scope). */
+  /** Such as `repository:NAME:pull`; none for a login alone (distribution, "Token Scope Documentation"). */
   readonly scopes: readonly string[];
-  /** Whether an identity token is asked for as well (`docker login`). */
+  /** Asks for an identity token too (`docker login`). */
   readonly offline?: boolean;
 }
 
 export interface SessionRequest {
   readonly method: HttpRequest['method'];
-  /** A path of the registry, or an address that it has named. */
+  /** A path such as `/v2/`, or an address that the registry has named. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** See HttpRequest. */
   readonly bulk?: boolean;
-  /** Made anew for each time that the request is sent. */
+  /** Called for each time that the request is sent. */
   readonly body?: () => NonNullable<HttpRequest['body']>;
+}
+
+/** What all sessions of one registry have in common. */
+interface SharedState {
+  /** Held while the scheme is found. */
+  readonly finding: Semaphore;
+  base?: URL;
+  credentials?: RegistryCredentials;
 }
 
 const MAX_PING_BODY = 64 << 10;
 
-/** Requests to one registry with what it wants for authorization: the scheme and the token are found once and kept. */
+/** Requests to one registry with its authorization: the scheme and the token are found once and kept. */
 export class RegistrySession {
   readonly #options: RegistrySessionOptions;
-  #base: URL | undefined;
+  readonly #shared: SharedState;
+  /** Held while a token is fetched: requests that were refused at the same time share the next one. */
+  readonly #authorizing = new Semaphore(1);
   #authorization: Authorization | undefined;
-  #credentials: RegistryCredentials | undefined;
 
-  constructor(options: RegistrySessionOptions) {
+  constructor(options: RegistrySessionOptions, shared: SharedState = { finding: new Semaphore(1) }) {
     this.#options = options;
+    this.#shared = shared;
   }
 
-  /** `host` or `host:port` of the registry. */
+  /** `HOST` or `HOST:PORT` of the registry. */
   get host(): string {
     return this.#options.address.host;
   }
 
-  /** What the token server gave to log in with from now on, instead of a password; undefined where it gave nothing. */
+  /** The token server's replacement for the password; undefined if it gave none. */
   get identityToken(): string | undefined {
     return this.#authorization?.identityToken;
+  }
+
+  /** Returns a session with a token of its own; the scheme and the credentials are shared. */
+  withScopes(scopes: readonly string[]): RegistrySession {
+    return new RegistrySession({ ...this.#options, scopes }, this.#shared);
   }
 
   /** As `send`, for `GET <path>`. */
@@ -63,28 +79,40 @@ export class RegistrySession {
   }
 
   /**
-   * Sends a request, after a login where the registry asks for one, and resolves with the answer whatever its status; 401 is
-   * what it says to the credentials, not to a token that has ended. Credentials go to the registry's own origin only. Throws
-   * DistributionError 'unauthorized' or 'registry', what the body fails with, and TransientError where another try may help.
+   * Sends a request, after a login if the registry asks for one, and resolves with the answer whatever its status; 401 is the
+   * answer to the credentials, not to an expired token. Credentials go to the registry's own origin only. Throws
+   * DistributionError 'unauthorized' or 'registry', what the body fails with, and TransientError if a retry may succeed.
    */
   async send(request: SessionRequest, signal: AbortSignal): Promise<HttpResponse> {
-    this.#base ??= await this.#findBase(signal);
-    const url = targetUrl(request.target, this.#base);
+    const base = this.#shared.base ?? (await this.#findBase(signal));
+    const url = targetUrl(request.target, base);
     const expired = this.#authorization !== undefined && this.#authorization.expiresAt <= performance.now();
     if (expired) this.#authorization = undefined;
     const used = this.#authorization;
     const response = await this.#sendOnce(request, url, signal);
-    if (response.status !== 401 || url.origin !== this.#base.origin) return response;
+    if (response.status !== 401 || url.origin !== base.origin) return response;
     response.body.destroy();
-    // Another request may have brought a new token meanwhile.
-    if (this.#authorization === used) await this.#authorize(response, request.method, signal);
+    await this.#authorize(used, response, request.method, signal);
     return await this.#sendOnce(request, url, signal);
+  }
+
+  /**
+   * The address of a link in `response`, at this registry: behind a reverse proxy the link may name another scheme or host.
+   * Undefined if it is not a URL.
+   */
+  resolveLink(link: string, response: HttpResponse): URL | undefined {
+    const linked = URL.parse(link, response.url);
+    if (linked === null) return undefined;
+    const url = new URL(this.#shared.base ?? response.url);
+    url.pathname = linked.pathname;
+    url.search = linked.search;
+    return url;
   }
 
   async #sendOnce(request: SessionRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
     const { exchange, address } = this.#options;
     const { method, headers, body, bulk = false } = request;
-    const own = this.#base === undefined || url.origin === this.#base.origin;
+    const own = this.#shared.base === undefined || url.origin === this.#shared.base.origin;
     const authorization = own ? this.#authorization?.header : undefined;
     try {
       return await exchange.send({
@@ -103,61 +131,81 @@ export class RegistrySession {
     }
   }
 
-  async #authorize(response: HttpResponse, method: string, signal: AbortSignal): Promise<void> {
+  /** Logs in, unless another request did since `used` was sent. */
+  async #authorize(
+    used: Authorization | undefined,
+    response: HttpResponse,
+    method: string,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { exchange, scopes, address, offline = false } = this.#options;
-    const credentials = await this.#ownCredentials(signal);
-    this.#authorization = await authorize(exchange, {
-      challenges: parseChallenges(response.headers['www-authenticate'] ?? ''),
-      credentials,
-      scopes,
-      offline,
-      url: response.url,
-      method,
-      verifyCertificate: address.verifyCertificate,
-      signal,
+    await this.#authorizing.hold(signal, async () => {
+      if (this.#authorization !== used) return;
+      this.#authorization = await authorize(exchange, {
+        challenges: parseChallenges(response.headers['www-authenticate'] ?? ''),
+        credentials: await this.#ownCredentials(signal),
+        scopes,
+        offline,
+        url: response.url,
+        method,
+        verifyCertificate: address.verifyCertificate,
+        signal,
+      });
     });
   }
 
   async #ownCredentials(signal: AbortSignal): Promise<RegistryCredentials> {
-    this.#credentials ??= await this.#options.credentials(signal);
-    return this.#credentials;
+    this.#shared.credentials ??= await this.#options.credentials(signal);
+    return this.#shared.credentials;
   }
 
-  /** Finds the scheme that the registry speaks by `GET /v2/`, and logs in where that can be done already. */
+  /** Finds the scheme of the registry by `GET /v2/`, and logs in if that is possible before the first request. */
   async #findBase(signal: AbortSignal): Promise<URL> {
-    const { address } = this.#options;
-    const bases = address.schemes.map((scheme) => new URL(`${scheme}://${address.host}/`));
-    for (const [index, base] of bases.entries()) {
-      try {
-        await this.#ping(base, signal);
-        return base;
-      } catch (error) {
-        if (!(error instanceof TransientError)) throw error;
-        if (index === bases.length - 1 || !mayBePlain(error)) throw error.failure;
+    return await this.#shared.finding.hold(signal, async () => {
+      if (this.#shared.base !== undefined) return this.#shared.base;
+      const { schemes, host, basePath = '/' } = this.#options.address;
+      const bases = schemes.map((scheme) => new URL(`${scheme}://${host}${basePath}`));
+      for (const [index, base] of bases.entries()) {
+        try {
+          const response = await this.#sendOnce(
+            { method: 'GET', target: '/v2/' },
+            targetUrl('/v2/', base),
+            signal,
+          );
+          this.#shared.base = base;
+          await this.#loginEarly(response, signal);
+          return base;
+        } catch (error) {
+          if (!(error instanceof TransientError)) throw error;
+          if (this.#shared.base !== undefined) throw error;
+          if (index === bases.length - 1 || !mayBePlain(error)) throw error.failure;
+        }
       }
-    }
-    throw new RangeError(`no scheme is allowed for ${address.host}`);
+      throw new RangeError(`no scheme is allowed for ${host}`);
+    });
   }
 
-  async #ping(base: URL, signal: AbortSignal): Promise<void> {
-    const response = await this.#sendOnce({ method: 'GET', target: '/v2/' }, new URL('/v2/', base), signal);
-    const challenges = parseChallenges(response.headers['www-authenticate'] ?? '');
-    // Without credentials a repository may still be open to all: it is for its own answer to say.
+  /** Without credentials, repositories may be public even if the registry offers Basic authentication: they decide. */
+  async #loginEarly(ping: HttpResponse, signal: AbortSignal): Promise<void> {
+    const challenges = parseChallenges(ping.headers['www-authenticate'] ?? '');
     if (
-      response.status === 401 &&
+      ping.status === 401 &&
       (challenges.some(({ scheme }) => scheme === 'bearer') || (await this.#ownCredentials(signal)).username)
     ) {
-      response.body.destroy();
-      await this.#authorize(response, 'GET', signal);
-    } else await readBody(response, MAX_PING_BODY, signal).catch(() => undefined);
+      ping.body.destroy();
+      await this.#authorize(undefined, ping, 'GET', signal);
+    } else await readBody(ping, MAX_PING_BODY, signal).catch(() => undefined);
   }
 }
 
-/** Throws DistributionError 'registry' for an address that would take what is sent out of TLS. */
+/**
+ * The address of a target: paths are below the base. Throws RegistryUnavailableError for an address without TLS that a registry
+ * with TLS has named.
+ */
 function targetUrl(target: string | URL, base: URL): URL {
-  const url = new URL(target, base);
+  const url = typeof target === 'string' ? new URL(`.${target}`, base) : target;
   if (base.protocol === 'https:' && url.protocol !== 'https:') {
-    throw new DistributionError(
+    throw new RegistryUnavailableError(
       'registry',
       `${base.host} names ${url.origin}, which has no TLS: that is refused`,
     );
@@ -165,7 +213,7 @@ function targetUrl(target: string | URL, base: URL): URL {
   return url;
 }
 
-/** Whether what failed as TLS may work without; nobody listens for a refused connection. */
+/** Reports whether the registry may speak plain HTTP after TLS failed: something listens there. */
 function mayBePlain(error: TransientError): boolean {
   const cause = error.failure.cause as NodeJS.ErrnoException | undefined;
   return !['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(cause?.code ?? '');

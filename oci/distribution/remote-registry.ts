@@ -2,9 +2,11 @@ import { OciError } from '../errors.ts';
 import { MAX_CONFIG_SIZE, readImageConfig } from '../image-config.ts';
 import { refuseTooManyValues } from '../json-size.ts';
 import { type Manifest, readManifest } from '../manifest.ts';
+import { isTag } from '../tag.ts';
 import { DistributionError } from './errors.ts';
 import { readReference } from './read-reference.ts';
 import type { RegistryClient } from './registry-client.ts';
+import { unreadableList } from './registry-lists.ts';
 import type {
   FoundRepository,
   QueryOptions,
@@ -25,9 +27,14 @@ export class RemoteRegistry implements RegistryQueries {
   }
 
   async tags(text: string, options: QueryOptions): Promise<readonly string[]> {
-    return await this.#client.fromSources(readReference(text), options, (repository) =>
-      repository.listTags(options.signal),
-    );
+    return await this.#client.fromSources(readReference(text), options, async (repository) => {
+      const tags: string[] = [];
+      for await (const tag of repository.tags(options.signal)) {
+        if (!isTag(tag)) throw unreadableList(`the tags of ${text}`);
+        tags.push(tag);
+      }
+      return tags;
+    });
   }
 
   async search(

@@ -1,10 +1,17 @@
 import type { Digest } from '../digest.ts';
 import { DistributionError } from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
-import { readBody } from './read-body.ts';
-import { connectionFailure, pushRefusal, readErrorBody } from './registry-error.ts';
+import { pushRefusal } from './registry-error.ts';
+import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession, SessionRequest } from './registry-session.ts';
-import { pauseBeforeRetry, retryAfter, TransientError, withRetries } from './retry.ts';
+import {
+  INTERACTIVE_RETRIES,
+  isTransientStatus,
+  MAX_TRANSFER_REQUESTS,
+  pauseBeforeRetry,
+  TransientError,
+  withRetries,
+} from './retry.ts';
 
 /** Content to be pushed: its bytes can be had again from any byte on. */
 export interface PushedBlob {
@@ -13,12 +20,9 @@ export interface PushedBlob {
   read(start: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-const TRIES = 4;
-/** Failures in a row, without a byte between them that the registry has kept. */
-const UPLOAD_TRIES = 7;
-/** Requests for one blob, however far each gets. */
-const MAX_UPLOAD_REQUESTS = 200;
-const MAX_ERROR_BODY = 64 << 10;
+const RETRIES = INTERACTIVE_RETRIES;
+/** Bytes of the body of a success, which says nothing that is needed. */
+const MAX_BODY = 64 << 10;
 /** Milliseconds for telling a registry that an upload will not go on. */
 const CANCEL_TIMEOUT = 5_000;
 
@@ -37,7 +41,7 @@ export class RepositoryWriter {
    * an answer to HEAD has no words. Throws DistributionError.
    */
   async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
-    return await withRetries(TRIES, signal, async () => {
+    return await withRetries(RETRIES, signal, async () => {
       const response = await this.#send(
         { method: 'HEAD', target: this.#path(`blobs/${digest}`) },
         signal,
@@ -53,7 +57,7 @@ export class RepositoryWriter {
    * (distribution-spec, "Mounting a blob from another repository"). Throws DistributionError.
    */
   async mountBlob(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
-    return await withRetries(TRIES, signal, async () => {
+    return await withRetries(RETRIES, signal, async () => {
       const target = this.#path(`blobs/uploads/?${new URLSearchParams({ mount: digest, from })}`);
       const response = await this.#send({ method: 'POST', target }, signal, [201, 202]);
       await drain(response, signal);
@@ -80,8 +84,8 @@ export class RepositoryWriter {
         } catch (error) {
           if (!(error instanceof TransientError)) throw error;
           failures = upload.offset > before ? 1 : failures + 1;
-          if (failures === UPLOAD_TRIES || requests === MAX_UPLOAD_REQUESTS) throw error.failure;
-          await pauseBeforeRetry(failures, error.after, signal);
+          if (failures === RETRIES.transferTries || requests === MAX_TRANSFER_REQUESTS) throw error.failure;
+          await pauseBeforeRetry(failures, error.after, RETRIES, signal);
           if (await this.#findUpload(upload, blob.digest, signal)) return;
         }
       }
@@ -98,7 +102,7 @@ export class RepositoryWriter {
     signal: AbortSignal,
   ): Promise<void> {
     const { bytes, mediaType } = manifest;
-    await withRetries(TRIES, signal, async () => {
+    await withRetries(RETRIES, signal, async () => {
       const response = await this.#send(
         {
           method: 'PUT',
@@ -156,7 +160,7 @@ export class RepositoryWriter {
   async #findUpload(upload: Upload, digest: Digest, signal: AbortSignal): Promise<boolean> {
     const { location } = upload;
     if (location === undefined) return false;
-    return await withRetries(TRIES, signal, async () => {
+    return await withRetries(RETRIES, signal, async () => {
       const response = await this.#send({ method: 'GET', target: location }, signal, [204, 200, 404]);
       await drain(response, signal);
       const last = Number(/^(?:bytes=)?0-(\d+)$/.exec(response.headers.range ?? '')?.[1]);
@@ -187,21 +191,19 @@ export class RepositoryWriter {
     return `/v2/${this.#repository}/${path}`;
   }
 
-  /** An answer of one of `expected`. Throws DistributionError, and TransientError where another try may help. */
-  async #send(
-    request: SessionRequest,
-    signal: AbortSignal,
-    expected: readonly number[],
-  ): Promise<HttpResponse> {
-    const response = await this.#session.send(request, signal);
-    if (expected.includes(response.status)) return response;
-    const { status, url } = response;
-    const body = await readText(response, signal);
-    const error = pushRefusal(status, readErrorBody(status, body), { method: request.method, url });
-    // An upload whose bytes are not where both sides thought is found again.
-    const transient = status >= 500 || status === 429 || status === 408 || status === 416;
-    if (!transient) throw error;
-    throw new TransientError(error, retryAfter(response.headers['retry-after'], Date.now()));
+  /** Throws DistributionError, and TransientError if a retry may succeed. */
+  #send(request: SessionRequest, signal: AbortSignal, statuses: readonly number[]): Promise<HttpResponse> {
+    return sendExpecting(
+      this.#session,
+      request,
+      {
+        statuses,
+        refusal: ({ status, url }, detail) => pushRefusal(status, detail, { method: request.method, url }),
+        // After 416 both sides agree again on the offset of the upload.
+        isTransient: (status) => status === 416 || isTransientStatus(status),
+      },
+      signal,
+    );
   }
 }
 
@@ -233,15 +235,5 @@ async function* counted(
 }
 
 async function drain(response: HttpResponse, signal: AbortSignal): Promise<void> {
-  await readText(response, signal);
-}
-
-async function readText(response: HttpResponse, signal: AbortSignal): Promise<string> {
-  try {
-    const body = await readBody(response, MAX_ERROR_BODY, signal);
-    return body?.toString('utf8') ?? '';
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new TransientError(connectionFailure(error, { method: 'GET', url: response.url }));
-  }
+  await readWhole(response, MAX_BODY, signal);
 }

@@ -1,10 +1,10 @@
 import { refuseTooManyValues } from '../json-size.ts';
 import { DistributionError } from './errors.ts';
-import { readBody } from './read-body.ts';
-import { connectionFailure, readErrorBody, refusal } from './registry-error.ts';
+import { refusal } from './registry-error.ts';
 import type { FoundRepository } from './registry-queries.ts';
+import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession } from './registry-session.ts';
-import { retryAfter, TransientError, withRetries } from './retry.ts';
+import { INTERACTIVE_RETRIES, withRetries } from './retry.ts';
 
 export interface SearchRequest {
   /** For messages. */
@@ -13,7 +13,6 @@ export interface SearchRequest {
   readonly limit: number;
 }
 
-const TRIES = 3;
 /** Bytes of an answer with a hundred results and their descriptions. */
 const MAX_ANSWER = 4 << 20;
 
@@ -39,25 +38,27 @@ export async function searchRegistry(
   { registry, term, limit }: SearchRequest,
   signal: AbortSignal,
 ): Promise<readonly FoundRepository[]> {
-  const path = `/v1/search?${new URLSearchParams({ q: term, n: `${limit}` })}`;
-  const text = await withRetries(TRIES, signal, async () => {
-    const response = await session.get(path, {}, signal);
-    const { status, url, headers } = response;
-    let body: string;
-    try {
-      body = (await readBody(response, MAX_ANSWER, signal))?.toString('utf8') ?? '';
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new TransientError(connectionFailure(error, { method: 'GET', url }));
-    }
-    if (status === 200) return body;
-    if (status === 404) {
-      throw new DistributionError('not-found', `${registry} has no search: ask for its repositories by name`);
-    }
-    const subject = { method: 'GET', url, name: registry, reference: registry };
-    const error = refusal(status, readErrorBody(status, body), subject);
-    if (status < 500 && status !== 429) throw error;
-    throw new TransientError(error, retryAfter(headers['retry-after'], Date.now()));
+  const request = {
+    method: 'GET',
+    target: `/v1/search?${new URLSearchParams({ q: term, n: `${limit}` })}`,
+  } as const;
+  const text = await withRetries(INTERACTIVE_RETRIES, signal, async () => {
+    const response = await sendExpecting(
+      session,
+      request,
+      {
+        statuses: [200],
+        refusal: ({ status, url }, detail) =>
+          status === 404
+            ? new DistributionError(
+                'not-found',
+                `${registry} has no search: ask for its repositories by name`,
+              )
+            : refusal(status, detail, { method: 'GET', url, name: registry, reference: registry }),
+      },
+      signal,
+    );
+    return (await readWhole(response, MAX_ANSWER, signal))?.toString('utf8') ?? '';
   });
   return await readResults(text, registry);
 }

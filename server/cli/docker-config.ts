@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import type { RegistryCredentials } from '../import/registry-token.ts';
 
 /** Where docker keeps its settings and logins. */
 export function dockerConfigFile(env: Readonly<Record<string, string | undefined>>): string {
@@ -28,33 +27,6 @@ export async function readDockerConfig(file: string): Promise<JsonObject> {
     throw new ConfigError(`${file} is not JSON`, { cause });
   }
   throw new ConfigError(`${file} must hold a JSON object`);
-}
-
-/** What docker calls its own registry. */
-const DOCKER_HUB = 'https://index.docker.io/v1/';
-
-/**
- * The login that `docker login` has kept for a registry in `$DOCKER_CONFIG/config.json`, as docker reads it;
- * undefined when there is none, or it is with a credential helper. Throws ConfigError when the file is damaged.
- */
-export async function dockerCredentials(
-  host: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<RegistryCredentials | undefined> {
-  const file = dockerConfigFile(env);
-  const { auths } = await readDockerConfig(file);
-  if (!isJsonObject(auths)) return undefined;
-  const isHub = host === 'registry-1.docker.io' || host === 'docker.io';
-  const entry = auths[host] ?? auths[`https://${host}`] ?? (isHub ? auths[DOCKER_HUB] : undefined);
-  if (!isJsonObject(entry)) return undefined;
-  if (typeof entry.identitytoken === 'string' && entry.identitytoken !== '') {
-    return { kind: 'refresh-token', token: entry.identitytoken };
-  }
-  if (typeof entry.auth !== 'string' || entry.auth === '') return undefined;
-  const pair = Buffer.from(entry.auth, 'base64').toString('utf8');
-  const colon = pair.indexOf(':');
-  if (colon < 1) throw new ConfigError(`${file} holds no user and password for ${host}: log in again`);
-  return { kind: 'password', user: pair.slice(0, colon), password: pair.slice(colon + 1) };
 }
 
 /** Replaces a file (0600) as a whole with JSON; a link to it stays one. */

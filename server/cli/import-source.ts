@@ -4,15 +4,17 @@ import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readVariable } from '../../lib/settings/settings.ts';
+import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
+import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
+import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
+import { loginRegistry } from '../../oci/distribution/registry-address.ts';
 import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blobs/s3/s3-settings.ts';
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
+import { RegistrySource } from '../../storage/import/registry-source.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
-import { RegistryConnection } from '../import/registry-connection.ts';
-import { RegistrySource } from '../import/registry-source.ts';
-import type { RegistryCredentials } from '../import/registry-token.ts';
-import { dockerCredentials } from './docker-config.ts';
+import { dockerConfigFile } from './docker-config.ts';
 
 /** Milliseconds in which a bucket has to answer for the first time. */
 const BUCKET_TIME = 60_000;
@@ -65,7 +67,7 @@ function settingsOf(from: string, env: Environment): S3Settings {
   }
 }
 
-async function openRegistry(from: string, user: string | undefined, env: Environment): Promise<ImportSource> {
+function openRegistry(from: string, user: string | undefined, env: Environment): ImportSource {
   const url = URL.parse(from);
   if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw new ConfigError(
@@ -74,18 +76,25 @@ async function openRegistry(from: string, user: string | undefined, env: Environ
   }
   // Some write the address of the API rather than that of the registry.
   url.pathname = `${trimEndOf(trimEndOf(url.pathname, '/').replace(/\/v2$/, ''), '/')}/`;
-  return new RegistrySource(new RegistryConnection(url, await credentialsFor(url.host, user, env)));
+  return new RegistrySource({
+    url,
+    exchange: new HttpExchange(readOutgoingProxies(env), 'berth-import'),
+    credentials: credentialsFor(url.host, user, env),
+  });
 }
 
-async function credentialsFor(
+function credentialsFor(
   host: string,
   user: string | undefined,
   env: Environment,
-): Promise<RegistryCredentials | undefined> {
-  if (user === undefined) return dockerCredentials(host, env);
+): (signal: AbortSignal) => Promise<RegistryCredentials> {
+  if (user === undefined) {
+    const files = new CredentialFiles([dockerConfigFile(env)]);
+    return async (signal) => (await files.find(loginRegistry(host), '', signal)) ?? {};
+  }
   const password = readVariable(env, 'BERTH_IMPORT_PASSWORD');
   if (password === undefined) throw new ConfigError('--user needs a password in BERTH_IMPORT_PASSWORD');
-  return { kind: 'password', user, password };
+  return async () => ({ username: user, password });
 }
 
 async function isFolder(path: string): Promise<boolean> {

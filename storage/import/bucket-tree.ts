@@ -1,13 +1,18 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { viaProxy } from '../../lib/http/proxies/via-proxy.ts';
 import type { S3Settings } from '../blobs/s3/s3-settings.ts';
 import type { ReadOnlyTree, TreeEntry } from './docker-registry-source.ts';
+import { failureReason } from './failure-reason.ts';
 import { SourceContentError, SourceUnavailableError } from './import-source.ts';
-import { reasonOf, resumedRead } from './resumed-read.ts';
 
-/** Of each request, whose answers to failures that may pass are waited for longer each time. */
+/** Maximum tries of a request, and failures of one read in a row without a byte between them. */
 const TRIES = 6;
+/** Maximum connections of one read, however far each gets. */
+const MAX_CONNECTIONS = 200;
+/** Pause before the first retry of a read, in milliseconds. It doubles with each failure in a row. */
+const FIRST_PAUSE = 400;
 const CONNECT_TIME = 5_000;
 const SILENCE_TIME = 30_000;
 
@@ -102,11 +107,45 @@ export class BucketTree implements ReadOnlyTree {
       const { name } = cause as Error;
       if (name === 'NoSuchKey') throw new MissingError(`${what} is missing`, { cause });
       throw new SourceUnavailableError(
-        `the bucket ${this.#bucket} cannot be read: ${name}: ${reasonOf(cause)}`,
+        `the bucket ${this.#bucket} cannot be read: ${name}: ${failureReason(cause)}`,
         {
           cause,
         },
       );
+    }
+  }
+}
+
+/**
+ * Yields the bytes that `open` returns from an offset on, and calls it again with the reached offset when they break off.
+ * Throws SourceContentError and SourceUnavailableError as `open` does, SourceUnavailableError when there are no tries left,
+ * and the signal's reason.
+ */
+async function* resumedRead(
+  open: (offset: number) => Promise<AsyncIterable<Uint8Array>>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let offset = 0;
+  for (let failures = 0, connections = 1; ; connections += 1) {
+    try {
+      for await (const chunk of await open(offset)) {
+        offset += chunk.byteLength;
+        failures = 0;
+        yield chunk;
+      }
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      failures += 1;
+      const isFinal = error instanceof SourceContentError || error instanceof SourceUnavailableError;
+      if (isFinal) throw error;
+      if (failures === TRIES || connections === MAX_CONNECTIONS) {
+        const times = Math.max(failures, connections === MAX_CONNECTIONS ? connections : 0);
+        throw new SourceUnavailableError(`the connection broke ${times} times: ${failureReason(error)}`, {
+          cause: error,
+        });
+      }
+      await sleep(FIRST_PAUSE * 2 ** (failures - 1) * (0.5 + Math.random() / 2), undefined, { signal });
     }
   }
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { RegistryConnection } from '../../server/import/registry-connection.ts';
-import { RegistrySource } from '../../server/import/registry-source.ts';
+import { openImportSource } from '../../server/cli/import-source.ts';
 import { DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import { describeImportSource } from '../contract/import-source.ts';
@@ -30,7 +29,7 @@ describeImportSource('a folder of docker-registry', async () => ({
 }));
 
 describeImportSource('docker-registry over HTTP', async () => ({
-  source: new RegistrySource(new RegistryConnection(new URL(`${source.url}/`), undefined)),
+  source: await openImportSource(source.url, undefined, { DOCKER_CONFIG: '/nowhere' }),
   filled,
   lists: { manifests: false, referrers: false },
 }));

@@ -87,7 +87,8 @@ describe('RegistrySession', () => {
       ['https://registry.lan', 'https://tokens.lan', false, false],
     ] as const) {
       const seen: boolean[] = [];
-      const exchange: Pick<HttpExchange, 'send'> = {
+      const exchange: Pick<HttpExchange, 'send' | 'client'> = {
+        client: 'test',
         send: async (request) => {
           seen.push(request.verifyCertificate);
           throw new Error('nothing is sent');
@@ -103,7 +104,7 @@ describe('RegistrySession', () => {
         verifyCertificate,
         signal: t.signal,
       });
-      await assert.rejects(asked, { code: 'registry' });
+      await assert.rejects(asked, { name: 'TransientError' });
       assert.deepEqual(seen, [verifies], `${registry} ${realm}`);
     }
   });
@@ -158,6 +159,49 @@ describe('RegistrySession', () => {
     assert.equal(await ask(), 't2', 'a token of 11 seconds is not used in its last ten');
     refused = 't2';
     assert.match((await ask()) ?? '', /^t3$/);
+  });
+
+  it('fetches one token for requests that are refused together, and one for each scope', async (t) => {
+    const scopes: (string | null)[] = [];
+    const tokens = await listen(t, (request, response) => {
+      scopes.push(new URL(request.url ?? '', 'http://x').searchParams.get('scope'));
+      response.end(JSON.stringify({ token: `t${scopes.length}` }));
+    });
+    let refused = '';
+    const host = await listen(t, (request, response) => {
+      const { authorization = refused } = request.headers;
+      if (authorization !== refused) return response.end('{}');
+      const challenge = `Bearer realm="http://${tokens}/t",service="s"`;
+      return response.writeHead(401, { 'www-authenticate': challenge }).end();
+    });
+    const session = open(t, { host, schemes: ['http'], verifyCertificate: true });
+    const ask = async (of: RegistrySession) => {
+      const response = await of.get('/v2/x', {}, t.signal);
+      response.body.destroy();
+      return response.status;
+    };
+    assert.equal(await ask(session), 200);
+    refused = 'Bearer t1';
+    assert.deepEqual(await Promise.all([ask(session), ask(session), ask(session)]), [200, 200, 200]);
+    assert.equal(await ask(session.withScopes(['registry:catalog:*'])), 200);
+    assert.deepEqual(scopes, ['repository:a:pull', 'repository:a:pull', 'registry:catalog:*']);
+  });
+
+  it('leaves it to a retry when the token server is busy, also at the first request', async (t) => {
+    let asked = 0;
+    const tokens = await listen(t, (_, response) => {
+      asked += 1;
+      if (asked === 1) response.writeHead(503, { 'retry-after': '1' }).end();
+      else response.end('{"token":"x"}');
+    });
+    const host = await listen(t, (request, response) => {
+      if (request.headers.authorization !== undefined) return response.end('{}');
+      const challenge = `Bearer realm="http://${tokens}/t",service="s"`;
+      return response.writeHead(401, { 'www-authenticate': challenge }).end();
+    });
+    const session = open(t, { host, schemes: ['http'], verifyCertificate: true });
+    await assert.rejects(session.get('/v2/x', {}, t.signal), { name: 'TransientError', after: 1000 });
+    assert.equal((await session.get('/v2/x', {}, t.signal)).status, 200);
   });
 
   it('sends a body again after a login, and credentials to no other origin', async (t) => {

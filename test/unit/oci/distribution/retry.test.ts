@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { retryAfter, TransientError, withRetries } from '../../../../oci/distribution/retry.ts';
 
+const policy = (requestTries: number) => ({ requestTries, transferTries: 1, maxPause: 10_000 });
+
 describe('withRetries', () => {
   it('tries again after what may pass, so often and no more', async (t) => {
     let tries = 0;
@@ -10,9 +12,12 @@ describe('withRetries', () => {
       if (tries <= times) throw new TransientError(new Error(`failure ${tries}`));
       return tries;
     };
-    assert.equal(await withRetries(3, t.signal, failing(2)), 3);
+    assert.equal(await withRetries(policy(3), t.signal, failing(2)), 3);
     tries = 0;
-    await assert.rejects(withRetries(2, t.signal, failing(2)), { message: 'failure 2', name: 'Error' });
+    await assert.rejects(withRetries(policy(2), t.signal, failing(2)), {
+      message: 'failure 2',
+      name: 'Error',
+    });
   });
 
   it('does not try again after what stays', async (t) => {
@@ -21,7 +26,7 @@ describe('withRetries', () => {
       tries++;
       throw new Error('for good');
     };
-    await assert.rejects(withRetries(3, t.signal, failing), /for good/);
+    await assert.rejects(withRetries(policy(3), t.signal, failing), /for good/);
     assert.equal(tries, 1);
   });
 
@@ -31,7 +36,7 @@ describe('withRetries', () => {
       queueMicrotask(() => controller.abort(new Error('no longer wanted')));
       throw new TransientError(new Error('busy'), 60_000);
     };
-    await assert.rejects(withRetries(3, controller.signal, failing), /no longer wanted/);
+    await assert.rejects(withRetries(policy(3), controller.signal, failing), /no longer wanted/);
   });
 });
 

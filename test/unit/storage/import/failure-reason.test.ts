@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { reasonOf } from '../../../../storage/import/resumed-read.ts';
+import { failureReason } from '../../../../storage/import/failure-reason.ts';
 
 /** As `fetch` fails. */
 function failed(code: string, message: string): Error {
@@ -15,8 +15,8 @@ test('why a connection failed is told so that somebody knows what to do', () => 
     ['SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate', /^self-signed .*: .* NODE_EXTRA_CA_CERTS=FILE$/],
     ['EPIPE', 'write EPIPE', /^write EPIPE$/],
   ] as const) {
-    assert.match(reasonOf(failed(code, message)), reason);
+    assert.match(failureReason(failed(code, message)), reason);
   }
-  assert.equal(reasonOf(new Error('plain')), 'plain');
-  assert.equal(reasonOf('text'), 'text');
+  assert.equal(failureReason(new Error('plain')), 'plain');
+  assert.equal(failureReason('text'), 'text');
 });

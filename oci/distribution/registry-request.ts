@@ -1,0 +1,54 @@
+import type { DistributionError } from './errors.ts';
+import type { HttpResponse } from './http-exchange.ts';
+import { readBody } from './read-body.ts';
+import { connectionFailure, type RegistryErrorDetail, readErrorBody } from './registry-error.ts';
+import type { RegistrySession, SessionRequest } from './registry-session.ts';
+import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
+
+/** Bytes of the body of a refusal that are read. */
+const MAX_ERROR_BODY = 64 << 10;
+
+export interface Expectation {
+  /** The statuses of success. */
+  readonly statuses: readonly number[];
+  /** Makes the error for every other answer. */
+  readonly refusal: (response: HttpResponse, detail: RegistryErrorDetail) => DistributionError;
+  /** Reports whether a retry may succeed; isTransientStatus unless given. */
+  readonly isTransient?: (status: number) => boolean;
+}
+
+/**
+ * Sends a request and resolves with its answer if that is a success. Otherwise throws the error of `refusal`, within a
+ * TransientError if a retry may succeed. Throws what RegistrySession.send throws.
+ */
+export async function sendExpecting(
+  session: RegistrySession,
+  request: SessionRequest,
+  { statuses, refusal, isTransient = isTransientStatus }: Expectation,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  const response = await session.send(request, signal);
+  const { status, headers } = response;
+  if (statuses.includes(status)) return response;
+  const body = await readWhole(response, MAX_ERROR_BODY, signal);
+  const error = refusal(response, readErrorBody(status, body?.toString('utf8') ?? ''));
+  if (!isTransient(status)) throw error;
+  throw new TransientError(error, retryAfter(headers['retry-after'], Date.now()));
+}
+
+/**
+ * Reads a whole body of at most `limit` bytes; undefined if it is longer. Throws TransientError if the connection breaks, and
+ * the signal's reason.
+ */
+export async function readWhole(
+  response: HttpResponse,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  try {
+    return await readBody(response, limit, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new TransientError(connectionFailure(error, { method: 'GET', url: response.url }));
+  }
+}
