@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inBatches } from '../../lib/streams/in-batches.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
@@ -6,7 +7,6 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { openDatabase } from '../catalog/database.ts';
 import { openCatalog } from '../catalog/knex-catalog.ts';
 import { GarbageLease } from '../gc/garbage-lease.ts';
-import { inBatches } from '../gc/in-batches.ts';
 import { forgetPassing, replaceCatalogFile } from './catalog-file.ts';
 import { copyContent, type UncopiedBlob } from './copy-content.ts';
 

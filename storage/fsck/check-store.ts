@@ -1,4 +1,4 @@
-import { inBatches } from '../gc/in-batches.ts';
+import { inBatches } from '../../lib/streams/in-batches.ts';
 import { checkBlobs } from './check-blobs.ts';
 import { checkManifests } from './check-manifests.ts';
 import type { CheckRun, CheckSummary } from './findings.ts';

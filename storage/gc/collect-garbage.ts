@@ -1,4 +1,5 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { inBatches } from '../../lib/streams/in-batches.ts';
 import type { DriverUpload, StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { StoredEntry } from '../blobs/driver-capabilities.ts';
@@ -6,7 +7,6 @@ import type { Catalog, UploadCatalog } from '../catalog/catalog.ts';
 import type { GarbageCatalog, SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
 import { UploadBusyError } from '../errors.ts';
 import { GarbageLease } from './garbage-lease.ts';
-import { inBatches } from './in-batches.ts';
 
 /** Rows that one step looks at: about a millisecond's work. */
 const WINDOW = 250;

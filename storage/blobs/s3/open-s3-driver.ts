@@ -1,8 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { bulkGet } from './bulk-get.ts';
 import { checkBucket } from './check-bucket.ts';
+import { getRange } from './get-range.ts';
 import { ObjectKeys } from './object-keys.ts';
 import { PartMemory } from './part-memory.ts';
 import { COPY_LIMITS, type CopyLimits } from './part-store.ts';
@@ -83,7 +83,7 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   const readInBulk: BulkRead = async ({ key, size, range }, signal) =>
     secure === undefined || range.end - range.start < LEAST_IN_BULK
       ? undefined
-      : bulkGet({ url: await sign(client, key), size, range }, secure, silence, signal);
+      : getRange({ url: await sign(client, key), size, range }, secure, silence, signal);
   return { bucket: new S3Bucket(client, bucket, readInBulk), keys: new ObjectKeys(prefix), access };
 }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { createSecureContext, createServer as createSecureServer } from 'node:tls';
-import { bulkGet } from '../../../../../storage/blobs/s3/bulk-get.ts';
+import { getRange } from '../../../../../storage/blobs/s3/get-range.ts';
 import { rawGet } from '../../../../../storage/blobs/s3/range-request.ts';
 import { makeCertificate } from '../../../../support/certificates.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
@@ -23,7 +23,7 @@ describe('heads of objects that come byte by byte for ever', { timeout: 120_000 
     const port = await listen(t, createSecureServer({ key, cert }, trickle));
     const trusted = createSecureContext({ ca: cert });
     const url = `https://127.0.0.1:${port}/x`;
-    assert.equal(await bulkGet({ url, ...RANGE }, trusted, 300, t.signal), undefined);
+    assert.equal(await getRange({ url, ...RANGE }, trusted, 300, t.signal), undefined);
   });
 });
 

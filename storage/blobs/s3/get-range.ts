@@ -15,7 +15,7 @@ const END_OF_HEAD = '\r\n\r\n';
  * milliseconds. Undefined when no connection can be made, the answer does not come within that time or is anything but
  * the bytes that were asked for, as they are and with their length. Throws the signal's reason.
  */
-export async function bulkGet(
+export async function getRange(
   request: RangeRequest,
   secure: SecureContext,
   time: number,

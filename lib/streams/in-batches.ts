@@ -1,7 +1,7 @@
-/** What one query is asked about at a time. */
+/** Maximum values of a batch: parameters of one database query. */
 const BATCH = 200;
 
-/** The values that `isWanted`, up to 200 at a time. */
+/** Yields the values for which `isWanted` is true, in batches of at most 200. */
 export async function* inBatches<T>(
   values: AsyncIterable<T>,
   isWanted: (value: T) => boolean,
