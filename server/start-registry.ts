@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { http } from '../lib/http/node-http.ts';
 import { chooseProxy } from '../lib/http/proxies/choose-proxy.ts';
@@ -40,6 +39,7 @@ import { BoundedManifestCache } from './registry/manifest-cache.ts';
 import { REGISTRY_HEADERS } from './registry/registry-router.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
 import { RequestRecorder } from './request-recorder.ts';
+import { shutDown } from './shutdown.ts';
 import { type Certificate, followCertificate, readCertificate } from './tls/certificate.ts';
 import { startRedirectServer } from './tls/redirect-server.ts';
 import { createDeliver } from './webhooks/deliver.ts';
@@ -58,9 +58,6 @@ const LOG_SAMPLING = {
 /** Time after which another registry drives the rollouts of one that was killed, ms. */
 const ROLLOUTS_LEASE = 5_000;
 
-/** Minimum shutdown time, ms: the database or the storage may not respond. Answered requests are durable already. */
-const CLOSING_TIME = 5_000;
-
 /** Of browsers, for a year. */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
@@ -72,10 +69,7 @@ export interface RunningRegistry {
   readonly metricsUrl?: string;
   /** Resolves with the error when the device has failed to store something: the process must end and start again. */
   readonly deviceFailure: Promise<unknown>;
-  /**
-   * Goes on for the time that the configuration says, finishes running requests and closes everything, for at most
-   * `graceMs` and some seconds. Answers whether all requests could finish.
-   */
+  /** Shuts it down as `shutDown` does. Resolves to whether all requests could finish. */
   stop(graceMs: number): Promise<boolean>;
 }
 
@@ -251,19 +245,17 @@ export async function startRegistry(
     url: urlOf(config.tls ? 'https' : 'http', config.listen.host, port),
     ...(metricsUrl !== undefined && { metricsUrl }),
     deviceFailure: storage.device.failure,
-    stop: async (graceMs) => {
-      server.leave();
-      await sleep(config.shutdownDelay);
-      const end = performance.now() + graceMs;
-      void fleet?.close();
-      const finished = await server.drain(graceMs);
-      const closing = resources.disposeAsync().then(() => true);
-      const time = Math.max(CLOSING_TIME, end - performance.now());
-      if (!(await Promise.race([closing, sleep(time, false, { ref: false })]))) {
-        log.warn('the database or the storage does not let go of this process, which ends all the same');
-      }
-      return finished;
-    },
+    stop: (graceMs) =>
+      shutDown(
+        {
+          server,
+          delay: config.shutdownDelay,
+          closeFleet: () => void fleet?.close(),
+          resources,
+          log,
+        },
+        graceMs,
+      ),
   };
 }
 

@@ -35,11 +35,9 @@ import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { openBuild } from './open-build.ts';
 import { readHostId, readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
+import { aborted, shutDown } from './shutdown.ts';
 import { readVersion } from './version.ts';
 import { watchAgent } from './watch-agent.ts';
-
-/** Milliseconds that calls under way have to end when the agent stops. */
-const GRACE = 10_000;
 
 /**
  * The agent in its mount namespace: returns when `interrupted` is aborted and everything is closed. Containers go on
@@ -200,17 +198,18 @@ export async function runAgent(
   const letGrow = keepMemorySmall({ trim: trimMemory, collect: collectGarbage });
   await aborted(interrupted);
   letGrow();
-  log.info('stopping; containers go on running');
-  stopping.abort();
-  buildkit.close();
-  await fleet.close();
-  await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
-  const idle = (await containers.list()).every(({ state }) => state.pid === 0);
-  await containers.close();
-  await trees.close();
-  await networking.close({ idle });
-  registry.close();
-  if (idle) await mounts.release();
+  await shutDown({
+    stopping,
+    buildkit,
+    fleet,
+    servers: tcp === undefined ? [server] : [server, tcp],
+    containers,
+    trees,
+    networking,
+    registry,
+    mounts,
+    log,
+  });
 }
 
 /** Returns the function that opens the ingress, which only a host of a fleet needs. */
@@ -244,11 +243,4 @@ function passOn(variables: Readonly<Record<string, string | undefined>>): void {
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,32 +1,32 @@
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readCommandLine } from './command-line.ts';
 import { HELP } from './help.ts';
+import { untilSignalled } from './shutdown.ts';
 import { readVersion } from './version.ts';
 
 /** Runs the command and answers the exit code: 0, 2 for what the operator must change, 1 for other failures. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+  const interrupted = untilSignalled();
   try {
     const command = readCommandLine(args, process.env);
     if (command.kind === 'help') process.stdout.write(HELP);
     else if (command.kind === 'version') process.stdout.write(`berth-agent ${await readVersion()}\n`);
     else if (command.kind === 'doctor') {
       const { doctor } = await import('./doctor.ts');
-      return await doctor(command.config, { json: command.json }, interrupted.signal);
+      return await doctor(command.config, { json: command.json }, interrupted);
     } else if (command.kind === 'reset') {
       const { reset } = await import('./reset/reset.ts');
       await reset(command);
     } else if (command.kind === 'join' || command.kind === 'leave') {
       const { runFleetCommand } = await import('./fleet-command.ts');
-      process.stdout.write(`${await runFleetCommand(command, interrupted.signal)}\n`);
+      process.stdout.write(`${await runFleetCommand(command, interrupted)}\n`);
     } else {
       const { serve } = await import('./serve.ts');
-      await serve(command.config, interrupted.signal);
+      await serve(command.config, interrupted);
     }
     return 0;
   } catch (error) {
-    if (interrupted.signal.aborted) return 0;
+    if (interrupted.aborted) return 0;
     if (error instanceof ConfigError) {
       process.stderr.write(`berth-agent: ${error.message}\n`);
       return 2;

@@ -6,11 +6,9 @@ import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 import { loadConfig } from '../config/config.ts';
 import { SETTINGS } from '../config/settings.ts';
 import { createLog } from '../log.ts';
+import { firstSignal, SHUTDOWN_GRACE } from '../shutdown.ts';
 import { startRegistry } from '../start-registry.ts';
 import { parseOptions } from './parse-options.ts';
-
-/** How long running requests may go on after SIGTERM or SIGINT. */
-const GRACE_MS = 30_000;
 
 /**
  * `berth serve`: runs the registry until SIGTERM or SIGINT. Exit code 0 after a graceful stop, 1 when the device has
@@ -38,11 +36,11 @@ export async function serve(args: readonly string[]): Promise<number> {
     const failed = registry.deviceFailure.then((error) => ({ error }));
     const end = await Promise.race([signalled, failed]);
     if (typeof end === 'string') {
-      log.info({ signal: end, graceMs: GRACE_MS }, 'stopping: running requests may finish');
+      log.info({ signal: end, graceMs: SHUTDOWN_GRACE }, 'stopping: running requests may finish');
     } else {
       log.fatal({ err: end.error }, 'the device has failed to store data: stopping, look at the device');
     }
-    const finished = await registry.stop(GRACE_MS);
+    const finished = await registry.stop(SHUTDOWN_GRACE);
     if (!finished) log.warn('requests that were still running have been cut');
     log.info('stopped');
     return typeof end === 'string' ? 0 : 1;
@@ -61,24 +59,6 @@ function watch(
     record,
     log: log.level === 'silent' ? undefined : { fields: { level: log.levels.values.fatal }, isoTime: true },
     onFailure: (error) => log.error({ err: error }, 'the watchdog failed: the event loop is not watched'),
-  });
-}
-
-/** Resolves with the first SIGTERM or SIGINT; whoever sends a second one wants the end at once. */
-function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let count = 0;
-    const onSignal = (signal: NodeJS.Signals) => {
-      count += 1;
-      if (count === 1) {
-        resolve(signal);
-        return;
-      }
-      flush();
-      process.exit(signal === 'SIGINT' ? 130 : 143);
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
   });
 }
 
