@@ -20,7 +20,32 @@ import { KnexKeyStore } from './tokens/knex-key-store.ts';
 import { KnexLoginStore } from './tokens/knex-login-store.ts';
 import type { LoginStore } from './tokens/login-store.ts';
 
-/** All that auth/ keeps. */
+/**
+ * The AuthStore keeps people, their rights and their secrets. Secrets are kept as hashes only.
+ *
+ * Terms:
+ * - An account is a person. A team is a set of accounts.
+ * - A role is a right on repositories that match a pattern; accounts, teams, robots and the public hold roles.
+ * - A credential is a long-lived secret: a personal token, or a robot, which a program uses.
+ * - A login is a refresh token of a client. Each use replaces it by the next one of its family; using an old one ends the family.
+ * - A key signs access tokens, until it retires.
+ * - A job rule lets jobs of a CI service log in without a secret. A provider lets people log in elsewhere (OpenID Connect); a linked
+ *   account is what it calls them.
+ * - A session is a login in a browser. A device login is one that a person confirms in a browser for a command line.
+ *
+ * Life cycle: an account is created, gets roles itself or by its teams, and creates credentials. A client exchanges a password or
+ * credential for a login, and that for access tokens, which are not kept. A changed password ends the account's logins; a removed
+ * account takes its memberships, roles, credentials, logins and sessions with it.
+ *
+ * ```ts
+ * await store.accounts.create({ name: 'ada', passwordHash, admin: false, createdAt: new Date() });
+ * await store.teams.create('backend');
+ * await store.teams.join('backend', 'ada');
+ * await store.accounts.remove('ada'); // The team has no members now.
+ * ```
+ *
+ * Each method is one durable transaction. Every implementation passes test/contract/auth-store.ts.
+ */
 export interface AuthStore {
   readonly accounts: AccountStore;
   readonly teams: TeamStore;
@@ -35,7 +60,7 @@ export interface AuthStore {
   readonly deviceLogins: DeviceLoginStore;
 }
 
-/** In a database in which ACCOUNT_MIGRATIONS have run. */
+/** Opens the store in a database in which ACCOUNT_MIGRATIONS have run. */
 export function openAuthStore(database: AuthDatabase): AuthStore {
   return Object.freeze({
     accounts: new KnexAccountStore(database),

@@ -10,11 +10,34 @@ import type { Actor, TagRuleCatalog } from './tag-rule-catalog.ts';
 import type { WebhookCatalog } from './webhook-catalog.ts';
 
 /**
- * What is kept, under which name, and what refers to what. Each method is one transaction: it happens wholly
- * or not at all, and is durable when its promise resolves. Names and tags are taken as validated.
- * Changes that are made for somebody (`by`) are recorded in `audit` and queued for `webhooks` by the same transaction,
- * and refused with TagRefusedError and QuotaExceededError, with nothing changed, where `tagRules` and `quotas` say so.
- * Every implementation passes test/contract/catalog.ts.
+ * The catalog records which content is kept, under which names, and which content refers to which. A BlobDriver keeps the bytes.
+ *
+ * Terms:
+ * - A repository is a name. It exists from its first link on.
+ * - A blob is content with a digest, recorded once for all repositories. A link lets one repository read it.
+ * - A manifest is a blob that refers to others: its config and layers, the members of an index, its subject.
+ * - A tag is a name in a repository that points at one of its manifests.
+ * - An upload is content that is still being received, in one repository.
+ * - A claim keeps garbage collection off a file that no row names yet.
+ * - The grace period protects a blob or manifest that nothing refers to: it may be part of a push that is not complete.
+ *
+ * Life cycle of an image: its blobs are uploaded and linked, each under a claim. Its manifest is put, with tags, after everything
+ * it refers to is linked. Tags move to other manifests. A manifest is deleted together with its tags; its links to blobs remain
+ * until garbage collection, which removes what nothing has referred to for a grace period, and the bytes last.
+ *
+ * ```ts
+ * await catalog.uploads.create('team/app', upload);
+ * // The driver receives the bytes and commits them as `stored`.
+ * await catalog.blobs.link('team/app', stored, { kind: 'upload', id: upload.id });
+ * await catalog.manifests.put('team/app', manifest, { tags: ['1'], requireManifests: true });
+ * const found = await catalog.manifests.find('team/app', { tag: '1' });
+ * await catalog.tags.delete('team/app', '1'); // The manifest can still be found by its digest.
+ * ```
+ *
+ * Each method is one transaction: it happens completely or not at all, and is durable when its promise resolves. Callers validate
+ * names and tags. A change with `by` is recorded in `audit` and queued for `webhooks` in the same transaction, and `tagRules` and
+ * `quotas` may refuse it with TagRefusedError or QuotaExceededError, in which case nothing changes. Every implementation passes
+ * test/contract/catalog.ts.
  */
 export interface Catalog {
   readonly repositories: RepositoryCatalog;
@@ -32,7 +55,7 @@ export interface Catalog {
   close(): Promise<void>;
 }
 
-/** At most `limit` names, in byte order, that come after `after`. */
+/** Requests at most `limit` names after `after`, in byte order. */
 export interface Page {
   readonly limit: number;
   readonly after?: string;
@@ -44,7 +67,7 @@ export interface NamePage {
   readonly more: boolean;
 }
 
-/** A repository and what its images say about themselves. */
+/** A repository and the description in the annotations of its images. */
 export interface DescribedRepository {
   readonly name: string;
   readonly description?: string;
@@ -53,55 +76,52 @@ export interface DescribedRepository {
 export interface RepositoryCatalog {
   list(page: Page): Promise<NamePage>;
   exists(repository: string): Promise<boolean>;
-  /** Of those that `list` gives, at most `limit` whose name or description holds `text`, in any case, by name. */
+  /** Returns at most `limit` repositories whose name or description contains `text`, ignoring case, by name. */
   search(text: string, page: Page): Promise<readonly DescribedRepository[]>;
-  /** Replaces the description, for people, of a repository that is there. */
+  /** Replaces the description of an existing repository. */
   describe(repository: string, description: string): Promise<void>;
 }
 
 /**
- * What keeps garbage collection off a file until a row names it (see storage/content-store.ts, which says why).
- * `upload`: the row of the upload, which goes in the transaction that makes the other one; UploadUnknownError
- * when it is gone. `deadline`: the file's age; UploadUnknownError when `until` has passed.
+ * Keeps garbage collection off a file until a row names it; storage/content-store.ts has the proof. An `upload` is the row of the
+ * upload, which the transaction deletes; UploadUnknownError if it is gone. A `deadline` is the age of the file; UploadUnknownError
+ * after `until`.
  */
 export type FileClaim =
   | { readonly kind: 'upload'; readonly id: string }
   | { readonly kind: 'deadline'; readonly until: Date };
 
-/** Milliseconds for which a grace period that has begun anew is not begun again: readers shall seldom write. */
+/** Minimum time between two renewals of a grace period, in milliseconds: readers should rarely write. */
 export const TOUCH_INTERVAL = 60 * 1000;
 
 export interface BlobCatalog {
   /**
-   * Links a blob of the driver to the repository, which is made when it is new, and records it unless the
-   * digest is recorded already. Answers the blob as it is recorded: where its location is another one, the
-   * caller's file is of no use. Throws UploadUnknownError, and nothing changes, when `claim` does not hold.
+   * Links a blob of the driver to the repository, which it creates if needed, and records the blob unless its digest is recorded.
+   * Returns the recorded blob: if its location differs, the caller's file is a duplicate. Throws UploadUnknownError, and nothing
+   * changes, if `claim` does not hold.
    */
   link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob>;
-  /** The blob, if this repository has a link to it. */
+  /** Returns the blob if the repository has a link to it. */
   find(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
-  /**
-   * As find, for somebody who may go on to refer to the blob or manifest: its grace period begins anew,
-   * unless that was done within the last TOUCH_INTERVAL.
-   */
+  /** As `find`, for callers that may refer to the blob or manifest next: renews its grace period once a TOUCH_INTERVAL. */
   findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
-  /** The blob, whatever repository it belongs to. */
+  /** Returns the blob of any repository. */
   findAnywhere(digest: Digest): Promise<StoredBlob | undefined>;
-  /** The sizes, in bytes, of those of `digests` that the repository has a link to. */
+  /** Returns the sizes in bytes of the `digests` that the repository has a link to. */
   sizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
-  /** At most `limit` of the repositories that have a link to the blob, in no order. */
+  /** Returns at most `limit` repositories that have a link to the blob, unordered. */
   holders(digest: Digest, limit: number): Promise<readonly string[]>;
-  /** Links a blob of `from` to `to` as well; undefined, and nothing changed, when `from` does not have it. */
+  /** Links a blob of `from` to `to` too. Returns undefined, and nothing changes, if `from` does not have it. */
   mount(from: string, to: string, digest: Digest, by?: Actor): Promise<StoredBlob | undefined>;
   /**
-   * Removes the repository's link; the content stays until garbage collection. Answers whether it was there;
-   * a manifest is not, for it is deleted as one. Throws BlobInUseError, where somebody asks for it, when a manifest
-   * of the repository needs the blob as its config or a layer.
+   * Removes the repository's link; the content remains until garbage collection. Returns whether there was one; false for a
+   * manifest, which ManifestCatalog.delete deletes. With `by`, throws BlobInUseError if a manifest of the repository needs the blob
+   * as its config or a layer.
    */
   unlink(repository: string, digest: Digest, by?: Actor): Promise<boolean>;
   /**
-   * Makes the record of `lost` name another file of the same digest; false, and nothing changed, when it names
-   * a third one or is gone. Throws UploadUnknownError when `claim` does not hold.
+   * Points the record of `lost` at another file of the same digest. Returns false, and nothing changes, if it names a third file
+   * or is gone. Throws UploadUnknownError if `claim` does not hold.
    */
   relocate(lost: StoredBlob, found: StoredBlob, claim: FileClaim): Promise<boolean>;
 }
@@ -116,17 +136,17 @@ export interface ManifestRecord {
   readonly references: readonly ManifestReference[];
 }
 
-/** A manifest without what it refers to: an index may refer to tens of thousands. */
+/** A manifest without its references: an index may have tens of thousands. */
 export type FoundManifest = Omit<ManifestRecord, 'references'>;
 
-/** Some of a list of manifests, in the order of their digests. */
+/** A part of a list of manifests, ordered by digest. */
 export interface ManifestWindow {
   readonly records: readonly FoundManifest[];
-  /** The last digest that was looked at, whether it is among the records or not; undefined at the end of the list. */
+  /** The last digest that was examined, even if it is not in `records`; undefined at the end of the list. */
   readonly lookedUpTo: Digest | undefined;
 }
 
-/** The next `limit` referrers whose digests come after `after`; those of another type, where one is given, are left out. */
+/** Requests at most `limit` referrers whose digests come after `after`, of one type if it is given. */
 export interface ReferrerPage extends Page {
   readonly artifactType?: string;
 }
@@ -134,57 +154,56 @@ export interface ReferrerPage extends Page {
 export interface ManifestPutOptions {
   readonly tags: readonly string[];
   readonly requireManifests: boolean;
-  /** Of the manifest's own file. */
+  /** The claim of the manifest's own file. */
   readonly claim?: FileClaim;
   readonly by?: Actor;
-  /** What must hold before, of the tag or else of the manifest by its digest. */
+  /** Checked first, for the tag if there is one, otherwise for the manifest's digest. */
   readonly precondition?: Precondition & { readonly tag?: string };
 }
 
 export interface ManifestCatalog {
   /**
-   * Records a manifest and points `tags` at it, making the repository when it is new. Checks in the same
-   * transaction that every `config` and `layer` is linked in the repository, and every `manifest` where
-   * `requireManifests`; a subject and a `foreign-layer` may be missing. Answers the blob as BlobCatalog.link does. Throws
-   * ManifestBlobUnknownError with all that are missing, UploadUnknownError when the claim does not hold,
-   * PreconditionFailedError, and nothing changes, where nothing else is wrong.
+   * Records a manifest and points `tags` at it; creates the repository if needed. The same transaction checks that every `config`
+   * and `layer` is linked in the repository, and every `manifest` if `requireManifests`; a subject and a `foreign-layer` may be
+   * missing. Returns the blob as BlobCatalog.link does. Nothing changes if it throws ManifestBlobUnknownError with everything that
+   * is missing, UploadUnknownError if the claim does not hold, or PreconditionFailedError, which comes last.
    */
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob>;
   find(
     repository: string,
     reference: { readonly digest: Digest } | { readonly tag: string },
   ): Promise<FoundManifest | undefined>;
-  /** With all that it refers to. */
+  /** As `find`, with the references. */
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
-  /** With all that it refers to. */
+  /** As `find`, with the references. */
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
-  /** Removes the manifest and every tag that points at it. Answers whether it was there. Throws PreconditionFailedError. */
+  /** Removes the manifest and every tag that points at it. Returns whether it existed. Throws PreconditionFailedError. */
   delete(repository: string, digest: Digest, by?: Actor, precondition?: Precondition): Promise<boolean>;
   /**
-   * Manifests of the repository whose subject is `digest`, ordered by their own. A window is shorter when their
-   * annotations or types are large.
+   * Returns manifests of the repository whose subject is `digest`, ordered by their own digests. A window is shorter if annotations
+   * or types are large.
    */
   referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<ManifestWindow>;
   /**
-   * The manifests without a subject that the index under `tag` lists and the repository has. `limit` counts what the
-   * index lists, so that there may be none in a window that is not the last.
+   * Returns manifests without a subject that the index under `tag` lists and the repository has. `limit` counts entries of the
+   * index, so a window may be empty before the end.
    */
   listed(repository: string, tag: string, page: ReferrerPage): Promise<ManifestWindow>;
 }
 
 export interface TagCatalog {
   list(repository: string, page: Page): Promise<NamePage>;
-  /** Answers whether the tag was there. Throws PreconditionFailedError. */
+  /** Returns whether the tag existed. Throws PreconditionFailedError. */
   delete(repository: string, tag: string, by?: Actor, precondition?: Precondition): Promise<boolean>;
-  /** What the tag was made to point at, the latest change first; at least the last hundred changes are kept. */
+  /** Returns the changes of a tag, the latest first. At least the last hundred are kept. */
   history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
 }
 
 export interface TagChange {
-  /** Undefined when the tag was deleted. */
+  /** Undefined if the tag was deleted. */
   readonly digest?: Digest;
   readonly changedAt: Date;
-  /** The account; undefined when nobody was logged in. */
+  /** The account; undefined for an anonymous user. */
   readonly who?: string;
 }
 
@@ -195,24 +214,24 @@ export interface UploadRecord {
   readonly touchedAt: Date;
 }
 
-/** A power cut may bring back what `create` and `update` have replaced; nothing else does. */
+/** `create` and `update` are not synced: after a power cut an upload may be in an earlier state. */
 export interface UploadCatalog {
-  /** `account` is who uploads; '' for nobody. Throws TooManyUploadsError when it has very many already. */
+  /** `account` is '' for an anonymous user. Throws TooManyUploadsError if the account has too many uploads. */
   create(repository: string, upload: DriverUpload, account?: string): Promise<void>;
   find(repository: string, id: string): Promise<UploadRecord | undefined>;
   /**
-   * Replaces the state of an upload if its recorded size is still `expectedSize`. Throws UploadUnknownError
-   * when it is gone, UploadBusyError when someone else has moved it on.
+   * Replaces the state of an upload if its recorded size is still `expectedSize`. Throws UploadUnknownError if it is gone,
+   * UploadBusyError if another request has changed it.
    */
   update(upload: DriverUpload, expectedSize: number): Promise<void>;
   delete(id: string): Promise<boolean>;
-  /** Uploads that nobody has touched since `before`. */
+  /** Returns uploads that were last touched before `before`. */
   listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]>;
-  /** Deletes those uploads, a few hundred at most, that nobody has touched since `before`; answers which. */
+  /** Deletes the uploads of `ids`, at most a few hundred, that were last touched before `before`. Returns their ids. */
   deleteIdle(ids: readonly string[], before: Date): Promise<ReadonlySet<string>>;
 }
 
-/** One thing that content does not say about itself; all of them together bring a lost catalog back. */
+/** A fact that content does not contain. All lines together restore a lost catalog. */
 export type NameLine =
   | { readonly repository: string; readonly description: string }
   | { readonly repository: string; readonly manifest: Digest; readonly mediaType: string }
@@ -220,8 +239,8 @@ export type NameLine =
 
 /** The names in a catalog. */
 export interface NamesCatalog {
-  /** Another number after any change of tags or manifests. */
+  /** Returns a number that changes with every change of tags or manifests. */
   version(): Promise<number>;
-  /** All names, read in pieces: others may change some meanwhile. */
+  /** Yields all names, read in several transactions: some may change in between. */
   lines(): AsyncIterable<NameLine>;
 }

@@ -1,41 +1,64 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** Something in the source is missing, damaged or refused; the rest of it can still be read. */
+/** One item of the source is missing, damaged or refused. Others can still be read. */
 export class SourceContentError extends Error {
   override readonly name = 'SourceContentError';
 }
 
-/** The source as a whole cannot be read: nobody answers, or a login is wanted. */
+/** The source cannot be read at all: it does not respond, or requires another login. */
 export class SourceUnavailableError extends Error {
   override readonly name = 'SourceUnavailableError';
 }
 
-/** A manifest as the source has it; its digest has been checked. */
+/** A manifest of the source, whose digest was checked. */
 export interface SourceManifest {
   readonly bytes: Uint8Array;
-  /** Without parameters; absent where the source keeps none, and the body decides. */
+  /** Without parameters; absent if the source does not know it, so the body decides. */
   readonly mediaType?: string;
 }
 
 /**
- * A registry to import from. Nothing in it is believed: names, tags and digests are as it says, checked for their
- * form by the implementation where the type asks for it. All of it may change while it is read. Every method
- * throws SourceContentError and SourceUnavailableError, and the signal's reason.
+ * An ImportSource is a registry to copy from: over HTTP, or the files of one in a folder or bucket.
+ *
+ * Terms:
+ * - A repository has tags and manifests; a tag resolves to the digest of a manifest.
+ * - A manifest names blobs, and other manifests if it is an index.
+ * - A referrer is a manifest whose subject is another one, such as a signature.
+ *
+ * Life cycle: an importer lists repositories, one after the other. In each it lists and resolves tags, reads their manifests, reads
+ * the blobs that are not here yet, and asks for the referrers of every manifest. There is nothing to close.
+ *
+ * ```ts
+ * for await (const repository of source.repositories(signal)) {
+ *   for await (const tag of source.tags(repository, signal)) {
+ *     const digest = await source.resolveTag(repository, tag, signal);
+ *     if (digest === undefined) continue; // It was deleted in the meantime.
+ *     const { bytes, mediaType } = await source.readManifest(repository, digest, signal);
+ *     for (const layer of readManifest(bytes, mediaType).layers) {
+ *       for await (const chunk of source.readBlob(repository, layer, signal)) write(chunk);
+ *     }
+ *   }
+ * }
+ * ```
+ *
+ * The source is not trusted, and may change while it is read. Strings are unchecked; a Digest has the form of one. Every method
+ * throws SourceContentError, SourceUnavailableError and the signal's reason. Every implementation passes
+ * test/contract/import-source.ts.
  */
 export interface ImportSource {
-  /** The names of all repositories, as they come. */
+  /** Yields the names of all repositories, unordered. */
   repositories(signal: AbortSignal): AsyncIterable<string>;
-  /** The tags of a repository; none when it is not there. */
+  /** Yields the tags of a repository; none if it does not exist. */
   tags(repository: string, signal: AbortSignal): AsyncIterable<string>;
-  /** What a tag points at; undefined when it, or the manifest that it pointed at, has been deleted. */
+  /** Returns the digest that a tag points at; undefined if the tag or its manifest was deleted. */
   resolveTag(repository: string, tag: string, signal: AbortSignal): Promise<Digest | undefined>;
-  /** Every manifest of a repository, tagged or not; undefined where the source cannot tell. */
+  /** Yields every manifest of a repository, tagged or not; undefined if the source has no such list. */
   manifests(repository: string, signal: AbortSignal): AsyncIterable<Digest> | undefined;
-  /** Throws SourceContentError when it is not there, is too large, or does not have its digest. */
+  /** Throws SourceContentError if the manifest is missing, too large, or has another digest. */
   readManifest(repository: string, digest: Digest, signal: AbortSignal): Promise<SourceManifest>;
-  /** The bytes of a blob as they come; whoever reads checks the digest. */
+  /** Yields the bytes of a blob. The caller checks the digest. */
   readBlob(repository: string, blob: SourceBlob, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** Manifests whose subject this one is, as far as the source can tell. */
+  /** Returns the manifests whose subject this digest is; none if the source cannot list them. */
   referrers(repository: string, digest: Digest, signal: AbortSignal): Promise<readonly Digest[]>;
 }
 

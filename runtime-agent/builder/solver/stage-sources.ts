@@ -6,7 +6,7 @@ import type { Dockerfile, Stage } from '../frontend/parse-dockerfile.ts';
 import { suggestion } from '../frontend/suggest.ts';
 import { expandAt, type GlobalScope } from './build-arguments.ts';
 
-/** Where files of a step, or the ground of a stage, come from. */
+/** Where files of a step, or the base image of a stage, come from. */
 export type Source =
   | { readonly kind: 'scratch' }
   | { readonly kind: 'stage'; readonly index: number }
