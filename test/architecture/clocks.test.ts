@@ -8,9 +8,8 @@ const root = dirname(dirname(import.meta.dirname));
 /** Files that need the moment of day: it is stored, shown, or compared with a stored moment or a date of a protocol. */
 const MOMENTS = [
   'lib/watchdog/work-under-way.ts',
-  'oci/distribution/registry-repository.ts',
-  'oci/distribution/repository-writer.ts',
-  'oci/distribution/search-registry.ts',
+  'oci/distribution/authorize.ts',
+  'oci/distribution/registry-request.ts',
   'runtime-agent/builder/buildkit/control/control-service.ts',
   'runtime-agent/builder/cache/cache-mounts.ts',
   'runtime-agent/builder/cache/config-steps.ts',
