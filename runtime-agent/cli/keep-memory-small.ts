@@ -8,6 +8,8 @@ const LOOK = 2_000;
 const GROWTH = 8 << 20;
 /** Bytes of growth that are worth a pause of the whole agent. */
 const MUCH = 64 << 20;
+/** Looks at an agent that has nothing to do until what its start has left is collected. */
+const SETTLED = 15;
 /** The part of the time between two looks in which an agent that has nothing to do works all the same. */
 const IDLE = 0.1;
 
@@ -26,7 +28,7 @@ export interface MemoryOptions {
 /**
  * Gives memory back whenever the process has grown by GROWTH since the last time: what pulls and builds have passed through stays
  * with the C library otherwise, a sixth of all that the agent has. What a large build leaves on the heap is collected when the agent
- * has nothing to do, for nobody would do so before the next build. Answers what ends it.
+ * has nothing to do, for nobody would do so before the next build; and so is, once, what the start has left. Answers what ends it.
  */
 export function keepMemorySmall({
   resident = process.memoryUsage.rss,
@@ -37,6 +39,7 @@ export function keepMemorySmall({
 }: MemoryOptions): () => void {
   let smallest = 0;
   let collected = 0;
+  let idleLooks = 0;
   let trimming = false;
   const look = async () => {
     const isIdle = utilization() < IDLE;
@@ -44,7 +47,8 @@ export function keepMemorySmall({
     const now = resident();
     smallest = Math.min(smallest, now);
     collected = collected === 0 ? now : Math.min(collected, now);
-    const collects = isIdle && now >= collected + MUCH;
+    if (isIdle && idleLooks <= SETTLED) idleLooks += 1;
+    const collects = isIdle && (idleLooks === SETTLED || now >= collected + MUCH);
     if (now < smallest + GROWTH && !collects) return;
     trimming = true;
     if (collects) collect();

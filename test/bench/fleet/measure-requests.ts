@@ -12,7 +12,8 @@ const ROOT = dirname(dirname(dirname(import.meta.dirname)));
 /** Clients of each host. */
 const CLIENTS = 8;
 const SOCKETS = 4;
-const ECHOES = 20;
+/** Milliseconds for which a WebSocket is open. */
+const TALK = 2000;
 /** Milliseconds between two messages of a WebSocket. */
 const ECHO_PAUSE = 100;
 
@@ -46,7 +47,7 @@ export async function measureRequests(
     image: images.reference,
     command: [process.execPath, '-e', SERVER],
     init: true,
-    stop_grace_period: '10s',
+    stop_grace_period: '30s',
     // The programs of this machine: an image with Node is large.
     volumes: ['/usr:/usr:ro', '/lib:/lib:ro', '/lib64:/lib64:ro', ...programFolders()],
     deploy: { update_config: { monitor: '1s' } },
@@ -80,7 +81,7 @@ export async function measureRequests(
       target: '0 of 1,000,000',
     },
     {
-      what: `… WebSockets of ${(ECHOES * ECHO_PAUSE) / 1000} s`,
+      what: `… WebSockets of ${TALK / 1000} s`,
       value: `${sockets.failed()} of ${sockets.opened()} failed`,
       target: '0',
     },
@@ -103,7 +104,8 @@ function startSocketClients(scope: CleanupScope, urls: readonly string[], signal
   const talk = async (url: string) => {
     const socket = await openWebSocket(scope, url, ROUTE_HOST);
     opened += 1;
-    for (let echo = 0; echo < ECHOES; echo += 1) {
+    const end = performance.now() + TALK;
+    for (let echo = 0; performance.now() < end; echo += 1) {
       const answer = await socket.echo(String(echo));
       if (answer !== String(echo)) throw new Error(`${answer} came back`);
       await sleep(ECHO_PAUSE, undefined, { signal });

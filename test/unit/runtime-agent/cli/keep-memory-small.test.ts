@@ -35,6 +35,31 @@ describe('keepMemorySmall', () => {
     assert.equal(await look(200), 3);
   });
 
+  it('collects once what the start has left', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    let used = 0.01;
+    let collections = 0;
+    const end = keepMemorySmall({
+      resident: () => 100 * MEGABYTE,
+      utilization: () => used,
+      trim: async () => undefined,
+      collect: () => {
+        collections += 1;
+      },
+    });
+    const look = async (utilization: number) => {
+      used = utilization;
+      t.mock.timers.tick(2_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      return collections;
+    };
+    for (let idle = 1; idle < 15; idle += 1) assert.equal(await look(0.01), 0);
+    assert.equal(await look(0.5), 0, 'busy');
+    assert.equal(await look(0.01), 1);
+    for (let idle = 0; idle < 30; idle += 1) assert.equal(await look(0.01), 1);
+    end();
+  });
+
   it('collects what a large build has left when there is nothing to do, and not again while that stays', async (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     let resident = 0;
