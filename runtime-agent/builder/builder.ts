@@ -100,6 +100,13 @@ export interface BuildRequest {
   readonly sourceDateEpoch?: number;
 }
 
+/** A step as the classic builder words it: an instruction, and its number among all of them. */
+export interface NumberedInstruction {
+  readonly text: string;
+  readonly number: number;
+  readonly count: number;
+}
+
 /** One step as clients show it. A step's id stays the same from `planned` to its end. */
 export type BuildProgress =
   | {
@@ -108,8 +115,8 @@ export type BuildProgress =
       /** As BuildKit words it: `[build 2/4] RUN make`. */
       readonly name: string;
       readonly inputs: readonly string[];
-      /** As the classic builder words it: instruction and number, absent for internal steps. */
-      readonly instruction?: { readonly text: string; readonly number: number; readonly count: number };
+      /** Absent for internal steps. */
+      readonly instruction?: NumberedInstruction;
       /** It changes the configuration alone (ENV, CMD …): BuildKit shows no vertex for such a step. */
       readonly isConfigOnly?: boolean;
     }
@@ -132,7 +139,14 @@ export type BuildProgress =
   | { readonly kind: 'warning'; readonly id: string; readonly message: string; readonly line?: number }
   /** `layer` is the short name of what stands after the step, for those who print one. */
   | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly layer?: string }
-  | { readonly kind: 'failed'; readonly id: string; readonly at: Date; readonly message: string };
+  | {
+      readonly kind: 'failed';
+      readonly id: string;
+      readonly at: Date;
+      readonly message: string;
+      /** The FROM whose image an internal step did not find. */
+      readonly instruction?: NumberedInstruction;
+    };
 
 /** The steps of a build, as caches take them. */
 export interface BuiltSteps {

@@ -1,4 +1,4 @@
-import type { BuildProgress } from '../builder.ts';
+import type { BuildProgress, NumberedInstruction } from '../builder.ts';
 
 /** One line of the answer of `POST /build`, before it is JSON. */
 export type ClassicLine =
@@ -54,10 +54,9 @@ export class ClassicLines {
     if (progress.kind === 'planned') {
       const { instruction, id } = progress;
       if (instruction === undefined) return;
-      const { number, count, text } = instruction;
       const step: ShownStep = {
         id,
-        header: `Step ${number}/${count} : ${text}`,
+        header: headerOf(instruction),
         lines: [],
         kept: 0,
         isClipped: false,
@@ -75,6 +74,8 @@ export class ClassicLines {
     const step = this.#byId.get(progress.id);
     if (step === undefined) {
       if (progress.kind === 'progress') this.#notifyPull(progress);
+      if (progress.kind === 'failed' && progress.instruction !== undefined)
+        this.#announce(progress.instruction);
       return;
     }
     switch (progress.kind) {
@@ -183,6 +184,18 @@ export class ClassicLines {
     this.#emit({ stream: step.header });
     this.#emit({ stream: '\n' });
   }
+
+  /** A build whose base is missing fails within its answer, after the words of its FROM, as with dockerd. */
+  #announce(instruction: NumberedInstruction): void {
+    if (this.#headerShown) return;
+    this.#headerShown = true;
+    this.#emit({ stream: headerOf(instruction) });
+    this.#emit({ stream: '\n' });
+  }
+}
+
+function headerOf({ number, count, text }: NumberedInstruction): string {
+  return `Step ${number}/${count} : ${text}`;
 }
 
 /** Stderr of a step is red, as with dockerd. */

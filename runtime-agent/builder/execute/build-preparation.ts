@@ -6,7 +6,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
 import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
-import type { BuildProgress, BuildRequest } from '../builder.ts';
+import type { BuildProgress, BuildRequest, NumberedInstruction } from '../builder.ts';
 import { exactPattern, ignoreLines, ignoreRules } from '../context/ignore-rules.ts';
 import { malformedIgnoreFile } from '../context/ignored-tree.ts';
 import { type Entitlement, grantedEntitlements, refuseUngranted } from '../entitlements.ts';
@@ -165,7 +165,13 @@ export class BuildPreparation {
       this.#bases.set(imageKey(image), found);
       this.#options.progress({ kind: 'completed', id, at: new Date() });
     } catch (error) {
-      this.#options.progress({ kind: 'failed', id, at: new Date(), message: (error as Error).message });
+      this.#options.progress({
+        kind: 'failed',
+        id,
+        at: new Date(),
+        message: (error as Error).message,
+        ...(user === undefined ? {} : { instruction: numberedFrom(stages, user) }),
+      });
       if (!isEngineError(error)) throw error;
       const { message } = dockerfileError(at, `FROM: ${error.message}`);
       throw new EngineError(error.code, message, { cause: error });
@@ -282,4 +288,12 @@ function notifyPull(progress: (step: BuildProgress) => void, id: string, step: P
     current: step.current,
     ...(step.total === undefined ? {} : { total: step.total }),
   });
+}
+
+/** The FROM of a stage, numbered as far as the instructions are known. */
+function numberedFrom(stages: readonly NeededStage[], user: NeededStage): NumberedInstruction {
+  const sizes = stages.map(({ instructions }) => 1 + instructions.length);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, size) => total + size, 0);
+  const before = sum(sizes.slice(0, stages.indexOf(user)));
+  return { text: user.stage.from.text, number: 1 + before, count: sum(sizes) };
 }

@@ -144,8 +144,9 @@ async function build(
     const lines = new ClassicLines(emit);
     let isWarned = !query.keepsContainers;
     const progress = (step: BuildProgress) => {
-      if (query.quiet) return;
+      if (query.quiet && step.kind !== 'failed') return;
       lines.take(step);
+      if (query.quiet) return;
       if (!isWarned) emit({ stream: NOTHING_KEPT });
       isWarned = true;
     };

@@ -36,6 +36,15 @@ describe('what steps say before their turn', () => {
     assert.equal(shown(), 'Step 1/9 : RUN s1\nfirst\n --->\nStep 2/9 : RUN s2\nlater\n ---> abc\n');
   });
 
+  test('begins with the FROM whose image is missing, once', () => {
+    const { classic, shown } = begin(0);
+    const instruction = { text: 'FROM nosuch', number: 1, count: 2 };
+    for (const id of ['image a', 'image b']) {
+      classic.take({ kind: 'failed', id, at, message: 'x', instruction });
+    }
+    assert.equal(shown(), 'Step 1/2 : FROM nosuch\n');
+  });
+
   test('names what a command runs in, and that it is gone, also when it fails', () => {
     const { classic, log, shown } = begin(2);
     const start = (id: string, container: string) =>
