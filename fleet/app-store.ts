@@ -31,6 +31,13 @@ export interface ReleaseEnd {
 /** As in ReleaseEnd. */
 export type MoveEnd = Required<Pick<ReleaseEnd, 'revision'>> & Pick<ReleaseEnd, 'placements'>;
 
+/** An app that follows tags. */
+export interface Follower {
+  readonly name: string;
+  /** Number of different tags that the images of its latest release have. */
+  readonly tags: number;
+}
+
 /** The state of a rollout as its driver keeps it, so that another replica can take over: JSON, versioned by the driver. */
 export interface StoredRollout {
   readonly app: string;
@@ -101,8 +108,8 @@ export interface AppStore {
    * undefined when there is no such app.
    */
   remove(app: string): Promise<readonly string[] | undefined>;
-  /** Apps that follow, and whose latest release has an image of this repository and tag. */
-  followers(repository: string, tag: string): Promise<readonly App[]>;
+  /** Apps that follow, and whose latest release has an image of this repository and tag; by name. */
+  followers(repository: string, tag: string): Promise<readonly Follower[]>;
 
   placements(app: string): Promise<readonly Placement[]>;
   /** Of all apps that have any, by app. */

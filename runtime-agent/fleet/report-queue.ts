@@ -1,19 +1,22 @@
 import type { AppReport } from '../../fleet/report.ts';
 import type { Peer, ReportMessage } from './connection.ts';
 
-/** Milliseconds between two messages. */
+/** Milliseconds between two messages on average. */
 const INTERVAL = 250;
+/** Messages that may follow each other at once: a rollout waits for what hosts say about its steps. */
+const BURST = 8;
 /** Reports in a message: messages have a limit. */
 const MOST = 200;
 
-/** Sends what has changed of the reports, at most a few times a second; the last state of each app counts. */
+/** Sends what has changed of the reports, at most a few times a second on average; the last state of each app counts. */
 export class ReportQueue {
   readonly #reports = new Map<string, { readonly report: AppReport; readonly text: string }>();
   readonly #changed = new Set<string>();
   readonly #gone = new Set<string>();
   #peer: Peer | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #sent = Number.NEGATIVE_INFINITY;
+  /** When the next message would be sent if messages were sent evenly; `performance.now()`. */
+  #even = Number.NEGATIVE_INFINITY;
 
   set(report: AppReport): void {
     const text = JSON.stringify(report);
@@ -55,7 +58,7 @@ export class ReportQueue {
 
   #schedule(): void {
     if (this.#peer === undefined || this.#timer !== undefined) return;
-    const wait = Math.max(0, this.#sent + INTERVAL - performance.now());
+    const wait = Math.max(0, this.#even - (BURST - 1) * INTERVAL - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#send();
@@ -69,7 +72,7 @@ export class ReportQueue {
     this.#peer.report({ type: 'report', reports, gone: [...this.#gone] });
     for (const app of names) this.#changed.delete(app);
     this.#gone.clear();
-    this.#sent = performance.now();
+    this.#even = Math.max(this.#even, performance.now()) + INTERVAL;
     if (this.#changed.size > 0) this.#schedule();
   }
 }

@@ -3,7 +3,7 @@ import type { AppStore } from '../../fleet/app-store.ts';
 import { repeat } from '../background/repeat.ts';
 import type { Deployments } from './deployments.ts';
 
-/** Time without a push after which the images of an app are complete, ms. */
+/** Time without a push after which the images of an app with several tags are complete, ms. */
 const QUIET = 400;
 /** Longest time that pushes one after the other put off a release, ms. */
 const LONGEST = 3000;
@@ -71,8 +71,8 @@ export class FollowPushes {
   async #lookUp(): Promise<void> {
     for (let push = this.#waiting.shift(); push !== undefined; push = this.#waiting.shift()) {
       try {
-        for (const { name } of await this.#apps.followers(push.repository, push.tag))
-          this.#put(name, push.by, QUIET);
+        for (const { name, tags } of await this.#apps.followers(push.repository, push.tag))
+          this.#put(name, push.by, tags > 1 ? QUIET : 0);
       } catch (error) {
         this.#log.error({ err: error, ...push }, 'the apps that follow a tag could not be found');
       }

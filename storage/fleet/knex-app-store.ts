@@ -4,6 +4,7 @@ import {
   AppError,
   type AppStore,
   type BeginRollout,
+  type Follower,
   type ImageHolder,
   KEPT_RELEASES,
   type LatestReleases,
@@ -182,17 +183,16 @@ export class KnexAppStore implements AppStore {
     });
   }
 
-  async followers(repository: string, tag: string): Promise<readonly App[]> {
-    const rows: readonly AppRow[] = await this.#knex('apps')
+  async followers(repository: string, tag: string): Promise<readonly Follower[]> {
+    const images = () =>
+      this.#knex('release_images as i').whereRaw('i.app = apps.name and i.release = apps.latest');
+    const tags = images().whereNotNull('i.tag').countDistinct(this.#knex.raw("i.repository || ':' || i.tag"));
+    const rows: readonly { name: string; tags: number | string }[] = await this.#knex('apps')
       .where({ follow: 'following' })
-      .whereExists(
-        this.#knex('release_images as i')
-          .whereRaw('i.app = apps.name and i.release = apps.latest')
-          .where({ 'i.repository': repository, 'i.tag': tag }),
-      )
+      .whereExists(images().where({ 'i.repository': repository, 'i.tag': tag }))
       .orderBy('name')
-      .select();
-    return rows.map(appOf);
+      .select('name', tags.as('tags'));
+    return rows.map((row) => ({ name: row.name, tags: Number(row.tags) }));
   }
 
   async placements(app: string): Promise<readonly Placement[]> {

@@ -194,6 +194,14 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       await assert.rejects(apps.change('team/none', { follow: 'off' }), refused('unknown'));
     });
 
+    test('a follower says how many different tags it has', async () => {
+      await push('one', 'main', 'next');
+      const images = { web: image('one'), worker: image('one'), cron: { ...image('one'), tag: 'next' } };
+      await apps.createRelease(release('team/shop', images), {}, 0);
+      await apps.change('team/shop', { follow: 'following' });
+      assert.deepEqual(await apps.followers('team/web', 'main'), [{ name: 'team/shop', tags: 2 }]);
+    });
+
     test('a rollout is saved by whoever knew the one before', async () => {
       await deploy('team/shop', 'one');
       const rollout = { app: 'team/shop', release: 1, state: { wave: 1 }, revision: 1 };

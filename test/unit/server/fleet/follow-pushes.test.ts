@@ -14,7 +14,7 @@ test('a release is by whoever pushed, also when a comparison sees the tag move f
       events.emit('compared');
       return [app];
     },
-    followers: async () => [app],
+    followers: async () => [{ name: app.name, tags: 1 }],
   } as unknown as AppStore;
   const followTags = async (name: string, pushed: { readonly by: string }) => {
     events.emit('released', { name, by: pushed.by });
