@@ -130,9 +130,13 @@ export interface AppStore {
   setSecret(app: string, secret: Omit<StoredSecret, 'version'>): Promise<number>;
   /** The newest version of each. */
   secrets(app: string): Promise<readonly StoredSecret[]>;
-  /** All versions of all secrets. */
+  /**
+   * All versions that are kept: the newest two of each secret, and those that the current, the latest and the KEPT_RELEASES
+   * before name.
+   */
   secretVersions(app: string): Promise<readonly Pick<StoredSecret, 'name' | 'version'>[]>;
   findSecret(app: string, name: string, version: number): Promise<StoredSecret | undefined>;
+  /** With all versions. Throws AppError 'in-use' for one that the current release names, or one that is rolling. */
   removeSecret(app: string, name: string): Promise<boolean>;
 
   /** The apps that hold a manifest, of their current, rolling or kept releases, whichever image or index leads to it. */
@@ -153,7 +157,7 @@ export interface ImageHolder {
 /** Releases before the current one whose images are kept. */
 export const KEPT_RELEASES = 5;
 
-export type AppErrorCode = 'changed' | 'image-gone' | 'others-changed' | 'too-many' | 'unknown';
+export type AppErrorCode = 'changed' | 'image-gone' | 'in-use' | 'others-changed' | 'too-many' | 'unknown';
 
 /** A refusal of an AppStore. */
 export class AppError extends Error {

@@ -292,6 +292,7 @@ const APP_KINDS: Readonly<Record<AppError['code'], ErrorKind>> = {
   changed: 'APP_CHANGED',
   'others-changed': 'APP_CHANGED',
   'image-gone': 'APP_CHANGED',
+  'in-use': 'APP_CHANGED',
   'too-many': 'SETTING_INVALID',
   unknown: 'ENTRY_UNKNOWN',
 };

@@ -7,6 +7,8 @@ import { readVersion } from './version.ts';
 
 /** Joins or leaves a fleet; answers the sentence for the operator. Throws ConfigError. */
 export async function runFleetCommand(command: FleetCommand, signal: AbortSignal): Promise<string> {
+  // In place of the words of the command, among which is the token: all users of the machine can read those.
+  process.title = `berth-agent ${command.kind}`;
   if (process.getuid?.() !== 0) throw new ConfigError('this needs root, as the agent does: use sudo.');
   const folder = await prepareDataFolder(command.config.dataDirectory);
   if (command.kind === 'leave') return leaveRegistry(folder);

@@ -7,12 +7,15 @@ export const HELP = `berth-agent answers the Docker Engine API and runs images a
 Usage: berth-agent serve [options]
        berth-agent join URL TOKEN [--name NAME] [--label KEY=VALUE]… [--allow WORD]… [--force] [--data DIR]
                                                joins the fleet of a registry, also while the agent runs; "berth
-                                               host token" prints the line. WORD is one of privileged,
-                                               host-network, host-pid, bind, device
+                                               host token" prints the line. TOKEN is - for standard input,
+                                               or absent when BERTH_JOIN_TOKEN_FILE names a file with it.
+                                               WORD is one of privileged, host-network, host-pid, bind,
+                                               device
        berth-agent leave [--data DIR]          leaves it; instances go on
        berth-agent doctor [--json] [options]   lists what this host lacks, and the command that fixes it
        berth-agent reset [--yes]               lists bridges, packet filters and folders that killed agents
-                                               left on this host; --yes removes them
+                                               left on this host; --yes removes them. Folders whose
+                                               containers or proxy run are kept
 
 Options, and the environment variables that they win over. A variable that ends in _FILE, such as
 BERTH_AGENT_HTTP_PROXY_FILE, names a file with the value.

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ALLOWANCES, type Allowance } from '../../fleet/host.ts';
@@ -24,7 +25,7 @@ export type FleetCommand =
 
 const { data, insecureRegistries, httpProxy, httpsProxy, noProxy } = AGENT_SETTINGS;
 const SETTINGS = { data, insecureRegistries, httpProxy, httpsProxy, noProxy };
-const USAGE = 'berth-agent join URL TOKEN [--name NAME] [--label KEY=VALUE]… [--allow WORD]… [--data DIR]';
+const USAGE = 'berth-agent join URL TOKEN|- [--name NAME] [--label KEY=VALUE]… [--allow WORD]… [--data DIR]';
 
 /** Reads the arguments after `join` or `leave`. Throws ConfigError. */
 export function readFleetCommand(
@@ -34,11 +35,12 @@ export function readFleetCommand(
 ): FleetCommand {
   const { values, positionals } = parse(args);
   const config = readConfig(readOptions(SETTINGS, values), environment);
-  const [url, token, extra] = positionals;
+  const [url, word, extra] = positionals;
   if (kind === 'leave') {
     if (positionals.length > 0) throw new ConfigError('berth-agent leave takes --data DIR alone.');
     return { kind, config };
   }
+  const token = kind === 'join' ? tokenOf(word, environment) : undefined;
   if (url === undefined || token === undefined || extra !== undefined) {
     throw new ConfigError(`usage: ${USAGE}; "berth host token" on the registry prints the line.`);
   }
@@ -56,6 +58,21 @@ export function readFleetCommand(
     allows: (values.allow ?? []).flatMap((text) => text.split(',')).map(readAllowance),
     force: values.force === true,
   };
+}
+
+/** A word of the command line can be read by all users of this machine while it runs, so it may be elsewhere. Throws ConfigError. */
+function tokenOf(
+  word: string | undefined,
+  { BERTH_JOIN_TOKEN_FILE: file }: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (word !== undefined && word !== '-') return word;
+  const path = word === '-' ? '/dev/stdin' : file;
+  if (path === undefined || path === '') return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new ConfigError(`the join token cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function parse(args: readonly string[]) {

@@ -32,6 +32,7 @@ import { changeRoutes } from './change-routes.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import { runningRoute } from './running-route.ts';
 import { secretRoutes } from './secret-routes.ts';
+import { WaitingPolls } from './waiting-polls.ts';
 
 /** Maximum size of a Compose file with its configurations, bytes of JSON. */
 const MAX_COMPOSE = 1024 * 1024;
@@ -61,6 +62,7 @@ const DEPLOYED = object({ release: nullable(integer()), plan: PLAN }, { title: '
 /** Apps, their releases and rollouts. */
 export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[] {
   const { apps, deployments, hosts } = dependencies;
+  const polls = new WaitingPolls();
   return [
     route({
       method: 'GET',
@@ -179,8 +181,11 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
       },
       answer: ROLLOUT,
       errors: { 404: 'There is no such app, or it has no rollout' },
-      handle: ({ ctx, query: { after, wait } }) =>
-        rolloutAfter(dependencies, ctx, after, wait === undefined ? 0 : numberOf('wait', wait)),
+      handle({ ctx, query: { after, wait } }) {
+        const seconds = wait === undefined ? 0 : numberOf('wait', wait);
+        const answer = () => rolloutAfter(dependencies, ctx, after, seconds);
+        return after === undefined || seconds === 0 ? answer() : polls.during(byOf(ctx), answer);
+      },
     }),
     ...changeRoutes(dependencies),
     ...secretRoutes(dependencies),

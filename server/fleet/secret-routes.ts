@@ -78,7 +78,7 @@ export function secretRoutes({
       access: APP_MAINTAINERS,
       area: 'apps',
       params,
-      errors: { 404: 'There is no such secret' },
+      errors: { 404: 'There is no such secret', 409: 'A release that runs uses it' },
       async handle({ ctx, params: { name } }) {
         const app = appOf(ctx);
         if (!(await apps.removeSecret(app, name)))

@@ -6,7 +6,6 @@ import {
   type BeginRollout,
   type Follower,
   type ImageHolder,
-  KEPT_RELEASES,
   type LatestReleases,
   type MoveEnd,
   type NewRelease,
@@ -29,6 +28,7 @@ import {
   type SecretRow,
   secretOf,
 } from './app-rows.ts';
+import { dropOldImages, dropOldSecrets, refuseUsedSecret, UNENDED } from './kept-releases.ts';
 import { type PlacementRow, placementOf, replacePlacements } from './placement-rows.ts';
 
 /** Rows of one statement, which databases bound. */
@@ -77,7 +77,7 @@ export class KnexAppStore implements AppStore {
           .update({ latest: number, ...columnsOf(change) });
       await trx('releases')
         .where({ app: release.app })
-        .whereIn('state', ['rolling', 'rolling back', 'paused'])
+        .whereIn('state', [...UNENDED])
         .update({ state: 'superseded', ended_at: release.createdAt.getTime() });
       await trx('releases').insert({
         app: release.app,
@@ -154,6 +154,7 @@ export class KnexAppStore implements AppStore {
       if (state === 'done') await trx('apps').where({ name: app }).update({ current: number });
       if (placements !== undefined) await replacePlacements(trx, app, placements);
       await dropOldImages(trx, app);
+      await dropOldSecrets(trx, app);
       return true;
     });
   }
@@ -248,6 +249,7 @@ export class KnexAppStore implements AppStore {
       const version = Number(newest?.version ?? (await newestNamed(trx, app, name))) + 1;
       const created = { created_at: createdAt.getTime(), created_by: createdBy };
       await trx('app_secrets').insert({ app, name, version, sealed, ...created });
+      await dropOldSecrets(trx, app);
       return version;
     });
   }
@@ -273,10 +275,10 @@ export class KnexAppStore implements AppStore {
   }
 
   removeSecret(app: string, name: string): Promise<boolean> {
-    return inTransaction(
-      this.#knex,
-      async (trx) => (await trx('app_secrets').where({ app, name }).delete()) > 0,
-    );
+    return inTransaction(this.#knex, async (trx) => {
+      await refuseUsedSecret(trx, app, name);
+      return (await trx('app_secrets').where({ app, name }).delete()) > 0;
+    });
   }
 
   holders(digest: Digest, repository?: string): Promise<readonly ImageHolder[]> {
@@ -344,23 +346,6 @@ async function insertImages(
     }
     await trx('release_images').insert({ app, release, service, repository, tag: tag ?? null, digest });
   }
-}
-
-/** Lets go of the images of releases that no rollback goes to by itself. */
-async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> {
-  const row: AppRow | undefined = await trx('apps').where({ name: app }).first();
-  if (row === undefined) return;
-  const current = row.current ?? row.latest;
-  const kept: readonly number[] = await trx('releases')
-    .where({ app, state: 'done' })
-    .where('number', '<', current)
-    .orderBy('number', 'desc')
-    .limit(KEPT_RELEASES)
-    .pluck('number');
-  await trx('release_images')
-    .where({ app })
-    .whereNotIn('release', [...kept, current, row.latest])
-    .delete();
 }
 
 /** What the release was made for may be taken by another app's by now. */

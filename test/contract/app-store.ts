@@ -311,6 +311,23 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       assert.equal(await apps.setSecret('team/shop', secret), 3);
     });
 
+    test('a secret that runs stays, and versions that no kept release names go', async () => {
+      const secret = { name: 'PASSWORD', sealed: 'c2VhbGVk', createdAt: AT, createdBy: 'ada' };
+      const versions = async () =>
+        (await apps.secretVersions('team/shop')).map(({ version }) => version).sort((a, b) => a - b);
+      assert.equal(await apps.setSecret('team/shop', secret), 1);
+      await apps.createRelease({ ...release('team/shop', {}), secrets: { PASSWORD: 1 } }, {}, 0);
+      await assert.rejects(apps.removeSecret('team/shop', 'PASSWORD'), { code: 'in-use' });
+      await apps.endRelease('team/shop', 1, { state: 'done', at: AT });
+      await assert.rejects(apps.removeSecret('team/shop', 'PASSWORD'), { code: 'in-use' });
+      for (let version = 2; version <= 5; version += 1) await apps.setSecret('team/shop', secret);
+      assert.deepEqual(await versions(), [1, 4, 5]);
+      await apps.createRelease(release('team/shop', {}), {}, 1);
+      await apps.endRelease('team/shop', 2, { state: 'done', at: AT });
+      assert.deepEqual(await versions(), [1, 4, 5]);
+      assert.equal(await apps.removeSecret('team/shop', 'PASSWORD'), true);
+    });
+
     test('an app goes with all that belongs to it', async () => {
       await deploy('team/shop', 'one');
       await apps.saveRollout({ app: 'team/shop', release: 1, state: {}, revision: 1 });

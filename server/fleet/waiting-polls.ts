@@ -1,0 +1,38 @@
+import { RegistryError } from '../errors.ts';
+
+/** Requests of one account that may wait at once, and of all. */
+const EACH = 100;
+const ALL = 2_000;
+
+/** Counts the requests that wait for something to change, so that nobody has the registry look for thousands. */
+export class WaitingPolls {
+  readonly #each: number;
+  readonly #all: number;
+  readonly #waiting = new Map<string, number>();
+  #count = 0;
+
+  constructor(each = EACH, all = ALL) {
+    this.#each = each;
+    this.#all = all;
+  }
+
+  /** Counts one of an account while `work` lasts. Throws RegistryError where there are too many. */
+  async during<Result>(account: string, work: () => Promise<Result>): Promise<Result> {
+    const own = this.#waiting.get(account) ?? 0;
+    if (own >= this.#each || this.#count >= this.#all) {
+      throw new RegistryError('TOO_MANY_REQUESTS', 'too many requests wait for rollouts: try again soon', {
+        headers: { 'Retry-After': '5' },
+      });
+    }
+    this.#count += 1;
+    this.#waiting.set(account, own + 1);
+    try {
+      return await work();
+    } finally {
+      this.#count -= 1;
+      const left = (this.#waiting.get(account) ?? 1) - 1;
+      if (left === 0) this.#waiting.delete(account);
+      else this.#waiting.set(account, left);
+    }
+  }
+}
