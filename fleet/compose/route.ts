@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { RouteSpec, TlsSpec } from '../service.ts';
 import type { Field } from './field.ts';
 import { KEYS } from './keys.ts';
@@ -36,11 +37,20 @@ function readParts(part: (name: string) => Field, at: Field): RouteSpec | undefi
   const host = part('host').string()?.toLowerCase();
   if (host !== undefined && !isHostName(host))
     part('host').refuse('must be a name, such as shop.example.com');
-  const path = readPath(part('path'), PATH) ?? '/';
+  const path = readPrefix(part('path'));
   const health = readPath(part('health'), PATH_AND_QUERY);
   const tls = readTls(part('tls'));
   if (port === undefined || host === undefined) return undefined;
   return { kind: 'http', host, path, port, ...(health === undefined ? {} : { health }), tls };
+}
+
+/** In the one spelling that the ingress of a host has, so that two routes are the same if and only if their texts are. */
+function readPrefix(field: Field): string {
+  const path = readPath(field, PATH) ?? '/';
+  const segments = path.split('/').slice(1, path.endsWith('/') ? -1 : undefined);
+  if (segments.some((segment) => ['', '.', '..'].includes(segment)))
+    field.refuse('must have no segment that is empty, "." or ".."');
+  return `/${segments.join('/')}`;
 }
 
 function readPath(field: Field, form: RegExp): string | undefined {
@@ -64,7 +74,7 @@ function readTls(field: Field): TlsSpec {
 }
 
 function isHostName(host: string): boolean {
-  return host.length <= 253 && host.split('.').every((label) => DNS_LABEL.test(label));
+  return host.length <= 253 && isIP(host) === 0 && host.split('.').every((label) => DNS_LABEL.test(label));
 }
 
 /** The labels that begin with PREFIX, by the rest of their names. */

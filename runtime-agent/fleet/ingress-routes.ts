@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { RouteSpec } from '../../fleet/service.ts';
+import { EngineError } from '../errors.ts';
+import { routeKey } from './ingress/check-routes.ts';
 import type { Backend, Ingress, Route, RouteTls } from './ingress/ingress.ts';
 import type { InstanceRoutes, RoutedInstance } from './instance-routes.ts';
 
@@ -23,10 +25,19 @@ export class IngressRoutes implements InstanceRoutes {
     this.#log = log;
   }
 
-  lead(app: string, instances: readonly RoutedInstance[]): Promise<void> {
+  async lead(app: string, instances: readonly RoutedInstance[]): Promise<void> {
+    const before = new Set((this.#apps.get(app) ?? []).map(({ route }) => asked(route)));
     this.#apps.set(app, instances);
-    this.#turn = this.#turn.catch(() => undefined).then(() => this.#apply());
-    return this.#turn;
+    const turn = this.#turn.catch(() => undefined).then(() => this.#apply());
+    this.#turn = turn.then(() => undefined);
+    const unserved = await turn;
+    for (const { route } of instances) {
+      const message = unserved.get(keyOf(route));
+      // One that was led before is no reason to give up what runs.
+      if (message !== undefined && !before.has(asked(route))) {
+        throw new EngineError('conflict', `the route ${describe(route)} is not served: ${message}`);
+      }
+    }
   }
 
   async drained({ route, address }: RoutedInstance, timeout: number, signal: AbortSignal): Promise<void> {
@@ -34,16 +45,22 @@ export class IngressRoutes implements InstanceRoutes {
     if (cut > 0) this.#log.warn({ address, cut }, 'requests were cut at the end of the grace period');
   }
 
-  async #apply(): Promise<void> {
+  /** Answers why routes are not served, by their keys. */
+  async #apply(): Promise<ReadonlyMap<string, string>> {
     const routes = new Map<string, { readonly route: Route; readonly backends: Backend[] }>();
     for (const instance of [...this.#apps.values()].flat()) {
-      const key = JSON.stringify(placeOf(instance.route));
+      const key = keyOf(instance.route);
       const found = routes.get(key) ?? { route: this.#routeOf(instance), backends: [] };
       routes.set(key, found);
       found.backends.push({ address: instance.address, port: instance.route.port, state: 'ready' });
     }
     const all = [...routes.values()].map(({ route, backends }) => ({ ...route, backends }));
-    for (const { message } of await this.#ingress.setRoutes(all)) this.#log.warn(message);
+    const unserved = new Map<string, string>();
+    for (const { route, message, isServed } of await this.#ingress.setRoutes(all)) {
+      this.#log.warn({ route: routeKey(route) }, message);
+      if (!isServed) unserved.set(routeKey(route), message);
+    }
+    return unserved;
   }
 
   #routeOf(instance: RoutedInstance): Route {
@@ -67,8 +84,19 @@ export class IngressRoutes implements InstanceRoutes {
   }
 }
 
-function placeOf(route: RouteSpec): readonly unknown[] {
-  return route.kind === 'tcp' ? ['tcp', route.listen] : ['http', route.host.toLowerCase(), route.path];
+/** The key that the route has at the ingress. */
+function keyOf(route: RouteSpec): string {
+  if (route.kind === 'tcp') return `tcp:${route.listen}`;
+  return `${route.host.toLowerCase()}${route.path.replace(/\/$/, '')}/`;
+}
+
+/** The place of a route and how it gets its certificate. */
+function asked(route: RouteSpec): string {
+  return `${keyOf(route)} ${route.kind === 'tcp' ? '' : JSON.stringify(route.tls)}`;
+}
+
+function describe(route: RouteSpec): string {
+  return route.kind === 'tcp' ? `of port ${route.listen}` : `${route.host}${route.path}`;
 }
 
 /** A secret holds certificate and key in one text, in any order. */

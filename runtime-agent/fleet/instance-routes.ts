@@ -12,7 +12,10 @@ export interface RoutedInstance {
 
 /** Leads the requests of this host to instances of its apps. */
 export interface InstanceRoutes {
-  /** Leads the routes of an app to exactly these instances; resolves when new requests go there. */
+  /**
+   * Leads the routes of an app to exactly these instances; resolves when new requests go there. Throws EngineError, with the
+   * others led, for a route that the app did not have before and that this host cannot serve.
+   */
   lead(app: string, instances: readonly RoutedInstance[]): Promise<void>;
   /** Resolves when an instance that no route leads to has no open request, or after `timeout` ms. */
   drained(instance: RoutedInstance, timeout: number, signal: AbortSignal): Promise<void>;

@@ -27,6 +27,7 @@ const MOMENTS = [
   'runtime-agent/engine-api/streams/attach.ts',
   'runtime-agent/events/event-bus.ts',
   'runtime-agent/fleet/ingress/acme/acme-authority.ts',
+  'runtime-agent/fleet/ingress/certificates.ts',
   'runtime-agent/images/image-catalog.ts',
   'runtime-agent/images/layer-blobs/layer-blobs.ts',
 ];

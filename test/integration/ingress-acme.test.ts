@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { connect, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { pino } from 'pino';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
@@ -130,4 +134,57 @@ test('a name that the authority cannot verify is described; others get theirs', 
   assert.match(message, /^it has no new certificate: the authority could not verify the name/);
   assert.equal(await serialOf(place.securePort, 'nowhere.invalid'), undefined);
   await ingress.stop();
+});
+
+test('an authority that gives expired certificates, or this host by a wrong clock, is not asked again and again', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const folder = await makeTempDir(t, 'mistimed');
+  const [certificate, key, request] = ['crt', 'key', 'csr'].map((name) => join(folder, name));
+  assert.ok(certificate && key && request);
+  const elliptic = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const openssl = (...args: readonly string[]) => runCommand('openssl', args);
+  await openssl('req', '-x509', ...elliptic, '-subj', '/CN=ca', '-keyout', key, '-out', certificate);
+  let orders = 0;
+  const server = createServer(async (asked, response) => {
+    const { port } = server.address() as AddressInfo;
+    const at = (path: string) => `http://127.0.0.1:${port}/${path}`;
+    const { payload = '' } = JSON.parse((await text(asked)) || '{}');
+    const { csr = '' } = JSON.parse(Buffer.from(payload, 'base64url').toString() || '{}');
+    const order = { status: 'valid', authorizations: [], finalize: at('finalize'), certificate: at('chain') };
+    response.setHeader('replay-nonce', 'nonce');
+    response.setHeader('location', at('order'));
+    if (csr !== '') {
+      await writeFile(request, Buffer.from(csr, 'base64url'));
+      await openssl(
+        ...['x509', '-req', '-in', request, '-inform', 'DER', '-copy_extensions', 'copy', '-CA', certificate],
+        ...['-CAkey', key, '-not_before', '20200101000000Z', '-not_after', '20210101000000Z'],
+        ...['-out', join(folder, 'chain')],
+      );
+    }
+    if (asked.url === '/new-order') orders += 1;
+    if (asked.url === '/chain') response.end(await readFile(join(folder, 'chain')));
+    else if (asked.url !== '/directory') response.end(JSON.stringify(order));
+    else {
+      const directory = { newNonce: at('nonce'), newAccount: at('account'), newOrder: at('new-order') };
+      response.end(JSON.stringify(directory));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  defer(t, () => {
+    server.close();
+  });
+  const exchange = new HttpExchange();
+  defer(t, () => exchange.close());
+  const directory = `http://127.0.0.1:${(server.address() as AddressInfo).port}/directory`;
+  const authority = new AcmeAuthority({ directory, folder, exchange, log: pino({ level: 'silent' }) });
+  defer(t, () => authority.close());
+  authority.start({ answer: async () => undefined, changed: () => undefined });
+  await authority.certificates([HOST]);
+  const failure = await eventually('the failure is told', () => authority.failure(HOST));
+  assert.match(failure, /counts from 2020-.* to 2021-.*, and is due by the clock of this host/);
+  // It is served as long as there is no better one.
+  assert.equal((await authority.certificates([HOST])).length, 1);
+  await setImmediate();
+  assert.equal(orders, 1);
 });

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:https';
-import { test } from 'node:test';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
+import { pino } from 'pino';
 import { WebSocket } from 'ws';
+import type { TlsSpec } from '../../fleet/service.ts';
 import type { HttpRoute, RouteTls } from '../../runtime-agent/fleet/ingress/ingress.ts';
+import { IngressRoutes } from '../../runtime-agent/fleet/ingress-routes.ts';
+import type { RoutedInstance } from '../../runtime-agent/fleet/instance-routes.ts';
 import { makeCertificate, type TestCertificate } from '../support/certificate-authority.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { plainRoute, proxyPids, startIngress } from '../support/ingress.ts';
+import { runCommand } from '../support/run-command.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { type SeenRequest, startWebBackend } from '../support/web-backend.ts';
 
@@ -75,6 +82,27 @@ async function client({ authority }: TestCertificate, port: number) {
 
 function tlsRoute(host: string, tls: RouteTls, port: number): HttpRoute {
   return { ...plainRoute(host, [{ address: '127.0.0.1', port }]), tls };
+}
+
+async function expired(t: TestContext): Promise<RouteTls> {
+  const folder = await makeTempDir(t, 'expired');
+  const [certificate, key] = [join(folder, 'crt'), join(folder, 'key')];
+  await runCommand('openssl', [
+    ...[
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      '/CN=a',
+    ],
+    ...['-addext', 'subjectAltName=DNS:a.test', '-not_before', '20200101000000Z'],
+    ...['-not_after', '20210101000000Z', '-keyout', key, '-out', certificate],
+  ]);
+  return { kind: 'files', certificate, key };
 }
 
 async function asSecret({ certificate, key }: TestCertificate): Promise<RouteTls> {
@@ -162,6 +190,7 @@ test('certificates that cannot be used are described, and other routes are serve
     ],
     [{ kind: 'files', certificate: '/dev/zero', key: '/etc/shadow' }, /\/dev\/zero is not a file/],
     [{ kind: 'acme' }, /no authority/],
+    [await expired(t), /its certificate has expired on 20/],
   ];
   for (const [tls, expected] of table) {
     const host = expected.source.startsWith('not for') ? 'other.test' : 'a.test';
@@ -176,4 +205,39 @@ test('certificates that cannot be used are described, and other routes are serve
     await ingress.setRoutes([]);
   }
   assert.equal((await sendRequest(url, { headers: { host: 'a.test' } })).status, 404);
+});
+
+test('a release that brings a route which cannot be served fails; one that had it before goes on', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { ingress, url, securePort } = await startIngress(t);
+  const backend = await startWebBackend(t, 'one');
+  const folder = await makeTempDir(t, 'certificates');
+  const routes = new IngressRoutes(ingress, folder, pino({ level: 'silent' }));
+  const instance = (host: string, tls: TlsSpec): RoutedInstance => ({
+    container: host,
+    route: { kind: 'http', host, path: '/', port: backend.port, tls },
+    address: backend.address,
+  });
+  const plain = instance('plain.test', { kind: 'none' });
+  const files = instance('shop.test', { kind: 'files' });
+  await assert.rejects(
+    routes.lead('team/shop', [plain, files]),
+    /the route shop\.test\/ is not served: its certificate cannot be used: .*shop\.test\.(?:crt|key) cannot be read \(ENOENT\)/,
+  );
+  assert.equal((await sendRequest(url, { headers: { host: 'plain.test' } })).status, 200);
+  await routes.lead('team/shop', [plain, files]);
+  await routes.lead('team/shop', [plain]);
+  const good = await makeCertificate(t, ['shop.test']);
+  await copyFile(good.certificate, join(folder, 'shop.test.crt'));
+  await copyFile(good.key, join(folder, 'shop.test.key'));
+  await routes.lead('team/shop', [plain, files]);
+  await rm(join(folder, 'shop.test.key'));
+  await routes.lead('team/shop', [files, plain]);
+  assert.equal((await (await client(good, securePort)).get('shop.test')).backend, 'one');
+  const port = { kind: 'tcp', listen: securePort, port: backend.port } as const;
+  await assert.rejects(
+    routes.lead('team/other', [{ ...plain, route: port }]),
+    new RegExp(`the route of port ${securePort} is not served: the ingress itself listens`),
+  );
 });

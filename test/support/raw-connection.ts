@@ -16,8 +16,12 @@ export interface RawConnection {
   reset(): void;
 }
 
-export async function connectRaw(scope: CleanupScope, port: number): Promise<RawConnection> {
-  const socket = connect({ host: '127.0.0.1', port });
+export async function connectRaw(
+  scope: CleanupScope,
+  port: number,
+  localAddress = '127.0.0.1',
+): Promise<RawConnection> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress });
   defer(scope, () => {
     socket.destroy();
   });

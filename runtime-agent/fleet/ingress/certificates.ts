@@ -37,6 +37,14 @@ export function readCertificate(certificate: string, key: string, host: string):
   return { file: `${digest}.pem`, host, pem, issued: leaf.validFromDate, expires: leaf.validToDate };
 }
 
+/** Whether clients refuse a certificate because of this machine's time; undefined if it is in its time. */
+export function outOfDate({ issued, expires }: HostCertificate): string | undefined {
+  const now = Date.now();
+  if (now > expires.getTime()) return `has expired on ${expires.toISOString()}`;
+  if (now < issued.getTime()) return `counts from ${issued.toISOString()} on`;
+  return undefined;
+}
+
 /** As readCertificate, from files. The error names the file that cannot be read. */
 export async function readCertificateFiles(
   certificate: string,

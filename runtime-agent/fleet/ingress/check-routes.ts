@@ -27,17 +27,18 @@ export interface CheckedRoutes {
 export function checkRoutes(routes: readonly Route[], taken: ReadonlySet<number>): CheckedRoutes {
   const accepted = new Map<string, Route>();
   const problems: RouteProblem[] = [];
+  const refuse = (route: Route, message: string) => problems.push({ route, message, isServed: false });
   for (const route of routes) {
     const checked = checkRoute(route, taken);
     if (typeof checked === 'string') {
-      problems.push({ route, message: checked });
+      refuse(route, checked);
       continue;
     }
     const key = routeKey(checked);
     if (accepted.has(key)) {
-      problems.push({ route, message: `another route already leads from ${describeRoute(checked)}.` });
+      refuse(route, `another route already leads from ${describeRoute(checked)}.`);
     } else if (accepted.size === MAX_ROUTES) {
-      problems.push({ route, message: `a host serves at most ${MAX_ROUTES} routes.` });
+      refuse(route, `a host serves at most ${MAX_ROUTES} routes.`);
     } else accepted.set(key, checked);
   }
   return { routes: [...accepted.values()], problems };

@@ -109,6 +109,10 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
     `  bind *:${port}`,
     ...(hasIPv6 ? [`  bind [::]:${port} v6only`] : []),
   ];
+  const share = [
+    '  tcp-request connection track-sc0 src table clients',
+    `  tcp-request connection reject if { sc0_conn_cur(clients) gt ${maxConnections >> 1} }`,
+  ];
   return [
     '  stats timeout 20d',
     '  stats maxconn 50',
@@ -144,11 +148,15 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
     '  balance leastconn',
     '  timeout client 1d',
     '  timeout server 1d',
+    // One client, which may be hostile, never has all connections.
+    'backend clients from tcp',
+    '  stick-table type ipv6 size 100k expire 60s store conn_cur',
     ...(plain.length === 0
       ? []
       : [
           'frontend plain from http',
           ...plain.map((address) => `  bind ${listenOn(address)}`),
+          ...share,
           `  http-request return status 200 content-type text/plain lf-string %[path,map_str(${files.answersMap})] if { path -m beg /.well-known/acme-challenge/ } { path,map_str(${files.answersMap}) -m found }`,
           ...routing(files.plainMap, files, 'http'),
           `  http-request redirect prefix https://%[var(txn.host)]${redirectPort(secure)} code 308 if { var(txn.slot) -m str ${REDIRECT} }`,
@@ -162,12 +170,14 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
             (address) =>
               `  bind ${listenOn(address)} ssl crt-list ${files.certificateList} alpn h2,http/1.1 strict-sni`,
           ),
+          ...share,
           ...routing(files.secureMap, files, 'https'),
           ...forwarding('https'),
         ]),
     ...tcpPorts.flatMap((port) => [
       `frontend ${tcpSlot(port)} from tcp`,
       ...everywhere(port),
+      ...share,
       `  default_backend ${tcpSlot(port)}`,
     ]),
   ].join('\n');
@@ -176,12 +186,22 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
 const NO_BACKEND =
   'content-type text/plain string "no instance of this service is ready\\n" hdr retry-after 1 hdr cache-control no-store';
 
-/** Sets txn.slot by the longest prefix of host and path, where each segment ends with a slash; then by the wildcard. */
+/** A name as routes have them, an address of version 6, or nothing: all else would be part of a key with a path. */
+const HOST_FORM = '^(?:[a-z0-9_.-]*|\\[[0-9a-f:.]+\\])$';
+/** A segment `.` or `..`, also as an app may read it: encoded, after an encoded slash or a backslash, or with parameters. */
+const DOT_SEGMENT = '(?:^|[/\\\\]|%2f|%5c)(?:\\.|%2e){1,2}(?:[/\\\\;]|%2f|%5c|%3b|$)';
+
+/**
+ * Sets txn.slot by the longest prefix of host and path, where each segment ends with a slash; then by the wildcard. A request whose
+ * path an app may read as one outside of the route is refused.
+ */
 function routing(map: string, { answersMap }: ProxyFiles, proto: string): readonly string[] {
   const absent = 'if !{ var(txn.slot) -m found }';
   return [
     `  http-request set-var(txn.proto) str(${proto})`,
     '  http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.),lower',
+    `  http-request return status 400 content-type text/plain string "the host of the request is not a name\\n" if !{ var(txn.host) -m reg '${HOST_FORM}' }`,
+    `  http-request return status 400 content-type text/plain string "the path of the request has a segment . or ..\\n" if { path -m reg -i '${DOT_SEGMENT}' }`,
     '  http-request set-var(txn.path) path,concat(/)',
     '  http-request set-var(txn.key) var(txn.host),concat(,txn.path)',
     `  http-request set-var(txn.slot) var(txn.key),map_beg(${map})`,
@@ -196,9 +216,9 @@ function routing(map: string, { answersMap }: ProxyFiles, proto: string): readon
 /** Headers that tell a backend about the client. Values that the client sent are replaced. */
 function forwarding(proto: string): readonly string[] {
   return [
-    '  http-request del-header x-forwarded- -m beg',
-    '  http-request del-header forwarded',
-    '  http-request del-header x-real-ip',
+    // Many apps take "_" and "-" in the name of a header for the same.
+    "  http-request del-header '^(?:x[-_])?forwarded(?:[-_]|$)' -m reg",
+    "  http-request del-header '^x[-_]real[-_]ip$' -m reg",
     '  http-request del-header proxy',
     '  http-request del-header proxy-connection',
     '  http-request del-header keep-alive',

@@ -263,5 +263,6 @@ function unplaced({ unplaced: routes }: RoutePlan): readonly RouteProblem[] {
   return routes.map((route) => ({
     route,
     message: 'too many backends of earlier routes still drain: set the routes again later.',
+    isServed: false,
   }));
 }

@@ -102,6 +102,8 @@ export interface RouteProblem {
   readonly route: Route;
   /** A sentence for the author of the route. */
   readonly message: string;
+  /** Whether clients reach its backends all the same, or will without another call. */
+  readonly isServed: boolean;
 }
 
 /** The proxy cannot be started or told; the message says what to do. */

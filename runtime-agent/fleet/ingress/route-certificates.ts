@@ -1,4 +1,4 @@
-import { type HostCertificate, readCertificate, readCertificateFiles } from './certificates.ts';
+import { type HostCertificate, outOfDate, readCertificate, readCertificateFiles } from './certificates.ts';
 import { routeKey } from './check-routes.ts';
 import type { ProxySettings } from './haproxy-config.ts';
 import type { HttpRoute, Route, RouteProblem } from './ingress.ts';
@@ -76,7 +76,7 @@ export class RouteCertificates {
     for (const route of routes) {
       const obstacle = route.kind === 'http' ? this.#obstacle(route, listeners) : undefined;
       if (obstacle !== undefined) {
-        problems.push({ route, message: obstacle });
+        problems.push({ route, message: obstacle, isServed: false });
         continue;
       }
       usable.push(route);
@@ -84,7 +84,9 @@ export class RouteCertificates {
       if (route.tls.kind === 'acme') {
         byAuthority.add(route.host);
         const failure = this.#authority?.failure(route.host);
-        if (failure !== undefined) problems.push({ route, message: `it has no new certificate: ${failure}` });
+        if (failure !== undefined) {
+          problems.push({ route, message: `it has no new certificate: ${failure}`, isServed: true });
+        }
         continue;
       }
       const key = routeKey(route);
@@ -92,8 +94,11 @@ export class RouteCertificates {
       try {
         certificate = await this.#read(route);
       } catch (error) {
-        problems.push({ route, message: `its certificate cannot be used: ${(error as Error).message}` });
+        const message = `its certificate cannot be used: ${(error as Error).message}`;
+        problems.push({ route, message, isServed: certificate !== undefined });
       }
+      const date = certificate && outOfDate(certificate);
+      if (date !== undefined) problems.push({ route, message: `its certificate ${date}.`, isServed: true });
       if (certificate === undefined) continue;
       good.set(key, certificate);
       certificates.set(certificate.file, certificate);

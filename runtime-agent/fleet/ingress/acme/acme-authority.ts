@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { makeFolder } from '../../../../lib/files/make-folder.ts';
 import { writePrivateFile } from '../../../../lib/files/private-file.ts';
 import type { HttpExchange } from '../../../../oci/distribution/http-exchange.ts';
-import { type HostCertificate, readCertificate } from '../certificates.ts';
+import { type HostCertificate, outOfDate, readCertificate } from '../certificates.ts';
 import type { CertificateAuthority, CertificateHost } from '../route-certificates.ts';
 import type { AcmeClient, IssuedCertificate } from './acme-client.ts';
 
@@ -109,11 +109,15 @@ export class AcmeAuthority implements CertificateAuthority {
       this.#client ??= await this.#openClient();
       const issued = await this.#client.order(host, (path, value) => this.#answer(path, value), signal);
       const certificate = readCertificate(issued.certificate, issued.key, host);
-      await this.#save(host, issued);
-      this.#known.set(host, certificate);
+      if (outOfDate(certificate) === undefined || this.#known.get(host) === undefined) {
+        await this.#save(host, issued);
+        this.#known.set(host, certificate);
+        this.#host?.changed();
+      }
+      // Otherwise the next one would be ordered at once, and again, until the authority refuses all.
+      if (isDue(certificate)) throw new Error(mistimed(certificate));
       this.#failures.delete(host);
       log.info({ host, expires: certificate.expires }, 'a certificate was issued');
-      this.#host?.changed();
     } catch (error) {
       if (this.#closing.signal.aborted) return;
       const { message } = error as Error;
@@ -172,6 +176,11 @@ export class AcmeAuthority implements CertificateAuthority {
 /** When a third of its time is left. */
 function isDue({ issued, expires }: HostCertificate): boolean {
   return Date.now() > expires.getTime() - (expires.getTime() - issued.getTime()) / 3;
+}
+
+function mistimed({ issued, expires }: HostCertificate): string {
+  const time = `${issued.toISOString()} to ${expires.toISOString()}`;
+  return `the certificate that was issued counts from ${time}, and is due by the clock of this host: is that right?`;
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {

@@ -112,6 +112,21 @@ describe('readApp', () => {
     });
   });
 
+  it('has one spelling of a route, so that two apps cannot have the same one', async () => {
+    for (const path of ['/api', '/api/'])
+      assert.deepEqual((await webOf(`x-berth: {route: {host: a.example, path: ${path}, port: 80}}`)).route, {
+        ...{ kind: 'http', host: 'a.example', path: '/api', port: 80, tls: { kind: 'none' } },
+      });
+    const web = (route: string) =>
+      problemsOf(`services: {web: {image: a, x-berth: {route: {port: 80, ${route}}}}}`);
+    for (const path of ['//', '/a//b', '/a//', '/./a', '/a/..', '/a/../'])
+      assert.match(await web(`host: a.example, path: ${path}`), /path: must have no segment/, path);
+    for (const path of ['/a b', '/"', '/%[src]', '/a\\nserver x', "/a'", '/a#b', '/a;b'])
+      assert.match(await web(`host: a.example, path: ${JSON.stringify(path)}`), /path: must be a path/, path);
+    for (const host of ['10.0.0.1', 'a.example/b', 'a b', '%[src]', 'a\\nb', '*', 'a..b', '-a'])
+      assert.match(await web(`host: ${JSON.stringify(host)}`), /host: must be a name/, host);
+  });
+
   it('takes what concerns one host as names, order and limits', async () => {
     const web = await webOf(
       'container_name: shop_web, build: ., deploy: {replicas: 2, placement: {max_replicas_per_node: 1}, rollback_config: {parallelism: 1, order: stop-first}}',
