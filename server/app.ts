@@ -19,6 +19,7 @@ import {
   refuseUnavailable,
   refuseWhileDraining,
 } from './middleware.ts';
+import { answerBrowsers } from './page/answer-browsers.ts';
 import type { RegistryDependencies } from './registry/registry-dependencies.ts';
 import { createRegistryRouter, REGISTRY_HEADERS } from './registry/registry-router.ts';
 import type { RequestState } from './request-context.ts';
@@ -39,6 +40,8 @@ export interface AppDependencies {
   readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
   readonly management: ManagementDependencies | undefined;
+  /** Whether browsers get pages. */
+  readonly pages: boolean;
   readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
   /** Absent where there is no token server. */
@@ -53,7 +56,7 @@ export interface AppDependencies {
 /** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
-  const { fleet, login, management, proxies, recorder, refused, tokens } = dependencies;
+  const { fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
@@ -66,6 +69,12 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   app.use(announceVersion);
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use(answerErrors(log, refused));
+  const offers = { pages, logins: login !== undefined };
+  const browsers = answerBrowsers(
+    { offers, pathPrefix: registry.pathPrefix, log, refused },
+    pages ? { authenticator, health, login, management, registry } : undefined,
+  );
+  app.use(browsers.before);
   app.use(refuseWhileDraining(isDraining));
   app.use(refuseUnavailable(dependencies.unavailable));
   if (tokens !== undefined) {
@@ -90,6 +99,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
     const { createLoginRouter } = await import('./login/login-router.ts');
     const router = createLoginRouter(login, {
       pathPrefix: registry.pathPrefix,
+      offers,
       log,
       audit: registry.catalog.audit,
       refused,
@@ -97,6 +107,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
     app.use(router.routes());
     app.use(router.allowedMethods());
   }
+  app.use(browsers.routes);
   app.use(authenticate(authenticator));
   const router = createRegistryRouter(registry);
   app.use(router.routes());

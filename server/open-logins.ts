@@ -97,12 +97,13 @@ export async function openLogins(
     hashOf: async (user) => (await store.accounts.find(user))?.passwordHash,
   });
   // Secrets of 128 bits and more come first, so failures of others never keep them out.
+  const passwords = new PasswordLogin(directory, guard);
   const methods = new LoginMethods([
     new RefreshTokenLogin(store.logins, directory),
     new CredentialLogin(store.credentials, directory),
     new HostLogin(hostTokens, hosts),
     new JobLogin(store.jobRules),
-    new PasswordLogin(directory, guard),
+    passwords,
   ]);
   const authenticator = new HeaderAuthenticator({
     directory,
@@ -133,7 +134,7 @@ export async function openLogins(
     authenticator,
     challenges,
     hostTokens,
-    login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
+    login: { store, sessions, passwords, providers: new ProviderClient(), devices: new DeviceLogins(store) },
     management: { authenticator, sessions, store, passwords: { guard, hasher } },
     tokens: { authenticator, keys, methods, server, ...limit },
   };

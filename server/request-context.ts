@@ -4,11 +4,32 @@ import type { ChallengeKind } from '../auth/challenge.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 
+/** Who has logged in with a browser. */
+export interface BrowserSession {
+  readonly secret: string;
+  readonly name: string;
+  readonly identity: Identity;
+}
+
+/** The parts of this server that links of a page may lead to. */
+export interface BrowserOffers {
+  /** Pages about repositories and accounts. */
+  readonly pages: boolean;
+  /** Logins of people. */
+  readonly logins: boolean;
+}
+
 /** The state of a request that middleware.ts sets before a route handles it. */
 export interface RequestState {
   /** The challenge that asks its client for credentials. */
   challenge: ChallengeKind;
   identity: Identity;
+  /** The session of the browser that asks, once it was looked up. */
+  session?: BrowserSession | undefined;
+  /** What a browser finds here; absent for other clients. */
+  offers?: BrowserOffers;
+  /** The secret that forms without a session are bound to, once the answer sets its cookie. */
+  formSecret?: string;
   /** The user name of a login attempt, which may fail. */
   triedName?: string | undefined;
   /** Its client's address, host and protocol, as far as proxies are trusted. */

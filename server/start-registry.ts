@@ -173,6 +173,8 @@ export async function startRegistry(
       refuseReceiver: createRefuseReceiver(config.webhookPrivate),
       isDraining: () => server.leaving,
     },
+    // With tokens of another server nobody can log in here.
+    pages: config.page && config.auth !== 'token',
     refused: (refusal) => refusals.note(refusal),
     tokens,
     health: {

@@ -138,4 +138,13 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
       });
     },
   },
+  {
+    name: '0006-session-clients',
+    up: async (trx) => {
+      await trx.schema.alterTable('sessions', (table) => {
+        table.string('client', PATTERN).notNullable().defaultTo('');
+        table.string('address', PATTERN).notNullable().defaultTo('');
+      });
+    },
+  },
 ];

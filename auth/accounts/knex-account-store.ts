@@ -54,6 +54,8 @@ export class KnexAccountStore implements AccountStore {
           .where({ name })
           .update({ password_hash: change.passwordHash ?? '' });
         await trx('logins').where({ subject_kind: 'user', subject_name: name }).delete();
+        // Those that began with the password before, and not by a provider.
+        await trx('sessions').where({ account: name, provider: '' }).delete();
       }
       if (change.admin === undefined) return;
       await trx('accounts').where({ name }).update({ admin: change.admin });

@@ -5,9 +5,14 @@ interface SessionRow {
   readonly secret_hash: string;
   readonly account: string;
   readonly provider: string;
+  readonly client: string;
+  readonly address: string;
   readonly created_at: string;
   readonly expires_at: string;
 }
+
+/** Maximum sessions of one list. */
+const MOST_LISTED = 100;
 
 /** Sessions in the table that ACCOUNT_MIGRATIONS make. */
 export class KnexSessionStore implements SessionStore {
@@ -19,22 +24,23 @@ export class KnexSessionStore implements SessionStore {
 
   async find(secretHash: string): Promise<Session | undefined> {
     const row = await this.#db.read<SessionRow>('sessions').where({ secret_hash: secretHash }).first();
-    return (
-      row && {
-        secretHash: row.secret_hash,
-        account: row.account,
-        provider: row.provider,
-        createdAt: new Date(row.created_at),
-        expiresAt: new Date(row.expires_at),
-      }
-    );
+    return row && sessionOf(row);
   }
 
-  async create({ secretHash, account, provider, createdAt, expiresAt }: Session): Promise<void> {
+  async list(account: string, at: Date): Promise<readonly Session[]> {
+    const rows = await this.#db
+      .read<SessionRow>('sessions')
+      .where({ account })
+      .where('expires_at', '>', at.toISOString())
+      .orderBy('created_at', 'desc')
+      .limit(MOST_LISTED);
+    return rows.map(sessionOf);
+  }
+
+  async create({ secretHash, createdAt, expiresAt, ...session }: Session): Promise<void> {
     const row: SessionRow = {
+      ...session,
       secret_hash: secretHash,
-      account,
-      provider,
       created_at: createdAt.toISOString(),
       expires_at: expiresAt.toISOString(),
     };
@@ -49,4 +55,16 @@ export class KnexSessionStore implements SessionStore {
       async (trx) => (await trx('sessions').where({ secret_hash: secretHash }).delete()) > 0,
     );
   }
+}
+
+function sessionOf(row: SessionRow): Session {
+  return {
+    secretHash: row.secret_hash,
+    account: row.account,
+    provider: row.provider,
+    client: row.client,
+    address: row.address,
+    createdAt: new Date(row.created_at),
+    expiresAt: new Date(row.expires_at),
+  };
 }

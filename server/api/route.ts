@@ -69,6 +69,14 @@ type Described<Path extends string> = [ParameterNames<Path>] extends [never]
   ? { readonly params?: undefined }
   : { readonly params: Readonly<Record<ParameterNames<Path>, string>> };
 
+/** What a request of the API would hold. */
+export interface GivenRequest {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  /** As JSON would have it. */
+  readonly body?: object;
+}
+
 /** A route of the management API: its documentation, and what answers a request. */
 export interface Route extends RouteTerms {
   readonly path: string;
@@ -78,6 +86,8 @@ export interface Route extends RouteTerms {
   readonly answer: Schema<unknown> | undefined;
   /** Checks who asks, reads the request, handles it and answers. */
   run(ctx: RequestContext): Promise<void>;
+  /** The same for a page of this server, which gives what a request would hold; returns what would be answered. */
+  call(ctx: RequestContext, given: GivenRequest): Promise<unknown>;
 }
 
 /**
@@ -122,6 +132,15 @@ export function route<
 >(declaration: Declaration<Path, Query, Body, Answer> & Described<Path>): Route {
   const { answer, body, bodyLimit, params = {}, path, query = {} as Query } = declaration;
   const terms: RouteTerms = declaration;
+  const handle = async (ctx: RequestContext, readObject: () => Promise<object>) => {
+    await terms.access.check(ctx);
+    return declaration.handle({
+      ctx,
+      params: ctx.params as RouteRequest<Path, Query, Body>['params'],
+      query: readQuery(ctx, query),
+      body: body === undefined ? ({} as ObjectOf<Body>) : readBody(ctx, body, await readObject()),
+    });
+  };
   return {
     ...terms,
     path,
@@ -129,15 +148,12 @@ export function route<
     query,
     body,
     answer,
+    call: (ctx, { params: named = {}, query: asked = {}, body: fields = {} }) => {
+      const inner: RequestContext = Object.create(ctx, { params: { value: named }, query: { value: asked } });
+      return handle(inner, async () => fields);
+    },
     run: async (ctx) => {
-      await terms.access.check(ctx);
-      const request = {
-        ctx,
-        params: ctx.params as RouteRequest<Path, Query, Body>['params'],
-        query: readQuery(ctx, query),
-        body: body === undefined ? ({} as ObjectOf<Body>) : await readBody(ctx, body, bodyLimit),
-      };
-      const found = await declaration.handle(request);
+      const found = await handle(ctx, () => objectOf(ctx, bodyLimit));
       if (answer !== undefined) answerJson(ctx, terms.status ?? 200, found);
       else if (terms.lines === undefined) answerEmpty(ctx, 204);
     },
@@ -160,12 +176,12 @@ export function parseParameter(value: string, { type }: JsonSchema): unknown {
   return value;
 }
 
-async function readBody<Body extends Fields>(
+function readBody<Body extends Fields>(
   ctx: RequestContext,
   { fields }: ObjectSchema<Body>,
-  limit = LARGEST_BODY,
-): Promise<ObjectOf<Body>> {
-  const body = readFields(fields, await objectOf(ctx, limit));
+  given: object,
+): ObjectOf<Body> {
+  const body = readFields(fields, given);
   ctx.state.asked = withoutSecrets(fields, body);
   return body;
 }
@@ -178,7 +194,7 @@ export function withoutSecrets(fields: Fields, body: object): Readonly<Record<st
   );
 }
 
-async function objectOf(ctx: RequestContext, limit: number): Promise<object> {
+async function objectOf(ctx: RequestContext, limit = LARGEST_BODY): Promise<object> {
   const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, limit);
   if (bytes === undefined) throw new SettingInvalidError(`the body has more than ${limit} bytes`);
   let value: unknown;

@@ -57,6 +57,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Milliseconds for which the server goes on after it was told to stop, so that whoever sends requests notices. */
   readonly shutdownDelay: number;
+  /** Whether browsers get pages. */
+  readonly page: boolean;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
   /** Whether images can be neither pushed nor deleted. */
@@ -87,7 +89,7 @@ export interface Config {
   readonly adminPassword?: string;
 }
 
-type OnOffSetting = 'accountCopies' | 'deletes' | 'gcUntagged' | 'readOnly' | 'webhookPrivate';
+type OnOffSetting = 'accountCopies' | 'deletes' | 'gcUntagged' | 'page' | 'readOnly' | 'webhookPrivate';
 
 export interface ConfigSources {
   readonly flags: Settings & { readonly config?: string | undefined };
@@ -138,6 +140,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     auditRetention: parseRetention(settings.auditRetention ?? '90d'),
     accountCopies: isOn('accountCopies', 'on'),
     webhookPrivate: isOn('webhookPrivate', 'off'),
+    page: isOn('page', 'on'),
     deletes: isOn('deletes', 'on'),
     readOnly: isOn('readOnly', 'off'),
     corsOrigins: parseOrigins(settings.corsOrigin ?? []),

@@ -83,6 +83,12 @@ export const SETTINGS = {
     'answer Prometheus at http://HOST:PORT/metrics, without a password; choose an address that clients do not reach',
     'off',
   ),
+  page: text(
+    'page',
+    'on|off',
+    'whether browsers find pages about repositories and accounts at /; other clients notice no difference',
+    'on',
+  ),
   deletes: text('deletes', 'on|off', 'whether tags, manifests and blobs can be deleted', 'on'),
   readOnly: text(
     'read-only',

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { LoginRefusedError } from '../../auth/errors.ts';
@@ -5,12 +6,67 @@ import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
 import { answerBytes } from '../http/answer.ts';
+import { DOCUMENT_HEADERS, type Frame, type TopLink, wholeDocument } from '../markup/document.ts';
+import { type Html, html } from '../markup/html.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { shortPath } from '../shorten.ts';
-import { type Html, html, PAGE_HEADERS, wholePage } from './html.ts';
+import { sessionField } from './forms.ts';
 
-export function answerPage(ctx: RequestContext, status: number, title: string, body: Html): void {
-  answerBytes(ctx, status, Buffer.from(wholePage(title, body)), PAGE_HEADERS);
+/** Bytes of a page below which compressing saves no packet. */
+const WORTH_COMPRESSING = 1400;
+
+export interface PageAnswer {
+  readonly title: string;
+  readonly main: Html;
+  readonly status?: number;
+  /** For a page that is one short form. */
+  readonly narrow?: boolean;
+}
+
+/** Answers with a page, compressed where the browser can read that. */
+export function showPage(ctx: RequestContext, { status = 200, ...content }: PageAnswer): void {
+  const page = Buffer.from(wholeDocument(content, frameOf(ctx)));
+  const compress = page.byteLength > WORTH_COMPRESSING && /\bgzip\b/.test(ctx.get('Accept-Encoding'));
+  answerBytes(ctx, status, compress ? gzipSync(page, { level: 5 }) : page, {
+    ...DOCUMENT_HEADERS,
+    ...(compress && { 'Content-Encoding': 'gzip' }),
+  });
+}
+
+/** A page of text and small forms. */
+export function answerPage(ctx: RequestContext, status: number, title: string, main: Html): void {
+  showPage(ctx, { status, title, main, narrow: true });
+}
+
+/** What surrounds the pages of a request. */
+function frameOf(ctx: RequestContext): Frame {
+  const { offers, origin, pathPrefix: prefix } = ctx.state;
+  const { logins = true, pages = false } = offers ?? {};
+  const links: TopLink[] = [];
+  const add = (path: string, text: string, paths: readonly string[]) => {
+    const here = ctx.path.slice(prefix.length);
+    const isCurrent = paths.some((one) => here === one || here.startsWith(`${one}/`));
+    links.push({ href: prefix + path, text, isCurrent });
+  };
+  if (pages) add('/', 'Repositories', ['/', '/repositories']);
+  return {
+    prefix,
+    links,
+    home: pages ? `${prefix}/` : `${prefix}/auth/`,
+    host: origin.host,
+    who: logins ? whoOf(ctx, pages) : html``,
+  };
+}
+
+function whoOf(ctx: RequestContext, pages: boolean): Html {
+  const { pathPrefix: prefix, session } = ctx.state;
+  if (session !== undefined) {
+    return html`<a href="${prefix}${pages ? '/account' : '/auth/'}">${session.name}</a>
+<form id="logout" method="post" action="${prefix}/auth/logout">${sessionField(session.secret)}<button class="plain">Log out</button></form>`;
+  }
+  if (ctx.path.startsWith(`${prefix}/auth/`)) return html``;
+  const back = new URLSearchParams({ return: ctx.method === 'GET' ? ctx.url : `${prefix}/` });
+  return html`<a class="button" href="${prefix}/auth/?${back.toString()}">Log in</a>`;
 }
 
 /** Turns whatever goes wrong below into a page that says so in a sentence; what the server is at fault for is logged. */
@@ -23,21 +79,46 @@ export function answerErrorsAsPages(
       await next();
     } catch (error) {
       if (ctx.state.signal.aborted) throw error;
-      const { status, body, headers } = errorAnswer(error);
-      if (status >= 500)
-        log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
-      const [{ message }] = body.errors;
-      const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
-      if (refusal !== undefined) note(refusal);
-      const sentence = error instanceof LoginRefusedError ? error.message : message;
-      const stays = status === 503 ? html`<p>Tokens and sessions that there are go on counting.</p>` : html``;
-      answerPage(
-        ctx as RequestContext,
-        status,
-        'This did not work',
-        html`<h1>This did not work</h1><p id="error">${sentence}</p>${stays}<p><a href="${ctx.state.pathPrefix}/auth/">Back</a></p>`,
-      );
-      for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
+      showError(ctx as RequestContext, error, { log, note });
     }
   };
+}
+
+interface ErrorListeners {
+  readonly log: Logger;
+  readonly note: (refusal: Refusal) => void;
+}
+
+/** Answers with a page that says in a sentence what went wrong. */
+export function showError(ctx: RequestContext, error: unknown, { log, note }: ErrorListeners): void {
+  const { status, body, headers } = errorAnswer(error);
+  if (status >= 500) {
+    log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
+  }
+  const [{ message }] = body.errors;
+  const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
+  if (refusal !== undefined) note(refusal);
+  const sentence = error instanceof LoginRefusedError ? error.message : message;
+  const stays = status === 503 && html`<p>Tokens and sessions that there are go on counting.</p>`;
+  const { pathPrefix: prefix, offers } = ctx.state;
+  answerPage(
+    ctx,
+    status,
+    TITLES[status] ?? 'This did not work',
+    html`<h1>${TITLES[status] ?? 'This did not work'}</h1><p id="error">${asSentence(sentence)}</p>${stays}
+<p class="actions"><a class="button" href="${prefix}${offers?.pages ? '/' : '/auth/'}">Back to the start</a></p>`,
+  );
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
+  // A browser would ask for a password in a window of its own.
+  ctx.remove('WWW-Authenticate');
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  403: 'You may not do this',
+  404: 'Not found',
+  503: 'Not available right now',
+};
+
+function asSentence(message: string): string {
+  return `${message.slice(0, 1).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
 }

@@ -4,7 +4,7 @@ import { EntryUnknownError, LoginRefusedError } from '../../auth/errors.ts';
 import { accountFor } from '../../auth/providers/account-for.ts';
 import type { Provider } from '../../auth/providers/provider.ts';
 import type { LoginChecks, ProviderClient } from '../../auth/providers/provider-client.ts';
-import { SESSION_LIFE, type Sessions } from '../../auth/sessions/sessions.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { networkOf } from '../../lib/http/network-of.ts';
 import { FairQueue } from '../../lib/sync/fair-queue.ts';
 import { isJsonObject } from '../../oci/json-object.ts';
@@ -13,6 +13,7 @@ import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { readSessionForm } from './forms.ts';
+import { beginSession, startOf } from './login-page.ts';
 import { ownOrigin, returnPath } from './own-origin.ts';
 import { sessionOf } from './session-of.ts';
 
@@ -100,11 +101,8 @@ export function addBrowserRoutes(
       const claims = await providers.finish(provider, callback, begun.checks);
       return { provider, account: await accountFor(store, provider, claims) };
     });
-    const before = readCookie(ctx, 'berth-session');
-    if (before !== undefined) await sessions.end(before);
-    const secret = await sessions.begin(account, provider.name);
+    const secret = await beginSession(ctx, sessions, account, provider.name);
     ctx.state.identity = (await sessions.identify(secret)) ?? ctx.state.identity;
-    setCookie(ctx, 'berth-session', secret, SESSION_LIFE / 1000);
     const path = returnPath(begun?.returnTo, ctx.state.pathPrefix) ?? homeOf(ctx);
     answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${callback.origin}${path}` });
   });
@@ -117,7 +115,7 @@ export function addBrowserRoutes(
       await sessions.end(session.secret);
     }
     clearCookie(ctx, 'berth-session');
-    answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${origin}${homeOf(ctx)}` });
+    answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${origin}${startOf(ctx)}` });
   });
 
   async function providerOf(name: string): Promise<Provider> {

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../request-context.ts';
 
-/** What this server keeps in browsers: who has logged in, and a login that has begun. */
-export type CookieName = 'berth-session' | 'berth-login';
+/** What this server keeps in browsers: who has logged in, a login that has begun, and what forms without a session are bound to. */
+export type CookieName = 'berth-session' | 'berth-login' | 'berth-form';
 
 /** Of the cookie that this server has set; undefined when there is none. */
 export function readCookie(ctx: RequestContext, name: CookieName): string | undefined {

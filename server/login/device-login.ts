@@ -8,11 +8,11 @@ import {
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
+import { html } from '../markup/html.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { answerPage } from './answer-page.ts';
 import { readForm, readSessionForm, sessionField } from './forms.ts';
-import { html } from './html.ts';
 import { isCrossSite, ownOrigin } from './own-origin.ts';
 import { requireSession, sessionOf } from './session-of.ts';
 
@@ -103,9 +103,9 @@ export function addDevicePages(
 <p>It calls itself <strong id="client">${client}</strong> and must show the code <strong id="user-code">${shown}</strong>.
 Say yes only if you have run <code>berth login</code> there just now, and the code is the same: it gets a token that
 may do what you may.</p>
-<form id="confirm" method="post" action="${pathPrefix}/auth/device/answer">${sessionField(session.secret)}
+<form id="confirm" method="post" action="${pathPrefix}/auth/device/answer" class="actions">${sessionField(session.secret)}
 <input type="hidden" name="user_code" value="${shown}">
-<button name="says" value="yes">Yes, log it in</button> <button name="says" value="no">No</button></form>`,
+<button class="main" name="says" value="yes">Yes, log it in</button> <button name="says" value="no">No</button></form>`,
     );
   });
 
@@ -127,8 +127,9 @@ function showCodeForm(ctx: RequestContext): void {
     200,
     'The code',
     html`<h1>A terminal that waits</h1>
-<form id="code" method="get" action="${ctx.state.pathPrefix}/auth/device">
-<label>The code that it shows: <input name="user_code" autocomplete="off" required></label> <button>Go on</button></form>`,
+<form id="code" method="get" action="${ctx.state.pathPrefix}/auth/device" class="sheet">
+<div class="field"><label for="user_code">The code that it shows</label><input id="user_code" name="user_code" autocomplete="off" required></div>
+<button class="main">Go on</button></form>`,
   );
 }
 

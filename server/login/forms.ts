@@ -1,9 +1,10 @@
-import { timingSafeEqual } from 'node:crypto';
-import { hashSecret } from '../../auth/credentials/secret.ts';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { SESSION_LIFE } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';
+import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
-import { type Html, html } from './html.ts';
+import { readCookie, setCookie } from './cookies.ts';
 import { isCrossSite } from './own-origin.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -19,18 +20,20 @@ export async function readForm(ctx: RequestContext): Promise<URLSearchParams> {
   return new URLSearchParams(bytes.toString('utf8'));
 }
 
-/** What a form of a session holds, so that no page of another site can send one: it does not know the session. */
+/** The field that a form of a session holds, so that no page of another site can send one: it does not know the session. */
 export function sessionField(secret: string): Html {
-  return html`<input type="hidden" name="csrf" value="${csrfToken(secret)}">`;
+  return html`<input type="hidden" name="csrf" value="${formToken(secret)}">`;
+}
+
+/** The same for a browser with or without a session. Without one, a secret in a cookie of its own takes the place. */
+export function formField(ctx: RequestContext): Html {
+  return sessionField(ctx.state.session?.secret ?? visitorSecret(ctx));
 }
 
 /** Reads a form that a page of this server has shown to this session. Throws DENIED for any other. */
 export async function readSessionForm(ctx: RequestContext, secret: string): Promise<URLSearchParams> {
   const form = await readForm(ctx);
-  const given = Buffer.from(form.get('csrf') ?? '');
-  const expected = Buffer.from(csrfToken(secret));
-  const matches = given.length === expected.length && timingSafeEqual(given, expected);
-  if (!matches || isCrossSite(ctx)) {
+  if (!isFormToken(form.get('csrf') ?? '', secret) || isCrossSite(ctx)) {
     throw new RegistryError(
       'DENIED',
       'this form was not sent from a page of your session: open the page again',
@@ -39,6 +42,33 @@ export async function readSessionForm(ctx: RequestContext, secret: string): Prom
   return form;
 }
 
-function csrfToken(secret: string): string {
-  return hashSecret(`csrf of ${secret}`);
+/** Reads a form that `formField` has marked. Throws DENIED for any other. */
+export function readMarkedForm(ctx: RequestContext): Promise<URLSearchParams> {
+  return readSessionForm(ctx, ctx.state.session?.secret ?? readCookie(ctx, 'berth-form') ?? '');
+}
+
+function visitorSecret(ctx: RequestContext): string {
+  const known = ctx.state.formSecret ?? readCookie(ctx, 'berth-form');
+  if (known !== undefined && known.length >= 24) return known;
+  const made = randomBytes(18).toString('base64url');
+  ctx.state.formSecret = made;
+  setCookie(ctx, 'berth-form', made, SESSION_LIFE / 1000);
+  return made;
+}
+
+/** Another text each time: pages are compressed, and what is the same in each could be found out by their sizes. */
+function formToken(secret: string): string {
+  const nonce = randomBytes(16).toString('base64url');
+  return `${nonce}.${macOf(nonce, secret)}`;
+}
+
+function isFormToken(token: string, secret: string): boolean {
+  const [nonce = '', mac = ''] = token.split('.');
+  const given = Buffer.from(mac);
+  const expected = Buffer.from(macOf(nonce, secret));
+  return secret !== '' && given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+function macOf(nonce: string, secret: string): string {
+  return createHmac('sha256', `csrf of ${secret}`).update(nonce).digest('base64url');
 }

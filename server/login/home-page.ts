@@ -1,14 +1,13 @@
 import type { Middleware } from 'koa';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
 import type { AuthStore } from '../../auth/auth-store.ts';
-import type { Sessions } from '../../auth/sessions/sessions.ts';
-import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
+import { html } from '../markup/html.ts';
+import type { BrowserSession, RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { answerPage } from './answer-page.ts';
 import { readSessionForm, sessionField } from './forms.ts';
-import { html } from './html.ts';
-import { ownOrigin, returnPath } from './own-origin.ts';
-import { type BrowserSession, requireSession, sessionOf } from './session-of.ts';
+import { askedReturn, type LoginPageDependencies, showLogin } from './login-page.ts';
+import { ownOrigin } from './own-origin.ts';
+import { requireSession, sessionOf } from './session-of.ts';
 
 /** Milliseconds that a token made here lasts. */
 const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
@@ -16,13 +15,14 @@ const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 /** The page at which people log in, see who they are, and make tokens for docker. */
 export function addHomePage(
   router: RequestRouter,
-  { store, sessions }: { readonly store: AuthStore; readonly sessions: Sessions },
+  dependencies: LoginPageDependencies & { readonly store: AuthStore },
   pages: Middleware<RequestState>,
 ): void {
+  const { store, sessions } = dependencies;
   router.get('/', pages, async (ctx) => {
     ownOrigin(ctx);
     const session = await sessionOf(ctx, sessions);
-    if (session === undefined) await showProviders(ctx);
+    if (session === undefined) await showLogin(ctx, dependencies, { returnTo: askedReturn(ctx) });
     else showPerson(ctx, session);
   });
 
@@ -42,25 +42,9 @@ export function addHomePage(
 <pre id="token">${secret}</pre>
 <p>Run this, and paste the token when it asks for the password:</p>
 <pre id="docker-login">docker login --username ${session.name} ${host}</pre>
-<p><a href="${ctx.state.pathPrefix}/auth/">Back</a></p>`,
+<p><a class="button" href="${ctx.state.pathPrefix}/auth/">Back</a></p>`,
     );
   });
-
-  async function showProviders(ctx: RequestContext): Promise<void> {
-    const returnTo = returnPath(queryOf(ctx, 'return'), ctx.state.pathPrefix);
-    const links = (await store.providers.list()).map(({ name }) => {
-      const query = new URLSearchParams({
-        provider: name,
-        ...(returnTo !== undefined && { return: returnTo }),
-      });
-      return html`<li><a href="${ctx.state.pathPrefix}/auth/login?${query.toString()}">${name}</a></li>`;
-    });
-    const choice =
-      links.length === 0
-        ? html`<p>This registry has no identity provider: an administrator adds one with <code>berth provider add</code>.</p>`
-        : html`<p>Log in with</p><ul id="providers">${links}</ul>`;
-    answerPage(ctx, 200, 'Log in', html`<h1>Log in to ${ctx.state.origin.host}</h1>${choice}`);
-  }
 
   function showPerson(ctx: RequestContext, { name, secret }: BrowserSession): void {
     const { pathPrefix, origin } = ctx.state;
@@ -69,13 +53,13 @@ export function addHomePage(
       200,
       name,
       html`<h1>${origin.host}</h1>
-<p>You are logged in as <strong id="name">${name}</strong>.</p>
+<p class="lead">You are logged in as <strong id="name">${name}</strong>.</p>
 <h2>A token for docker</h2>
-<form id="make-token" method="post" action="${pathPrefix}/auth/tokens">${sessionField(secret)}
-<label>What it is for: <input name="name" value="docker" maxlength="100" required></label> <button>Make a token</button></form>
+<form id="make-token" method="post" action="${pathPrefix}/auth/tokens" class="sheet">${sessionField(secret)}
+<div class="field"><label for="token-name">What it is for</label><input id="token-name" name="name" value="docker" maxlength="100" required></div>
+<button class="main">Make a token</button></form>
 <h2>A terminal that waits</h2>
-<p><a href="${pathPrefix}/auth/device">Enter the code that it shows</a></p>
-<form id="logout" method="post" action="${pathPrefix}/auth/logout">${sessionField(secret)}<button>Log out</button></form>`,
+<p><a href="${pathPrefix}/auth/device">Enter the code that it shows</a></p>`,
     );
   }
 }

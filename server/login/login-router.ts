@@ -6,19 +6,23 @@ import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { Refusal } from '../audit/refusals.ts';
-import type { RequestRouter, RequestState } from '../request-context.ts';
+import type { BrowserOffers, RequestRouter, RequestState } from '../request-context.ts';
 import { answerErrorsAsPages } from './answer-page.ts';
 import { addBrowserRoutes, type BrowserLoginDependencies } from './browser-login.ts';
 import { addDevicePages, addDeviceRoutes } from './device-login.ts';
 import { addHomePage } from './home-page.ts';
+import { addPasswordLogin, type LoginPageDependencies } from './login-page.ts';
 
-export interface LoginDependencies extends BrowserLoginDependencies {
+export interface LoginDependencies
+  extends BrowserLoginDependencies,
+    Pick<LoginPageDependencies, 'passwords'> {
   readonly devices: DeviceLogins;
 }
 
 /** What the routes of logins have from the rest of the server. */
 export interface LoginSurroundings {
   readonly pathPrefix: string;
+  readonly offers: BrowserOffers;
   readonly log: Logger;
   readonly audit: Pick<AuditCatalog, 'record'>;
   readonly refused: ((refusal: Refusal) => void) | undefined;
@@ -27,21 +31,25 @@ export interface LoginSurroundings {
 export const LOGIN_PATH = '/auth';
 
 /**
- * How people log in with a browser, by an OpenID Connect provider, and what they do there: pages without scripts, a
- * session in a cookie, and the confirmation of terminals (RFC 8628).
+ * How people log in with a browser, with a password or by an OpenID Connect provider, and what they do there: a session in a
+ * cookie, a token for docker, and the confirmation of terminals (RFC 8628).
  */
 export function createLoginRouter(
   dependencies: LoginDependencies,
-  { pathPrefix, log, audit, refused }: LoginSurroundings,
+  { pathPrefix, offers, log, audit, refused }: LoginSurroundings,
 ): RequestRouter {
   const router: RequestRouter = new KoaRouter<RequestState>({
     sensitive: true,
     prefix: `${pathPrefix}${LOGIN_PATH}`,
   });
   const pages = answerErrorsAsPages(log, refused);
-  router.use(recordLogins(audit));
+  router.use((ctx, next) => {
+    ctx.state.offers = offers;
+    return next();
+  }, recordLogins(audit));
   addDeviceRoutes(router, dependencies.devices);
   addHomePage(router, dependencies, pages);
+  addPasswordLogin(router, dependencies, pages, refused ?? (() => {}));
   addBrowserRoutes(router, dependencies, pages);
   addDevicePages(router, dependencies, pages);
   return router;
@@ -49,6 +57,7 @@ export function createLoginRouter(
 
 const RECORDED: Readonly<Record<string, 'login' | 'manage'>> = {
   'GET /auth/callback': 'login',
+  'POST /auth/password': 'login',
   'POST /auth/tokens': 'manage',
   'POST /auth/device/answer': 'manage',
 };

@@ -4,10 +4,9 @@ import { isHost } from '../http/forwarded.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** This server as the browser calls it, such as `https://registry.example`. Throws DENIED where that is not private. */
-export function ownOrigin({ state: { origin } }: Pick<RequestContext, 'state'>): string {
-  const { protocol, host } = origin;
-  const url = isHost(host) ? URL.parse(`${protocol}://${host}`) : null;
-  if (url === null || (protocol === 'http' && !isLoopback(url.hostname))) {
+export function ownOrigin(ctx: Pick<RequestContext, 'state'>): string {
+  const url = calledAs(ctx);
+  if (url === null || (url.protocol === 'http:' && !isLoopback(url.hostname))) {
     throw new RegistryError(
       'DENIED',
       'logging in with a browser needs https: use the https address of this registry; if a proxy takes https off, name it with --trusted-proxy',
@@ -16,13 +15,17 @@ export function ownOrigin({ state: { origin } }: Pick<RequestContext, 'state'>):
   return url.origin;
 }
 
+function calledAs({ state: { origin } }: Pick<RequestContext, 'state'>): URL | null {
+  return isHost(origin.host) ? URL.parse(`${origin.protocol}://${origin.host}`) : null;
+}
+
 /**
  * Whether a page of another site, or of another port of this host, has sent a request: what a browser says about it, which
  * pages cannot change (Fetch standard, "Origin header"; Fetch Metadata, "Sec-Fetch-Site").
  */
 export function isCrossSite(ctx: RequestContext): boolean {
   const { origin } = ctx.req.headers;
-  if (origin !== undefined && origin !== ownOrigin(ctx)) return true;
+  if (origin !== undefined && origin !== calledAs(ctx)?.origin) return true;
   return !['', 'same-origin', 'none'].includes(ctx.get('Sec-Fetch-Site'));
 }
 

@@ -1,17 +1,9 @@
-import type { Identity } from '../../auth/access/identity.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';
-import type { RequestContext } from '../request-context.ts';
+import type { BrowserSession, RequestContext } from '../request-context.ts';
 import { readCookie } from './cookies.ts';
 
-/** Who has logged in with this browser. */
-export interface BrowserSession {
-  readonly secret: string;
-  readonly name: string;
-  readonly identity: Identity;
-}
-
-/** Undefined when nobody has, or no longer. */
+/** Who has logged in with this browser; undefined when nobody has, or no longer. */
 export async function sessionOf(
   ctx: RequestContext,
   sessions: Sessions,
@@ -20,7 +12,8 @@ export async function sessionOf(
   const identity = secret === undefined ? undefined : await sessions.identify(secret);
   if (secret === undefined || identity?.kind !== 'user') return undefined;
   ctx.state.identity = identity;
-  return { secret, name: identity.name, identity };
+  ctx.state.session = { secret, name: identity.name, identity };
+  return ctx.state.session;
 }
 
 /** Throws UNAUTHORIZED, without a challenge: a browser would ask for a password. */

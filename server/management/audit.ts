@@ -186,21 +186,23 @@ const LONGEST_DETAIL = 4000;
 export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
   return async (ctx, next) => {
     if (ctx.method === 'GET' || ctx.method === 'HEAD') return next();
-    const entry = (): AuditEntry => {
-      const { asked, identity, origin } = ctx.state;
-      const who = nameOf(identity);
-      const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;
-      return {
-        at: new Date(),
-        ...(who !== undefined && { who }),
-        ...(origin.remote !== undefined && { address: origin.remote }),
-        action: 'manage',
-        outcome: 'done',
-        detail: shorten(`${ctx.method} ${ctx.path}${ctx.search}${fields}`, LONGEST_DETAIL),
-        count: 1,
-      };
-    };
+    const entry = () => changeOf(ctx.state, `${ctx.method} ${ctx.path}${ctx.search}`);
     const recorded = await recordingChange(entry, next);
     if (!recorded && ctx.status < 400) await audit.record([entry()]);
+  };
+}
+
+/** The record of a change by the management API: `what` is its method and its path. */
+export function changeOf({ asked, identity, origin }: RequestState, what: string): AuditEntry {
+  const who = nameOf(identity);
+  const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;
+  return {
+    at: new Date(),
+    ...(who !== undefined && { who }),
+    ...(origin.remote !== undefined && { address: origin.remote }),
+    action: 'manage',
+    outcome: 'done',
+    detail: shorten(`${what}${fields}`, LONGEST_DETAIL),
+    count: 1,
   };
 }

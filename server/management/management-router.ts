@@ -54,7 +54,7 @@ export function createManagementRouter(
 ): RequestRouter {
   const base = `${pathPrefix}${MANAGEMENT_PATH}`;
   const router: RequestRouter = new KoaRouter<RequestState>({ sensitive: true, prefix: base });
-  const routes = routesOf(dependencies);
+  const routes = managementRoutes(dependencies);
   const description = describeRoute(() => describeRoutes([description, ...routes], base));
   router.get(description.path, description.run);
   router.use(askForBasic, identify(dependencies), refuseStrangers);
@@ -69,7 +69,8 @@ export function createManagementRouter(
   return router;
 }
 
-function routesOf(dependencies: ManagementDependencies): readonly Route[] {
+/** The routes of the management API, but for its description. */
+export function managementRoutes(dependencies: ManagementDependencies): readonly Route[] {
   const { authenticator, catalog, deliver, fleet, isDraining, passwords, refuseReceiver, sessions, store } =
     dependencies;
   return [

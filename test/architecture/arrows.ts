@@ -83,8 +83,9 @@ const PACKAGE_RULES: readonly PackageRule[] = [
       'server/config/',
       'server/cli/',
       'server/tls/',
+      'server/markup/assets.ts',
     ],
-    reason: 'the routes of server/ and auth/ touch no files',
+    reason: 'the routes of server/ and auth/ touch no files, but for the assets of pages',
   },
 ];
 

@@ -235,7 +235,15 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
       groupsClaim: 'groups',
       groups: { 'cn=devs,dc=x': 'dev' },
     };
-    const session = { secretHash: 'a', account: 'ada', provider: 'work', createdAt, expiresAt: later };
+    const session = {
+      secretHash: 'a',
+      account: 'ada',
+      provider: 'work',
+      client: 'Browser/1.0',
+      address: '127.0.0.1',
+      createdAt,
+      expiresAt: later,
+    };
     await providers.create(provider);
     await assert.rejects(providers.create(provider), EntryExistsError);
     assert.deepEqual(await providers.list(), [provider]);
@@ -247,12 +255,33 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
     await sessions.create(session);
     assert.equal(await sessions.find('b'), undefined);
     assert.deepEqual(await sessions.find('a'), session);
-    await sessions.create({ ...session, secretHash: 'c' });
+    await sessions.create({ ...session, secretHash: 'c', createdAt: later });
+    await sessions.create({ ...session, secretHash: 'd', account: 'eve' });
+    const listed = await sessions.list('ada', createdAt);
+    assert.deepEqual(
+      listed.map(({ secretHash }) => secretHash),
+      ['c', 'a'],
+    );
+    assert.deepEqual(await sessions.list('ada', later), []);
     assert.equal(await sessions.remove('c'), true);
     assert.equal(await sessions.remove('c'), false);
     assert.equal(await providers.remove('work'), true);
     assert.equal(await providers.remove('work'), false);
     assert.equal(await sessions.find('a'), undefined);
+  });
+
+  test(`${name}: a changed password ends the sessions that began with the one before`, async (t) => {
+    const { accounts, sessions } = await withAda(t);
+    const session = { account: 'ada', client: '', address: '', createdAt, expiresAt: later };
+    await sessions.create({ ...session, secretHash: 'a', provider: '' });
+    await sessions.create({ ...session, secretHash: 'b', provider: 'work' });
+    await accounts.update('ada', { admin: true });
+    assert.equal((await sessions.list('ada', createdAt)).length, 2);
+    await accounts.update('ada', { passwordHash: 'another' });
+    assert.deepEqual(
+      (await sessions.list('ada', createdAt)).map(({ secretHash }) => secretHash),
+      ['b'],
+    );
   });
 
   test(`${name}: accounts of people whom providers know`, async (t) => {
@@ -269,6 +298,8 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
       secretHash: 'a',
       account: 'eve',
       provider: 'work',
+      client: 'Browser/1.0',
+      address: '127.0.0.1',
       createdAt,
       expiresAt: later,
     });

@@ -63,7 +63,7 @@ describe('logins of terminals', async () => {
     const headers = { authorization: basicAuthorization('ada', json.access_token) };
     assert.equal((await registry.send('GET', '/v2/', { headers })).status, 200);
     assert.deepEqual(await poll(begun), { status: 400, json: { error: 'expired_token' } });
-    assert.match((await ada.send(begun.verification_uri_complete)).text, /no terminal waits/);
+    assert.match((await ada.send(begun.verification_uri_complete)).text, /No terminal waits/);
     const rows = JSON.stringify(await store.database('device_logins'));
     assert.doesNotMatch(rows, /berth_dev_/);
   });

@@ -32,6 +32,7 @@ export type InProcessOptions = Partial<
     | 'auth'
     | 'adminPassword'
     | 'tokens'
+    | 'page'
     | 'deletes'
     | 'readOnly'
     | 'gcInterval'
@@ -71,6 +72,7 @@ export async function startInProcessRegistry(
       auth: 'none',
       tokens: OWN_TOKENS,
       logLevel: 'info',
+      page: true,
       deletes: true,
       readOnly: false,
       gcGrace: 24 * 60 * 60 * 1000,

@@ -21,6 +21,7 @@ test('defaults of an ordinary user', () => {
     auth: 'accounts',
     tokens: { challenge: 'bearer', issuer: 'berth', life: 300, limit: 6000, services: ['berth'] },
     logLevel: 'info',
+    page: true,
     deletes: true,
     readOnly: false,
     gcInterval: 86_400_000,

@@ -1,0 +1,66 @@
+import { assetPath } from './assets.ts';
+import { type Html, html } from './html.ts';
+
+/** A link at the top of every page. */
+export interface TopLink {
+  readonly href: string;
+  readonly text: string;
+  /** Whether the page belongs to it. */
+  readonly isCurrent?: boolean;
+}
+
+/** What surrounds a page. */
+export interface Frame {
+  /** Of every path of this server; '' for none. */
+  readonly prefix: string;
+  readonly home: string;
+  readonly links: readonly TopLink[];
+  /** Who is logged in, or how to log in. */
+  readonly who: Html;
+  /** This registry as its clients name it. */
+  readonly host: string;
+}
+
+export interface PageContent {
+  readonly title: string;
+  readonly main: Html;
+  /** For a page that is one short form. */
+  readonly narrow?: boolean;
+}
+
+/** A whole page: UTF-8, one stylesheet, one module and one icon, all of this server. */
+export function wholeDocument({ title, main, narrow = false }: PageContent, frame: Frame): string {
+  const { home, host, links, prefix, who } = frame;
+  const nav = links.map(
+    ({ href, isCurrent = false, text }) =>
+      html`<a href="${href}"${isCurrent ? html` aria-current="true"` : ''}>${text}</a>`,
+  );
+  const page = html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · Berth</title>
+<link rel="icon" type="image/svg+xml" href="${prefix + assetPath('svg')}">
+<link rel="stylesheet" href="${prefix + assetPath('css')}">
+<script type="module" src="${prefix + assetPath('js')}"></script></head>
+<body><a class="skip" href="#content">Skip to the content</a>
+<header class="top"><div><a class="brand" href="${home}"><img src="${prefix + assetPath('svg')}" alt="" width="24" height="24">Berth</a>
+<nav aria-label="Main">${nav}</nav><div class="who">${who}</div></div></header>
+<main id="content" class="${narrow ? 'narrow' : ''}">${main}</main>
+<footer class="foot">${host}</footer></body></html>`;
+  return String(page);
+}
+
+/**
+ * Headers of every page: nothing is loaded or sent but from and to this server, no script or style stands in the page, nobody
+ * frames it, and nothing keeps it.
+ */
+export const DOCUMENT_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'Content-Type': 'text/html; charset=utf-8',
+  'Content-Security-Policy':
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  'Cache-Control': 'no-store',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'same-origin',
+  Vary: 'Accept, Accept-Encoding, Cookie',
+  'X-Frame-Options': 'DENY',
+});

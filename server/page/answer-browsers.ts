@@ -1,0 +1,78 @@
+import type { Middleware } from 'koa';
+import type { Logger } from 'pino';
+import type { Refusal } from '../audit/refusals.ts';
+import { answerBytes } from '../http/answer.ts';
+import type { BrowserOffers, RequestContext, RequestState } from '../request-context.ts';
+import type { PageDependencies } from './page-dependencies.ts';
+
+const ASSET = /^\/assets\/([\w-]+\.[a-z]+)$/;
+const PAGE = /^\/(?:(?:repositories|account|admin)(?:\/|$)|$)/;
+
+export interface BrowserSurroundings {
+  readonly offers: BrowserOffers;
+  readonly pathPrefix: string;
+  readonly log: Logger;
+  readonly refused: (refusal: Refusal) => void;
+}
+
+/**
+ * What browsers get: pages, with errors as pages too, and the files that pages load. The code of pages is loaded at the first
+ * request for one. Other clients pass by: whoever does not ask for HTML gets what a registry answers.
+ */
+export function answerBrowsers(
+  { offers, pathPrefix, log, refused }: BrowserSurroundings,
+  pages: PageDependencies | undefined,
+): { readonly before: Middleware<RequestState>; readonly routes: Middleware<RequestState> } {
+  const isPage = (ctx: RequestContext) => pages !== undefined && asksForPage(ctx, pathPrefix);
+  let opened: Promise<Middleware<RequestState>> | undefined;
+  return {
+    before: async (context, next) => {
+      const ctx = context as RequestContext;
+      if (await answerAsset(ctx, pathPrefix)) return;
+      if (!isPage(ctx)) return next();
+      ctx.state.offers = offers;
+      try {
+        await next();
+      } catch (error) {
+        if (ctx.state.signal.aborted) throw error;
+        const { showError } = await import('../login/answer-page.ts');
+        showError(ctx, error, { log, note: refused });
+      }
+    },
+    routes: async (ctx, next) => {
+      if (pages === undefined || !isPage(ctx as RequestContext)) return next();
+      opened ??= import('./page-router.ts').then(({ createPageRouter }) => createPageRouter(pages));
+      await (await opened)(ctx, next);
+    },
+  };
+}
+
+/** Whether a browser opens a page, or sends a form of one. */
+function asksForPage(ctx: RequestContext, pathPrefix: string): boolean {
+  if (!ctx.path.startsWith(pathPrefix) || !PAGE.test(ctx.path.slice(pathPrefix.length))) return false;
+  if (ctx.method !== 'GET' && ctx.method !== 'HEAD' && ctx.method !== 'POST') return false;
+  return ctx.get('Accept').includes('text/html');
+}
+
+/** Answers with a file that pages load; its name is the hash of its content, so browsers keep it. */
+async function answerAsset(ctx: RequestContext, pathPrefix: string): Promise<boolean> {
+  if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return false;
+  const [, name] = (ctx.path.startsWith(pathPrefix) && ASSET.exec(ctx.path.slice(pathPrefix.length))) || [];
+  if (name === undefined) return false;
+  const { findAsset } = await import('../markup/assets.ts');
+  const asset = await findAsset(name);
+  if (asset === undefined) return false;
+  const accepted = ctx.get('Accept-Encoding');
+  const encoding = /\bbr\b/.test(accepted) ? 'br' : /\bgzip\b/.test(accepted) ? 'gzip' : undefined;
+  const content = encoding === 'br' ? asset.brotli : encoding === 'gzip' ? asset.gzip : asset.content;
+  answerBytes(ctx, 200, content, {
+    'Content-Type': asset.type,
+    'Content-Encoding': encoding,
+    'Cache-Control': 'public, max-age=31536000, immutable',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    // An icon is a document too when somebody opens it.
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    Vary: 'Accept-Encoding',
+  });
+  return true;
+}

@@ -1,0 +1,80 @@
+import { showPage } from '../login/answer-page.ts';
+import { type Html, html } from '../markup/html.ts';
+import type { RequestContext } from '../request-context.ts';
+import { choice, command, field, pageHead } from './parts.ts';
+
+/** A token or robot as the API shows it. */
+export interface ShownCredential {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly scopes: readonly string[] | null;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+}
+
+const DAY = 86_400_000;
+
+/** What a new credential may do. */
+export function scopesField(id: string, isOptional: boolean): Html {
+  return field(id, {
+    label: 'Scopes',
+    name: 'scopes',
+    isOptional,
+    help: html`Such as <code>team/*:pull,push</code>, with spaces between several.${isOptional && ' Without one: everything that you may do.'}`,
+  });
+}
+
+export function lifeField(id: string): Html {
+  return choice(id, {
+    label: 'Ends',
+    name: 'days',
+    value: '90',
+    values: [
+      ['7', 'in 7 days'],
+      ['30', 'in 30 days'],
+      ['90', 'in 90 days'],
+      ['365', 'in a year'],
+      ['never', 'never'],
+    ],
+  });
+}
+
+/** The terms that these fields state, as the API takes them. */
+export function termsOf(read: (name: string) => string): {
+  readonly scopes?: readonly string[];
+  readonly expiresAt: string | null;
+} {
+  const scopes = read('scopes')
+    .split(/\s+/)
+    .filter((scope) => scope !== '');
+  return { ...(scopes.length > 0 && { scopes }), expiresAt: endOf(read('days')) };
+}
+
+function endOf(days: string): string | null {
+  if (days === 'never') return null;
+  const count = /^\d{1,4}$/.test(days) ? Number(days) : 90;
+  return new Date(Date.now() + count * DAY).toISOString();
+}
+
+/** Shows a secret, which is kept nowhere, this once. */
+export function showSecret(
+  ctx: RequestContext,
+  {
+    back,
+    secret,
+    title,
+    user,
+  }: { readonly title: string; readonly secret: string; readonly user?: string; readonly back: string },
+): void {
+  const login =
+    user !== undefined &&
+    html`<p>Run this, and paste the secret when it asks for the password:</p>${command(`docker login --username ${user} ${ctx.state.origin.host}`)}`;
+  showPage(ctx, {
+    status: 201,
+    title,
+    main: html`${pageHead(title)}<section class="sheet"><p>It is shown this once: keep it now.</p>
+<div id="secret">${command(secret)}</div>${login}</section><p><a class="button" href="${back}">Done</a></p>`,
+  });
+}

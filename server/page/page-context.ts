@@ -1,0 +1,63 @@
+import { nameOf } from '../../auth/access/identity.ts';
+import { RegistryError } from '../errors.ts';
+import { answerEmpty } from '../http/answer.ts';
+import { readMarkedForm } from '../login/forms.ts';
+import { returnPath } from '../login/own-origin.ts';
+import { queryOf } from '../registry/parameters.ts';
+import type { BrowserSession, RequestContext } from '../request-context.ts';
+
+/** Who has logged in. Throws a redirect to the login for a visitor who has not. */
+export function requireLogin(ctx: RequestContext): BrowserSession {
+  const { session } = ctx.state;
+  if (session !== undefined) return session;
+  throw new LoginNeeded();
+}
+
+/** A visitor has to log in before the page is shown. */
+export class LoginNeeded extends Error {
+  constructor() {
+    super('log in first');
+    this.name = 'LoginNeeded';
+  }
+}
+
+/** Sends a browser to a page of this server, by GET. */
+export function goTo(ctx: RequestContext, path: string): void {
+  answerEmpty(ctx, 303, { 'Cache-Control': 'no-store', Location: path });
+}
+
+/** A path below the prefix of this server. */
+export function pathOf(
+  ctx: RequestContext,
+  path: string,
+  query: Readonly<Record<string, string | undefined>> = {},
+) {
+  const given = Object.entries(query).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '',
+  );
+  const search = new URLSearchParams(given).toString();
+  return `${ctx.state.pathPrefix}${path}${search === '' ? '' : `?${search}`}`;
+}
+
+/** A parameter of the address, without spaces around it; '' when it is absent. Throws SETTING_INVALID when it is too long. */
+export function asked(ctx: RequestContext, name: string): string {
+  const text = (queryOf(ctx, name) ?? '').trim();
+  if (text.length <= 2000 && !text.includes('\0')) return text;
+  throw new RegistryError('SETTING_INVALID', `the parameter "${name}" of this address is too long`);
+}
+
+/** The fields of a form that a page of this server has shown; each without spaces around it. Throws DENIED for any other. */
+export async function readFields(ctx: RequestContext): Promise<(name: string) => string> {
+  const form = await readMarkedForm(ctx);
+  return (name) => (form.get(name) ?? '').trim();
+}
+
+/** Where a form says that its page goes on; a path of this server. */
+export function returnOf(ctx: RequestContext, text: string, usual: string): string {
+  return returnPath(text === '' ? undefined : text, ctx.state.pathPrefix) ?? usual;
+}
+
+/** The name of the visitor, for commands to copy. */
+export function visitorName(ctx: RequestContext): string | undefined {
+  return nameOf(ctx.state.identity);
+}

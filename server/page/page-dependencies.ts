@@ -1,0 +1,17 @@
+import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import type { Health } from '../health/answer-health.ts';
+import type { LoginDependencies } from '../login/login-router.ts';
+import type { ManagementDependencies } from '../management/management-router.ts';
+import type { RegistryDependencies } from '../registry/registry-dependencies.ts';
+
+/** What pages work with. */
+export interface PageDependencies {
+  readonly registry: RegistryDependencies;
+  readonly health: Health;
+  /** Absent when the registry is open to all. */
+  readonly authenticator: Authenticator | undefined;
+  /** Absent where there are no accounts. */
+  readonly login: LoginDependencies | undefined;
+  /** What the management API works with. Absent where there are no accounts. */
+  readonly management: ManagementDependencies | undefined;
+}

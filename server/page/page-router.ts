@@ -1,0 +1,59 @@
+import type { Middleware } from 'koa';
+import { KoaRouter } from '../../lib/http/koa-router.ts';
+import { RegistryError } from '../errors.ts';
+import { sessionOf } from '../login/session-of.ts';
+import { MANAGEMENT_PATH, managementRoutes } from '../management/management-router.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
+import { addAccountPages } from './account-page.ts';
+import { ApiCalls } from './api-calls.ts';
+import { goTo, LoginNeeded, pathOf } from './page-context.ts';
+import type { PageDependencies } from './page-dependencies.ts';
+import { addRepositoriesPage } from './repositories-page.ts';
+
+/** The pages that browsers get. Every path that a page may have is answered here, and errors are thrown for the rest. */
+export function createPageRouter(dependencies: PageDependencies): Middleware<RequestState> {
+  const { login, management, registry } = dependencies;
+  const { pathPrefix } = registry;
+  const router: RequestRouter = new KoaRouter<RequestState>({
+    sensitive: true,
+    ...(pathPrefix !== '' && { prefix: pathPrefix }),
+  });
+  router.use(identify(dependencies), askForLogin);
+  addRepositoriesPage(router, dependencies);
+  if (login !== undefined && management !== undefined) {
+    const api = new ApiCalls(
+      managementRoutes(management),
+      registry.catalog.audit,
+      `${pathPrefix}${MANAGEMENT_PATH}`,
+    );
+    addAccountPages(router, { ...login, api });
+  }
+  router.all('/*rest', () => {
+    throw new RegistryError('ROUTE_UNKNOWN', 'there is no page at this address');
+  });
+  return router.routes() as unknown as Middleware<RequestState>;
+}
+
+/** Who asks: whoever has logged in with this browser, and otherwise a visitor, who sees what is public. */
+function identify({ authenticator, login }: PageDependencies): Middleware<RequestState> {
+  return async (context, next) => {
+    const ctx = context as RequestContext;
+    const session = login && (await sessionOf(ctx, login.sessions));
+    if (session === undefined && authenticator !== undefined) {
+      const { origin, signal } = ctx.state;
+      ctx.state.identity = await authenticator.authenticate(undefined, { remote: origin.remote, signal });
+    }
+    await next();
+  };
+}
+
+const askForLogin: Middleware<RequestState> = async (context, next) => {
+  const ctx = context as RequestContext;
+  try {
+    await next();
+  } catch (error) {
+    if (!(error instanceof LoginNeeded)) throw error;
+    const back = ctx.method === 'GET' ? ctx.url : pathOf(ctx, '/');
+    goTo(ctx, pathOf(ctx, '/auth/', { return: back }));
+  }
+};
