@@ -1,8 +1,6 @@
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import koffi from 'koffi';
-import { SystemCallError } from '../mount-library.ts';
 import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-spawn.ts';
 
 /** The streams of a program that this process has; the others are /dev/null. */
@@ -15,8 +13,10 @@ export interface PipedOptions {
   readonly stderr: boolean;
   /** In place of all three: a terminal of this process, which stays the caller's. */
   readonly terminal?: number;
-  /** Content of descriptor 4, a file. */
+  /** Content of descriptor 4, a pipe. */
   readonly input: string;
+  /** Called with the PID before descriptor 4 has any content: a program that reads it waits until this has returned. */
+  readonly beforeInput?: (pid: number) => void;
 }
 
 /** A program that has been started. */
@@ -49,9 +49,7 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
     const stdout = options.stdout ? pipe('out') : undefined;
     const stderr = options.stderr ? pipe('out') : undefined;
     const report = pipe('out');
-    const input = openMemoryFile('input');
-    theirs.push(input);
-    writeSync(input, options.input);
+    const input = pipe('in');
     const pid = posixSpawn(path, args, {
       env: options.env,
       ...(options.name === undefined ? {} : { name: options.name }),
@@ -61,9 +59,11 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
         options.terminal ?? stdout?.theirs ?? 'null',
         options.terminal ?? stderr?.theirs ?? 'null',
         report.theirs,
-        input,
+        input.theirs,
       ],
     });
+    options.beforeInput?.(pid);
+    writePipe(input.ours).end(options.input);
     const reports = readPipe(report.ours);
     // Who has nothing else to do need not wait for the end.
     reports.unref();
@@ -82,19 +82,4 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
   } finally {
     for (const fd of theirs) closeSync(fd);
   }
-}
-
-const CLOSE_ON_EXEC = 1;
-
-let create: ((name: string, flags: number) => number) | undefined;
-
-/**
- * A file that has no name in any file system and goes with its last descriptor (memfd_create(2)). The caller closes the one
- * that is answered. `name` is for /proc only.
- */
-function openMemoryFile(name: string): number {
-  create ??= koffi.load(null).func('int memfd_create(const char *name, unsigned int flags)');
-  const fd = create(name, CLOSE_ON_EXEC);
-  if (fd < 0) throw new SystemCallError('a file in memory cannot be made', koffi.errno());
-  return fd;
 }

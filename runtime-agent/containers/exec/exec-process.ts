@@ -67,6 +67,9 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
       ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
       ...(own === undefined ? {} : { terminal: own.slave }),
       input: writeOciJson(spec),
+      // crun sets the size of a terminal just after it has let the process go on. The process sees the size at its start
+      // because crun runs first, from before it has read what to start.
+      ...(console === undefined ? {} : { beforeInput: runFirst }),
     });
   } catch (error) {
     console?.close();
@@ -75,9 +78,6 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   } finally {
     if (own !== undefined) closeSync(own.slave);
   }
-  // crun sets the size of a terminal while the process already starts. A process that looks at its start sees it because
-  // crun goes first.
-  if (console !== undefined) runFirst(child.pid);
   const exit = child.exit.finally(() => {
     hasEnded = true;
     rmSync(pidFile, { force: true });
