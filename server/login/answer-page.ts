@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
+import { isAdmin } from '../../auth/access/rights.ts';
 import { LoginRefusedError } from '../../auth/errors.ts';
 import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
@@ -40,7 +41,7 @@ export function answerPage(ctx: RequestContext, status: number, title: string, m
 
 /** What surrounds the pages of a request. */
 function frameOf(ctx: RequestContext): Frame {
-  const { offers, origin, pathPrefix: prefix } = ctx.state;
+  const { offers, origin, pathPrefix: prefix, session } = ctx.state;
   const { logins = true, pages = false } = offers ?? {};
   const links: TopLink[] = [];
   const add = (path: string, text: string, paths: readonly string[]) => {
@@ -49,6 +50,9 @@ function frameOf(ctx: RequestContext): Frame {
     links.push({ href: prefix + path, text, isCurrent });
   };
   if (pages) add('/', 'Repositories', ['/', '/repositories']);
+  if (pages && session !== undefined && isAdmin(session.identity.rights)) {
+    add('/admin', 'Administration', ['/admin']);
+  }
   return {
     prefix,
     links,

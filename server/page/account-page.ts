@@ -106,7 +106,7 @@ async function showAccount(
     title: name,
     main: html`${pageHead(name, { lead: 'Your account' })}${done !== undefined && notice('good', done)}
 <div class="columns"><section class="sheet"><h2>Log in with docker</h2>
-<p>Make a token below, and paste it when docker asks for the password. podman, skopeo, helm and oras take the same.</p>
+<p>Make a token, and paste it when docker asks for the password. podman, skopeo, helm and oras take the same.</p>
 ${command(`docker login --username ${name} ${host}`)}
 <p>Or log in from the terminal by way of this page:</p>${command(`berth login ${ctx.state.origin.protocol}://${host}`)}
 <p><a href="${pathOf(ctx, '/auth/device')}">Enter the code that a terminal shows</a></p></section>
@@ -171,7 +171,8 @@ function sessionsTable(ctx: RequestContext, browsers: readonly ListedSession[]):
 
 /** The name of a browser and its system, as far as what it calls itself has them; otherwise all that it says. */
 function describeClient(client: string): string {
-  const browser = /\b(Firefox|Edg|OPR|Chrome|Safari)\//.exec(client)?.[1];
+  // Most name Chrome and Safari beside themselves.
+  const browser = ['Firefox', 'Edg', 'OPR', 'Chrome', 'Safari'].find((one) => client.includes(`${one}/`));
   const system = /\b(Windows|Android|iPhone|iPad|Mac OS X|Linux)\b/.exec(client)?.[1];
   const names: Readonly<Record<string, string>> = { Edg: 'Edge', OPR: 'Opera', 'Mac OS X': 'macOS' };
   if (browser === undefined) return client === '' ? 'Unknown' : client.slice(0, 60);

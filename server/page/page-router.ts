@@ -5,6 +5,7 @@ import { sessionOf } from '../login/session-of.ts';
 import { MANAGEMENT_PATH, managementRoutes } from '../management/management-router.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { addAccountPages } from './account-page.ts';
+import { addAdminPages } from './admin/admin-pages.ts';
 import { ApiCalls } from './api-calls.ts';
 import { goTo, LoginNeeded, pathOf } from './page-context.ts';
 import type { PageDependencies } from './page-dependencies.ts';
@@ -27,6 +28,7 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
       `${pathPrefix}${MANAGEMENT_PATH}`,
     );
     addAccountPages(router, { ...login, api });
+    addAdminPages(router, api, dependencies);
   }
   router.all('/*rest', () => {
     throw new RegistryError('ROUTE_UNKNOWN', 'there is no page at this address');

@@ -147,3 +147,41 @@ export function tabs(
   );
   return html`<nav class="tabs" aria-label="${label}">${items}</nav>`;
 }
+
+/** A box to check. */
+export function check(
+  id: string,
+  {
+    isChecked = false,
+    label,
+    name,
+    value = 'on',
+  }: {
+    readonly label: string;
+    readonly name: string;
+    readonly value?: string;
+    readonly isChecked?: boolean;
+  },
+): Html {
+  return html`<div class="field"><label class="check" for="${id}"><input id="${id}" type="checkbox" name="${name}" value="${value}"${isChecked ? html` checked` : ''}>${label}</label></div>`;
+}
+
+/** A field of several lines. */
+export function area(
+  id: string,
+  {
+    help,
+    label,
+    name,
+    value = '',
+  }: {
+    readonly label: string;
+    readonly name: string;
+    readonly value?: string;
+    readonly help?: Value;
+  },
+): Html {
+  return html`<div class="field"><label for="${id}">${label}</label><textarea id="${id}" name="${name}" rows="3" maxlength="4000" spellcheck="false"${
+    help === undefined ? '' : html` aria-describedby="${id}-help"`
+  }>${value}</textarea>${help !== undefined && html`<p class="small" id="${id}-help">${help}</p>`}</div>`;
+}

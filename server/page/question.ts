@@ -3,7 +3,8 @@ import { formField } from '../login/forms.ts';
 import { type Html, html, type Value } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 
-interface QuestionTerms {
+/** What is asked before something is destroyed. */
+export interface Question {
   readonly title: string;
   /** What becomes of it. */
   readonly text: Value;
@@ -21,7 +22,7 @@ interface QuestionTerms {
  * Asks before something is destroyed: a page of its own, which the module shows as a dialog over the page from which its link
  * leads here.
  */
-export function askBefore(ctx: RequestContext, terms: QuestionTerms): void {
+export function askBefore(ctx: RequestContext, terms: Question): void {
   const { action = ctx.url, back, fields, text, title, verb } = terms;
   showPage(ctx, {
     title,
