@@ -54,6 +54,8 @@ export interface MountPoint {
   readonly type: 'bind' | 'volume';
   /** Name of the volume; absent for a bind. */
   readonly name?: string;
+  /** The client named the volume, so it stays when the container is removed, also where it was made without a name. */
+  readonly isNamed?: true;
   /** Path on the host. */
   readonly source: string;
   readonly destination: string;
@@ -65,7 +67,7 @@ export interface MountPoint {
   readonly recursive: boolean;
   /** How submounts of a read-only mount are mounted; undefined: read-only where the kernel supports it. */
   readonly below?: 'writable' | 'readonly';
-  /** Whether an empty volume is filled from the image. */
+  /** An empty volume is still to be filled from the image. */
   readonly copyUp: boolean;
   /** The mounted file or folder inside the volume; '': the whole volume. */
   readonly subpath: string;

@@ -13,8 +13,9 @@ import { checkApparmor } from '../oci-runner/apparmor.ts';
 import { containerCapabilities } from '../oci-runner/capabilities.ts';
 import type { OciHost } from '../oci-runner/oci-host.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
+import type { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
-import { Container, type ContainerServices } from './container.ts';
+import { Container, type ContainerServices, containerBase } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import { type ContainerInfo, type MountPoint, NEW_STATE } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
@@ -36,6 +37,7 @@ const SHM_SIZE = 64 << 20;
 export interface CreateDeps {
   readonly host: OciHost;
   readonly images: Images;
+  readonly overlays: RootfsOverlays;
   readonly mounts: ContainerMounts;
   readonly networks: ContainerNetworks;
   readonly index: ContainerIndex;
@@ -70,6 +72,7 @@ export async function createContainer(deps: CreateDeps, request: CreateRequest):
   try {
     const inherited = info.hostConfig.VolumesFrom.flatMap((text) => volumesFrom(index, text));
     mounts = await deps.mounts.acquire(id, info.config, info.hostConfig, inherited);
+    mounts = await fillVolumes(deps, { ...info, mounts });
     const stored = { container: { ...info, name, mounts }, run: undefined, stoppedByUser: false };
     container = new Container(stored, services);
     await mkdir(home, { mode: 0o700 });
@@ -77,6 +80,7 @@ export async function createContainer(deps: CreateDeps, request: CreateRequest):
   } catch (error) {
     index.remove(id, name);
     await deps.mounts.release(id, mounts, true);
+    await deps.overlays.remove(id);
     await rm(home, { recursive: true, force: true });
     throw error;
   }
@@ -140,6 +144,23 @@ function withSharedIds(index: ContainerIndex, hostConfig: HostConfig): HostConfi
     PidMode: settle(hostConfig.PidMode, known),
     IpcMode: settle(hostConfig.IpcMode, known),
   };
+}
+
+/** Fills empty volumes from the image. Returns the mount points, of which none is to be filled any more. */
+async function fillVolumes(
+  { images, overlays, mounts }: CreateDeps,
+  info: ContainerInfo,
+): Promise<readonly MountPoint[]> {
+  if (await mounts.hasEmpty(info.mounts)) {
+    const { diffIds } = await containerBase(images, info);
+    const rootfs = await overlays.mount(info.id, diffIds);
+    try {
+      await mounts.fill(info, rootfs.path);
+    } finally {
+      await overlays.unmount(info.id);
+    }
+  }
+  return info.mounts.map((point) => ({ ...point, copyUp: false }));
 }
 
 /** Returns the mount points of a container that `CONTAINER[:ro|:rw]` names. Throws EngineError 'bad-request'. */

@@ -151,6 +151,7 @@ class LocalVolumes implements Volumes {
     }
     const known = await this.#find(name);
     if (known !== undefined) return known;
+    if (request.mustExist) throw noSuchVolume(name);
     checkVolumeName(name);
     checkVolumeOptions(name, options);
     const anonymous = !request.name;

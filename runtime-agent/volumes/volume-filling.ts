@@ -15,6 +15,11 @@ const FILLED = '.berth-filled';
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
+/** Whether a folder with these names needs no fill: it holds something, and no other copy into it is under way. */
+export function holdsContent(names: readonly string[]): boolean {
+  return names.length > 0 && !names.includes(FILLING) && !names.includes(FILLED);
+}
+
 /**
  * Finishes or undoes an earlier fill of the folder that was killed. Returns whether the folder is empty
  * now. Files of containers stay.

@@ -21,6 +21,8 @@ export interface VolumeRequest {
   readonly driver?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, string>>;
+  /** It is not made: one that is not there is an error. */
+  readonly mustExist?: true;
 }
 
 /**

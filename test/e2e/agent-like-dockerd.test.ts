@@ -103,6 +103,20 @@ describe('what the docker CLI prints, beside dockerd', {
     );
   });
 
+  test('volumes are filled when a container is created, and never again', async () => {
+    await same(
+      ['create', '--name', 'donor', '-v', 'given:/usr', '-v', '/usr/bin', image],
+      [...RUN, '--rm', '--volumes-from', 'donor:ro', image, 'sh', '-c', 'ls -A /usr; ls -A /usr/bin | wc -l'],
+      [...RUN, '--rm', '-v', 'given:/place', image, 'ls', '-A', '/place'],
+      ['rm', '-v', 'donor'],
+      [...RUN, '--name', 'wipe', '-v', 'wiped:/usr', image, 'sh', '-c', 'ls -A /usr; rm -rf /usr/*'],
+      ['start', '-a', 'wipe'],
+      [...RUN, '--rm', '-v', 'wiped:/place', image, 'ls', '-A', '/place'],
+      ['rm', 'wipe'],
+      ['volume', 'rm', 'given', 'wiped'],
+    );
+  });
+
   test('the isolation that a client asked for', async () => {
     await same(
       ['create', '--network=none', '--name', 'isolated', '--isolation', 'default', image],

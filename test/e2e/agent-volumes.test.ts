@@ -138,6 +138,19 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     assert.equal(await out('volume', 'ls', '-q'), '');
   });
 
+  test('a volume that was made without a name stays with the containers that name it', async () => {
+    await docker(['create', '--name', 'anon', '-v', '/data', image, 'true']);
+    const name = (await out('volume', 'ls', '-q')).trim();
+    await docker(['rm', 'anon']);
+    await sh('echo kept > /one/file', '-v', `${name}:/one`);
+    await sh('true', '--mount', `type=volume,src=${name},dst=/two`);
+    await docker(['run', '--name', 'donor', '-v', `${name}:/three`, image, 'true']);
+    await docker(['run', '--name', 'heir', '--volumes-from', 'donor', image, 'true']);
+    await docker(['rm', '-v', 'donor', 'heir']);
+    assert.equal(await sh('cat /one/file', '-v', `${name}:/one`), 'kept\n');
+    await docker(['volume', 'rm', name]);
+  });
+
   test('folders and files of the host', async () => {
     const folder = join(host, 'made/by/-v');
     assert.equal(await sh('echo out > /host/file; cat /host/file', '-v', `${folder}:/host`), 'out\n');

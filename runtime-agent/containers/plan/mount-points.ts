@@ -81,7 +81,7 @@ function bindPlan(text: string, driver: string, dataFolder: string | undefined):
   const { source, ...bind } = parseBind(text, dataFolder);
   return 'path' in source
     ? { type: 'bind', ...WHOLE, ...bind, from: { kind: 'bind', path: source.path, missing: 'make' } }
-    : { type: 'volume', ...WHOLE, ...bind, from: { kind: 'volume', request: named(source.volume, driver) } };
+    : { type: 'volume', ...WHOLE, ...bind, ...fromVolume(source.volume, driver) };
 }
 
 function requestPlan(
@@ -101,12 +101,14 @@ function requestPlan(
     }
     const own = VolumeOptions?.DriverConfig;
     const plan = volumePlan(destination, {
-      ...named(source === '' ? undefined : source, own?.Name || driver),
+      ...(source === '' ? {} : { name: source }),
+      driver: own?.Name || driver,
       labels: VolumeOptions?.Labels ?? {},
       options: own?.Options ?? {},
     });
     return {
       ...plan,
+      ...(source === '' ? {} : { isNamed: true }),
       mode: 'z',
       writable: !ReadOnly,
       copyUp: VolumeOptions?.NoCopy !== true,
@@ -173,12 +175,13 @@ function inheritedPlan({ name, source, ...point }: MountPoint): MountPlan {
     from:
       name === undefined
         ? { kind: 'bind', path: source, missing: 'make' }
-        : { kind: 'volume', request: { name } },
+        : { kind: 'volume', request: { name, mustExist: true } },
   };
 }
 
-function named(name: string | undefined, driver: string): VolumeRequest {
-  return { driver, ...(name === undefined ? {} : { name }) };
+function fromVolume(name: string | undefined, driver: string): Pick<MountPlan, 'isNamed' | 'from'> {
+  if (name === undefined) return { from: { kind: 'volume', request: { driver } } };
+  return { isNamed: true, from: { kind: 'volume', request: { driver, name } } };
 }
 
 function propagationOf(text: string): MountPoint['propagation'] {

@@ -1,5 +1,7 @@
 import { closeSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import {
   type HeldPath,
@@ -12,6 +14,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
 import type { CopyUp } from '../../volumes/copy-up.ts';
 import type { Volumes } from '../../volumes/volume.ts';
+import { holdsContent } from '../../volumes/volume-filling.ts';
 import type { VolumeMounts } from '../../volumes/volume-mounts.ts';
 import { volumePlace } from '../../volumes/volume-options.ts';
 import type { ContainerConfig, ContainerInfo, MountPoint } from '../container-info.ts';
@@ -72,20 +75,54 @@ export class ContainerMounts {
     return points;
   }
 
-  /** Releases the volumes of a container. With `removes`, removes its anonymous volumes that no other container uses. */
+  /**
+   * Releases the volumes of a container. With `removes`, removes its anonymous volumes that no other container uses, except
+   * those that the client named.
+   */
   async release(id: string, points: readonly MountPoint[], removes: boolean): Promise<void> {
     const { volumes } = this.#deps;
-    for (const { name } of points) {
+    for (const { name, isNamed } of points) {
       if (name === undefined) continue;
       volumes.release(name, id);
-      if (!removes || volumes.users(name).length > 0) continue;
+      if (!removes || isNamed || volumes.users(name).length > 0) continue;
       const volume = await volumes.get(name).catch(unlessMissing);
       if (volume?.anonymous) await volumes.remove(name, true);
     }
   }
 
+  /** Whether `fill` may find one of them empty: a volume that is mounted when it is used looks so, and a part of one may be. */
+  async hasEmpty(points: readonly MountPoint[]): Promise<boolean> {
+    for (const { source, copyUp, subpath } of points) {
+      if (!copyUp) continue;
+      if (subpath !== '') return true;
+      const names = await readdir(source, { encoding: 'latin1' }).catch(() => []);
+      if (!holdsContent(names)) return true;
+    }
+    return false;
+  }
+
   /**
-   * Fills empty volumes and opens the sources of mount points. Sources of the host are cloned from its mount namespace and
+   * Fills the empty volumes of a new container from its mounted image. As with dockerd, containers that mount a volume by
+   * VolumesFrom or by its name find the content there before the container has run. Throws EngineError.
+   */
+  async fill({ id, mounts: points }: Pick<ContainerInfo, 'id' | 'mounts'>, rootfs: string): Promise<void> {
+    const parts: HeldPath[] = [];
+    try {
+      for (const point of points.filter(({ copyUp }) => copyUp)) {
+        // A volume that nothing is copied to need not be mounted before the container runs.
+        const folder = openInRoot(this.#deps.libc, rootfs, point.destination, 'folder');
+        if (folder === undefined) continue;
+        closeSync(folder);
+        await this.#openSource(id, point, rootfs, 'view', parts).catch(couldNotFill);
+      }
+    } finally {
+      for (const part of parts.reverse()) await part.release();
+      await this.endRun(id);
+    }
+  }
+
+  /**
+   * Opens the sources of mount points, and fills empty volumes that are still to be filled. Sources of the host are cloned from its mount namespace and
    * mounted separately; the clone for a `view` is never shared, so that unmounting it unmounts nothing on the host. A part
    * of a volume is mounted separately, so that it cannot be replaced by a link to a folder of the host. The container holds
    * its volumes until `endRun`. Throws EngineError 'bad-request', or 'runtime' for a volume that cannot be mounted.
@@ -95,7 +132,7 @@ export class ContainerMounts {
     rootfs: string,
     purpose: 'run' | 'view',
   ): Promise<OpenedMounts> {
-    const { hostMounts, volumeMounts, copyUp, dataFolder } = this.#deps;
+    const { hostMounts, dataFolder } = this.#deps;
     const checked = await checkPropagation(hostMounts, { mounts: points, hostConfig }, dataFolder);
     const parts: HeldPath[] = [];
     const close = async () => {
@@ -103,22 +140,7 @@ export class ContainerMounts {
     };
     try {
       const mounts: OciMount[] = [];
-      for (const point of checked) {
-        if (point.type === 'bind') await this.#ensureSource(point.source);
-        const held = point.name === undefined ? undefined : await volumeMounts.hold(point.name, id);
-        const writable = point.writable && held?.readOnly !== true;
-        const isOfHost = point.type === 'bind' || held?.isOfHost === true;
-        const whole = isOfHost ? await this.#holdOfHost(point, purpose) : undefined;
-        if (whole !== undefined) parts.push(whole);
-        const folder = whole?.path ?? point.source;
-        const part = point.subpath === '' ? undefined : await this.#holdPart(folder, point.subpath);
-        if (part !== undefined) parts.push(part);
-        const source = part?.path ?? folder;
-        if (point.copyUp && held?.readOnly !== true && part?.isFolder !== false) {
-          await copyUp.fill(point.source, rootfs, point.destination, source);
-        }
-        mounts.push(bindMount({ ...point, writable }, source, held?.flags));
-      }
+      for (const point of checked) mounts.push(await this.#openSource(id, point, rootfs, purpose, parts));
       checkProcMountsIn(rootfs, [...mounts, ...tmpfsPlaces(hostConfig)]);
       return { mounts, close };
     } catch (error) {
@@ -160,6 +182,30 @@ export class ContainerMounts {
   /** Unmounts the file systems of volumes that no container holds. */
   async settle(): Promise<void> {
     await this.#deps.volumeMounts.settle();
+  }
+
+  /** Opens the source of a mount point, and fills it if it is to be filled. Adds what it holds to `parts`. */
+  async #openSource(
+    id: string,
+    point: MountPoint,
+    rootfs: string,
+    purpose: 'run' | 'view',
+    parts: HeldPath[],
+  ): Promise<OciMount> {
+    if (point.type === 'bind') await this.#ensureSource(point.source);
+    const held = point.name === undefined ? undefined : await this.#deps.volumeMounts.hold(point.name, id);
+    const writable = point.writable && held?.readOnly !== true;
+    const isOfHost = point.type === 'bind' || held?.isOfHost === true;
+    const whole = isOfHost ? await this.#holdOfHost(point, purpose) : undefined;
+    if (whole !== undefined) parts.push(whole);
+    const folder = whole?.path ?? point.source;
+    const part = point.subpath === '' ? undefined : await this.#holdPart(folder, point.subpath);
+    if (part !== undefined) parts.push(part);
+    const source = part?.path ?? folder;
+    if (point.copyUp && held?.readOnly !== true && part?.isFolder !== false) {
+      await this.#deps.copyUp.fill(point.source, rootfs, point.destination, source);
+    }
+    return bindMount({ ...point, writable }, source, held?.flags);
   }
 
   async #acquireOne(id: string, { from, ...point }: MountPlan): Promise<MountPoint> {
@@ -242,6 +288,13 @@ function bindMount(point: MountPoint, source: string, flags: readonly string[] =
     ...flags,
   ];
   return { destination: point.destination, type: 'bind', source, options };
+}
+
+/** A subpath that cannot be mounted is told by the start, as with dockerd. */
+function couldNotFill(error: unknown): void {
+  if (!isEngineError(error)) throw error;
+  if (error.code === 'bad-request') return;
+  throw new EngineError(error.code, `failed to populate volume: ${error.message}`, { cause: error });
 }
 
 function unusable(path: string, cause: unknown): EngineError {

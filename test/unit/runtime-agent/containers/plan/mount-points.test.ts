@@ -139,7 +139,7 @@ describe('planMountPoints', () => {
     };
     assert.deepEqual(planMountPoints({}, NOTHING, [inherited])[0]?.from, {
       kind: 'volume',
-      request: { name: 'old' },
+      request: { name: 'old', mustExist: true },
     });
     const [own, ...others] = planMountPoints({}, { ...NOTHING, Binds: ['/a:/data'] }, [inherited]);
     assert.equal(own?.type, 'bind');
