@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { proxyEnvironment } from '../../lib/http/proxies/proxy-settings.ts';
 import type { MountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
+import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
 import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
@@ -49,6 +50,9 @@ export async function runAgent(
   interrupted: AbortSignal,
 ): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
+  // The runtime would give it to containers.
+  const notifySocket = process.env.NOTIFY_SOCKET;
+  delete process.env.NOTIFY_SOCKET;
   claimDataFolder(dataDirectory);
   await clearSocketPath(config.socket);
   // The trials mostly wait for other programs.
@@ -193,9 +197,14 @@ export async function runAgent(
   watched.start();
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
+  notifySystemd('READY=1', notifySocket);
   process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
 
-  const letGrow = keepMemorySmall({ trim: trimMemory, collect: collectGarbage });
+  const letGrow = keepMemorySmall({
+    trim: trimMemory,
+    collect: collectGarbage,
+    release: releaseProgramPages,
+  });
   await aborted(interrupted);
   letGrow();
   await shutDown({

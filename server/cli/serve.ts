@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
 import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
@@ -33,9 +34,11 @@ export async function serve(args: readonly string[]): Promise<number> {
     const { url, metricsUrl } = registry;
     if (config.watchdog !== undefined) watch(config.watchdog, { work, record, log });
     log.info({ url, metricsUrl, data: config.data, auth: config.auth }, 'ready');
+    notifySystemd('READY=1', process.env.NOTIFY_SOCKET);
     const failed = registry.deviceFailure.then((error) => ({ error }));
     const end = await Promise.race([signalled, failed]);
     if (typeof end === 'string') {
+      notifySystemd('STOPPING=1', process.env.NOTIFY_SOCKET);
       log.info({ signal: end, graceMs: SHUTDOWN_GRACE }, 'stopping: running requests may finish');
     } else {
       log.fatal({ err: end.error }, 'the device has failed to store data: stopping, look at the device');
