@@ -20,6 +20,8 @@ export interface MemoryOptions {
   readonly trim: () => Promise<void>;
   /** Finds out what is not used any more, while everything else waits. */
   readonly collect: () => void;
+  /** Gives back pages of the program itself. */
+  readonly release: () => Promise<void>;
   /** The part of the time since the last call in which the thread has worked. */
   readonly utilization?: () => number;
   readonly interval?: number;
@@ -28,12 +30,14 @@ export interface MemoryOptions {
 /**
  * Gives memory back whenever the process has grown by GROWTH since the last time: what pulls and builds have passed through stays
  * with the C library otherwise, a sixth of all that the agent has. What a large build leaves on the heap is collected when the agent
- * has nothing to do, for nobody would do so before the next build; and so is, once, what the start has left. Answers what ends it.
+ * has nothing to do, for nobody would do so before the next build; and so is, once, what the start has left, with the code that it
+ * has run. Answers what ends it.
  */
 export function keepMemorySmall({
   resident = process.memoryUsage.rss,
   trim,
   collect,
+  release,
   utilization = utilizationOfThread(),
   interval = LOOK,
 }: MemoryOptions): () => void {
@@ -53,6 +57,7 @@ export function keepMemorySmall({
     trimming = true;
     if (collects) collect();
     await trim();
+    if (collects) await release();
     smallest = resident();
     if (collects) collected = smallest;
     trimming = false;

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import { proxyEnvironment } from '../../lib/http/proxies/proxy-settings.ts';
 import type { MountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
+import { releaseProgramPages } from '../../lib/linux/release-program-pages.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
 import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';

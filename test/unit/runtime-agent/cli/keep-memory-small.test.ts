@@ -19,6 +19,7 @@ describe('keepMemorySmall', () => {
       resident: () => resident,
       utilization: () => 1,
       collect: () => assert.fail('the agent was busy'),
+      release: async () => assert.fail('the agent was busy'),
       trim: async () => {
         trims += 1;
         resident -= 20 * MEGABYTE;
@@ -43,6 +44,7 @@ describe('keepMemorySmall', () => {
       resident: () => 100 * MEGABYTE,
       utilization: () => used,
       trim: async () => undefined,
+      release: async () => undefined,
       collect: () => {
         collections += 1;
       },
@@ -76,6 +78,7 @@ describe('keepMemorySmall', () => {
       resident: () => resident,
       utilization: () => used,
       trim: async () => undefined,
+      release: async () => undefined,
       collect: () => {
         collections.push(resident / MEGABYTE);
         resident -= 50 * MEGABYTE;
