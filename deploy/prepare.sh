@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up what `npm start` (prepare.sh start) and `npm test` (prepare.sh test) need, and nothing twice:
+# Sets up what `npm start` (prepare.sh start), `npm test` (prepare.sh test) and `npm run package` (prepare.sh package)
+# need, and nothing twice:
 # node_modules when the lock file changed, and, as root on Debian, the packages that are missing. For an image of
 # the registry (prepare.sh image) node_modules alone, without what only development needs.
 set -eu
@@ -45,10 +46,16 @@ test_packages="runc containerd docker.io docker-cli docker-buildx docker-registr
   debootstrap radosgw ceph-mon ceph-osd python3-docker python3-swift protobuf-compiler libprotobuf-dev tinyproxy
   openssh-client dropbear-bin apparmor"
 
+package_packages="binutils-x86-64-linux-gnu binutils-aarch64-linux-gnu xz-utils"
+
 packages=""
-if [ "$(uname -s)" = Linux ] && [ "$purpose" != image ]; then
-  packages=$agent_packages
-  [ "$purpose" = test ] && packages="$packages $test_packages"
+if [ "$(uname -s)" = Linux ]; then
+  case "$purpose" in
+    image) ;;
+    package) packages=$package_packages ;;
+    test) packages="$agent_packages $test_packages $package_packages" ;;
+    *) packages=$agent_packages ;;
+  esac
 fi
 missing=""
 if [ -n "$packages" ] && command -v dpkg-query >/dev/null 2>&1; then

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { findPackageJSON } from 'node:module';
 
-/** The version of Berth, from the project's package.json. */
+/** The version of Berth, from its package.json. */
 export async function readVersion(): Promise<string> {
-  const text = await readFile(join(import.meta.dirname, '../../package.json'), 'utf8');
+  const text = await readFile(findPackageJSON(import.meta.url) ?? '', 'utf8');
   return String((JSON.parse(text) as { readonly version: unknown }).version);
 }

@@ -14,7 +14,8 @@ const ARROWS: readonly Arrow[] = [
   { from: 'auth/', to: ['lib/', 'oci/'] },
   { from: 'server/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
   { from: 'runtime-agent/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
-  { from: 'deploy/', to: [] },
+  // Manual pages are made of what --help prints.
+  { from: 'deploy/', to: ['server/cli/help.ts', 'runtime-agent/cli/help.ts'] },
   {
     from: 'test/',
     to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/', 'server/', 'runtime-agent/', 'deploy/'],

@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { bundle, UNBUNDLED } from './bundle.ts';
+import { type Component, licenceTexts, spdxDocument } from './licences.ts';
+import {
+  ARCHITECTURES,
+  type Architecture,
+  type LockedPackage,
+  type LockedPackages,
+} from './locked-packages.ts';
+
+const run = promisify(execFile);
+
+/** The two programs: the file that starts each. */
+export const PROGRAMS = { berth: 'server/main.ts', 'berth-agent': 'runtime-agent/main.ts' } as const;
+export type Program = keyof typeof PROGRAMS;
+
+/** Programs that strip what the linker needed, by architecture of what is stripped; the machine's own strip knows only its own. */
+const STRIPS = { amd64: 'x86_64-linux-gnu-strip', arm64: 'aarch64-linux-gnu-strip' } as const;
+
+/** Folders of npm packages that only compiling or reading them needs. */
+const SOURCES = ['deps', 'doc', 'docs', 'include', 'share', 'src', 'test', 'vendor', 'node-addon-api'];
+const PROSE = /\.(?:d\.[cm]?ts|ts|map|md|gypi?)$/;
+
+export interface ProgramTreeOptions {
+  /** The folder of package.json. */
+  readonly root: string;
+  readonly packages: LockedPackages;
+  readonly version: string;
+  readonly program: Program;
+  /** When the sources were committed; seconds since 1970. */
+  readonly epoch: number;
+  /** Absent: for each architecture, with neither Node nor native code. */
+  readonly architecture?: Architecture;
+}
+
+/**
+ * Fills `folder` with a program: `app/main.js` and what it loads, `node`, package.json, the licences of all that is inside, and the
+ * same as an SPDX document, `sbom.spdx.json`.
+ */
+export async function makeProgramTree(folder: string, options: ProgramTreeOptions): Promise<void> {
+  const { architecture, epoch, packages, program, root, version } = options;
+  const { packages: bundled } = await bundle(root, PROGRAMS[program], join(folder, 'app'));
+  const about = { name: program, version, private: true, license: 'Apache-2.0', type: 'module' };
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify(about, undefined, 2)}\n`);
+  await copyFile(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  const inside: LockedPackage[] = bundled.map((name) => packages.find(name));
+  if (architecture !== undefined) {
+    for (const locked of packages.closure(UNBUNDLED, architecture)) {
+      if (SOURCES.includes(locked.name)) continue;
+      await copyModule(await packages.folderOf(locked), join(folder, locked.path), architecture);
+      inside.push(locked);
+    }
+    const node = packages.find(`node-linux-${ARCHITECTURES[architecture]}`);
+    await copyNode(join(await packages.folderOf(node), 'bin/node'), join(folder, 'node'), architecture);
+    inside.push(node);
+  }
+  const components: Component[] = [];
+  for (const locked of uniqueByPath(inside)) {
+    components.push({ ...locked, texts: await licenceTexts(await packages.folderOf(locked)) });
+  }
+  await writeFile(join(folder, 'sbom.spdx.json'), spdxDocument({ program, version, epoch, components }));
+  await writeFile(join(folder, 'LICENSES.txt'), components.map(noticeOf).join('\n'));
+}
+
+/** What running a module needs, on Linux of one architecture. */
+async function copyModule(from: string, to: string, architecture: Architecture): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const { name } = entry;
+    if (name === 'node_modules' || SOURCES.includes(name) || PROSE.test(name)) continue;
+    if (/^musl/.test(name) || !isOf(name, architecture)) continue;
+    if (entry.isDirectory()) await copyModule(join(from, name), join(to, name), architecture);
+    else if (entry.isFile()) await copyFile(join(from, name), join(to, name));
+  }
+}
+
+/** Prebuilt code names its system in its name. */
+function isOf(name: string, architecture: Architecture): boolean {
+  if (!/^(?:linux|linuxmusl|darwin|win32)-.*\.node$/.test(name)) return true;
+  return name === `linux-${ARCHITECTURES[architecture]}.node`;
+}
+
+async function copyNode(from: string, to: string, architecture: Architecture): Promise<void> {
+  await cp(from, to);
+  await chmod(to, 0o755);
+  try {
+    await run(STRIPS[architecture], [to]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error(`${STRIPS[architecture]} is missing: run this by "npm run package" as root on Debian`);
+  }
+}
+
+function uniqueByPath(packages: readonly LockedPackage[]): readonly LockedPackage[] {
+  const byPath = new Map(packages.map((locked) => [locked.path, locked]));
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function noticeOf({ licence, name, texts, version }: Component): string {
+  const line = '='.repeat(79);
+  return `${line}\n${name} ${version} (${licence})\n${line}\n${texts.join('\n')}\n`;
+}
