@@ -15,5 +15,9 @@ enableCompileCache(cache);
 process.env.NODE_COMPILE_CACHE ??= cache;
 
 const { runCommandLine } = await import('./cli/run-command-line.ts');
+const { flushOutput, tolerateClosedOutput } = await import('../lib/streams/program-output.ts');
+tolerateClosedOutput();
+const exitCode = await runCommandLine(process.argv.slice(2));
+await flushOutput();
 // Threads that wait for containers would keep the process alive.
-process.exit(await runCommandLine(process.argv.slice(2)));
+process.exit(exitCode);

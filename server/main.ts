@@ -17,7 +17,11 @@ setFlagsFromString('--heap-growing-percent=40');
 enableCompileCache(join(root, 'node_modules/.cache/berth'));
 
 const { runCommandLine } = await import('./cli/command-line.ts');
-process.exit(await runCommandLine(process.argv.slice(2), root));
+const { flushOutput, tolerateClosedOutput } = await import('../lib/streams/program-output.ts');
+tolerateClosedOutput();
+const exitCode = await runCommandLine(process.argv.slice(2), root);
+await flushOutput();
+process.exit(exitCode);
 
 /** Everybody on the machine can read a command line: a password in a URL does not stay there. */
 function hidePasswords(): void {

@@ -1,5 +1,6 @@
 import type { ParseArgsConfig } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { writeOutput } from '../../lib/streams/program-output.ts';
 import type { AuditCatalog, AuditEvent, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { parseAuditFilter } from '../audit/audit-filter.ts';
@@ -51,7 +52,7 @@ export async function audit(args: readonly string[]): Promise<number> {
     const pages = most === 'all' ? everything(recorded, filter) : [await latest(recorded, filter, most)];
     for await (const events of pages) {
       if (left) break;
-      if (events.length > 0) process.stdout.write(`${write(events).join('\n')}\n`);
+      if (events.length > 0) await writeOutput(process.stdout, `${write(events).join('\n')}\n`);
     }
     return 0;
   } finally {
