@@ -112,4 +112,9 @@ export interface LogEntry {
   readonly time: string;
   /** Without its line feed; bytes that are no UTF-8 are replaced. */
   readonly line: string;
+  /** The next entry of the instance and stream, of the same time, goes on with this line. */
+  readonly partial?: true;
 }
+
+/** Bytes of the text of an entry: a longer line is several. As JSON they are no more than the window of a channel. */
+export const LONGEST_ENTRY = 32 * 1024;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChannelRequest } from '../../fleet/messages.ts';
 import { isJsonObject } from '../../lib/json/json-fields.ts';
+import { shellExitCode } from '../oci-runner/runtime-error.ts';
 import type { Channel, ChannelsDeps } from './channel.ts';
 import { LABELS } from './create-body.ts';
 
 /** Milliseconds between looks for the exit code after the last output. */
 const PAUSE = 20;
-const SIGHUP = 1;
 
 /** Runs a command in an instance; ends when it has ended. Throws Error with a sentence when there is none to run it in. */
 export async function runExec(
@@ -40,10 +40,16 @@ export async function runExec(
   });
   const { attachment } = await execs.start(id, size === undefined ? {} : { size });
   const attached = await attachment;
+  const { failure } = await execs.get(id);
+  if (failure !== undefined) {
+    await channel.data('stderr', Buffer.from(`${failure}${request.tty ? '\r\n' : '\n'}`));
+    channel.send('exit', Buffer.from(JSON.stringify(shellExitCode(failure))));
+    return;
+  }
   const detach = () => {
     attached.close();
     // As when a terminal or a connection of ssh is lost: nohup lets a command go on.
-    execs.signal(id, SIGHUP);
+    execs.hangUp(id);
   };
   if (channel.signal.aborted) detach();
   else channel.signal.addEventListener('abort', detach, { once: true });

@@ -1,9 +1,11 @@
 import { LogPosition } from '../../fleet/log-position.ts';
-import type { ChannelRequest, LogEntry } from '../../fleet/messages.ts';
+import { type ChannelRequest, LONGEST_ENTRY, type LogEntry } from '../../fleet/messages.ts';
 import type { LogLine } from '../containers/containers.ts';
 import type { Channel, ChannelsDeps } from './channel.ts';
 import { LABELS } from './create-body.ts';
 import type { FoundInstance } from './read-app.ts';
+
+const LINE_FEED = 0x0a;
 
 type LogsRequest = ChannelRequest & { readonly kind: 'logs' };
 
@@ -89,9 +91,21 @@ async function* entries(
   const { Labels } = info.config;
   const [instance, release] = [Number(Labels[LABELS.instance]), Number(Labels[LABELS.release])];
   for await (const { stream, timestamp, data } of lines) {
-    const line = Buffer.from(data).toString('utf8').replace(/\n$/, '');
-    yield { service: stored.spec.name, instance, release, stream, time: timestamp, line };
+    const entry = { service: stored.spec.name, instance, release, stream, time: timestamp };
+    const bytes = Buffer.from(data);
+    let rest = bytes.at(-1) === LINE_FEED ? bytes.subarray(0, -1) : bytes;
+    for (; rest.length > LONGEST_ENTRY; rest = rest.subarray(pieceOf(rest)))
+      yield { ...entry, line: rest.subarray(0, pieceOf(rest)).toString('utf8'), partial: true };
+    yield { ...entry, line: rest.toString('utf8') };
   }
+}
+
+/** Length of the first piece of a long line: it ends where a character does. */
+function pieceOf(line: Uint8Array): number {
+  let length = LONGEST_ENTRY;
+  // At most three bytes of a character follow its first (RFC 3629).
+  while (length > LONGEST_ENTRY - 4 && ((line[length] ?? 0) & 0xc0) === 0x80) length -= 1;
+  return length;
 }
 
 async function send(channel: Channel, entry: LogEntry): Promise<void> {

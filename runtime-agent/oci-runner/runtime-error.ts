@@ -42,6 +42,11 @@ export function readExecFailure(runtime: string, stderr: string): string {
   return `OCI runtime exec failed: ${reason}: unknown`;
 }
 
+/** Exit code of a command that could not be started, as shells have it: 127 when it was not found, otherwise 126. */
+export function shellExitCode(failure: string): 126 | 127 {
+  return exitCodeOf(failure) === 127 ? 127 : 126;
+}
+
 function crunReason(stderr: string, what = 'crun create failed'): string {
   const text = stderr.trim();
   if (text.startsWith('exec: ')) return `${what}: unable to start container process: ${text}`;

@@ -40,6 +40,9 @@ const LOG_LINE = object(
     stream: optional(text({ enum: ['stdout', 'stderr'] })),
     time: optional(text({ description: 'RFC 3339 with nanoseconds' })),
     line: optional(text()),
+    partial: optional(
+      boolean({ description: 'Whether the next line of the instance and stream goes on with this one' }),
+    ),
     error: optional(text({ description: 'Why the host gives no lines; all but `host` is absent then' })),
   },
   { title: 'LogLine' },

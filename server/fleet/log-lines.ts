@@ -74,7 +74,7 @@ async function* readLines(
 /** A host is believed what its instances wrote, and not who it is. */
 function readLine(text: string, host: string): LogLine {
   const entry = objectOf(parse(text), 'an entry');
-  const { line, stream } = entry;
+  const { line, partial, stream } = entry;
   if (typeof line !== 'string') throw new HostInputError('line must be a text');
   return {
     host,
@@ -84,6 +84,7 @@ function readLine(text: string, host: string): LogLine {
     stream: stream === 'stderr' ? stream : 'stdout',
     time: textOf(entry.time, 'time', 64),
     line,
+    ...(partial === true && { partial }),
   };
 }
 

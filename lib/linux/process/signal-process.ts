@@ -23,3 +23,15 @@ export function signalProcess(libc: Libc, pid: number, startTime: number, signal
     libc.close(pidfd);
   }
 }
+
+/** As signalProcess, for all processes of the group that the process leads; where it leads none, for itself alone. */
+export function signalGroup(libc: Libc, pid: number, startTime: number, signal: number): boolean {
+  if (readProcessStat(pid)?.startTime !== startTime) return false;
+  try {
+    // A group keeps its number from others as long as it has a process.
+    return process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return signalProcess(libc, pid, startTime, signal);
+  }
+}

@@ -83,11 +83,11 @@ export class AgentExecs implements Execs {
     record.process?.resize(size);
   }
 
-  signal(id: string, signal: number): void {
+  hangUp(id: string): void {
     this.#records
       .all()
       .find((record) => record.id === id)
-      ?.process?.signal(signal);
+      ?.process?.hangUp();
   }
 
   async get(id: string): Promise<Exec> {
@@ -207,6 +207,7 @@ export class AgentExecs implements Execs {
   #fail(record: ExecRecord, failure: string): { readonly failure: string } {
     record.state = 'ended';
     record.exitCode = CANNOT_RUN;
+    record.failure = failure;
     return { failure };
   }
 }

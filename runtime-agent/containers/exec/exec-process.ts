@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { readProcessStat } from '../../../lib/linux/process/proc.ts';
 import { runFirst } from '../../../lib/linux/process/realtime.ts';
-import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
+import { signalGroup, signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import { type PipedProcess, spawnPiped } from '../../../lib/linux/process/spawn-piped.ts';
 import { ConsoleSocket } from '../../../lib/linux/terminal/console-socket.ts';
 import { openPseudoTerminal } from '../../../lib/linux/terminal/pseudo-terminal.ts';
@@ -22,6 +22,7 @@ import type { ExecRequest, TerminalSize } from './execs.ts';
 
 /** Between two looks whether the runtime has started the process, in milliseconds. */
 const PAUSE = 1;
+const SIGHUP = 1;
 const SIGKILL = 9;
 
 export interface ExecProcessOptions {
@@ -46,6 +47,8 @@ export interface ExecProcess {
   readonly exit: Promise<number>;
   /** Sends a signal, if it runs. */
   signal(signal: number): void;
+  /** Sends SIGHUP to it and the others of its process group, as the loss of a terminal does. */
+  hangUp(): void;
   resize(size: TerminalSize): void;
 }
 
@@ -117,6 +120,9 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
     signal: (signal) => {
       if (found.pid > 0) signalProcess(libc, found.pid, found.startTime, signal);
       else if (signal === SIGKILL && !hasEnded) process.kill(child.pid, 'SIGKILL');
+    },
+    hangUp: () => {
+      if (found.pid > 0) signalGroup(libc, found.pid, found.startTime, SIGHUP);
     },
     resize: ({ rows, columns }) => {
       terminal?.resize(rows, columns);

@@ -11,6 +11,7 @@ export class ExecRecord {
   isDetached = false;
   state: 'created' | 'starting' | 'running' | 'ended' = 'created';
   exitCode: number | undefined;
+  failure: string | undefined;
   process: ExecProcess | undefined;
   /** Terminal size that was set before the start. */
   size: TerminalSize | undefined;
@@ -28,6 +29,7 @@ export class ExecRecord {
       request: this.request,
       running: this.state === 'starting' || this.state === 'running',
       exitCode: this.exitCode,
+      ...(this.failure !== undefined && { failure: this.failure }),
       pid: this.state === 'ended' ? 0 : (this.process?.pid ?? 0),
     };
   }

@@ -31,6 +31,8 @@ export interface Exec {
   readonly running: boolean;
   /** Undefined until it has exited; 126 if it could not be started. */
   readonly exitCode: number | undefined;
+  /** Why it could not be started. */
+  readonly failure?: string;
   /** PID in the host's pid namespace; 0 while it does not run. */
   readonly pid: number;
 }
@@ -84,8 +86,8 @@ export interface Execs {
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
   /** Sets the size that its terminal has, or begins with. Throws EngineError 'conflict' when it has ended. */
   resize(id: string, size: TerminalSize): Promise<void>;
-  /** Sends a signal to its process; does nothing when it does not run. */
-  signal(id: string, signal: number): void;
+  /** Sends SIGHUP to its process and to the others of its process group; does nothing when it does not run. */
+  hangUp(id: string): void;
   get(id: string): Promise<Exec>;
   /** Returns the IDs of a container's execs that have not exited, in order of creation. */
   listIds(containerId: string): readonly string[];

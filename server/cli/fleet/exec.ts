@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { creditOf, decodeFrame, encodeCredit, encodeFrame } from '../../../fleet/channel-frame.ts';
@@ -20,10 +21,14 @@ const LONGEST_ENVIRONMENT = 6_000;
 const LONGEST_SILENCE = 3 * PING_INTERVAL;
 /** As shells have it for a command that a signal has ended. */
 const SIGPIPE_CODE = 128 + 13;
+/** As `docker run` has it where docker itself fails: commands end with other codes. */
+const NO_EXIT_CODE = 125;
 
 const EXEC: FleetCommand = {
   usage: 'exec APP SERVICE COMMAND…',
   endsOptions: true,
+  refused: NO_EXIT_CODE,
+  unanswered: NO_EXIT_CODE,
   options: {
     interactive: { type: 'boolean', short: 'i' },
     tty: { type: 'boolean', short: 't' },
@@ -36,8 +41,12 @@ const EXEC: FleetCommand = {
     const tty = input.flag('tty');
     if (tty && !process.stdin.isTTY) throw new ConfigError('-t needs a terminal: leave it out');
     const { headers, path, stdin } = requestOf(input, tty);
-    const socket = await connect(await input.api(), path, headers);
-    return new ExecSession(socket, { stdin, tty }).run();
+    const api = await input.api();
+    const socket = await openSocket(api, path, headers);
+    // Before it is open: the first frames may come with the answer.
+    const session = new ExecSession(socket, { stdin, tty });
+    await untilOpen(api, socket);
+    return session.run();
   },
 };
 
@@ -73,8 +82,7 @@ function environmentHeader(environment: Readonly<Record<string, string>>) {
   throw new ConfigError('the variables of -e are too long: pass them by standard input, or as a secret');
 }
 
-/** Throws ApiError. */
-async function connect(
+async function openSocket(
   api: RegistryApi,
   path: string,
   headers: Readonly<Record<string, string>>,
@@ -83,18 +91,22 @@ async function connect(
   const { WebSocket } = await import('ws');
   const url = api.at(path);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const socket = new WebSocket(url, [PROTOCOL], {
+  return new WebSocket(url, [PROTOCOL], {
     headers: { ...api.headers, ...headers },
     maxPayload: MESSAGE_LIMIT,
     perMessageDeflate: false,
     handshakeTimeout: 60_000,
   });
+}
+
+/** Throws ApiError. */
+function untilOpen(api: RegistryApi, socket: WebSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('unexpected-response', (_request, answer: IncomingMessage) => {
       api.refusal(answer).then(reject, reject);
     });
     socket.once('error', (cause) => reject(unreachable(api.url, cause)));
-    socket.once('open', () => resolve(socket));
+    socket.once('open', () => resolve());
   });
 }
 
@@ -103,6 +115,8 @@ class ExecSession {
   readonly #socket: WebSocket;
   readonly #stdin: boolean;
   readonly #tty: boolean;
+  /** Why the connection was closed; '' unless the registry says so. */
+  readonly #closed: Promise<string>;
   /** Input that the host has not allowed yet: one piece of the terminal or pipe, which is paused meanwhile. */
   #input = Buffer.alloc(0);
   #inputEnded = false;
@@ -118,17 +132,8 @@ class ExecSession {
     this.#stdin = stdin;
     this.#tty = tty;
     socket.binaryType = 'nodebuffer';
-  }
-
-  /** Answers the exit code of the command. Throws ApiError when it did not run to its end. */
-  async run(): Promise<number> {
-    const socket = this.#socket;
-    let reason = '';
-    const closed = new Promise<void>((resolve) => {
-      socket.once('close', (_code, text) => {
-        reason = text.toString('utf8');
-        resolve();
-      });
+    this.#closed = new Promise((resolve) => {
+      socket.once('close', (_code, text) => resolve(text.toString('utf8')));
       socket.on('error', () => undefined);
     });
     const hear = () => {
@@ -139,6 +144,11 @@ class ExecSession {
       hear();
       if (isBinary) this.#take(data as Buffer);
     });
+  }
+
+  /** Answers the exit code of the command. Throws ApiError when it did not run to its end. */
+  async run(): Promise<number> {
+    const socket = this.#socket;
     const silence = setInterval(() => {
       if (performance.now() - this.#heardAt > LONGEST_SILENCE) socket.terminate();
     }, PING_INTERVAL);
@@ -151,14 +161,15 @@ class ExecSession {
     process.stdout.on('error', leave);
     process.stderr.on('error', leave);
     if (this.#tty) {
-      process.stdin.setRawMode(true);
+      setRawMode();
       process.stdout.on('resize', resize);
       // It may have changed while the command was asked for.
       resize();
     }
     if (this.#stdin) this.#startInput();
+    let reason = '';
     try {
-      await closed;
+      reason = await this.#closed;
     } finally {
       clearInterval(silence);
       if (this.#tty) {
@@ -171,7 +182,7 @@ class ExecSession {
     if (this.#error !== undefined) throw new ApiError(400, printable(this.#error));
     if (this.#exitCode !== undefined) return this.#exitCode;
     if (reason !== '') throw new ApiError(400, printable(reason));
-    throw new ApiError(0, 'the connection to the instance was lost, and its command was told by SIGHUP');
+    throw new ApiError(0, 'the connection to the instance was lost, and its command gets SIGHUP');
   }
 
   #take(bytes: Buffer): void {
@@ -238,4 +249,11 @@ class ExecSession {
   #send(frame: Buffer): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(frame);
   }
+}
+
+/** Has the terminal pass all on as it is. What was set before is set again by setRawMode(false), and at the end of the process. */
+function setRawMode(): void {
+  process.stdin.setRawMode(true);
+  // Node leaves on that a line feed also returns to the first column, which editors do not expect.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }

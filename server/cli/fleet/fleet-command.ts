@@ -25,6 +25,8 @@ export interface FleetCommand {
   readonly endsOptions?: boolean;
   /** Exit code when the registry refuses; 1 unless given. */
   readonly refused?: number;
+  /** Exit code when the registry fails or cannot be reached; 1 unless given. */
+  readonly unanswered?: number;
   /** Answers the exit code; none is 0. Throws ApiError and ConfigError. */
   run(input: FleetInput): Promise<number> | Promise<void>;
 }
@@ -81,7 +83,7 @@ export async function runFleetCommand(command: FleetCommand, args: readonly stri
     if (error instanceof DistributionError) throw new ConfigError(error.message, { cause: error });
     if (!(error instanceof ApiError)) throw error;
     tellLine(`berth: ${error.message}`);
-    return error.mayPass ? 1 : (command.refused ?? 1);
+    return (error.mayPass ? command.unanswered : command.refused) ?? 1;
   }
 }
 

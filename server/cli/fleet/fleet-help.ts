@@ -77,7 +77,7 @@ Usage: berth logs APP [SERVICE] [options]
   -t, --timestamps      with the time of each line
   --instance NUMBER     only this instance of the service
 ${FORMAT}${REGISTRY}`,
-  exec: `Runs a command in an instance. It is for maintainers of the app's name. The exit code is that of the command.
+  exec: `Runs a command in an instance. It is for maintainers of the app's name.
 
 Usage: berth exec [options] APP SERVICE COMMAND [ARGUMENT]…
 
@@ -87,7 +87,9 @@ Usage: berth exec [options] APP SERVICE COMMAND [ARGUMENT]…
   -w, --workdir DIR     in this folder
   -e, --env KEY=VALUE   with this variable; repeat it for more
   --instance NUMBER     in this instance (default: one that is healthy)
-${REGISTRY}`,
+${REGISTRY}Exit codes: that of the command; 126 it cannot be run; 127 there is no such command; 125 refused, or the connection to the
+instance was lost. A command whose client or connection is lost gets SIGHUP, with its process group.
+`,
   rollback: `Makes a new release with the content of an older one, on all hosts at once. An app that follows tags is held until
 "berth follow".
 

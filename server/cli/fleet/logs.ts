@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LogPosition, rereadFrom } from '../../../fleet/log-position.ts';
 import type { LogEntry } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { writeOutput } from '../../../lib/streams/program-output.ts';
 import { parseDuration } from '../../config/duration.ts';
-import { printable, printableLog, printLine } from '../printable.ts';
+import { printable, printableLog } from '../printable.ts';
 import { ApiError } from './api-error.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
@@ -14,6 +15,8 @@ import { parseFormat } from './table.ts';
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 const INTERRUPTED = 130;
+/** Characters of a line that comes in parts. */
+const LONGEST_LINE = 2 ** 20;
 
 const LOGS: FleetCommand = {
   usage: 'logs APP [SERVICE]',
@@ -52,7 +55,7 @@ async function printLogs(input: FleetInput): Promise<number> {
     let trouble = `${api.url.host} has ended the logs`;
     try {
       for await (const line of api.lines(appPath(app, `logs?${query}`), ended.signal, began)) {
-        if (line !== '') printer.print(line);
+        if (line !== '') await printer.print(line);
       }
       if (!input.flag('follow')) return printer.isWhole ? 0 : 1;
     } catch (error) {
@@ -81,6 +84,8 @@ class LogPrinter {
   readonly #isJson: boolean;
   /** Of each instance: a registry that is asked again repeats some lines. */
   readonly #positions = new Map<string, LogPosition>();
+  /** Long lines that have come in part, by instance and stream. */
+  readonly #parts = new Map<string, string>();
   #width = 0;
   /** False when a host could not be asked. */
   isWhole = true;
@@ -97,21 +102,34 @@ class LogPrinter {
     return rereadFrom(this.#positions.values());
   }
 
-  print(line: string): void {
+  /** Resolves when the next line may come: a slow reader holds the registry back. */
+  async print(line: string): Promise<void> {
     const entry: PrintedEntry = JSON.parse(line);
     if (entry.error === undefined && !this.#isNew(entry)) return;
     if (entry.error !== undefined) this.isWhole = false;
-    if (this.#isJson) printLine(line);
+    if (this.#isJson) await writeOutput(process.stdout, `${printable(line)}\n`);
     else if (entry.error !== undefined)
       this.#input.tell(`berth: ${printable(`${entry.host}: ${entry.error}`)}`);
     else {
       const name = printable(`${entry.host ?? ''} ${entry.service}.${entry.instance}`.trim());
+      const line = this.#wholeLine(name, entry);
+      if (line === undefined) return;
       this.#width = Math.max(this.#width, name.length);
       const time = this.#input.flag('timestamps') ? `${printable(`${entry.time}`)} ` : '';
       const out = entry.stream === 'stderr' ? process.stderr : process.stdout;
-      const text = out.isTTY ? printableLog(`${entry.line}`) : entry.line;
-      out.write(`${name.padEnd(this.#width)} | ${time}${text}\n`);
+      const text = out.isTTY ? printableLog(line) : line;
+      await writeOutput(out, `${name.padEnd(this.#width)} | ${time}${text}\n`);
     }
+  }
+
+  /** Undefined until the last part of a long line has come, or it is too long to be kept. */
+  #wholeLine(name: string, { line, partial, stream }: PrintedEntry): string | undefined {
+    const key = `${name} ${stream}`;
+    const whole = `${this.#parts.get(key) ?? ''}${line}`;
+    const waits = partial === true && whole.length < LONGEST_LINE;
+    if (waits) this.#parts.set(key, whole);
+    else this.#parts.delete(key);
+    return waits ? undefined : whole;
   }
 
   #isNew({ host, service, instance, release, time }: PrintedEntry): boolean {

@@ -13,6 +13,6 @@ export function noExecs(): Execs {
     run: refuse,
     close: async () => undefined,
     listIds: () => [],
-    signal: () => undefined,
+    hangUp: () => undefined,
   };
 }
