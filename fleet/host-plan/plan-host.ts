@@ -19,14 +19,12 @@ export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan 
   const { outcome } = app;
   if (outcome === 'failed') return { phase: 'failed', steps: goBack(app, target) };
   const made = [...currentContainers(app, target)].filter((one) => isOfAttempt(one, target));
-  if (outcome === 'watching') {
-    return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
-  }
   const { steps, phase } = bringUp(app, target);
-  if (outcome === 'done') {
-    // An instance that was removed by hand, or did not come back after a reboot.
-    if (steps.length > 0 && phase !== 'draining') return { phase: 'starting', steps };
-    return { phase: 'healthy', steps: tidyUp(app, target) };
+  if (outcome === 'watching' || outcome === 'done') {
+    // An instance was stopped or removed by hand, or did not come back after a reboot.
+    if (phase !== 'draining') return { phase: 'starting', steps };
+    if (outcome === 'done') return { phase: 'healthy', steps: tidyUp(app, target) };
+    return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
   }
   if (phase === 'draining' && target.proven) return { phase, steps: [{ kind: 'settle', outcome: 'done' }] };
   if (steps.length > 0 || phase !== 'draining') return { phase, steps };

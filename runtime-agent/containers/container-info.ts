@@ -113,6 +113,8 @@ export interface ContainerState {
   readonly finishedAt: string;
   /** Restarts by the restart policy since a client started it. */
   readonly restartCount: number;
+  /** Whether a client has stopped, killed or removed it since its last start; the agent does not restart it then. */
+  readonly stoppedByUser: boolean;
   /** Absent in containers without a health check. */
   readonly health?: Health;
 }
@@ -127,6 +129,7 @@ export const NEW_STATE: ContainerState = {
   startedAt: NEVER,
   finishedAt: NEVER,
   restartCount: 0,
+  stoppedByUser: false,
 };
 
 /** The part of its image that a container needs as long as it exists. */

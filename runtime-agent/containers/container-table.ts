@@ -28,8 +28,6 @@ export interface Run {
 export interface StoredContainer {
   readonly container: ContainerInfo;
   readonly run: Run | undefined;
-  /** Whether a client has stopped or killed it since its last start; the agent does not restart it then. */
-  readonly stoppedByUser: boolean;
 }
 
 const TABLE = 'containers';
@@ -133,14 +131,15 @@ export class ContainerTable {
         startedAt: row.started_at,
         finishedAt: row.finished_at,
         restartCount: row.restart_count,
+        stoppedByUser: row.stopped_by_user !== 0,
         ...(row.health === null ? {} : { health: JSON.parse(row.health) as Health }),
       },
     };
-    return { container, run, stoppedByUser: row.stopped_by_user !== 0 };
+    return { container, run };
   }
 }
 
-function changing({ container, run, stoppedByUser }: StoredContainer): Partial<Row> {
+function changing({ container, run }: StoredContainer): Partial<Row> {
   const { state } = container;
   return {
     status: state.status,
@@ -149,7 +148,7 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
     error: state.error,
     started_at: state.startedAt,
     finished_at: state.finishedAt,
-    stopped_by_user: Number(stoppedByUser),
+    stopped_by_user: Number(state.stoppedByUser),
     run: run === undefined ? null : JSON.stringify(run),
     restart_count: state.restartCount,
     health: state.health === undefined ? null : JSON.stringify(state.health),

@@ -68,11 +68,6 @@ export class Container {
     return this.#stored.run;
   }
 
-  /** Whether a client has stopped or killed it since its last start. */
-  get stoppedByUser(): boolean {
-    return this.#stored.stoppedByUser;
-  }
-
   /** Whether its process runs; `run` remains set until the exit is recorded. */
   get isAlive(): boolean {
     const { run } = this;
@@ -115,7 +110,6 @@ export class Container {
     readonly state?: Partial<ContainerState>;
     readonly run?: Run | undefined;
     readonly networks?: ContainerInfo['networks'];
-    readonly stoppedByUser?: boolean;
   }): void {
     const { info } = this;
     const run = 'run' in changes ? changes.run : this.run;
@@ -127,7 +121,6 @@ export class Container {
         state: { ...info.state, ...changes.state, pid: run?.pid ?? 0 },
       },
       run,
-      stoppedByUser: changes.stoppedByUser ?? this.stoppedByUser,
     };
   }
 

@@ -73,7 +73,7 @@ export async function createContainer(deps: CreateDeps, request: CreateRequest):
     const inherited = info.hostConfig.VolumesFrom.flatMap((text) => volumesFrom(index, text));
     mounts = await deps.mounts.acquire(id, info.config, info.hostConfig, inherited);
     mounts = await fillVolumes(deps, { ...info, mounts });
-    const stored = { container: { ...info, name, mounts }, run: undefined, stoppedByUser: false };
+    const stored = { container: { ...info, name, mounts }, run: undefined };
     container = new Container(stored, services);
     await mkdir(home, { mode: 0o700 });
     await container.insertRow();

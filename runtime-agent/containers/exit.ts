@@ -144,10 +144,10 @@ function withLastNetworks({ networks, activeNetwork }: ContainerInfo): Container
 
 function wantsRestart(container: Container, exitCode: number, duration: number): boolean {
   if (duration >= SETTLED) container.failures = 0;
-  const { info, stoppedByUser } = container;
+  const { info } = container;
   return shouldRestart(parseRestartPolicy(info.hostConfig), {
     exitCode,
-    stoppedByUser,
+    stoppedByUser: info.state.stoppedByUser,
     restarts: info.state.restartCount,
   });
 }

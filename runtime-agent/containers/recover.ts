@@ -139,7 +139,7 @@ function restartWherePolicySays(deps: ExitDeps, container: Container): void {
   if (state.status === 'created') return;
   const policy = parseRestartPolicy(hostConfig);
   const { exitCode, restartCount: restarts } = state;
-  const stoppedByUser = policy.kind !== 'always' && container.stoppedByUser;
+  const stoppedByUser = policy.kind !== 'always' && state.stoppedByUser;
   if (!shouldRestart(policy, { exitCode, stoppedByUser, restarts })) return;
   container.change({ state: { status: 'restarting' } });
   scheduleRestart(deps, container);

@@ -57,7 +57,7 @@ export async function startLocked(deps: StartDeps, container: Container): Promis
     const session = container.session();
     if (session.hasClients) await session.connect(paths.attach);
     container.stopping = false;
-    container.change({ state: runningState(info), run, stoppedByUser: false });
+    container.change({ state: runningState(info), run });
     // When the agent is killed between these steps, recovery starts a container that was recorded and clears one that was not.
     await Promise.all([
       container.save(),
@@ -171,6 +171,7 @@ function runningState({ config, state }: ContainerInfo): Partial<ContainerState>
     oomKilled: false,
     error: '',
     startedAt: timestamp(),
+    stoppedByUser: false,
     ...(probePlan(config) === undefined ? {} : { health: startingHealth(state.health) }),
   };
 }

@@ -46,9 +46,11 @@ export async function killContainer(container: Container, text: string): Promise
   if (run === undefined) {
     throw new EngineError('conflict', `cannot kill container: ${info.name}: container ${id} is not running`);
   }
-  if (stops) await markStopped(container);
   if (signal === SIGKILL) await killAndWait(container);
-  else container.signal(signal);
+  else {
+    if (stops) await markStopped(container);
+    container.signal(signal);
+  }
   // As in dockerd: without a StopSignal, any signal resumes it.
   if (stops || info.config.StopSignal === undefined) await resumeForSignal(container, signal);
 }
@@ -64,6 +66,7 @@ export async function killAndWait(
     await container.settled();
     return;
   }
+  await markStopped(container);
   container.signal(SIGKILL);
   await resumeForSignal(container, SIGKILL);
   if (!(await settlesWithin(cleared, KILL_LIMIT))) {
@@ -78,12 +81,12 @@ export async function killAndWait(
 async function cancelRestart(container: Container): Promise<boolean> {
   if (container.info.state.status !== 'restarting') return false;
   clearTimeout(container.restartTimer);
-  container.change({ state: { status: 'exited' }, stoppedByUser: true });
+  container.change({ state: { status: 'exited', stoppedByUser: true } });
   await container.save();
   return true;
 }
 
 async function markStopped(container: Container): Promise<void> {
-  container.change({ stoppedByUser: true });
+  container.change({ state: { stoppedByUser: true } });
   if (container.info.hostConfig.RestartPolicy.Name !== 'no') await container.save();
 }

@@ -2,6 +2,7 @@ import { type HostApp, type HostStep, isOfAttempt, isUp, stepKey } from '../../f
 import { planHost } from '../../fleet/host-plan/plan-host.ts';
 import type { AppPhase, AppReport } from '../../fleet/report.ts';
 import type { AppTarget } from '../../fleet/target.ts';
+import type { ContainerInfo } from '../containers/container-info.ts';
 import { isEngineError } from '../errors.ts';
 import type { EngineEvent } from '../events/event-bus.ts';
 import { appReport } from './app-report.ts';
@@ -9,7 +10,7 @@ import { AttemptRecord } from './attempt-record.ts';
 import { LABELS } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import type { StoredApp, StoredInstance } from './fleet-store.ts';
-import { exitCodeOf, exitReason } from './instance-gate.ts';
+import { exitCodeOf, exitReason, isStoppedByUser, StoppedByUserError } from './instance-gate.ts';
 import { checkAllowed, JobError, performStep, routedInstances, type StepContext } from './perform-step.ts';
 import { Prefetch } from './prefetch.ts';
 import {
@@ -260,21 +261,22 @@ export class AppWorker {
       if (step.kind === 'watch' || step.kind === 'settle') await this.#record.save([...this.#running.keys()]);
     } catch (error) {
       this.#ended += 1;
-      if (!signal.aborted && !(await this.#isGone(step))) this.#failed(step, error as Error);
+      if (!signal.aborted && !(await this.#isOfOthers(step, error))) this.#failed(step, error as Error);
     } finally {
       release?.();
     }
   }
 
-  /** Whether the container of a step was removed by hand in between: the next plan knows. */
-  async #isGone(step: HostStep): Promise<boolean> {
-    if (!('container' in step)) return false;
-    try {
-      await this.#options.context.engine.containers.get(step.container);
-      return false;
-    } catch (error) {
-      return isEngineError(error) && error.code === 'not-found';
-    }
+  /** Whether a step failed because somebody stopped or removed its container by hand: the next plan makes up for it. */
+  async #isOfOthers(step: HostStep, error: unknown): Promise<boolean> {
+    if (error instanceof StoppedByUserError) return true;
+    if (step.kind === 'watch') return isEngineError(error) && error.code === 'not-found';
+    return 'container' in step && (await this.#find(step.container)) === undefined;
+  }
+
+  /** Undefined for a container that was removed. */
+  async #find(container: string): Promise<ContainerInfo | undefined> {
+    return this.#options.context.engine.containers.get(container).catch(unlessGone);
   }
 
   #note(key: string, waitsFor: string): void {
@@ -327,8 +329,9 @@ export class AppWorker {
 
   async #failByExit(id: string, exitCode: number | undefined): Promise<void> {
     const { engine } = this.#options.context;
-    const info = await engine.containers.get(id).catch(() => undefined);
-    if (info !== undefined) this.#fail(await exitReason(engine, info, undefined, exitCode));
+    const info = await this.#find(id);
+    if (info === undefined || isStoppedByUser(info.state)) return;
+    this.#fail(await exitReason(engine, info, undefined, exitCode));
   }
 
   /** The address of an instance is new after each start, and the proxy may be. */
@@ -376,6 +379,6 @@ export class AppWorker {
   }
 }
 
-function unlessGone(error: unknown): void {
+function unlessGone(error: unknown): undefined {
   if (!(isEngineError(error) && error.code === 'not-found')) throw error;
 }

@@ -18,9 +18,15 @@ export class GateError extends Error {
   override readonly name = 'GateError';
 }
 
+/** Somebody has stopped, killed or removed the instance by the Engine API: it did not fail. */
+export class StoppedByUserError extends Error {
+  override readonly name = 'StoppedByUserError';
+}
+
 /**
  * Resolves when an instance is healthy: its health check says so, or else its route answers, or else it ran for `monitor`
- * milliseconds. `note` is told what it waits for. Throws GateError when it ended or is unhealthy.
+ * milliseconds. `note` is told what it waits for. Throws GateError when it ended or is unhealthy, StoppedByUserError, and
+ * EngineError 'not-found' once it was removed.
  */
 export async function passGate(
   engine: FleetEngine,
@@ -58,6 +64,7 @@ async function untilHealthy(
     const { state } = info;
     const exits = state.restartCount - first.state.restartCount;
     const hasGate = state.health !== undefined || spec.route !== undefined;
+    refuseStopped(info);
     if (state.status === 'exited' || state.status === 'dead' || exits >= (hasGate ? MAX_EXITS : 1)) {
       throw new GateError(await exitReason(engine, info, spec.name, lastExit()));
     }
@@ -81,7 +88,10 @@ async function untilHealthy(
   }
 }
 
-/** For `duration` milliseconds. Throws GateError when one of the containers ends. */
+/**
+ * For `duration` milliseconds. Throws when one of the containers ends: GateError, StoppedByUserError, and EngineError
+ * 'not-found' for one that was removed.
+ */
 export async function watchInstances(
   engine: FleetEngine,
   containers: readonly string[],
@@ -92,6 +102,7 @@ export async function watchInstances(
   failed.promise.catch(() => undefined);
   const check = async (id: string) => {
     const info = await engine.containers.get(id);
+    refuseStopped(info);
     if (info.state.status !== 'running' && info.state.status !== 'paused') {
       throw new GateError(await exitReason(engine, info, undefined));
     }
@@ -101,7 +112,10 @@ export async function watchInstances(
     if (exitCode !== undefined && containers.includes(event.id)) {
       engine.containers
         .get(event.id)
-        .then((info) => exitReason(engine, info, undefined, exitCode))
+        .then((info) => {
+          refuseStopped(info);
+          return exitReason(engine, info, undefined, exitCode);
+        })
         .then((reason) => failed.reject(new GateError(reason)), failed.reject);
     }
   });
@@ -111,6 +125,16 @@ export async function watchInstances(
   } finally {
     unsubscribe();
   }
+}
+
+/** Throws StoppedByUserError. */
+function refuseStopped({ name, state }: ContainerInfo): void {
+  if (isStoppedByUser(state)) throw new StoppedByUserError(`${name} was stopped by hand`);
+}
+
+/** Whether a container does not run because a client of the Engine API, the fleet included, wanted it so. */
+export function isStoppedByUser({ status, stoppedByUser }: ContainerInfo['state']): boolean {
+  return stoppedByUser && status !== 'running' && status !== 'paused' && status !== 'created';
 }
 
 /** The exit code of a container that has just ended; undefined for other events. */

@@ -5,6 +5,7 @@ import { isEngineError } from '../errors.ts';
 import { LABELS, networkName, volumeName } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import type { AppProgress, ContainerFlags, StoredInstance } from './fleet-store.ts';
+import { isStoppedByUser } from './instance-gate.ts';
 
 const NO_FLAGS: ContainerFlags = {
   tried: false,
@@ -67,6 +68,8 @@ function hostContainer({ info, stored }: FoundInstance, flags: ContainerFlags): 
   const { Labels } = info.config;
   return {
     ...flags,
+    // What a person has stopped by hand begins anew: the target alone decides what runs.
+    ...(isStoppedByUser(info.state) && { tried: false, passed: false }),
     id: info.id,
     name: info.name,
     service: stored.spec.name,

@@ -273,7 +273,10 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     const services = (text: string, test: string) => ({
       web: {
         image: image(),
-        command: ['sh', '-c', `mkdir /www; echo ${text} >/www/index.html; exec httpd -f -p 80 -h /www`],
+        command: [
+          ...['sh', '-c'],
+          `mkdir /www; echo ${text} >/www/index.html; httpd -p 80 -h /www; until [ -e /end ]; do sleep 0.1; done; exit 3`,
+        ],
         healthcheck: { test: ['CMD-SHELL', test], interval: '200ms', retries: 1000 },
         stop_grace_period: '1s',
         deploy: { update_config: { monitor: '200ms' } },
@@ -307,7 +310,7 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     });
     await untilPasses(async () => assert.equal(await (await fetch(`http://${address}/`)).text(), 'two\n'));
     assert.deepEqual(await ask(30), new Set(['one']), 'an instance that is not healthy has requests');
-    await agent.docker(['kill', id]);
+    await agent.docker(['exec', id, 'touch', '/end']);
     assert.equal((await failing).exitCode, 3);
     assert.deepEqual(await ask(5), new Set(['one']));
 

@@ -175,6 +175,7 @@ function exampleContainer(name: string, { networks = ['bridge'], ports = {} }: R
       startedAt: '',
       finishedAt: '',
       restartCount: 0,
+      stoppedByUser: false,
     },
   };
 }

@@ -8,7 +8,7 @@ import { sharedPaths } from '../../../../runtime-agent/oci-runner/run-paths.ts';
 function makeContainer(services: Partial<ContainerServices> = {}): Container {
   const info = { id: 'a'.repeat(64), name: 'old', state: { status: 'created' } };
   return new Container(
-    { container: info, run: undefined, stoppedByUser: false } as StoredContainer,
+    { container: info, run: undefined } as StoredContainer,
     {
       paths: sharedPaths({ dataDirectory: '/data', runDirectory: '/run' }),
       log: pino({ level: 'silent' }),

@@ -43,6 +43,7 @@ describe('the status of a container', () => {
     startedAt: '2026-01-01T00:00:00.123456789Z',
     finishedAt: '2026-01-01T00:05:00.5Z',
     restartCount: 0,
+    stoppedByUser: false,
     ...change,
   });
   test('says how it ended and when', () =>

@@ -56,6 +56,7 @@ function make(
       startedAt: '',
       finishedAt: '',
       restartCount: 0,
+      stoppedByUser: false,
     },
   };
   return ociSpec(container, { ...INPUTS, ...inputs });

@@ -80,6 +80,7 @@ export class FakeContainers implements Containers {
         startedAt: ZERO_TIME,
         finishedAt: ZERO_TIME,
         restartCount: 0,
+        stoppedByUser: false,
       },
       logPath: '/log',
       mounts: [],
