@@ -22,6 +22,7 @@ import {
 import { copyToFile } from './catalog-copies.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
@@ -66,20 +67,18 @@ export async function backup(args: readonly string[]): Promise<number> {
       onProgress: ({ blobs, bytes }) => progress.show(`${count(blobs, 'blob')} copied (${byteCount(bytes)})`),
     });
     progress.clear();
-    for (const lost of report.lost) process.stdout.write(`${describeUncopied(lost)}\n`);
+    for (const lost of report.lost) printLine(describeUncopied(lost));
     const { blobs, bytes, deleted } = report;
-    process.stdout.write(
+    printLine(
       `backup in ${folder}: ${count(blobs, 'blob')} copied (${byteCount(bytes)}), ${deleted} deleted` +
-        `${report.lost.length === 0 ? '' : `; ${count(report.lost.length, 'damaged blob')}: see above`}\n`,
+        `${report.lost.length === 0 ? '' : `; ${count(report.lost.length, 'damaged blob')}: see above`}`,
     );
     return report.lost.length === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
-    process.stderr.write(
-      `berth: ${why}: the backup is what it was before; run the same command again to go on\n`,
-    );
+    tellLine(`berth: ${why}: the backup is what it was before; run the same command again to go on`);
     return 1;
   }
 }

@@ -7,6 +7,7 @@ import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 import { makeTables } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { Progress } from './progress.ts';
 import { openStoredDatabase } from './stored-registry.ts';
 
@@ -42,16 +43,14 @@ export async function migrate(args: readonly string[]): Promise<number> {
       onProgress: (table, rows) => progress.show(`${table}: ${rows} rows`),
     });
     progress.clear();
-    for (const [table, rows] of copied) if (rows > 0) process.stdout.write(`${table}: ${rows} rows\n`);
-    process.stdout.write(
-      'everything was copied; the content stays where it is, and so does what was copied\n',
-    );
+    for (const [table, rows] of copied) if (rows > 0) printLine(`${table}: ${rows} rows`);
+    printLine('everything was copied; the content stays where it is, and so does what was copied');
     return 0;
   } catch (error) {
     progress.clear();
     if (error instanceof CopyRefusedError) throw new ConfigError(error.message, { cause: error });
     if (!signal.aborted) throw error;
-    process.stderr.write('berth: interrupted: nothing was copied\n');
+    tellLine('berth: interrupted: nothing was copied');
     return 1;
   }
 }

@@ -15,6 +15,7 @@ import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine } from './printable.ts';
 import { Progress } from './progress.ts';
 import { rebuildAccounts } from './rebuild-accounts.ts';
 
@@ -83,7 +84,7 @@ async function rebuildInto(
   const progress = new Progress();
   const say = (line: string) => {
     progress.clear();
-    process.stdout.write(`${line}\n`);
+    printLine(line);
   };
   await using driver = await openDriver(config);
   const snapshot = await latestNames(driver.sideFiles, config, (broken) =>
@@ -150,10 +151,10 @@ function tell(
   { blobs, manifests, tags, recovered, accounts }: RebuildReport & { readonly accounts: readonly string[] },
   aside: string | undefined,
 ): void {
-  process.stdout.write(`rebuilt from ${blobs} blobs: ${manifests} manifests, ${tags} tags\n`);
-  if (recovered > 0) process.stdout.write(`${recovered} manifests without a name are in ${RECOVERED}\n`);
-  for (const line of accounts) process.stdout.write(`${line}\n`);
-  if (aside !== undefined) process.stdout.write(`the old database is ${aside}\n`);
+  printLine(`rebuilt from ${blobs} blobs: ${manifests} manifests, ${tags} tags`);
+  if (recovered > 0) printLine(`${recovered} manifests without a name are in ${RECOVERED}`);
+  for (const line of accounts) printLine(line);
+  if (aside !== undefined) printLine(`the old database is ${aside}`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import { openCatalogDatabase } from '../open-storage.ts';
 import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
 import { advice, parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine } from './printable.ts';
 import { expectFile } from './stored-registry.ts';
 
 const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -42,6 +43,6 @@ async function upgrade(args: readonly string[]): Promise<number> {
   } finally {
     await database.destroy();
   }
-  process.stdout.write('the tables of the database are up to date\n');
+  printLine('the tables of the database are up to date');
   return 0;
 }

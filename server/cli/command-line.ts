@@ -4,6 +4,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { COMMAND_HELP, HELP } from './help.ts';
 import { advice } from './parse-options.ts';
+import { tellLine } from './printable.ts';
 
 /** A command of the program: its arguments in, its exit code out. Throws ConfigError when it was called wrongly. */
 type Command = (args: readonly string[]) => Promise<number>;
@@ -71,7 +72,7 @@ export async function runCommandLine(args: readonly string[], root: string): Pro
     return await command(rest);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`berth: ${error.message}\n`);
+    tellLine(`berth: ${error.message}`);
     return 2;
   }
 }

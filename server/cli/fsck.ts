@@ -4,6 +4,7 @@ import { loadConfig } from '../config/config.ts';
 import { describeWiderFiles } from '../open-storage.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
@@ -21,15 +22,14 @@ export async function fsck(args: readonly string[]): Promise<number> {
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   await using registry = await openStoredRegistry(config);
-  for (const sentence of describeWiderFiles(config.data))
-    process.stdout.write(`wider than it should be: ${sentence}\n`);
+  for (const sentence of describeWiderFiles(config.data)) printLine(`wider than it should be: ${sentence}`);
   const signal = interruption();
   const progress = new Progress();
   const counts = { mended: 0, removed: 0, kept: 0 };
   const onFinding = (finding: Finding) => {
     progress.clear();
     counts[finding.outcome] += 1;
-    process.stdout.write(`${describe(finding)}\n`);
+    printLine(describe(finding));
   };
   const onProgress = ({ blobs, bytes, manifests }: Readonly<CheckSummary>) =>
     progress.show(`${blobs} blobs (${byteCount(bytes)}), ${manifests} manifests`);
@@ -42,11 +42,11 @@ export async function fsck(args: readonly string[]): Promise<number> {
       onProgress,
     });
     progress.clear();
-    process.stdout.write(`${conclusion(summary, counts)}\n`);
+    printLine(conclusion(summary, counts));
   } catch (error) {
     progress.clear();
     if (!signal.aborted) throw error;
-    process.stderr.write('berth: interrupted: not everything was looked at\n');
+    tellLine('berth: interrupted: not everything was looked at');
     return 1;
   }
   return counts.removed + counts.kept === 0 ? 0 : 1;

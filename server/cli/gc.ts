@@ -16,6 +16,7 @@ import type { StorageConfig } from '../open-storage.ts';
 import { copyToFile } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
@@ -56,17 +57,15 @@ export async function gc(args: readonly string[]): Promise<number> {
       : await collect({ ...registry, policy, signal, onStep });
     progress.clear();
     if (report === undefined) {
-      process.stderr.write(
-        'berth: another garbage collection is running: nothing was done, try again when it has ended\n',
-      );
+      tellLine('berth: another garbage collection is running: nothing was done, try again when it has ended');
       return 1;
     }
-    process.stdout.write(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}\n${kept(report)}`);
+    printLine(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}${kept(report)}`);
     return 0;
   } catch (error) {
     progress.clear();
     if (!signal.aborted) throw error;
-    process.stderr.write('berth: interrupted: the rest is left to the next garbage collection\n');
+    tellLine('berth: interrupted: the rest is left to the next garbage collection');
     return 1;
   }
 }
@@ -109,7 +108,7 @@ function summary(report: Readonly<GarbageReport>): string {
 function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): string {
   if (keptUploads === 0) return '';
   return (
-    `kept ${count(keptUploads, 'unfinished upload')} of ${byteCount(keptUploadBytes)}: a client may resume an upload ` +
-    'for 24h after its last use; --uploads 0s deletes it now\n'
+    `\nkept ${count(keptUploads, 'unfinished upload')} of ${byteCount(keptUploadBytes)}: a client may resume an upload ` +
+    'for 24h after its last use; --uploads 0s deletes it now'
   );
 }

@@ -9,6 +9,7 @@ import { recordDescription } from '../registry/repository-description.ts';
 import { openImportSource } from './import-source.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
@@ -45,7 +46,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
   const progress = new Progress();
   const say = (line: string) => {
     progress.clear();
-    process.stdout.write(`${line}\n`);
+    printLine(line);
   };
   let showing: NodeJS.Timeout | undefined;
   try {
@@ -77,7 +78,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     progress.clear();
     const why = signal.aborted ? 'interrupted' : reasonToStop(error);
     if (why === undefined) throw error;
-    process.stderr.write(`berth: ${why}: run the same command again to go on\n`);
+    tellLine(`berth: ${why}: run the same command again to go on`);
     return 1;
   } finally {
     clearInterval(showing);

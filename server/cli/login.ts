@@ -6,6 +6,7 @@ import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './fleet/chosen-registry.ts';
 import { refusedOption } from './parse-options.ts';
+import { tellLine } from './printable.ts';
 import { storeDockerLogin } from './store-docker-login.ts';
 
 const OPTIONS = {
@@ -41,17 +42,17 @@ export async function login(args: readonly string[]): Promise<number> {
       );
     }
     if (begun.error !== undefined) throw new LoginFailedError(`the registry refuses: ${sentenceOf(begun)}`);
-    process.stderr.write(
-      `Open this page in a browser, and confirm if it shows the code ${textOf(begun, 'user_code')}:\n\n  ${pageOf(begun, registry)}\n\n`,
+    tellLine(
+      `Open this page in a browser, and confirm if it shows the code ${textOf(begun, 'user_code')}:\n\n  ${pageOf(begun, registry)}\n`,
     );
     const { user, secret } = await waitForToken(registry, begun);
     const kept = await storeDockerLogin({ server: registry.host, user, secret }, process.env);
     await keepRegistry(chosen, process.env);
-    process.stderr.write(`Logged in to ${registry.host} as ${user}; the token is in ${kept}.\n`);
+    tellLine(`Logged in to ${registry.host} as ${user}; the token is in ${kept}.`);
     return 0;
   } catch (error) {
     if (!(error instanceof LoginFailedError)) throw error;
-    process.stderr.write(`berth: ${error.message}\n`);
+    tellLine(`berth: ${error.message}`);
     return 1;
   }
 }

@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** Milliseconds between two lines of progress. */
 const INTERVAL = 250;
 
@@ -8,7 +10,7 @@ export class Progress {
   show(line: string): void {
     if (!process.stderr.isTTY || performance.now() - this.#shownAt < INTERVAL) return;
     this.#shownAt = performance.now();
-    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    process.stderr.write(`\r\x1b[K${printable(line).slice(0, (process.stderr.columns ?? 80) - 1)}`);
   }
 
   clear(): void {

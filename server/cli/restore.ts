@@ -13,6 +13,7 @@ import { CATALOG_ALONE, describeUncopied, namesIn, readMark, WITH_CONTENT } from
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 
 /**
@@ -62,18 +63,16 @@ export async function restore(args: readonly string[]): Promise<number> {
       await rm(catalogFile);
     }
     progress.clear();
-    for (const blob of lost) process.stdout.write(`${describeUncopied(blob)}\n`);
-    process.stdout.write(`restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})\n`);
+    for (const blob of lost) printLine(describeUncopied(blob));
+    printLine(`restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})`);
     if (lost.length === 0) return 0;
-    process.stdout.write(
-      `${count(lost.length, 'blob')} lost, see above: "berth fsck" tells what needs them\n`,
-    );
+    printLine(`${count(lost.length, 'blob')} lost, see above: "berth fsck" tells what needs them`);
     return 1;
   } catch (error) {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
-    process.stderr.write(`berth: ${why}: delete ${config.data} and begin again\n`);
+    tellLine(`berth: ${why}: delete ${config.data} and begin again`);
     return 1;
   }
 }
