@@ -26,8 +26,8 @@ export async function repeat(
   }
 }
 
-/** False when `signal` aborts. */
-async function pausedFor(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+/** Waits, and answers false as soon as `signal` aborts. Keeps no process alive. */
+export async function pausedFor(milliseconds: number, signal: AbortSignal): Promise<boolean> {
   try {
     await sleep(milliseconds, undefined, { signal, ref: false });
     return true;

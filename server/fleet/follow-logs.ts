@@ -1,5 +1,6 @@
 import type { ReportedHost } from '../../fleet/host.ts';
 import { LogPosition, rereadFrom } from '../../fleet/log-position.ts';
+import { pausedFor } from '../background/repeat.ts';
 import type { LogLine } from './log-lines.ts';
 
 /** Milliseconds between looks for hosts that have got instances, or have connected again. */
@@ -82,11 +83,10 @@ export async function* followLogs(logs: FollowedLogs): AsyncGenerator<LogLine> {
     }
   };
   const looking = async () => {
-    while (!logs.signal.aborted) {
+    do {
       // The app was removed.
       if (!(await look())) return;
-      await pause(LOOK_AGAIN, logs.signal);
-    }
+    } while (await pausedFor(LOOK_AGAIN, logs.signal));
   };
   let failure: unknown;
   let isOver = false;
@@ -128,17 +128,4 @@ function isNew(line: LogLine, { positions }: FollowedHost): boolean {
 function rewind({ positions }: FollowedHost): number | undefined {
   for (const position of positions.values()) position.rewind();
   return rereadFrom(positions.values());
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -23,7 +23,9 @@ const MAX_OPEN = 500;
 
 /** What a replica asks of another one. */
 interface OpenRequest {
+  /** Its ID. */
   readonly host: string;
+  readonly name: string;
   readonly request: ChannelRequest;
   readonly by: string;
 }
@@ -95,7 +97,7 @@ export class ReplicaChannels implements ReplicaListener {
     });
     const opened = Promise.withResolvers<void>();
     this.#asked.set(id, { replica, channel, host: name, opened, heardAt: performance.now() });
-    const asked: OpenRequest = { host, request, by };
+    const asked: OpenRequest = { host, name, request, by };
     this.#send(replica, id, 'open', Buffer.from(JSON.stringify(asked)));
     const timer = setTimeout(
       () => opened.reject(new RegistryError('HOST_UNREACHABLE', noAnswer(name))),
@@ -149,10 +151,10 @@ export class ReplicaChannels implements ReplicaListener {
   }
 
   #serve({ channel: id, payload, replica }: ReplicaMessage): void {
-    const { by, host, request } = JSON.parse(payload.toString('utf8')) as OpenRequest;
+    const { by, host, name, request } = JSON.parse(payload.toString('utf8')) as OpenRequest;
     try {
       const connection = this.#hub.find(host);
-      if (connection === undefined) throw new RegistryError('HOST_UNREACHABLE', notConnected(host));
+      if (connection === undefined) throw new RegistryError('HOST_UNREACHABLE', notConnected(name));
       if (this.#served.size >= MAX_OPEN) throw new RegistryError('TOO_MANY_REQUESTS');
       const channel = connection.openChannel(request, by);
       this.#served.set(id, { replica, channel, heardAt: performance.now() });

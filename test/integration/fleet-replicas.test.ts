@@ -135,6 +135,15 @@ test('hosts of two replicas on one database', async (t) => {
 
   await channelsOfAnotherReplica(socket, one.url);
 
+  // The record says that the other replica has its connection, which has just ended.
+  const lost = await joinHost(t, one.url, await tokenOf(one.url), 'web3');
+  const replica = (await hosts.find('web1'))?.connection?.split('/')[0];
+  await hosts.connect(lost.id, `${replica}/999`, FACTS, new Date());
+  await hosts.setTargets([{ host: lost.id, set: [emptyTarget('team/lost')], remove: [] }]);
+  await hosts.report(lost.id, [{ ...healthyReport('team/lost'), instances: [running] }], [], new Date());
+  const refused = await fetch(`${one.url}/api/v1/apps/team%2Flost/logs`, { headers: ADMIN });
+  assert.match(await refused.text(), /the host web3 is not connected: look at berth-agent there/);
+
   // Both learn at the next heartbeat: of the clone, and of the removal.
   const removed = await greet(
     hostClient(t, other.url, await joinHost(t, one.url, await tokenOf(one.url), 'web2')),
