@@ -69,7 +69,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   app.use(announceVersion);
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use(answerErrors(log, refused));
-  const offers = { pages, logins: login !== undefined };
+  const offers = { pages, logins: login !== undefined, fleet: fleet !== undefined };
   const browsers = answerBrowsers(
     { offers, pathPrefix: registry.pathPrefix, log, refused },
     pages ? { authenticator, health, login, management, registry } : undefined,

@@ -17,6 +17,8 @@ export interface BrowserOffers {
   readonly pages: boolean;
   /** Logins of people. */
   readonly logins: boolean;
+  /** Apps and hosts. */
+  readonly fleet: boolean;
 }
 
 /** The state of a request that middleware.ts sets before a route handles it. */

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { isAdmin } from '../../auth/access/rights.ts';
+import { allowsAction, isAdmin } from '../../auth/access/rights.ts';
 import { LoginRefusedError } from '../../auth/errors.ts';
 import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
@@ -42,7 +42,7 @@ export function answerPage(ctx: RequestContext, status: number, title: string, m
 /** What surrounds the pages of a request. */
 function frameOf(ctx: RequestContext): Frame {
   const { offers, origin, pathPrefix: prefix, session } = ctx.state;
-  const { logins = true, pages = false } = offers ?? {};
+  const { fleet = false, logins = true, pages = false } = offers ?? {};
   const links: TopLink[] = [];
   const add = (path: string, text: string, paths: readonly string[]) => {
     const here = ctx.path.slice(prefix.length);
@@ -50,6 +50,10 @@ function frameOf(ctx: RequestContext): Frame {
     links.push({ href: prefix + path, text, isCurrent });
   };
   if (pages) add('/', 'Repositories', ['/', '/repositories']);
+  if (pages && fleet && session !== undefined) add('/apps', 'Apps', ['/apps']);
+  if (pages && fleet && session !== undefined && allowsAction(session.identity.rights, '*', 'pull')) {
+    add('/hosts', 'Hosts', ['/hosts']);
+  }
   if (pages && session !== undefined && isAdmin(session.identity.rights)) {
     add('/admin', 'Administration', ['/admin']);
   }
@@ -123,6 +127,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Not available right now',
 };
 
-function asSentence(message: string): string {
+/** A message of an error, which has neither a capital nor a full stop. */
+export function asSentence(message: string): string {
   return `${message.slice(0, 1).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
 }

@@ -7,7 +7,14 @@ import { beginSession } from '../login/login-page.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import type { ApiCalls } from './api-calls.ts';
-import { lifeField, type ShownCredential, scopesField, showSecret, termsOf } from './credential-parts.ts';
+import {
+  dockerLogin,
+  lifeField,
+  type ShownCredential,
+  scopesField,
+  showSecret,
+  termsOf,
+} from './credential-parts.ts';
 import { timeOf } from './format.ts';
 import { asked, goTo, pathOf, readFields, requireLogin } from './page-context.ts';
 import { command, empty, field, notice, pageHead, table } from './parts.ts';
@@ -41,7 +48,7 @@ export function addAccountPages(router: RequestRouter, dependencies: AccountDepe
       title: 'Your token',
       secret: made.secret,
       back: pathOf(ctx, '/account'),
-      user: requireLogin(ctx).name,
+      command: dockerLogin(ctx, requireLogin(ctx).name),
     });
   });
 

@@ -2,6 +2,7 @@ import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { requireScope } from '../api/access.ts';
 import type { GivenRequest, Route } from '../api/route.ts';
+import { RegistryError } from '../errors.ts';
 import { changeOf } from '../management/audit.ts';
 import type { RequestContext } from '../request-context.ts';
 
@@ -28,6 +29,7 @@ export class ApiCalls {
   async call<Answer = void>(ctx: RequestContext, id: string, given: GivenRequest = {}): Promise<Answer> {
     const route = this.#routes.get(id);
     if (route === undefined) throw new Error(`the API has no route ${id}`);
+    if (ctx.state.identity.kind === 'anonymous') throw new RegistryError('UNAUTHORIZED');
     requireScope(ctx, route.area);
     if (route.method === 'GET') return (await route.call(ctx, given)) as Answer;
     let answer: unknown;

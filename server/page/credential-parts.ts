@@ -58,19 +58,27 @@ function endOf(days: string): string | null {
   return new Date(Date.now() + count * DAY).toISOString();
 }
 
+/** A secret that is shown once, after which the page goes on. */
+export interface MadeSecret {
+  readonly title: string;
+  readonly secret: string;
+  /** A command that asks for the secret. */
+  readonly command?: string;
+}
+
+/** The command that asks for the password of an account. */
+export function dockerLogin(ctx: RequestContext, user: string): string {
+  return `docker login --username ${user} ${ctx.state.origin.host}`;
+}
+
 /** Shows a secret, which is kept nowhere, this once. */
 export function showSecret(
   ctx: RequestContext,
-  {
-    back,
-    secret,
-    title,
-    user,
-  }: { readonly title: string; readonly secret: string; readonly user?: string; readonly back: string },
+  { back, command: asking, secret, title }: MadeSecret & { readonly back: string },
 ): void {
   const login =
-    user !== undefined &&
-    html`<p>Run this, and paste the secret when it asks for the password:</p>${command(`docker login --username ${user} ${ctx.state.origin.host}`)}`;
+    asking !== undefined &&
+    html`<p>Run this, and paste the secret when it asks for it:</p>${command(asking)}`;
   showPage(ctx, {
     status: 201,
     title,

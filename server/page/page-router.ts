@@ -7,6 +7,7 @@ import type { RequestContext, RequestRouter, RequestState } from '../request-con
 import { addAccountPages } from './account-page.ts';
 import { addAdminPages } from './admin/admin-pages.ts';
 import { ApiCalls } from './api-calls.ts';
+import { addFleetPages } from './fleet/fleet-pages.ts';
 import { goTo, LoginNeeded, pathOf } from './page-context.ts';
 import type { PageDependencies } from './page-dependencies.ts';
 import { addRepositoriesPage } from './repositories-page.ts';
@@ -29,6 +30,7 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
     );
     addAccountPages(router, { ...login, api });
     addAdminPages(router, api, dependencies);
+    if (management.fleet.length > 0) addFleetPages(router, api);
   }
   router.all('/*rest', () => {
     throw new RegistryError('ROUTE_UNKNOWN', 'there is no page at this address');

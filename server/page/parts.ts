@@ -24,7 +24,7 @@ export function pageHead(
 export interface Column {
   readonly head: Value;
   /** `number`: to the right. `wide`: only where there is room. `end`: buttons. */
-  readonly kind?: 'number' | 'wide' | 'wide number' | 'end' | 'text';
+  readonly kind?: 'number' | 'wide' | 'wide number' | 'end' | 'wide end' | 'text';
   readonly sorted?: 'ascending' | 'descending' | undefined;
 }
 
@@ -37,7 +37,7 @@ export function table(
   const heads = columns.map(
     ({ head, kind, sorted }) =>
       html`<th scope="col" class="${kind ?? ''}"${sorted === undefined ? '' : html` aria-sort="${sorted}"`}>${
-        kind === 'end' ? html`<span class="soft">${head}</span>` : head
+        kind?.endsWith('end') ? html`<span class="soft">${head}</span>` : head
       }</th>`,
   );
   const body = rows.map((cells) => {
@@ -45,7 +45,7 @@ export function table(
     const others = rest.map(
       (cell, index) => html`<td class="${columns[index + 1]?.kind ?? ''}">${cell}</td>`,
     );
-    return html`<tr><th scope="row">${first}</th>${others}</tr>`;
+    return html`<tr><th scope="row" class="${columns[0]?.kind ?? ''}">${first}</th>${others}</tr>`;
   });
   return html`<div class="rows" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;

@@ -1,11 +1,12 @@
 import { ROLES } from '../../../auth/access/role.ts';
 import { html } from '../../markup/html.ts';
-import { lifeField, type ShownCredential, scopesField, termsOf } from '../credential-parts.ts';
+import { dockerLogin, lifeField, type ShownCredential, scopesField, termsOf } from '../credential-parts.ts';
 import { timeOf } from '../format.ts';
 import { asked } from '../page-context.ts';
 import { area, choice, empty, field, pager, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
-import { type AdminSection, adminForm, sectionPath } from './admin-section.ts';
+import { type Section, sectionForm } from '../section/section.ts';
+import { sectionPath } from './admin-tabs.ts';
 
 interface Grant {
   readonly holder: string;
@@ -16,8 +17,8 @@ interface Grant {
 const PATTERN_HELP = html`Such as <code>team/*</code>, where <code>*</code> stands for any characters.`;
 
 /** Who has which role on which repositories. */
-export const GRANTS: AdminSection = {
-  path: 'grants',
+export const GRANTS: Section = {
+  path: '/admin/grants',
   title: 'Roles',
   lead: 'Who has which role on which repositories: readers pull, writers push as well, maintainers delete as well, admins grant roles.',
   async show(ctx, api, draft) {
@@ -44,7 +45,7 @@ export const GRANTS: AdminSection = {
     return html`${list}${pager(
       after === '' ? undefined : sectionPath(ctx, 'grants'),
       next === null ? undefined : sectionPath(ctx, 'grants', { after: next }),
-    )}${adminForm(ctx, {
+    )}${sectionForm(ctx, {
       id: 'put-grant',
       title: 'Give a role',
       action: sectionPath(ctx, 'grants/put'),
@@ -81,8 +82,8 @@ ${choice('role', { label: 'Role', name: 'role', value: draft.value('role', 'read
 };
 
 /** Accounts of programs. */
-export const ROBOTS: AdminSection = {
-  path: 'robots',
+export const ROBOTS: Section = {
+  path: '/admin/robots',
   title: 'Robots',
   lead: 'Accounts of programs, each with at most the rights of its owner.',
   async show(ctx, api, draft) {
@@ -118,7 +119,7 @@ export const ROBOTS: AdminSection = {
     return html`${list}${pager(
       after === '' ? undefined : sectionPath(ctx, 'robots'),
       next === null ? undefined : sectionPath(ctx, 'robots', { after: next }),
-    )}${adminForm(ctx, {
+    )}${sectionForm(ctx, {
       id: 'make-robot',
       title: 'Make a robot',
       action: sectionPath(ctx, 'robots/make'),
@@ -136,7 +137,11 @@ ${scopesField('robot-scopes', false)}${lifeField('robot-life')}`,
         const made = await api.call<{ readonly name: string; readonly secret: string }>(ctx, 'makeRobot', {
           body,
         });
-        return { title: `The secret of ${made.name}`, secret: made.secret, user: made.name };
+        return {
+          title: `The secret of ${made.name}`,
+          secret: made.secret,
+          command: dockerLogin(ctx, made.name),
+        };
       },
     },
     renew: {
@@ -150,7 +155,7 @@ ${scopesField('robot-scopes', false)}${lifeField('robot-life')}`,
       async run(ctx, api) {
         const name = asked(ctx, 'name');
         const made = await api.call<{ readonly secret: string }>(ctx, 'renewRobot', { params: { name } });
-        return { title: `The secret of ${name}`, secret: made.secret, user: name };
+        return { title: `The secret of ${name}`, secret: made.secret, command: dockerLogin(ctx, name) };
       },
     },
     remove: {
@@ -179,8 +184,8 @@ interface Rule {
 }
 
 /** Jobs of other systems that have a role. */
-export const JOBS: AdminSection = {
-  path: 'jobs',
+export const JOBS: Section = {
+  path: '/admin/jobs',
   title: 'Jobs',
   lead: 'Jobs of CI systems that log in with the OpenID Connect token of their system, without a secret.',
   async show(ctx, api, draft) {
@@ -205,7 +210,7 @@ export const JOBS: AdminSection = {
       rows.length === 0
         ? empty('No rules yet', html`<p>With a rule, a pipeline pushes without a stored password.</p>`)
         : table('Jobs', columns, rows);
-    return html`${list}${adminForm(ctx, {
+    return html`${list}${sectionForm(ctx, {
       id: 'add-rule',
       title: 'Add a rule',
       action: sectionPath(ctx, 'jobs/add'),

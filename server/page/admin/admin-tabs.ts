@@ -24,3 +24,12 @@ export function adminTabs(ctx: RequestContext, current: string): Html {
     TABS.map(([path, text]) => ({ href: pathOf(ctx, `/admin/${path}`), text, isCurrent: path === current })),
   );
 }
+
+/** The path of an action, or of a page about one thing. */
+export function sectionPath(
+  ctx: RequestContext,
+  place: string,
+  query: Readonly<Record<string, string>> = {},
+): string {
+  return pathOf(ctx, `/admin/${place}`, query);
+}

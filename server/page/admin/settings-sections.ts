@@ -4,8 +4,10 @@ import { formatBytes, formatCount, timeOf } from '../format.ts';
 import { asked } from '../page-context.ts';
 import { area, check, choice, empty, field, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
+import { RefusedError } from '../section/add-section.ts';
+import { buttonForm, type Section, sectionForm } from '../section/section.ts';
 import { pairsOf } from './access-sections.ts';
-import { type AdminSection, adminForm, buttonForm, sectionPath } from './admin-section.ts';
+import { sectionPath } from './admin-tabs.ts';
 
 const PATTERN_HELP = html`Such as <code>team/*</code>, where <code>*</code> stands for any characters.`;
 
@@ -17,8 +19,8 @@ interface Provider {
 }
 
 /** Identity providers whose people may log in. */
-export const PROVIDERS: AdminSection = {
-  path: 'providers',
+export const PROVIDERS: Section = {
+  path: '/admin/providers',
   title: 'Identity providers',
   lead: 'OpenID Connect providers whose people may log in.',
   async show(ctx, api, draft) {
@@ -42,7 +44,7 @@ export const PROVIDERS: AdminSection = {
       rows.length === 0
         ? empty('No providers yet', html`<p>People log in with passwords of this registry.</p>`)
         : table('Identity providers', columns, rows);
-    return html`${list}${adminForm(ctx, {
+    return html`${list}${sectionForm(ctx, {
       id: 'add-provider',
       title: 'Add a provider',
       action: sectionPath(ctx, 'providers/add'),
@@ -95,8 +97,8 @@ interface Webhook {
 }
 
 /** Who is told of what happens in repositories. */
-export const WEBHOOKS: AdminSection = {
-  path: 'webhooks',
+export const WEBHOOKS: Section = {
+  path: '/admin/webhooks',
   title: 'Webhooks',
   lead: 'Receivers of events, as CloudEvents with a signature.',
   async show(ctx, api, draft) {
@@ -137,7 +139,7 @@ export const WEBHOOKS: AdminSection = {
         isChecked: draft.value(`event-${event}`) === 'on' || chosen.includes(event),
       }),
     );
-    return html`${list}${adminForm(ctx, {
+    return html`${list}${sectionForm(ctx, {
       id: 'add-webhook',
       title: 'Add a webhook',
       action: sectionPath(ctx, 'webhooks/add'),
@@ -186,14 +188,6 @@ ${field('webhook-pattern', { label: 'Repositories', name: 'pattern', value: draf
   },
 };
 
-/** What a form asked for did not happen, for a reason that the page shows. */
-export class RefusedError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'RefusedError';
-  }
-}
-
 interface TagRule {
   readonly pattern: string;
   readonly tags: string;
@@ -201,8 +195,8 @@ interface TagRule {
 }
 
 /** Tags that cannot be moved, and tags that only maintainers set. */
-export const TAG_RULES: AdminSection = {
-  path: 'tag-rules',
+export const TAG_RULES: Section = {
+  path: '/admin/tag-rules',
   title: 'Tag rules',
   lead: 'Immutable tags cannot be moved or deleted; protected tags only maintainers set.',
   async show(ctx, api, draft) {
@@ -221,7 +215,7 @@ export const TAG_RULES: AdminSection = {
             [{ head: 'Repositories' }, { head: 'Tags' }, { head: 'Rule' }, { head: 'Actions', kind: 'end' }],
             rows,
           );
-    return html`${list}${adminForm(ctx, {
+    return html`${list}${sectionForm(ctx, {
       id: 'set-rule',
       title: 'Set a rule',
       action: sectionPath(ctx, 'tag-rules/set'),
@@ -273,8 +267,8 @@ interface Quota {
 }
 
 /** How many bytes repositories may have. */
-export const QUOTAS: AdminSection = {
-  path: 'quotas',
+export const QUOTAS: Section = {
+  path: '/admin/quotas',
   title: 'Quotas',
   lead: 'How much the repositories of a pattern may hold together.',
   async show(ctx, api, draft) {
@@ -292,7 +286,7 @@ export const QUOTAS: AdminSection = {
             [{ head: 'Repositories' }, { head: 'Used', kind: 'text' }, { head: 'Actions', kind: 'end' }],
             rows,
           );
-    return html`${list}${adminForm(ctx, {
+    return html`${list}${sectionForm(ctx, {
       id: 'set-quota',
       title: 'Set a quota',
       action: sectionPath(ctx, 'quotas/set'),

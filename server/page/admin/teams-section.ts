@@ -5,7 +5,8 @@ import { counted } from '../format.ts';
 import { asked } from '../page-context.ts';
 import { empty, field, pageHead, pager, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
-import { type AdminSection, adminForm, buttonForm, sectionPath } from './admin-section.ts';
+import { buttonForm, type Section, sectionForm } from '../section/section.ts';
+import { sectionPath } from './admin-tabs.ts';
 
 interface Team {
   readonly name: string;
@@ -13,8 +14,8 @@ interface Team {
 }
 
 /** Teams: people who have roles together. */
-export const TEAMS: AdminSection = {
-  path: 'teams',
+export const TEAMS: Section = {
+  path: '/admin/teams',
   title: 'Teams',
   lead: 'People who have roles together.',
   async show(ctx, api, draft) {
@@ -37,7 +38,7 @@ export const TEAMS: AdminSection = {
     return html`${list}${pager(
       after === '' ? undefined : sectionPath(ctx, 'teams'),
       next === null ? undefined : sectionPath(ctx, 'teams', { after: next }),
-    )}${adminForm(ctx, {
+    )}${sectionForm(ctx, {
       id: 'add-team',
       title: 'Add a team',
       action: sectionPath(ctx, 'teams/add'),
@@ -104,7 +105,7 @@ async function showTeam(ctx: RequestContext, api: ApiCalls): Promise<Html> {
     rows.length === 0
       ? empty('No members yet', html`<p>Add the first one below.</p>`)
       : table(`Members of ${team}`, [{ head: 'Name' }, { head: 'Actions', kind: 'end' }], rows)
-  }${adminForm(ctx, {
+  }${sectionForm(ctx, {
     id: 'join-team',
     title: 'Add a member',
     action: sectionPath(ctx, 'teams/join', { team }),

@@ -6,7 +6,8 @@ import { timeOf } from '../format.ts';
 import { asked } from '../page-context.ts';
 import { check, empty, facts, field, pageHead, pager, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
-import { type AdminSection, adminForm, sectionPath } from './admin-section.ts';
+import { type Section, sectionForm } from '../section/section.ts';
+import { sectionPath } from './admin-tabs.ts';
 
 interface User {
   readonly name: string;
@@ -21,8 +22,8 @@ interface Identity {
 }
 
 /** People: accounts, with their tokens and who at providers they belong to. */
-export const USERS: AdminSection = {
-  path: 'users',
+export const USERS: Section = {
+  path: '/admin/users',
   title: 'Users',
   lead: 'People who can log in.',
   async show(ctx, api, draft) {
@@ -48,7 +49,7 @@ export const USERS: AdminSection = {
     return html`${table('Users', columns, rows)}${pager(
       after === '' ? undefined : sectionPath(ctx, 'users'),
       next === null ? undefined : sectionPath(ctx, 'users', { after: next }),
-    )}${adminForm(ctx, {
+    )}${sectionForm(ctx, {
       id: 'add-user',
       title: 'Add a user',
       action: sectionPath(ctx, 'users/add'),
@@ -178,7 +179,7 @@ async function showUser(ctx: RequestContext, api: ApiCalls): Promise<Html> {
           rows,
         )
   }</section>
-<div class="columns">${adminForm(ctx, {
+<div class="columns">${sectionForm(ctx, {
     id: 'set-password',
     title: 'Set a password',
     action: sectionPath(ctx, 'users/password', { name }),
@@ -190,13 +191,13 @@ async function showUser(ctx: RequestContext, api: ApiCalls): Promise<Html> {
       autocomplete: 'new-password',
       help: 'At least 8 characters. Logins with the old one end.',
     }),
-  })}${adminForm(ctx, {
+  })}${sectionForm(ctx, {
     id: 'change-role',
     title: 'Role',
     action: sectionPath(ctx, 'users/admin', { name }),
     button: 'Save',
     content: check('admin', { label: 'Administrator', name: 'admin', isChecked: user.admin }),
-  })}${adminForm(ctx, {
+  })}${sectionForm(ctx, {
     id: 'link-identity',
     title: 'Link to a provider',
     action: sectionPath(ctx, 'users/link', { name }),

@@ -3,7 +3,7 @@ import type { Html } from '../../markup/html.ts';
 import { html } from '../../markup/html.ts';
 import type { RequestContext } from '../../request-context.ts';
 import type { ApiCalls } from '../api-calls.ts';
-import { pathOf } from '../page-context.ts';
+import type { MadeSecret } from '../credential-parts.ts';
 import type { Question } from '../question.ts';
 
 /** What somebody has written into a form that was refused; nothing of a page that was opened. */
@@ -12,16 +12,8 @@ export interface Draft {
   value(name: string, usual?: string): string;
 }
 
-/** A secret that is shown once, after which the page goes on. */
-export interface MadeSecret {
-  readonly title: string;
-  readonly secret: string;
-  /** Whose password it is, for a command. */
-  readonly user?: string;
-}
-
 /** What a form of a section does. */
-export interface AdminAction {
+export interface SectionAction {
   /** Asks first: for what destroys something. */
   ask?(ctx: RequestContext): Question;
   /** Does it, by the management API. `read` gives the fields of the form, or '' for those that it does not have. */
@@ -32,25 +24,16 @@ export interface AdminAction {
   next?(ctx: RequestContext): string;
 }
 
-/** A page of the administration, and the forms that it has. */
-export interface AdminSection {
-  /** Its place below /admin/. */
+/** A page that lists things, and the forms that it has. */
+export interface Section {
+  /** Its path, below the prefix of the server. */
   readonly path: string;
   readonly title: string;
   readonly lead: string;
   show(ctx: RequestContext, api: ApiCalls, draft: Draft): Promise<Html>;
   /** Pages about one of the things that the section lists, by their place below the section. */
   readonly details?: Readonly<Record<string, (ctx: RequestContext, api: ApiCalls) => Promise<Html>>>;
-  readonly actions: Readonly<Record<string, AdminAction>>;
-}
-
-/** The path of an action, or of a page about one thing. */
-export function sectionPath(
-  ctx: RequestContext,
-  place: string,
-  query: Readonly<Record<string, string>> = {},
-): string {
-  return pathOf(ctx, `/admin/${place}`, query);
+  readonly actions: Readonly<Record<string, SectionAction>>;
 }
 
 /** A form of one button. */
@@ -59,7 +42,7 @@ export function buttonForm(ctx: RequestContext, action: string, text: string): H
 }
 
 /** A form with the field that proves where it came from. */
-export function adminForm(
+export function sectionForm(
   ctx: RequestContext,
   {
     action,
