@@ -29,6 +29,18 @@ export interface DescriptorPlatform {
   readonly 'os.version'?: string;
 }
 
+/** Longest platform that is kept, in characters. */
+const LONGEST_PLATFORM = 64;
+
+/** Such as `linux/arm64/v8`; undefined for an unknown platform, as attestations have, and one that is no plain text. */
+export function platformText(platform: DescriptorPlatform | undefined): string | undefined {
+  if (platform === undefined) return undefined;
+  const { os, architecture, variant } = platform;
+  if (os === '' || os === 'unknown' || architecture === '') return undefined;
+  const text = variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
+  return text.length <= LONGEST_PLATFORM && /^[!-~]+$/.test(text) ? text : undefined;
+}
+
 /** Checks one descriptor. `where` names it in the message, as in `layers[2]`. Throws ManifestInvalidError. */
 export function readDescriptor(value: unknown, where: string): Descriptor {
   if (!isJsonObject(value)) throw new ManifestInvalidError(`${where} must be a descriptor object`);

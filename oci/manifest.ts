@@ -1,4 +1,4 @@
-import { type Descriptor, isForeign, readDescriptor } from './descriptor.ts';
+import { type Descriptor, isForeign, platformText, readDescriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import { ManifestInvalidError } from './errors.ts';
 import {
@@ -15,6 +15,8 @@ export interface ManifestReference {
   readonly digest: Digest;
   /** `foreign-layer`: one that may lie elsewhere, and stays when it is here. */
   readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
+  /** Of a member of an index that names one: such as `linux/arm64/v8`. */
+  readonly platform?: string;
 }
 
 /** Largest manifest that Berth takes, in bytes (distribution-spec, "Pushing manifests": at least 4 MiB). */
@@ -141,12 +143,12 @@ function decideType(body: JsonObject, contentType: string | undefined): string {
 
 function collectReferences(content: Content, subject: Descriptor | undefined): readonly ManifestReference[] {
   const found = new Map<string, ManifestReference>();
-  const add = (kind: ManifestReference['kind'], { digest }: Descriptor) => {
-    found.set(`${kind} ${digest}`, { kind, digest });
+  const add = (kind: ManifestReference['kind'], { digest }: Descriptor, platform?: string) => {
+    found.set(`${kind} ${digest}`, { kind, digest, ...(platform !== undefined && { platform }) });
   };
   if (content.config !== undefined) add('config', content.config);
   for (const layer of content.layers) add(isForeign(layer) ? 'foreign-layer' : 'layer', layer);
-  for (const member of content.manifests) add('manifest', member);
+  for (const member of content.manifests) add('manifest', member, platformText(member.platform));
   if (subject !== undefined) add('subject', subject);
   return [...found.values()];
 }

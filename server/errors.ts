@@ -154,6 +154,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
+  TAG_NOT_RESTORABLE: { code: 'CONFLICT', status: 409, message: 'the tag cannot be restored' },
   TAG_REFUSED: { code: 'DENIED', status: 403, message: 'a rule keeps the tag as it is' },
   TEXT_REFUSED: {
     code: 'UNSUPPORTED',

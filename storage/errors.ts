@@ -23,6 +23,7 @@ export type StorageErrorCode =
   | 'RANGE_INVALID'
   | 'SETTING_INVALID'
   | 'STORAGE_FULL'
+  | 'TAG_NOT_RESTORABLE'
   | 'TAG_REFUSED'
   | 'UPLOADS_TOO_MANY'
   | 'UPLOAD_BUSY';
@@ -104,6 +105,11 @@ export class PreconditionFailedError extends StorageError {
 /** A rule keeps whoever asks from changing a tag, or from deleting what it needs. */
 export class TagRefusedError extends StorageError {
   readonly code = 'TAG_REFUSED';
+}
+
+/** A deleted tag cannot be restored: it is there again, or its manifest is gone. */
+export class TagRestoreError extends StorageError {
+  readonly code = 'TAG_NOT_RESTORABLE';
 }
 
 /** The repositories of a quota would have more bytes than they may. */

@@ -20,6 +20,8 @@ export interface Access {
 export interface Visible {
   /** All of them begin with one of these: sorted, none begins with another; '' alone when they can be any. */
   readonly prefixes: readonly string[];
+  /** The same as data: a name must match a pattern of each list, in which `*` stands for any characters. */
+  readonly patterns: readonly (readonly string[])[];
   includes(repository: string): boolean;
 }
 
@@ -28,7 +30,7 @@ export const OPEN_ACCESS: Access = Object.freeze({
   open: true,
   allows: () => true,
   standing: () => 'admin' as const,
-  visible: () => ({ prefixes: [''], includes: () => true }),
+  visible: () => ({ prefixes: [''], patterns: [], includes: () => true }),
 });
 
 /** Everybody may do what their rights say. */
@@ -40,6 +42,7 @@ export const RIGHTS_ACCESS: Access = Object.freeze({
     const shown = sees ?? rights;
     return {
       prefixes: prefixesOf(shown),
+      patterns: patternsOf(shown),
       includes: (repository: string) => allowsScope(shown, repositoryScope(repository, 'pull')),
     };
   },
@@ -48,4 +51,9 @@ export const RIGHTS_ACCESS: Access = Object.freeze({
 function prefixesOf({ admin, grants, within }: Rights): readonly string[] {
   if (admin) return within === undefined ? [''] : prefixesOf(within);
   return pullPrefixes(grants);
+}
+
+function patternsOf({ admin, grants, within }: Rights): readonly (readonly string[])[] {
+  const own = grants.filter(({ actions }) => actions.includes('pull')).map(({ pattern }) => pattern);
+  return [...(admin ? [] : [own]), ...(within === undefined ? [] : patternsOf(within))];
 }

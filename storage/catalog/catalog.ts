@@ -195,6 +195,12 @@ export interface TagCatalog {
   list(repository: string, page: Page): Promise<NamePage>;
   /** Returns whether the tag existed. Throws PreconditionFailedError. */
   delete(repository: string, tag: string, by?: Actor, precondition?: Precondition): Promise<boolean>;
+  /**
+   * Points a deleted tag at the manifest at which it pointed last, and returns which; recorded as a push. Throws
+   * TagRefusedError; TagRestoreError when the tag is there or the manifest is not; ManifestUnknownError when nothing is known
+   * of such a tag.
+   */
+  restore(repository: string, tag: string, by?: Actor): Promise<Digest>;
   /** Returns the changes of a tag, the latest first. At least the last hundred are kept. */
   history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
 }

@@ -147,9 +147,12 @@ interface CopiedTable {
   readonly numbered: string | undefined;
 }
 
-/** Of the database itself rather than of what it holds: which migrations have run, counts of changes, who works. */
+/**
+ * Of the database itself rather than of what it holds: which migrations have run, counts of changes, who works. Triggers of
+ * the target count its repositories.
+ */
 const LEFT_OUT =
-  /^(?:sqlite_.*|.*_migrations|name_changes|name_change_log|leases|replica_messages|quota_grants)$/;
+  /^(?:sqlite_.*|.*_migrations|name_changes|name_change_log|leases|replica_messages|quota_grants|repository_(?:stats|deltas))$/;
 
 /**
  * The tables of `to`, each after those that its rows refer to. One of the two databases is SQLite and one

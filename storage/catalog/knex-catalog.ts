@@ -18,6 +18,7 @@ import { accountForUploads } from './migrations/0008-open-uploads.ts';
 import { createFleet } from './migrations/0009-fleet.ts';
 import { createReplicaMessages } from './migrations/0010-replica-messages.ts';
 import { markGoingRollouts } from './migrations/0011-going-rollouts.ts';
+import { createBrowse } from './migrations/0012-browse.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -42,6 +43,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     createFleet,
     createReplicaMessages,
     markGoingRollouts,
+    createBrowse,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

@@ -79,7 +79,7 @@ export class KnexManifests implements ManifestCatalog {
       const blob = await enforceQuotas(trx, bounds, by, () =>
         linkBlob(trx, id, manifest.blob, options.claim),
       );
-      await writeManifest(trx, id, manifest);
+      await writeManifest(trx, id, manifest, by);
       await pointTags(trx, id, tags, digest, { by, policy });
       // Whatever else is wrong is told of before (RFC 9110, section 13.2.1).
       if (precondition !== undefined) enforcePrecondition(precondition, before, digest);
@@ -316,7 +316,12 @@ async function present(
   return (await trx('manifests').where({ repository_id: id, digest }).first('digest'))?.digest;
 }
 
-async function writeManifest(trx: Knex.Transaction, id: number, manifest: ManifestRecord): Promise<void> {
+async function writeManifest(
+  trx: Knex.Transaction,
+  id: number,
+  manifest: ManifestRecord,
+  by: Actor | undefined,
+): Promise<void> {
   const { digest } = manifest.blob;
   const subject = manifest.references.find(({ kind }) => kind === 'subject');
   await trx('manifests')
@@ -328,6 +333,7 @@ async function writeManifest(trx: Knex.Transaction, id: number, manifest: Manife
       annotations: manifest.annotations === undefined ? null : JSON.stringify(manifest.annotations),
       subject: subject?.digest ?? null,
       pushed_at: Date.now(),
+      pushed_by: by?.name ?? '',
     })
     .onConflict(['repository_id', 'digest'])
     .merge();
@@ -338,6 +344,7 @@ async function writeManifest(trx: Knex.Transaction, id: number, manifest: Manife
     position,
     kind: reference.kind,
     digest: reference.digest,
+    platform: reference.platform ?? null,
   }));
   const pace = new Pace(BATCH);
   for (const batch of batches(rows, BATCH)) {

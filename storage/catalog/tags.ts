@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { Pace } from '../../lib/sync/pace.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { ManifestUnknownError, TagRestoreError } from '../errors.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { excludeWriters } from './dialect.ts';
@@ -57,6 +58,42 @@ export class KnexTags implements TagCatalog {
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
+  restore(repository: string, tag: string, by?: Actor): Promise<Digest> {
+    const work = async (trx: Knex.Transaction) => {
+      const id = await findRepositoryId(trx, repository);
+      const pointed = id === undefined ? undefined : await pointedAt(trx, id, tag);
+      if (pointed !== undefined) {
+        throw new TagRestoreError(`the tag ${tag} is not deleted: it points at ${pointed}`);
+      }
+      const last = id === undefined ? undefined : await lastDigest(trx, id, tag);
+      if (id === undefined || last === undefined) {
+        throw new ManifestUnknownError(`${repository} has no deleted tag ${tag}`);
+      }
+      const manifest: { readonly media_type: string } | undefined = await trx('manifests')
+        .where({ repository_id: id, digest: last })
+        .first('media_type');
+      if (manifest === undefined) {
+        throw new TagRestoreError(
+          `the manifest ${last}, at which the tag ${tag} pointed, is deleted: push the image again`,
+        );
+      }
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
+      await pointTags(trx, id, [tag], last, { by, policy });
+      const mediaType = manifest.media_type;
+      const write = {
+        action: 'push',
+        repository,
+        digest: last,
+        mediaType,
+        tags: [tag],
+        whole: false,
+      } as const;
+      await recordWrite(trx, by, write, policy.hooks);
+      return last;
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
+  }
+
   async history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]> {
     const id = await findRepositoryId(this.#knex, repository);
     if (id === undefined) return [];
@@ -71,6 +108,17 @@ export class KnexTags implements TagCatalog {
       ...(who !== null && { who }),
     }));
   }
+}
+
+/** The digest at which a tag that was deleted pointed last; undefined when its last change was another one. */
+async function lastDigest(trx: Knex.Transaction, id: number, tag: string): Promise<Digest | undefined> {
+  const changes: readonly (string | null)[] = await trx('tag_history')
+    .where({ repository_id: id, name: tag })
+    .orderBy('id', 'desc')
+    .limit(2)
+    .pluck('manifest_digest');
+  const [last, before] = changes;
+  return last === null && before ? parseDigest(before) : undefined;
 }
 
 /** For whom tags are set, and what concerns their repository. */
@@ -91,9 +139,15 @@ export async function pointTags(
     const before = await pointedAt(trx, repositoryId, name);
     refuseTagChange(policy, by, { tag: name, before, after: digest });
     await trx('tags')
-      .insert({ repository_id: repositoryId, name, manifest_digest: digest, updated_at: Date.now() })
+      .insert({
+        repository_id: repositoryId,
+        name,
+        manifest_digest: digest,
+        updated_at: Date.now(),
+        pushed_by: by?.name ?? '',
+      })
       .onConflict(['repository_id', 'name'])
-      .merge(['manifest_digest', 'updated_at']);
+      .merge(['manifest_digest', 'updated_at', 'pushed_by']);
     if (before !== digest) await recordChange(trx, repositoryId, { tag: name, before, after: digest, by });
   }
 }

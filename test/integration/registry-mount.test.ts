@@ -25,7 +25,7 @@ async function mounting(
   const access: Access = {
     open: false,
     standing: () => 'writer' as const,
-    visible: () => ({ prefixes: [''], includes: mayPull }),
+    visible: () => ({ prefixes: [''], patterns: [], includes: mayPull }),
     allows: (_, scope) =>
       scope.type === 'repository' && scope.actions.includes('pull') && mayPull(scope.name),
   };

@@ -1,10 +1,12 @@
 import type { Digest } from '../../../oci/digest.ts';
 
-/**
- * The repositories that a visitor may see: a name must match a pattern of each of these lists, in which `*` stands for any
- * characters. Without a list, every repository.
- */
-export type VisibleNames = readonly (readonly string[])[];
+/** The repositories that a visitor may see. */
+export interface VisibleNames {
+  /** A name must match a pattern of each list, in which `*` stands for any characters. Without a list: every name. */
+  readonly patterns: readonly (readonly string[])[];
+  /** Reports the same of one name. */
+  includes(repository: string): boolean;
+}
 
 export const REPOSITORY_SORTS = ['name', 'size', 'pushed', 'pulled'] as const;
 /** `pushed` and `pulled`: by the time of the last one. */
@@ -113,6 +115,9 @@ export interface DeletedTag {
   readonly deletedBy?: string;
 }
 
+/** A manifest of a repository, by its digest or a tag. */
+export type ManifestKey = { readonly digest: Digest } | { readonly tag: string };
+
 /** What the catalog knows of a manifest. */
 export interface BrowsedManifest {
   readonly digest: Digest;
@@ -126,9 +131,9 @@ export interface BrowsedManifest {
   readonly pushedBy?: string;
   /** By its digest or a tag of it, exact to a minute. */
   readonly lastPull?: Date;
-  /** The first 100, by name. */
+  /** 100 at most, by name. */
   readonly tags: readonly string[];
-  /** How many tags there are. */
+  /** How many tags there are; counted to 10,000. */
   readonly tagCount: number;
   /** The indexes that list it, 20 at most. */
   readonly indexes: readonly Digest[];
@@ -175,16 +180,15 @@ export interface Loss {
  */
 export interface BrowseCatalog {
   repositories(page: RepositoryPage): Promise<Listed<BrowsedRepository>>;
+  /** How many repositories the visitor may see, and the sum of their sizes. */
+  sum(visible: VisibleNames): Promise<{ readonly repositories: number; readonly size: number }>;
   /** Undefined when there is none; the caller has checked that the visitor may see it. */
   repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
   /** Undefined when there is no such repository. */
   tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
   /** Tags that can be restored, the latest deleted first, at most 100. */
   deletedTags(repository: string): Promise<readonly DeletedTag[]>;
-  manifest(
-    repository: string,
-    reference: { readonly digest: Digest } | { readonly tag: string },
-  ): Promise<BrowsedManifest | undefined>;
+  manifest(repository: string, reference: ManifestKey): Promise<BrowsedManifest | undefined>;
   /** In the order of `digests`, at most 1,000. */
   sharing(
     repository: string,
@@ -198,7 +202,7 @@ export interface BrowseCatalog {
    */
   loss(
     repository: string,
-    reference: { readonly digest: Digest } | { readonly tag: string },
+    reference: ManifestKey,
     options: { readonly untagged: boolean; readonly visible: VisibleNames },
   ): Promise<Loss | undefined>;
 }

@@ -60,7 +60,7 @@ test('docker schema 2 and manifest lists say what they are', () => {
     dockerIndex,
   );
   assert.deepEqual(list.manifests[0]?.platform, { os: 'linux', architecture: 'arm', variant: 'v7' });
-  assert.deepEqual(list.references, [{ kind: 'manifest', digest: member.digest }]);
+  assert.deepEqual(list.references, [{ kind: 'manifest', digest: member.digest, platform: 'linux/arm/v7' }]);
   assert.equal(list.config, undefined);
   refused(image, /"mediaType" is missing/, dockerManifest);
   refused({ schemaVersion: 2, manifests: [] }, /"mediaType" is missing/, dockerIndex);

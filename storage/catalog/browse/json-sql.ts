@@ -1,0 +1,58 @@
+import type { Knex } from 'knex';
+import { isPostgres } from '../dialect.ts';
+
+/**
+ * SQL that differs between the databases. Lists are passed as one JSON text each: a statement is then the same for any number
+ * of values, and databases bound how many there may be.
+ */
+export interface JsonSql {
+  /** A table `value`, `place` (from 0) of a JSON list of texts, the parameter. */
+  readonly list: string;
+  /** A table of a JSON list of pairs of texts, the parameter: `low`, `high`. */
+  readonly pairs: string;
+  /** An aggregate: the texts of a group as a JSON list. */
+  collect(column: string): string;
+  /** Reports, as a condition, whether `column` has the text of the parameter, a LIKE pattern in lower case, in any case. */
+  like(column: string): string;
+}
+
+const ON_SQLITE: JsonSql = {
+  list: '(select value, key as place from json_each(?))',
+  pairs: `(select value ->> 0 as low, value ->> 1 as high from json_each(?))`,
+  collect: (column) => `json_group_array(${column})`,
+  like: (column) => `${column} like ? escape '!'`,
+};
+
+const ON_POSTGRES: JsonSql = {
+  list: '(select value, ordinality - 1 as place from json_array_elements_text(cast(? as json)) with ordinality)',
+  pairs:
+    '(select value ->> 0 as low, value ->> 1 as high from json_array_elements(cast(? as json)) as pair(value))',
+  collect: (column) => `json_agg(${column})`,
+  like: (column) => `lower(${column} collate "C") like ? escape '!'`,
+};
+
+export function jsonSql(knex: Knex): JsonSql {
+  return isPostgres(knex) ? ON_POSTGRES : ON_SQLITE;
+}
+
+/** The rows of a raw statement. */
+export async function rowsOf<Row>(
+  knex: Knex,
+  sql: string,
+  values: readonly (string | number)[],
+): Promise<readonly Row[]> {
+  const answer = await knex.raw(sql, [...values]);
+  return isPostgres(knex) ? answer.rows : answer;
+}
+
+/** What an aggregate of `collect` gave: text on SQLite, a list or null on PostgreSQL. */
+export function collected(value: string | readonly string[] | null): readonly string[] {
+  if (value === null) return [];
+  return typeof value === 'string' ? JSON.parse(value) : value;
+}
+
+/** The operand of `like` for a text that may be anywhere. */
+export function anywhere(text: string): string {
+  const lower = text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return `%${lower.replaceAll(/[!%_]/g, '!$&')}%`;
+}

@@ -1,0 +1,55 @@
+import type { Knex } from 'knex';
+import type { Digest } from '../../../oci/digest.ts';
+import type {
+  BrowseCatalog,
+  ManifestKey,
+  RepositoryPage,
+  SortedPage,
+  TagSort,
+  VisibleNames,
+} from './browse-catalog.ts';
+import { findLoss, type LossOptions } from './browse-loss.ts';
+import { findManifest, shareBlobs } from './browse-manifests.ts';
+import { findRepository, listRepositories, sumRepositories } from './browse-repositories.ts';
+import { listDeletedTags, listTags } from './browse-tags.ts';
+
+/** What people look at, in the tables of the catalog. */
+export class KnexBrowse implements BrowseCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  repositories(page: RepositoryPage) {
+    return listRepositories(this.#knex, page);
+  }
+
+  sum(visible: VisibleNames) {
+    return sumRepositories(this.#knex, visible);
+  }
+
+  repository(name: string) {
+    return findRepository(this.#knex, name);
+  }
+
+  tags(repository: string, page: SortedPage<TagSort>) {
+    return listTags(this.#knex, repository, page);
+  }
+
+  deletedTags(repository: string) {
+    return listDeletedTags(this.#knex, repository);
+  }
+
+  manifest(repository: string, reference: ManifestKey) {
+    return findManifest(this.#knex, repository, reference);
+  }
+
+  sharing(repository: string, manifest: Digest, digests: readonly Digest[], visible: VisibleNames) {
+    return shareBlobs(this.#knex, repository, manifest, digests, visible);
+  }
+
+  loss(repository: string, reference: ManifestKey, options: LossOptions) {
+    return findLoss(this.#knex, repository, reference, options);
+  }
+}

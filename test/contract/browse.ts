@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Knex } from 'knex';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import type { ManifestReference } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
+import type { Listed, SortKey, VisibleNames } from '../../storage/catalog/browse/browse-catalog.ts';
+import { KnexBrowse } from '../../storage/catalog/browse/knex-browse.ts';
+import { recordPulls } from '../../storage/catalog/browse/pull-times.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
+import { ManifestUnknownError, TagRefusedError, TagRestoreError } from '../../storage/errors.ts';
+import { digestOf } from '../support/content.ts';
+
+/** One empty database. */
+export interface BrowseHarness {
+  readonly knex: Knex;
+  readonly catalog: Catalog;
+  close(): Promise<void>;
+}
+
+const ALICE: Actor = { name: 'alice', standing: 'maintainer' };
+
+function visible(...patterns: readonly (readonly string[])[]): VisibleNames {
+  const includes = (name: string) =>
+    patterns.every((list) => list.some((pattern) => matchesWildcard(pattern, name)));
+  return { patterns, includes };
+}
+
+const ALL = visible();
+
+/** What every BrowseCatalog promises; see storage/catalog/browse/browse-catalog.ts. */
+export function describeBrowse(name: string, open: () => Promise<BrowseHarness>): void {
+  describe(`${name} as a BrowseCatalog`, () => {
+    let harness: BrowseHarness;
+    let catalog: Catalog;
+    let browse: KnexBrowse;
+
+    before(async () => {
+      harness = await open();
+      catalog = harness.catalog;
+      browse = new KnexBrowse(harness.knex);
+    });
+    after(() => harness.close());
+
+    const push = async (
+      repository: string,
+      text: string,
+      layers: readonly string[],
+      tags: readonly string[],
+    ) => {
+      for (const layer of [`config ${text}`, ...layers]) {
+        const blob = { digest: digestOf(layer), size: layer.length, location: layer };
+        await catalog.blobs.link(repository, blob, undefined, ALICE);
+      }
+      const refer = (kind: ManifestReference['kind'], content: string) => ({
+        kind,
+        digest: digestOf(content),
+      });
+      const references = [refer('config', `config ${text}`), ...layers.map((layer) => refer('layer', layer))];
+      const blob = { digest: digestOf(text), size: text.length, location: text };
+      const manifest = { blob, mediaType: MEDIA_TYPES.ociManifest, references };
+      await catalog.manifests.put(repository, manifest, { tags, requireManifests: true, by: ALICE });
+      return blob.digest;
+    };
+    const pushIndex = async (
+      repository: string,
+      text: string,
+      references: readonly ManifestReference[],
+      tags: readonly string[],
+    ) => {
+      const blob = { digest: digestOf(text), size: text.length, location: text };
+      const manifest = { blob, mediaType: MEDIA_TYPES.ociIndex, references };
+      await catalog.manifests.put(repository, manifest, { tags, requireManifests: true, by: ALICE });
+      return blob.digest;
+    };
+    const walk = async <Entry extends { readonly name: string }>(
+      list: (after: { readonly after?: SortKey }) => Promise<Listed<Entry> | undefined>,
+    ) => {
+      const names: string[] = [];
+      for (let after: SortKey | undefined, pages = 0; pages < 20; pages += 1) {
+        const page = await list(after === undefined ? {} : { after });
+        assert.ok(page);
+        names.push(...page.entries.map((entry) => entry.name));
+        if (page.next === undefined) return names;
+        after = page.next;
+      }
+      throw new Error('the list does not end');
+    };
+
+    test('repositories are sorted, searched and paged, and those that nobody may see are not there', async () => {
+      await push('list/big', 'big', ['a large layer '.repeat(90)], ['1', '2']);
+      await push('list/a_b', 'small', ['s'], []);
+      await push('list/a-b', 'middle', ['m'.repeat(500)], ['1']);
+      await push('hidden/x', 'hidden', ['h'.repeat(900)], ['1']);
+      await catalog.repositories.describe('list/big', 'Über 100% of it');
+      const lists = visible(['list/*']);
+      const names = (options: object) =>
+        walk((after) =>
+          browse.repositories({ visible: lists, sort: 'name', limit: 2, ...options, ...after }),
+        );
+      assert.deepEqual(await names({}), ['list/a-b', 'list/a_b', 'list/big']);
+      assert.deepEqual(await names({ order: 'descending' }), ['list/big', 'list/a_b', 'list/a-b']);
+      assert.deepEqual(await names({ sort: 'size', limit: 1 }), ['list/big', 'list/a-b', 'list/a_b']);
+      assert.deepEqual(await names({ sort: 'size', order: 'ascending' }), [
+        'list/a_b',
+        'list/a-b',
+        'list/big',
+      ]);
+      assert.deepEqual((await names({ sort: 'pushed', limit: 1 })).length, 3);
+      for (const [search, found] of [
+        ['_', ['list/a_b']],
+        ['%', ['list/big']],
+        ['00% OF', ['list/big']],
+        ['Über', ['list/big']],
+        ['über', []],
+        ['!', []],
+        ['hidden', []],
+        ["'; drop table tags; --", []],
+      ] as const) {
+        assert.deepEqual(await names({ search }), found, search);
+      }
+      for (const [patterns, found] of [
+        [[['hidden/x']], ['hidden/x']],
+        [[['list/*', 'list/a-b', 'l*']], ['list/a-b', 'list/a_b', 'list/big']],
+        [[['*/x', 'list/a*b']], ['hidden/x', 'list/a-b', 'list/a_b']],
+        [[['list/*'], ['*/big', 'hidden/*']], ['list/big']],
+        [[['list/*', '*'], ['hidden/*']], ['hidden/x']],
+        [[['list/a_']], []],
+        [[[]], []],
+        [[Array.from({ length: 60 }, (_, i) => `*/${i}`).concat('*/b*g')], ['list/big']],
+      ] as const) {
+        const seen = await browse.repositories({ visible: visible(...patterns), sort: 'name', limit: 100 });
+        const shown = seen.entries.map((entry) => entry.name).filter((one) => /^(?:list|hidden)\//.test(one));
+        assert.deepEqual(shown, found, JSON.stringify(patterns).slice(0, 100));
+        const { repositories } = await browse.sum(visible(...patterns));
+        assert.equal(repositories, seen.entries.length);
+      }
+    });
+
+    test('a repository has its counts, the size of each blob once, its quotas and rules', async () => {
+      await push('one/app', 'first', ['shared layer', 'first layer'], ['1', 'latest']);
+      await push('one/app', 'second', ['shared layer', 'second layer'], ['latest']);
+      await catalog.quotas.put({ pattern: 'one/*', bytes: 5000 });
+      await catalog.tagRules.put({ pattern: 'one/app', tags: 'v*', kind: 'immutable' });
+      const found = await browse.repository('one/app');
+      assert.ok(found);
+      const blobs = [
+        'first',
+        'config first',
+        'first layer',
+        'second',
+        'config second',
+        'second layer',
+        'shared layer',
+      ];
+      const size = blobs.join('').length;
+      assert.deepEqual(
+        { size: found.size, tags: found.tags, manifests: found.manifests },
+        { size, tags: 2, manifests: 2 },
+      );
+      assert.deepEqual(found.quotas, [{ pattern: 'one/*', bytes: 5000, used: size }]);
+      assert.deepEqual(found.tagRules, [{ pattern: 'one/app', tags: 'v*', kind: 'immutable' }]);
+      assert.ok(found.lastPush && Date.now() - found.lastPush.getTime() < 60_000);
+      assert.equal(await browse.repository('one/none'), undefined);
+      await catalog.manifests.delete('one/app', digestOf('second'), ALICE);
+      const less = await browse.repository('one/app');
+      assert.deepEqual([less?.tags, less?.manifests, less?.size], [1, 1, size - 'second'.length]);
+      await catalog.quotas.remove('one/*');
+    });
+
+    test('tags have size, platforms, pusher and pulls; they are sorted, searched and paged', async () => {
+      const amd = await push('tags/app', 'amd', ['base', 'amd layer'], []);
+      const arm = await push('tags/app', 'arm', ['base', 'arm layer'], []);
+      await pushIndex(
+        'tags/app',
+        'the index',
+        [
+          { kind: 'manifest', digest: amd, platform: 'linux/amd64' },
+          { kind: 'manifest', digest: arm, platform: 'linux/arm64/v8' },
+        ],
+        ['multi', 'RC_1'],
+      );
+      const digest = await push('tags/app', 'single', ['base'], ['rc-2']);
+      const at = new Date(Date.now() - 5000);
+      await recordPulls(harness.knex, [
+        { repository: 'tags/app', reference: digest, at: new Date(at.getTime() - 1) },
+        { repository: 'tags/app', reference: 'rc-2', at },
+        { repository: 'tags/app', reference: 'gone', at: new Date() },
+        { repository: 'tags/none', reference: '1', at },
+      ]);
+      await recordPulls(harness.knex, [{ repository: 'tags/app', reference: 'rc-2', at: new Date(1) }]);
+      const page = await browse.tags('tags/app', { sort: 'name', limit: 10 });
+      assert.deepEqual(
+        page?.entries.map(({ pushedAt: _, ...tag }) => tag),
+        [
+          ['RC_1', digestOf('the index'), MEDIA_TYPES.ociIndex],
+          ['multi', digestOf('the index'), MEDIA_TYPES.ociIndex],
+          ['rc-2', digest, MEDIA_TYPES.ociManifest],
+        ].map(([name, digest, mediaType]) => ({
+          name,
+          digest,
+          mediaType,
+          size:
+            name === 'rc-2'
+              ? 'singleconfig singlebase'.length
+              : 'the indexamdarmconfig amdconfig armbaseamd layerarm layer'.length,
+          platforms: name === 'rc-2' ? [] : ['linux/amd64', 'linux/arm64/v8'],
+          pushedBy: 'alice',
+          ...(name === 'rc-2' && { lastPull: at }),
+        })),
+      );
+      assert.deepEqual((await browse.repository('tags/app'))?.lastPull, at);
+      assert.deepEqual((await browse.manifest('tags/app', { digest }))?.lastPull, at);
+      const names = (options: object) =>
+        walk((after) => browse.tags('tags/app', { sort: 'name', limit: 1, ...options, ...after }));
+      assert.deepEqual(await names({ search: 'rc' }), ['RC_1', 'rc-2']);
+      assert.deepEqual(await names({ search: '_' }), ['RC_1']);
+      assert.deepEqual(await names({ order: 'descending' }), ['rc-2', 'multi', 'RC_1']);
+      assert.deepEqual((await names({ sort: 'time' })).toSorted(), ['RC_1', 'multi', 'rc-2']);
+      assert.equal(await browse.tags('tags/none', { sort: 'name', limit: 1 }), undefined);
+    });
+
+    test('a manifest has its tags and the indexes that list it; blobs are counted where else they are', async () => {
+      const digest = await push('man/app', 'image', ['base', 'own'], ['b', 'a']);
+      await push('man/app', 'other image', ['base'], ['o']);
+      await push('man/more', 'more', ['base'], ['1']);
+      await push('secret/more', 'secret', ['base'], ['1']);
+      const index = await pushIndex('man/app', 'an index', [{ kind: 'manifest', digest }], []);
+      const found = await browse.manifest('man/app', { tag: 'a' });
+      assert.deepEqual(
+        { ...found, pushedAt: undefined },
+        {
+          digest,
+          mediaType: MEDIA_TYPES.ociManifest,
+          size: 'image'.length,
+          contentSize: 'imageconfig imagebaseown'.length,
+          pushedAt: undefined,
+          pushedBy: 'alice',
+          tags: ['a', 'b'],
+          tagCount: 2,
+          indexes: [index],
+        },
+      );
+      assert.equal(await browse.manifest('man/app', { tag: 'none' }), undefined);
+      assert.equal(await browse.manifest('man/more', { digest }), undefined);
+      const digests = ['own', 'base', 'missing'].map((text) => digestOf(text));
+      const sharing = await browse.sharing('man/app', digest, digests, visible(['man/*']));
+      assert.deepEqual(
+        sharing.map((blob) => blob.digest),
+        digests,
+      );
+      assert.deepEqual(
+        sharing.map(({ size, manifests, repositories }) => [size, manifests, repositories]),
+        [
+          [3, 0, []],
+          [4, 1, ['man/more']],
+          [undefined, 0, []],
+        ],
+      );
+      assert.ok((sharing[1]?.repositoryCount ?? 0) >= 2);
+    });
+
+    test('a loss is what garbage collection would take', async () => {
+      const amd = await push('loss/app', 'loss amd', ['loss base', 'loss amd layer'], []);
+      const arm = await push('loss/app', 'loss arm', ['loss base'], ['arm']);
+      const index = await pushIndex(
+        'loss/app',
+        'loss index',
+        [
+          { kind: 'manifest', digest: amd },
+          { kind: 'manifest', digest: arm },
+        ],
+        ['v1', 'v2'],
+      );
+      const sbom = await pushIndex('loss/app', 'loss sbom', [{ kind: 'subject', digest: amd }], []);
+      await push('other/loss', 'loss elsewhere', ['loss amd layer'], ['1']);
+      const options = { untagged: true, visible: ALL };
+      const tag = await browse.loss('loss/app', { tag: 'v1' }, options);
+      assert.deepEqual([tag?.tags, tag?.manifests, tag?.bytesFreed], [['v1'], [], 0]);
+      const all = await browse.loss('loss/app', { digest: index }, options);
+      assert.deepEqual(all?.tags, ['v1', 'v2']);
+      assert.deepEqual(all?.manifests.toSorted(), [index, amd, sbom].toSorted());
+      assert.equal(all?.bytesFreed, 'loss indexloss amdconfig loss amdloss sbom'.length);
+      assert.equal(all?.bytesKept, 'loss baseloss amd layer'.length);
+      assert.deepEqual(
+        [all?.sharedWithImages, all?.sharedWithRepositories, all?.sharedWithOthers, all?.complete],
+        [['arm'], ['other/loss'], false, true],
+      );
+      const hidden = await browse.loss(
+        'loss/app',
+        { digest: index },
+        { ...options, visible: visible(['loss/*']) },
+      );
+      assert.deepEqual([hidden?.sharedWithRepositories, hidden?.sharedWithOthers], [[], true]);
+      const kept = await browse.loss('loss/app', { digest: index }, { ...options, untagged: false });
+      assert.deepEqual([kept?.manifests, kept?.bytesFreed], [[index], 'loss index'.length]);
+      assert.equal(await browse.loss('loss/app', { tag: 'none' }, options), undefined);
+
+      await catalog.tags.delete('loss/app', 'v1', ALICE);
+      const last = await browse.loss('loss/app', { tag: 'v2' }, options);
+      assert.deepEqual([last?.manifests.length, last?.bytesFreed], [3, all?.bytesFreed]);
+    });
+
+    test('a deleted tag is listed and can be restored while its manifest is there', async () => {
+      const digest = await push('back/app', 'to restore', ['r'], ['1', '2']);
+      await push('back/app', 'newer', ['r'], ['2', 'v3']);
+      await catalog.tags.delete('back/app', '1', ALICE);
+      const deleted = await browse.deletedTags('back/app');
+      assert.deepEqual(
+        deleted.map(({ deletedAt: _, ...tag }) => tag),
+        [{ name: '1', digest, deletedBy: 'alice' }],
+      );
+      assert.equal(await catalog.tags.restore('back/app', '1', ALICE), digest);
+      assert.deepEqual(await browse.deletedTags('back/app'), []);
+      const events = await catalog.audit.latest({ limit: 1 });
+      assert.deepEqual(
+        events.map(({ action, repository, tag, who }) => [action, repository, tag, who]),
+        [['push', 'back/app', '1', 'alice']],
+      );
+      await assert.rejects(catalog.tags.restore('back/app', '1', ALICE), TagRestoreError);
+      await assert.rejects(catalog.tags.restore('back/app', 'never', ALICE), ManifestUnknownError);
+      await assert.rejects(catalog.tags.restore('back/none', '1', ALICE), ManifestUnknownError);
+
+      await catalog.tags.delete('back/app', 'v3', ALICE);
+      await catalog.tagRules.put({ pattern: 'back/*', tags: 'v*', kind: 'protected' });
+      await assert.rejects(
+        catalog.tags.restore('back/app', 'v3', { ...ALICE, standing: 'writer' }),
+        TagRefusedError,
+      );
+      await catalog.manifests.delete('back/app', digest, ALICE);
+      assert.deepEqual(
+        (await browse.deletedTags('back/app')).map((tag) => tag.name),
+        ['v3'],
+      );
+      await assert.rejects(catalog.tags.restore('back/app', '1', ALICE), /is deleted: push the image again/);
+    });
+  });
+}

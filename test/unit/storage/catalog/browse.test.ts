@@ -1,0 +1,17 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDatabase } from '../../../../storage/catalog/database.ts';
+import { openCatalog } from '../../../../storage/catalog/knex-catalog.ts';
+import { describeBrowse } from '../../../contract/browse.ts';
+
+describeBrowse('the SQLite catalog', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'berth-browse-'));
+  const knex = await openDatabase({ file: join(folder, 'catalog.db') });
+  const catalog = await openCatalog(knex);
+  const close = async () => {
+    await catalog.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { knex, catalog, close };
+});
