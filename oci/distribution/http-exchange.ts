@@ -95,10 +95,14 @@ export class HttpExchange {
     }
   }
 
-  /** From now on only this authority (PEM) is trusted for `host`, which is as in a URL: `registry.example:5000`. */
+  /**
+   * From now on only this authority (PEM), which may be an intermediate one, is trusted for `host`, which is as in a URL:
+   * `registry.example:5000`.
+   */
   trust(host: string, authority: string): void {
     this.#pinned.get(host)?.agent?.destroy();
-    this.#pinned.set(host, { context: tls().createSecureContext({ ca: authority }) });
+    const context = tls().createSecureContext({ ca: authority, allowPartialTrustChain: true });
+    this.#pinned.set(host, { context });
   }
 
   /** The connections to a server with TLS, directly or by the tunnel of a proxy. */
