@@ -96,16 +96,24 @@ export const IN_PERSON: Access = {
 /** The part of the API that a route belongs to: `any` is open to every token, `manage` to those for all of the API. */
 export type Area = ManagementArea | 'any' | 'manage';
 
+/** What decides which tokens a route takes. */
+export interface ScopedRoute {
+  readonly area: Area;
+  readonly method: string;
+  /** Whether it changes something by a GET, such as a WebSocket for a command. */
+  readonly changes?: true;
+}
+
 /**
  * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner; without a scope they
- * manage nothing. Throws DENIED.
+ * manage nothing, and with that to read they change nothing. Throws DENIED.
  */
-export function requireScope(ctx: RequestContext, area: Area): void {
+export function requireScope(ctx: RequestContext, { area, changes, method }: ScopedRoute): void {
   const { identity } = ctx.state;
   if (identity.kind === 'anonymous' || area === 'any') return;
   const manages = managedWith(identity.proof);
   if (manages === undefined) return;
-  const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
+  const reads = method === 'GET' && changes !== true;
   if (!allowsManagement(manages, area === 'manage' ? undefined : area, reads)) {
     throw new RegistryError(
       'DENIED',

@@ -2,7 +2,7 @@ import { SettingInvalidError } from '../../auth/errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { Access, Area } from './access.ts';
+import type { Access, ScopedRoute } from './access.ts';
 import {
   type Fields,
   type JsonSchema,
@@ -35,7 +35,7 @@ interface RouteRequest<Path extends string, Query extends Fields, Body extends F
 }
 
 /** What the OpenAPI document and the router know of a route. */
-interface RouteTerms {
+interface RouteTerms extends ScopedRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Its name in the document (operationId), which no other route has. */
   readonly id: string;
@@ -44,7 +44,6 @@ interface RouteTerms {
   /** Sentences about it. The document adds who may call it and what a token needs. */
   readonly description?: string;
   readonly access: Access;
-  readonly area: Area;
   /** The status of success: 200 unless given, or 204 without an answer. */
   readonly status?: 201 | 202;
   /** What it answers as JSON lines, which `handle` writes to `ctx` itself. */

@@ -123,6 +123,7 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
         'The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found. The header Berth-Environment has variables: a JSON object of strings, in base64url.',
       access: APP_MAINTAINERS,
       area: 'apps',
+      changes: true,
       params: { app: 'Name of the app; write %2F for each slash' },
       query: {
         service: text({ description: 'Name of the service' }),

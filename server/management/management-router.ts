@@ -59,9 +59,10 @@ export function createManagementRouter(
   router.get(description.path, description.run);
   router.use(askForBasic, identify(dependencies), refuseStrangers);
   const record = recordChanges(dependencies.catalog.audit);
-  for (const { area, method, path, run } of routes) {
+  for (const declared of routes) {
+    const { method, path, run } = declared;
     const limit: Middleware<RequestState> = (ctx, next) => {
-      requireScope(ctx as RequestContext, area);
+      requireScope(ctx as RequestContext, declared);
       return next();
     };
     router.register(path.replaceAll(/\{(\w+)\}/g, ':$1'), [method], [limit, refuseForms, record, run]);

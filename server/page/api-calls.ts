@@ -30,7 +30,7 @@ export class ApiCalls {
     const route = this.#routes.get(id);
     if (route === undefined) throw new Error(`the API has no route ${id}`);
     if (ctx.state.identity.kind === 'anonymous') throw new RegistryError('UNAUTHORIZED');
-    requireScope(ctx, route.area);
+    requireScope(ctx, route);
     if (route.method === 'GET') return (await route.call(ctx, given)) as Answer;
     let answer: unknown;
     const entry = () => changeOf(ctx.state, this.#nameOf(route, given));

@@ -159,6 +159,17 @@ test('complaint 12: each role may do what it says', async (t) => {
     writer: writes,
     maintainer: [...writes, 'set secret', 'remove secret', 'remove'],
   });
+  const compose = { services: { web: { image: world.image, ...UNWATCHED } } };
+  const deploy = async (name: string, ...scopes: readonly string[]) => {
+    const robot = await world.registry.addRobot(name, 'registry:apps', `${APP}:pull,push`, ...scopes);
+    const answer = await manage('POST', `${path}/releases`, { compose }, robot);
+    return { status: answer.status, text: await answer.text() };
+  };
+  const blind = await deploy('blind');
+  assert.deepEqual([blind.status, /may not pull from team\/web/.test(blind.text)], [422, true], blind.text);
+  const able = await deploy('able', 'team/web:pull');
+  assert.equal(able.status, 201, able.text);
+  assert.match(JSON.stringify((await world.ended()).cause), /able/);
 });
 
 test('complaint 10: a secret goes sealed to the hosts, and a new version is a release', async (t) => {

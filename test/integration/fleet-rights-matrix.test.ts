@@ -6,46 +6,72 @@ import { basicAuthorization } from '../support/http-client.ts';
 const registry = await startFleetRegistry({ after });
 const host = await registry.join('web1');
 
-/** Who asks, and whether they may see hosts, and manage them. */
+/** The app that is asked about; there is none of that name, so nothing changes. */
+const APP = '/apps/team%2Fshop';
+
 const PEOPLE = {
   nobody: undefined,
   'a wrong password': basicAuthorization('admin', 'wrong'),
   stranger: await registry.addUser('stranger'),
   'reader of team/*': await registry.addUser('reader', { 'team/*': 'reader' }),
+  'writer of team/*': await registry.addUser('writer', { 'team/*': 'writer' }),
+  'maintainer of team/*': await registry.addUser('maintainer', { 'team/*': 'maintainer' }),
   'admin of team/*': await registry.addUser('team-admin', { 'team/*': 'admin' }),
   'reader of *': await registry.addUser('auditor', { '*': 'reader' }),
   'admin of *': await registry.addUser('owner', { '*': 'admin' }),
-  'robot without a scope of management': await registry.addRobot('puller', '*:pull'),
+  'robot without a scope of management': await registry.addRobot('puller', '*:pull,push,delete'),
   'robot for settings': await registry.addRobot('setter', 'registry:settings'),
   'robot that reads': await registry.addRobot('reads', 'registry:read'),
   'robot for hosts': await registry.addRobot('hosts', 'registry:hosts'),
+  'robot for apps': await registry.addRobot('apps', 'registry:apps'),
+  'robot for one app': await registry.addRobot('shop', 'registry:apps', 'team/shop:pull,push'),
+  'robot for another app': await registry.addRobot('site', 'registry:apps', 'team/site:pull,push,delete'),
   'robot that manages': await registry.addRobot('manages', 'registry:manage'),
   host: basicAuthorization(`host:${host.id}`, await host.token()),
+  'a token of a host': `Bearer ${await host.token()}`,
   administrator: basicAuthorization('admin', 'a password of tests'),
 };
+type Who = keyof typeof PEOPLE;
 
-const SEES = [
-  'reader of *',
-  'admin of *',
-  'robot that reads',
-  'robot for hosts',
-  'robot that manages',
-  'administrator',
+const UNKNOWN: readonly Who[] = ['nobody', 'a wrong password', 'host', 'a token of a host'];
+const MANAGE_HOSTS: readonly Who[] = ['robot for hosts', 'robot that manages', 'administrator'];
+const SEE_HOSTS: readonly Who[] = [...MANAGE_HOSTS, 'reader of *', 'admin of *', 'robot that reads'];
+const MANAGE_APPS: readonly Who[] = ['robot for apps', 'robot that manages', 'administrator'];
+const MAINTAIN: readonly Who[] = [...MANAGE_APPS, 'admin of *', 'admin of team/*', 'maintainer of team/*'];
+const WRITE: readonly Who[] = [...MAINTAIN, 'writer of team/*', 'robot for one app'];
+const READ: readonly Who[] = [...WRITE, 'reader of team/*', 'reader of *', 'robot that reads'];
+/** They see what they may see. */
+const KNOWN: readonly Who[] = [...READ, 'stranger', 'robot for another app'];
+
+/** Method, path, the path in the description of the API, who may, and the status for those who do. */
+const ROUTES: readonly (readonly [string, string, string, readonly Who[], number, object?])[] = [
+  ['GET', '/hosts', '/hosts', SEE_HOSTS, 200],
+  ['GET', '/hosts/web1', '/hosts/{name}', SEE_HOSTS, 200],
+  ['PATCH', '/hosts/web1', '/hosts/{name}', MANAGE_HOSTS, 200, { draining: false }],
+  ['DELETE', '/hosts/nothing', '/hosts/{name}', MANAGE_HOSTS, 404],
+  ['POST', '/host-tokens', '/host-tokens', MANAGE_HOSTS, 201, {}],
+  ['GET', '/apps', '/apps', KNOWN, 200],
+  ['GET', `/running?digest=sha256:${'0'.repeat(64)}`, '/running', KNOWN, 200],
+  ['GET', APP, '/apps/{app}', READ, 404],
+  ['DELETE', APP, '/apps/{app}', MAINTAIN, 404],
+  ['GET', `${APP}/releases`, '/apps/{app}/releases', READ, 404],
+  ['POST', `${APP}/releases`, '/apps/{app}/releases', WRITE, 422, { compose: {} }],
+  ['GET', `${APP}/instances`, '/apps/{app}/instances', READ, 404],
+  ['GET', `${APP}/rollout`, '/apps/{app}/rollout', READ, 404],
+  ['POST', `${APP}/rollback`, '/apps/{app}/rollback', WRITE, 404, {}],
+  ['POST', `${APP}/restart`, '/apps/{app}/restart', WRITE, 404, {}],
+  ['POST', `${APP}/scale`, '/apps/{app}/scale', WRITE, 404, { service: 'web', replicas: 1 }],
+  ['POST', `${APP}/follow`, '/apps/{app}/follow', WRITE, 404, {}],
+  ['GET', `${APP}/secrets`, '/apps/{app}/secrets', READ, 200],
+  ['PUT', `${APP}/secrets/a%20b`, '/apps/{app}/secrets/{name}', MAINTAIN, 400, { value: 'eA==' }],
+  ['DELETE', `${APP}/secrets/KEY`, '/apps/{app}/secrets/{name}', MAINTAIN, 404],
+  ['GET', `${APP}/logs`, '/apps/{app}/logs', READ, 404],
+  ['GET', `${APP}/exec?service=web&command=["true"]`, '/apps/{app}/exec', MAINTAIN, 426],
 ];
-const MANAGES = ['robot for hosts', 'robot that manages', 'administrator'];
-const UNKNOWN = ['nobody', 'a wrong password', 'host'];
 
-const ROUTES = [
-  { method: 'GET', path: '/hosts', body: undefined, allowed: SEES, status: 200 },
-  { method: 'GET', path: '/hosts/web1', body: undefined, allowed: SEES, status: 200 },
-  { method: 'PATCH', path: '/hosts/web1', body: { draining: false }, allowed: MANAGES, status: 200 },
-  { method: 'POST', path: '/host-tokens', body: {}, allowed: MANAGES, status: 201 },
-  { method: 'DELETE', path: '/hosts/nothing', body: undefined, allowed: MANAGES, status: 404 },
-] as const;
-
-for (const { method, path, body, allowed, status } of ROUTES) {
+for (const [method, path, , allowed, status, body] of ROUTES) {
   test(`${method} ${path}: each who asks`, async () => {
-    for (const [who, authorization] of Object.entries(PEOPLE)) {
+    const answers = Object.entries(PEOPLE).map(async ([who, authorization]) => {
       const answer = await fetch(`${registry.url}/api/v1${path}`, {
         method,
         headers: {
@@ -54,11 +80,29 @@ for (const { method, path, body, allowed, status } of ROUTES) {
         },
         ...(body && { body: JSON.stringify(body) }),
       });
-      const expected = allowed.some((one) => one === who) ? status : UNKNOWN.includes(who) ? 401 : 403;
-      assert.equal(answer.status, expected, `${who}: ${await answer.text()}`);
-    }
+      await answer.body?.cancel();
+      return [who, answer.status] as const;
+    });
+    const expected = Object.keys(PEOPLE).map((who) => {
+      if (allowed.includes(who as Who)) return [who, status];
+      return [who, UNKNOWN.includes(who as Who) ? 401 : 403];
+    });
+    assert.deepEqual(await Promise.all(answers), expected);
   });
 }
+
+test('the table has every route of the fleet', async () => {
+  const answer = await registry.manage('GET', '/openapi.json');
+  const { paths } = (await answer.json()) as { paths: Record<string, object> };
+  const declared = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods)
+      .filter((method) => method !== 'parameters')
+      .map((method) => `${method.toUpperCase()} ${path.replace(/^\/api\/v1/, '')}`),
+  );
+  const ofFleet = declared.filter((line) => / \/(?:hosts?|host-tokens|apps|running)\b/.test(line));
+  const table = ROUTES.map(([method, , pattern]) => `${method} ${pattern}`);
+  assert.deepEqual(ofFleet.sort(), table.sort());
+});
 
 test('complaint 12: each change of a host is in the audit', async () => {
   await registry.join('changing');
