@@ -20,7 +20,7 @@ import type { ContainerIndex } from './container-index.ts';
 import { type ContainerInfo, type MountPoint, NEW_STATE } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
 import type { HostConfig } from './host-config.ts';
-import { cleanPath } from './plan/bind-text.ts';
+import { cleanPath, parseVolumesFrom } from './plan/bind-text.ts';
 import { commandLine, mergeImageConfig } from './plan/command.ts';
 import { inventName, parseContainerName } from './plan/names.ts';
 import { sharedContainerRef } from './plan/oci-spec.ts';
@@ -163,17 +163,14 @@ async function fillVolumes(
   return info.mounts.map((point) => ({ ...point, copyUp: false }));
 }
 
-/** Returns the mount points of a container that `CONTAINER[:ro|:rw]` names. Throws EngineError 'bad-request'. */
+/** Returns the mount points of a container that `CONTAINER[:MODE]` names. Throws EngineError 'bad-request'. */
 function volumesFrom(index: ContainerIndex, text: string): readonly MountPoint[] {
-  const [, ref = '', mode = ''] = /^(.+?)(?::([^:]*))?$/.exec(text) ?? [];
-  if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) {
-    throw new EngineError('bad-request', `invalid mode: ${mode.slice(0, 80)}`);
-  }
-  return index.findNamed(ref).info.mounts.map((point) => ({
+  const { container, writable } = parseVolumesFrom(text);
+  return index.findNamed(container).info.mounts.map((point) => ({
     ...point,
     // As in dockerd, regardless of the donor's options.
     mode: '',
-    writable: point.writable && mode !== 'ro',
+    writable: point.writable && writable,
     copyUp: false,
   }));
 }

@@ -133,14 +133,16 @@ const FIELDS = {
   /** Bytes of /dev/shm. */
   ShmSize: field<number>({ read: (body, name) => body.integer(name) || DEFAULT_SHM_SIZE, show: same }),
   Sysctls: stringMap,
-  /** `runc` and `crun` both mean the runtime that this host has. */
-  Runtime: field<undefined>({
+  /** `runc` and `crun` both mean the runtime that this host has. As with dockerd, inspect repeats the client's name for it. */
+  Runtime: field<string | undefined>({
     read: (body, name, { runtime }) => {
       const asked = body.string(name);
-      if (['', 'runc', 'crun', 'io.containerd.runc.v2', runtime.name].includes(asked)) return undefined;
+      if (['', 'runc', 'crun', 'io.containerd.runc.v2', runtime.name].includes(asked)) {
+        return asked || undefined;
+      }
       throw new EngineError('bad-request', `unknown or invalid runtime name: ${asked.slice(0, 80)}`);
     },
-    show: (_, { runtime }) => runtime,
+    show: (asked, { runtime }) => asked ?? runtime,
   }),
   /** `default`, which inspect repeats, or absent. */
   Isolation: field<string | undefined>({

@@ -26,6 +26,7 @@ import { imagePullRoutes } from './routes/image-pull.ts';
 import { imagePushRoutes } from './routes/image-push.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { pluginRoutes } from './routes/plugins.ts';
 import { registryQueryRoutes } from './routes/registry-queries.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
@@ -62,6 +63,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
     buildRoutes(router, deps, deps.build);
   }
   volumeRoutes(router, deps);
+  pluginRoutes(router);
   unsupportedRoutes(router);
   imageRoutes(router, deps);
 

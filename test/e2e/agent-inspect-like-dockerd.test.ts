@@ -156,6 +156,9 @@ describe('docker inspect, key by key beside dockerd', {
     ['-v', '/:/host', '-w', '/w/./x//'],
     ['--mount', 'type=tmpfs,dst=/y,tmpfs-size=1m', '--mount', 'type=bind,src=/usr,dst=/z,readonly'],
   ];
+  test('the runtime that a client asked for', async () => {
+    assert.equal((await show(agent, ['--runtime', 'runc'], false)).get('HostConfig.Runtime'), '"runc"');
+  });
   for (const flags of sets) {
     test(`docker create ${flags.join(' ')}`, async () => {
       for (const runs of [false, true]) {

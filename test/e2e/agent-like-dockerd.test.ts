@@ -105,7 +105,7 @@ describe('what the docker CLI prints, beside dockerd', {
 
   test('volumes are filled when a container is created, and never again', async () => {
     await same(
-      ['create', '--name', 'donor', '-v', 'given:/usr', '-v', '/usr/bin', image],
+      ['create', '--network=none', '--name', 'donor', '-v', 'given:/usr', '-v', '/usr/bin', image],
       [...RUN, '--rm', '--volumes-from', 'donor:ro', image, 'sh', '-c', 'ls -A /usr; ls -A /usr/bin | wc -l'],
       [...RUN, '--rm', '-v', 'given:/place', image, 'ls', '-A', '/place'],
       ['rm', '-v', 'donor'],
@@ -114,6 +114,27 @@ describe('what the docker CLI prints, beside dockerd', {
       [...RUN, '--rm', '-v', 'wiped:/place', image, 'ls', '-A', '/place'],
       ['rm', 'wipe'],
       ['volume', 'rm', 'given', 'wiped'],
+    );
+  });
+
+  test('the modes of --volumes-from', async () => {
+    const show = [
+      'inspect',
+      '-f',
+      '{{range .Mounts}}{{.Name}} {{.Destination}} <{{.Mode}}> {{.RW}}{{end}}',
+      'heir',
+    ];
+    const heirs = ['', ':', ':ro', ':rw,Z', ':ro,cached', ':ro,rw', ':nocopy', ':rshared', ':ro:rw', ':RO'];
+    await same(
+      ['create', '--network=none', '--name', 'donor', '-v', 'given:/place', image],
+      ...heirs.flatMap((mode) => [
+        ['create', '--network=none', '--name', 'heir', '--volumes-from', `donor${mode}`, image],
+        show,
+        ['rm', 'heir'],
+      ]),
+      ...['', ':', ':ro'].map((text) => ['create', '--volumes-from', text, image]),
+      ['rm', 'donor'],
+      ['volume', 'rm', 'given'],
     );
   });
 

@@ -42,6 +42,19 @@ export function parseBind(text: string, dataFolder?: string): ParsedBind {
   };
 }
 
+/** Parses `CONTAINER[:MODE]` of `--volumes-from`. Throws EngineError 'bad-request' with dockerd's message. */
+export function parseVolumesFrom(text: string): { readonly container: string; readonly writable: boolean } {
+  if (text === '') {
+    throw new EngineError('bad-request', 'volumes-from specification cannot be an empty string');
+  }
+  const [container = '', ...rest] = text.split(':');
+  if (container === '') throw new EngineError('bad-request', 'invalid name or ID supplied: ""');
+  const mode = rest.join(':');
+  const { writable, copyUp } = parseBindOptions(mode, false, text);
+  if (!copyUp) refuseMode(mode);
+  return { container, writable };
+}
+
 /**
  * Returns the propagation of a bind; `asked` is '' unless the client sets it. A source that holds or lies in the agent's
  * own folder is `rslave`: mounts of other containers would otherwise stay there after their exit. Throws EngineError

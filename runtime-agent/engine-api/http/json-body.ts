@@ -10,27 +10,41 @@ const LIMIT = 1024 * 1024;
  * 'bad-request' for another content type, a too large body and too many entries (bounds.ts), JsonError for a body that is no object.
  */
 export async function readJsonBody(request: IncomingMessage): Promise<JsonFields> {
-  const type = request.headers['content-type'] ?? '';
-  if (type === '' && hasNoBody(request)) return new JsonFields(null);
-  if (type.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
-    throw new EngineError(
-      'bad-request',
-      `unsupported Content-Type header (${type}): must be 'application/json'`,
-    );
-  }
+  checkType(request);
   return readFields(request);
+}
+
+/** As readJsonBody, of a JSON array. */
+export async function readJsonList(request: IncomingMessage): Promise<readonly unknown[]> {
+  checkType(request);
+  const value = (await readValue(request)) ?? [];
+  if (!Array.isArray(value)) throw new JsonError('invalid JSON: expected an array');
+  return value;
+}
+
+function checkType(request: IncomingMessage): void {
+  const type = request.headers['content-type'] ?? '';
+  if (type === '' && hasNoBody(request)) return;
+  if (type.split(';')[0]?.trim().toLowerCase() === 'application/json') return;
+  const why = `unsupported Content-Type header (${type}): must be 'application/json'`;
+  throw new EngineError('bad-request', why);
 }
 
 /** As readJsonBody, of a route that looks at no content type. */
 export async function readFields(request: IncomingMessage): Promise<JsonFields> {
-  if (hasNoBody(request)) return new JsonFields(null);
+  const value = await readValue(request);
+  if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
+  return new JsonFields(value);
+}
+
+async function readValue(request: IncomingMessage): Promise<unknown> {
+  if (hasNoBody(request)) return null;
   const text = await readText(request);
   if (text.trim() === '')
     throw new EngineError('bad-request', 'invalid JSON: got EOF while reading request body');
   const value = parseJson(text, 'invalid JSON');
-  if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
   checkEntries(value);
-  return new JsonFields(value);
+  return value;
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {

@@ -201,10 +201,30 @@ describe('what is not there', () => {
     );
     assert.deepEqual(JSON.parse((await call('GET', '/volumes')).text), { Volumes: [], Warnings: null });
   });
+  test('has no plugins, and checks the requests for them', async () => {
+    for (const [method, path, type, body, status, text] of [
+      ['POST', '/plugins/x/set', 'text/plain', '[]', 400, /unsupported Content-Type header \(text\/plain\)/],
+      ['POST', '/plugins/x/upgrade', 'application/json', '{x', 400, /^invalid JSON: invalid character 'x'/],
+      ['POST', '/plugins/pull', 'application/json', '[] x', 400, /unexpected content after JSON/],
+      ['POST', '/plugins/x/set', 'application/json', '{}', 400, /expected an array/],
+      ['POST', '/plugins/x/set', 'application/json', '["A=b"]', 404, /^plugin "x" not found$/],
+      ['POST', '/plugins/x/set', 'application/json', '', 404, /^plugin "x" not found$/],
+      ['POST', '/plugins/a/b:c/enable', undefined, '', 404, /^plugin "a\/b:c" not found$/],
+      ['DELETE', '/plugins/x', undefined, '', 404, /^plugin "x" not found$/],
+      ['POST', '/plugins/pull', 'application/json', '[]', 400, /^invalid reference format/],
+      ['POST', '/plugins/pull?remote=x', 'application/json', '[]', 501, /^docker plugin is not supported/],
+      ['GET', '/plugins/privileges?remote=x', undefined, '', 501, /^docker plugin is not supported/],
+      ['GET', '/plugins?filters={"x":["y"]}', undefined, '', 400, /^invalid filter 'x'/],
+    ] as const) {
+      const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type };
+      const answer = await call(method, path, { headers, body });
+      assert.deepEqual([path, answer.status], [path, status]);
+      assert.match(message(answer.text), text);
+    }
+  });
   test('is named as not supported yet where Docker has it', async () => {
     for (const [method, path, name] of [
       ['GET', '/containers/x/attach/ws', 'attaching by WebSocket'],
-      ['POST', '/plugins/pull', 'docker plugin'],
       ['POST', '/swarm/init', 'Swarm'],
     ] as const) {
       const answer = await call(method, `/v1.45${path}`);
