@@ -1,3 +1,4 @@
+import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type CleanupScope, defer } from './cleanup.ts';
 
@@ -47,4 +48,30 @@ export async function startPageBrowser(scope: CleanupScope): Promise<PageBrowser
       return { page, context };
     },
   };
+}
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary?: string | undefined }[];
+}
+
+/** What axe finds on a page as it is now, as lines; only by one of its rules if one is named. */
+export async function findingsOf(page: Page, rule?: string): Promise<readonly string[]> {
+  const isThere = await page.evaluate("typeof axe !== 'undefined'");
+  const violations = isThere ? await runAxe(page, rule) : await firstRun(page, rule);
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ failureSummary, html }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
+  );
+}
+
+/** Puts axe into the page as well, which takes ten times as long as a run. */
+async function firstRun(page: Page, rule: string | undefined): Promise<readonly AxeViolation[]> {
+  const axe = new AxeBuilder({ page }).setLegacyMode(true);
+  const { violations } = await (rule === undefined ? axe : axe.withRules(rule)).analyze();
+  return violations;
+}
+
+async function runAxe(page: Page, rule: string | undefined): Promise<readonly AxeViolation[]> {
+  const options = { resultTypes: ['violations'], iframes: false, ...(rule && { runOnly: [rule] }) };
+  return page.evaluate(`axe.run(document, ${JSON.stringify(options)}).then((found) => found.violations)`);
 }
