@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { openWorld } from '../support/fleet-world.ts';
 import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
@@ -86,4 +86,114 @@ describe('pages in Chromium', async () => {
     for (const path of PAGES) await check(path);
     assert.deepEqual(faults, []);
   });
+
+  const WAYS = [
+    { way: 'with script', script: true, follow: click, press: click },
+    { way: 'without script', script: false, follow: click, press: click },
+    { way: 'with the keyboard alone', script: true, follow: byKeyboard, press: byKeyboard },
+  ] as const;
+
+  for (const [turn, { follow, press, script, way }] of WAYS.entries()) {
+    test(`somebody finds everything by links, ${way}`, async () => {
+      const { page } = await browser.open({ script });
+      const link = (name: string) => follow(page, page.getByRole('link', { name, exact: true }).first());
+      const button = (name: string) => press(page, page.getByRole('button', { name, exact: true }).last());
+      const fill = async (label: string, text: string) => {
+        const field = page.getByLabel(label, { exact: true });
+        await field.focus();
+        await field.fill(text);
+      };
+      /** Says yes where it is asked first, in a dialog or on a page of its own. */
+      const answer = async (name: string) => {
+        const place = script ? page.getByRole('dialog') : page.locator('[data-question]');
+        await press(page, place.getByRole('button', { name, exact: true }));
+      };
+      const says = (text: string) => page.getByText(text, { exact: true }).waitFor();
+      const user = `user${turn}`;
+
+      await page.goto(url);
+      await link('Log in');
+      await fill('Name', 'admin');
+      await fill('Password', ADMIN_PASSWORD);
+      await button('Log in');
+      await link('admin');
+      await fill('What it is for', `token ${turn}`);
+      await button('Make a token');
+      await says('It is shown this once: keep it now.');
+      await link('Done');
+      const row = page.getByRole('row', { name: `token ${turn}` });
+      await follow(page, row.getByRole('link', { name: 'Revoke' }));
+      await answer('Revoke');
+      await says('The token is revoked.');
+
+      await link('Administration');
+      await fill('Name', user);
+      await fill('Password (optional)', ADMIN_PASSWORD);
+      await button('Add the user');
+      await says('The user is added.');
+      await fill('Name', user);
+      await button('Add the user');
+      await page.getByRole('alert').getByText('There is an account named').waitFor();
+      await link('Roles');
+      await fill('Who', `user:${user}`);
+      await fill('Repositories', `${user}/*`);
+      await button('Give the role');
+      await says('The role is given.');
+      await link('Webhooks');
+      await fill('Name', user);
+      await fill('Address', 'https://chat.example/hook');
+      await button('Add the webhook');
+      await link('Done');
+      await follow(page, page.getByRole('row', { name: user }).getByRole('link', { name: 'Remove' }));
+      await answer('Remove');
+      await says('The webhook is removed.');
+      await link('Audit');
+      await page.getByText(`"${user}"`).first().waitFor();
+      await link('Health');
+      await says('Database and storage answer.');
+      await link('Apps');
+      await link('team/shop');
+      await follow(page, page.getByRole('link', { name: 'Roll back' }).last());
+      await answer('Roll back');
+      await says('The rollback has begun.');
+      await link('Hosts');
+      await link('fra-2');
+      await link('Drain');
+      await answer('Drain');
+      await button('Resume');
+      await says('The host gets instances again.');
+      await link('Administration');
+      await link(user);
+      await link('Remove the user');
+      await answer('Remove');
+      await says('The user is removed.');
+      await button('Log out');
+      await page.getByRole('link', { name: 'Log in' }).waitFor();
+    });
+  }
+
+  test('no page broke a rule of its policy, and no script failed', () => {
+    // What a browser says of answers of 4xx is no fault of a page.
+    assert.deepEqual(
+      browser.errors.filter((line) => !/the server responded with a status of 4/.test(line)),
+      [],
+    );
+  });
 });
+
+async function click(_page: Page, target: Locator): Promise<void> {
+  await target.click();
+}
+
+/** Goes from element to element, as somebody without a mouse does, and presses Enter. */
+async function byKeyboard(page: Page, target: Locator): Promise<void> {
+  await target.waitFor();
+  for (let step = 0; step < 200; step += 1) {
+    if (await target.evaluate('(element) => element === document.activeElement')) {
+      await page.keyboard.press('Enter');
+      return;
+    }
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`the keyboard does not reach ${target}`);
+}
