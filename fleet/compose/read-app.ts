@@ -26,8 +26,6 @@ export function readApp(document: unknown): AppSpec {
   const root = new Field(document, [], problems).mapping(KEYS.root);
   if (!root.isPresent) root.refuse('must be a mapping with services');
   const services = readServices(root);
-  problems.throwIfAny();
-
   const spec = {
     services,
     volumes: readVolumes(root, services),
@@ -35,6 +33,8 @@ export function readApp(document: unknown): AppSpec {
     configs: readConfigs(root, services),
   };
   const secrets = readSecrets(root, services);
+  problems.throwIfAny();
+
   checkDependencies(root, services);
   problems.throwIfAny();
   const app = { ...spec, secrets: secrets.names, services: secrets.services };

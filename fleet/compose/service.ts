@@ -28,7 +28,7 @@ const PLATFORM = /^[a-z0-9]{1,32}\/[a-z0-9_]{1,32}(?:\/[a-z0-9.]{1,32})?$/;
 
 /** Reads a service whose name has been checked. Networks, volumes and files that it names are checked by the caller. */
 export function readService(name: string, field: Field): ServiceSpec | undefined {
-  const service = field.mapping(KEYS.service);
+  const service = withoutEmpty(field.mapping(KEYS.service));
   if (!service.isPresent)
     return field.isPresent ? undefined : field.refuse('must be a mapping with an image');
   const deploy = service.get('deploy').mapping(KEYS.deploy);
@@ -94,6 +94,30 @@ export function readService(name: string, field: Field): ServiceSpec | undefined
   };
   refuseSharedTargets(service, spec);
   return image === undefined ? undefined : spec;
+}
+
+/** Keys whose empty text is as good as none: published files have variables there that may be empty. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
+  ...[
+    'container_name',
+    'dns',
+    'dns_search',
+    'domainname',
+    'hostname',
+    'ipc',
+    'network_mode',
+    'pid',
+    'platform',
+  ],
+  ...['restart', 'stop_signal', 'tmpfs', 'user', 'working_dir'],
+]);
+
+function withoutEmpty(service: Field): Field {
+  if (!service.isObject) return service;
+  const entries = Object.entries(service.value as object);
+  return service.with(
+    Object.fromEntries(entries.filter(([key, value]) => value !== '' || !MAY_BE_EMPTY.has(key))),
+  );
 }
 
 function optional<Name extends string, Value>(

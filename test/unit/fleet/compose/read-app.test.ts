@@ -112,6 +112,29 @@ describe('readApp', () => {
     });
   });
 
+  it('takes an empty text for none where Compose does: published files have variables there', async () => {
+    const plain = await webOf('');
+    for (const key of [
+      ...['container_name', 'dns', 'dns_search', 'domainname', 'hostname', 'ipc', 'network_mode', 'pid'],
+      ...['platform', 'restart', 'stop_signal', 'tmpfs', 'user', 'working_dir'],
+    ])
+      assert.deepEqual(await webOf(`${key}: ""`), plain, key);
+    for (const key of ['cpus', 'mem_limit', 'scale', 'stop_grace_period', 'init'])
+      assert.match(
+        await problemsOf(`services: {web: {image: a, ${key}: ""}}`),
+        new RegExp(`${key}: must be`),
+      );
+  });
+
+  it('tells of services, secrets and volumes in one go', async () => {
+    const said = await problemsOf(
+      'services: {web: {image: a, gpus: all, secrets: [key]}, db: {image: b, secrets: [key], volumes: ["d:/d"]}}\nsecrets: {key: {file: ./key}}\nvolumes: {d: {driver: nfs}}',
+    );
+    assert.match(said, /services\.web\.gpus/);
+    assert.match(said, /secrets\.key\.file/);
+    assert.match(said, /volumes\.d\.driver/);
+  });
+
   it('has one spelling of a route, so that two apps cannot have the same one', async () => {
     for (const path of ['/api', '/api/'])
       assert.deepEqual((await webOf(`x-berth: {route: {host: a.example, path: ${path}, port: 80}}`)).route, {
