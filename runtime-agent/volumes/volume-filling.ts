@@ -3,6 +3,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/pr
 import { join } from 'node:path';
 import { fileTime } from '../../lib/linux/files/file-size.ts';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
+import { EngineError } from '../errors.ts';
 import { pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { copyTree } from '../trees/copy-tree.ts';
@@ -40,7 +41,8 @@ export async function settleRemains(trees: TreeTars, folder: string): Promise<vo
 
 /**
  * Copies a folder, its attributes too, into one that is empty: all of it, or nothing where it fails, is killed or loses
- * power. `source` is a descriptor that stays the caller's. Throws EngineError.
+ * power. `source` is a descriptor that stays the caller's. Containers that have the volume may change it meanwhile: no link of
+ * theirs is followed. Throws EngineError, 'conflict' where the copy is not there any more.
  */
 export async function fillWhole(
   { trees, sync }: { readonly trees: TreeTars; readonly sync: (folder: string) => Promise<void> },
@@ -49,19 +51,29 @@ export async function fillWhole(
   xattrs: 'with-xattrs' | 'without-xattrs',
 ): Promise<void> {
   const filling = join(folder, FILLING);
-  await mkdir(filling, { mode: 0o700 });
   try {
-    // Not given up when the agent stops, which waits for it.
-    await copyTree(trees, source, filling, new AbortController().signal);
-    // The name must not be on the device before the content.
-    await sync(folder);
-    await rename(filling, join(folder, FILLED));
+    await mkdir(filling, { mode: 0o700 });
+    try {
+      const target = await open(filling, FOLDER);
+      // Not given up when the agent stops, which waits for it.
+      await copyTree(trees, source, target.fd, new AbortController().signal).finally(() => target.close());
+      // The name must not be on the device before the content.
+      await sync(folder);
+      await rename(filling, join(folder, FILLED));
+    } catch (error) {
+      await removeTree(filling);
+      throw error;
+    }
+    await moveFilled(trees, folder, xattrs);
   } catch (error) {
-    await removeTree(filling);
-    throw error;
+    if (!CHANGED.has((error as NodeJS.ErrnoException).code)) throw error;
+    const why = 'a container changed the volume while it was filled from the image: try again';
+    throw new EngineError('conflict', why, { cause: error });
   }
-  await moveFilled(trees, folder, xattrs);
 }
+
+/** What says that something else is in the place of a copy, or nothing. */
+const CHANGED: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EEXIST', 'ENOTEMPTY']);
 
 /** Gives a folder the owner, mode and time of another, in whole seconds as the tar of a folder has them. */
 export async function copyAttributes(source: FileHandle, folder: string): Promise<void> {

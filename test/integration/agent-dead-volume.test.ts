@@ -11,7 +11,7 @@ import { holdPath } from '../../lib/linux/mount/held-path.ts';
 import { mount, unmount } from '../../lib/linux/mount/mount.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
 import type { TreeTars } from '../../runtime-agent/snapshots/diff/tree-tar.ts';
-import { copyTree } from '../../runtime-agent/trees/copy-tree.ts';
+import { fillWhole } from '../../runtime-agent/volumes/volume-filling.ts';
 import { defer } from '../support/cleanup.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -43,10 +43,11 @@ describe('a volume on a server that does not answer', { skip: unlessRoot(), time
 
   it('is filled while the agent goes on', async (t) => {
     const dead = await deadServer(t);
-    const filling = copyTree({} as TreeTars, 0, join(dead.folder, 'part'), new AbortController().signal);
+    const copies = { trees: {} as TreeTars, sync: async () => undefined };
+    const filling = fillWhole(copies, 0, join(dead.folder, 'part'), 'without-xattrs');
     filling.catch(() => undefined);
     await dead.assertLoopTurns();
-    await assert.rejects(filling, { code: 'ENOENT' });
+    await assert.rejects(filling, { code: 'conflict' });
   });
 });
 

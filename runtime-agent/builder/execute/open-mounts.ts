@@ -171,12 +171,14 @@ class Opener {
     const { libc, trees } = this.#context;
     const source = openInRoot(libc, root, path, 'folder');
     if (source === undefined) throw this.#refuse(`the source of a cache is no folder: ${path}`);
+    const target = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      await copyTree(trees, source, folder, this.#signal);
+      await copyTree(trees, source, target, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       throw this.#refuse(`a cache could not be filled from ${path}: ${(error as Error).message}`);
     } finally {
+      closeSync(target);
       closeSync(source);
     }
   }

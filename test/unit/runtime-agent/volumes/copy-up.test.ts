@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import {
   chmod,
   chown,
@@ -14,6 +15,8 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { removeTree } from '../../../../lib/linux/files/remove-tree.ts';
 import { loadXattrs } from '../../../../lib/linux/files/xattrs.ts';
 import { loadLibc } from '../../../../lib/linux/libc.ts';
 import type { TreeTars } from '../../../../runtime-agent/snapshots/diff/tree-tar.ts';
@@ -74,6 +77,34 @@ test('a folder that becomes a link while a volume is filled leads nowhere outsid
   });
   assert.deepEqual(await readdir(outside), []);
   assert.deepEqual(await readdir(volume), []);
+});
+
+test('a link in the place of the copy itself leads nowhere outside', { skip: unlessRoot() }, async (t) => {
+  const { rootfs, volume, outside } = await folders(t);
+  await writeFile(join(rootfs, 'data/first'), '');
+  const { trees } = treesThat(async () => undefined);
+  const copyUp = new CopyUp(loadLibc(), trees, loadXattrs());
+  // As fast as a container can that waits for the copy.
+  const attack = `
+    const { renameSync, symlinkSync } = require('node:fs');
+    const { volume, outside } = require('node:worker_threads').workerData;
+    for (;;) {
+      try {
+        renameSync(volume + '/.berth-filling', volume + '/moved');
+        symlinkSync(outside, volume + '/.berth-filling');
+      } catch {}
+    }`;
+  const attacker = new Worker(attack, { eval: true, workerData: { volume, outside } });
+  t.after(() => attacker.terminate());
+  await once(attacker, 'online');
+  for (let round = 0; round < 25; round += 1) {
+    const failure = await copyUp
+      .fill(volume, rootfs, '/data')
+      .catch((error: { readonly code?: unknown }) => error);
+    assert.deepEqual(await readdir(outside), []);
+    if (failure !== undefined) assert.match(String(failure.code), /^(conflict|bad-request)$/);
+    for (const name of await readdir(volume)) await removeTree(join(volume, name));
+  }
 });
 
 test('containers that start at once fill their volume once, and each finds it whole', {
