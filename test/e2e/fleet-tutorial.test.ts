@@ -47,7 +47,9 @@ test('the tutorial of the fleet: three hosts, a push that rolls out, one that fa
 
   const files = blocks.filter(({ info }) => /^(?:dockerfile|yaml) /.test(info));
   await Promise.all(files.map((file) => writeBlock(machine.folder, file)));
-  const [login = '', first = '', second = '', third = '', back = '', again = '', daily = ''] = of('laptop');
+  const [login = '', first = '', second = '', third = '', back = '', again = '', ...later] = of('laptop');
+  const [secret = '', daily = '', drain = '', undrain = ''] = later;
+  assert.equal(later.length, 4);
   const [loginLine = '', ...rest] = login.split('\n');
   await machine.logIn(loginLine);
   const listed = await laptop(rest.join('\n'));
@@ -75,17 +77,31 @@ test('the tutorial of the fleet: three hosts, a push that rolls out, one that fa
   await machine.push(again, { release: 5, state: 'done' });
   await pages('four');
 
-  await writeFile(`${machine.folder}/password.txt`, 'secret');
+  await writeFile(`${machine.folder}/password.txt`, 'hunter2');
+  const kept = await laptop(secret);
+  assert.match(kept.stderr, /^team\/shop: release 6 is healthy$/m);
+  assert.match(kept.stdout, /hunter2$/);
+  await pages('four');
+
   const every = await laptop(daily);
-  assert.match(every.stdout, /^team\/shop +5 +done +5 +following /m);
-  assert.match(every.stdout, /^team\/shop +5 +web +web1 web2 web3$/m);
+  assert.match(every.stdout, /^team\/shop +6 +done +6 +following /m);
+  assert.match(every.stdout, /^team\/shop +6 +web +web1 web2 web3$/m);
   assert.match(every.stdout, /^DB_PASSWORD +1 +/m);
+  assert.match(every.stdout, /^index\.html$/m);
 
   for (const client of clients) {
     await client.stop();
     assert.deepEqual([...client.failed], []);
     assert.ok([...client.answered.values()].reduce((sum, count) => sum + count, 0) > 100);
   }
+
+  const places = async () =>
+    (await laptop('berth ps team/shop')).stdout.match(/^web\d(?= +web .* healthy)/gm);
+  await laptop(drain);
+  await untilPasses(async () => assert.deepEqual(await places(), ['web1', 'web2']));
+  await laptop(undrain);
+  await untilPasses(async () => assert.deepEqual(await places(), ['web1', 'web2', 'web3']));
+  await pages('four');
 });
 
 async function writeBlock(folder: string, { info, text }: DocumentBlock): Promise<void> {
