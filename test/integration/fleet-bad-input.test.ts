@@ -53,6 +53,14 @@ describe('a file that cannot be deployed', () => {
       said: ['compose.yaml:4:5: services.a.depends_on: is a cycle: a -> b -> a'],
     },
     {
+      what: 'a variable that is not set, where something must be',
+      text: `services:\n  web:\n    image: IMAGE\n    volumes:\n      - "${variable('MEDIA')}:/media"`,
+      said: [
+        'compose.yaml: the variable MEDIA is not set: it is replaced by nothing',
+        'compose.yaml:5:9: services.web.volumes[0]: the volume before the colon is missing',
+      ],
+    },
+    {
       what: 'variables that are not set or not closed',
       text: `services:\n  web:\n    image: IMAGE\n    user: ${variable('NOBODY:?say who')}\n    command: [echo, "${variable('OPEN').slice(0, -1)}"]`,
       said: [

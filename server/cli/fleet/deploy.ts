@@ -61,7 +61,6 @@ async function deployFile(input: FleetInput): Promise<number> {
   };
   const compose = await readCompose(input, file);
   if (compose === undefined) return ROLLOUT_EXIT.refused;
-  for (const warning of compose.warnings) input.tell(`${file}: ${printable(warning)}`);
   const api = await input.api();
   let made: Made;
   try {
@@ -96,6 +95,7 @@ async function readCompose(input: FleetInput, file: string): Promise<ParsedCompo
       profiles,
       readFile: (path) => readText(resolve(folder, path)),
     });
+    for (const warning of compose.warnings) input.tell(`${file}: ${printable(warning)}`);
     readApp(compose.document);
     return compose;
   } catch (error) {
