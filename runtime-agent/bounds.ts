@@ -25,6 +25,12 @@ const MAXIMA: Readonly<Record<string, number>> = {
  */
 export const MAX_PUBLISHED_PORTS = 10_240;
 
+/**
+ * Maximum mount points that one container takes from others by VolumesFrom, counted again for each time that a container is
+ * named. Those others have inherited theirs in the same way, so a few requests would multiply them without it.
+ */
+export const MAX_INHERITED_MOUNTS = 4096;
+
 /** Maximum exposed ports that are shown of one container: all of TCP and UDP. */
 export const MAX_EXPOSED_PORTS = 2 * 65_536;
 

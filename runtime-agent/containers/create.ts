@@ -20,8 +20,9 @@ import type { ContainerIndex } from './container-index.ts';
 import { type ContainerInfo, type MountPoint, NEW_STATE } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
 import type { HostConfig } from './host-config.ts';
-import { cleanPath, parseVolumesFrom } from './plan/bind-text.ts';
+import { cleanPath } from './plan/bind-text.ts';
 import { commandLine, mergeImageConfig } from './plan/command.ts';
+import { inheritedMounts } from './plan/mount-points.ts';
 import { inventName, parseContainerName } from './plan/names.ts';
 import { sharedContainerRef } from './plan/oci-spec.ts';
 import { checkPlatform } from './plan/platform.ts';
@@ -70,7 +71,7 @@ export async function createContainer(deps: CreateDeps, request: CreateRequest):
   let mounts: readonly MountPoint[] = [];
   let container: Container;
   try {
-    const inherited = info.hostConfig.VolumesFrom.flatMap((text) => volumesFrom(index, text));
+    const inherited = inheritedMounts(info.hostConfig.VolumesFrom, (ref) => index.findNamed(ref).info.mounts);
     mounts = await deps.mounts.acquire(id, info.config, info.hostConfig, inherited);
     mounts = await fillVolumes(deps, { ...info, mounts });
     const stored = { container: { ...info, name, mounts }, run: undefined };
@@ -161,18 +162,6 @@ async function fillVolumes(
     }
   }
   return info.mounts.map((point) => ({ ...point, copyUp: false }));
-}
-
-/** Returns the mount points of a container that `CONTAINER[:MODE]` names. Throws EngineError 'bad-request'. */
-function volumesFrom(index: ContainerIndex, text: string): readonly MountPoint[] {
-  const { container, writable } = parseVolumesFrom(text);
-  return index.findNamed(container).info.mounts.map((point) => ({
-    ...point,
-    // As in dockerd, regardless of the donor's options.
-    mode: '',
-    writable: point.writable && writable,
-    copyUp: false,
-  }));
 }
 
 /** Adds `label=disable` where dockerd does: clients compare SecurityOpt. */

@@ -1,3 +1,4 @@
+import { EngineError } from '../../errors.ts';
 import { exposedPorts } from '../../networks/plan/port-bindings.ts';
 import type { ContainerConfig } from '../container-info.ts';
 import { variableName } from './command.ts';
@@ -30,11 +31,14 @@ export function processEnvironment(
 }
 
 /** A container that another one is linked to on the default network. */
-interface LinkedContainer {
+export interface LinkedContainer {
   readonly alias: string;
   readonly address: string;
   readonly config: Pick<ContainerConfig, 'Env' | 'ExposedPorts'>;
 }
+
+/** Bytes of variables that links give a container: the kernel gives a program no more (execve(2)). */
+const MAX_LINKED_BYTES = 6 << 20;
 
 /** Variables that links never pass on. */
 const NOT_PASSED = new Set(['HOME', 'PATH']);
@@ -45,13 +49,30 @@ interface Port {
 }
 
 /**
+ * Returns the variables of all links for the container named `parent`. Throws EngineError 'runtime' for more than the kernel gives
+ * a program.
+ */
+export function linksEnvironment(parent: string, links: Iterable<LinkedContainer>): readonly string[] {
+  const entries: string[] = [];
+  let bytes = 0;
+  for (const link of links) {
+    for (const entry of linkEnvironment(parent, link)) {
+      bytes += entry.length + 1;
+      if (bytes > MAX_LINKED_BYTES) {
+        const why = `the linked containers of ${parent} have more than ${MAX_LINKED_BYTES} bytes of variables: link to fewer, or to such that expose fewer ports`;
+        throw new EngineError('runtime', why);
+      }
+      entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/**
  * Returns the variables of a link for the container named `parent`: `ALIAS_PORT_80_TCP_ADDR` and others of each exposed
  * port, of port ranges too, and the linked container's own environment.
  */
-export function linkEnvironment(
-  parent: string,
-  { alias, address, config }: LinkedContainer,
-): readonly string[] {
+function linkEnvironment(parent: string, { alias, address, config }: LinkedContainer): readonly string[] {
   const name = alias.toUpperCase().replaceAll('-', '_');
   const ports = [...exposedPorts(Object.keys(config.ExposedPorts ?? {}))].sort(
     (a, b) => a.port - b.port || (a.protocol === 'tcp' ? -1 : 1),

@@ -1,10 +1,18 @@
 import { posix } from 'node:path';
+import { MAX_INHERITED_MOUNTS } from '../../bounds.ts';
 import { EngineError } from '../../errors.ts';
 import type { VolumeRequest } from '../../volumes/volume.ts';
 import type { ContainerConfig, MountPoint } from '../container-info.ts';
 import type { HostConfig } from '../host-config.ts';
 import type { MountRequest } from '../mount-request.ts';
-import { bindPropagation, checkDestination, cleanPath, isPropagation, parseBind } from './bind-text.ts';
+import {
+  bindPropagation,
+  checkDestination,
+  cleanPath,
+  isPropagation,
+  parseBind,
+  parseVolumesFrom,
+} from './bind-text.ts';
 
 /** A mount point whose volume or source has not been checked yet. */
 export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
@@ -59,6 +67,30 @@ export function planMountPoints(
     plans.set(destination, volumePlan(destination, { driver }));
   }
   return [...plans.values()];
+}
+
+/**
+ * Returns the mount points that VolumesFrom names, later ones last; `mountsOf` returns those of a container. Throws EngineError
+ * 'bad-request', also for too many.
+ */
+export function inheritedMounts(
+  volumesFrom: readonly string[],
+  mountsOf: (container: string) => readonly MountPoint[],
+): readonly MountPoint[] {
+  const inherited: MountPoint[] = [];
+  for (const text of volumesFrom) {
+    const { container, writable } = parseVolumesFrom(text);
+    const mounts = mountsOf(container);
+    if (inherited.length + mounts.length > MAX_INHERITED_MOUNTS) {
+      const why = `--volumes-from names more than ${MAX_INHERITED_MOUNTS} mount points: use fewer containers`;
+      throw new EngineError('bad-request', why);
+    }
+    for (const point of mounts) {
+      // As in dockerd, regardless of the donor's options.
+      inherited.push({ ...point, mode: '', writable: point.writable && writable, copyUp: false });
+    }
+  }
+  return inherited;
 }
 
 /** Returns the tmpfs mounts among `--mount`. Throws EngineError 'bad-request'. */

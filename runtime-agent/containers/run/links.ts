@@ -6,7 +6,7 @@ import type { Container } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
 import type { HostConfig } from '../host-config.ts';
-import { linkEnvironment } from '../plan/environment.ts';
+import { type LinkedContainer, linksEnvironment } from '../plan/environment.ts';
 import { editEtcFile } from './run-network.ts';
 
 /** Entries of /etc/hosts and variables that links give a container at its start. */
@@ -67,7 +67,7 @@ export function linksOf(
  */
 export function runLinks(index: ContainerIndex, container: ContainerInfo): RunLinks {
   const hosts: HostsEntry[] = [];
-  const environment: string[] = [];
+  const linked: LinkedContainer[] = [];
   for (const { child, alias } of linksOf(index, container)) {
     const { name, config, activeNetwork } = child.info;
     if (child.run === undefined) {
@@ -85,9 +85,9 @@ export function runLinks(index: ContainerIndex, container: ContainerInfo): RunLi
       );
     }
     hosts.push(linkHosts(child.info, alias, address));
-    environment.push(...linkEnvironment(container.name, { alias, address, config }));
+    linked.push({ alias, address, config });
   }
-  return { hosts, environment };
+  return { hosts, environment: linksEnvironment(container.name, linked) };
 }
 
 /** Writes the new address of a started container to the /etc/hosts of running containers that link to it. */

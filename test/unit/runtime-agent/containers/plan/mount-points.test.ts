@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MountRequest } from '../../../../../runtime-agent/containers/mount-request.ts';
 import { cleanPath, parseBind } from '../../../../../runtime-agent/containers/plan/bind-text.ts';
-import { planMountPoints, planTmpfs } from '../../../../../runtime-agent/containers/plan/mount-points.ts';
+import {
+  inheritedMounts,
+  planMountPoints,
+  planTmpfs,
+} from '../../../../../runtime-agent/containers/plan/mount-points.ts';
 
 const NOTHING = { Binds: [], Mounts: [], Tmpfs: {}, VolumeDriver: '' } as const;
 const request = (changes: Partial<MountRequest>): MountRequest => ({
@@ -12,6 +16,19 @@ const request = (changes: Partial<MountRequest>): MountRequest => ({
   ReadOnly: false,
   ...changes,
 });
+
+const INHERITED = {
+  type: 'volume' as const,
+  name: 'old',
+  source: '/v/old/_data',
+  destination: '/data',
+  mode: '',
+  writable: true,
+  propagation: '' as const,
+  recursive: true,
+  copyUp: false,
+  subpath: '',
+};
 
 describe('parseBind', () => {
   it('tells a path of the host from a volume', () => {
@@ -125,25 +142,31 @@ describe('planMountPoints', () => {
   });
 
   it('lets what is asked for win over what comes from another container', () => {
-    const inherited = {
-      type: 'volume' as const,
-      name: 'old',
-      source: '/v/old/_data',
-      destination: '/data',
-      mode: '',
-      writable: true,
-      propagation: '' as const,
-      recursive: true,
-      copyUp: false,
-      subpath: '',
-    };
-    assert.deepEqual(planMountPoints({}, NOTHING, [inherited])[0]?.from, {
+    assert.deepEqual(planMountPoints({}, NOTHING, [INHERITED])[0]?.from, {
       kind: 'volume',
       request: { name: 'old', mustExist: true },
     });
-    const [own, ...others] = planMountPoints({}, { ...NOTHING, Binds: ['/a:/data'] }, [inherited]);
+    const [own, ...others] = planMountPoints({}, { ...NOTHING, Binds: ['/a:/data'] }, [INHERITED]);
     assert.equal(own?.type, 'bind');
     assert.equal(others.length, 0);
+  });
+
+  it('inherits a maximum of mount points, however they were multiplied', () => {
+    const mounts = Array.from({ length: 1024 }, (_, index) => ({ ...INHERITED, destination: `/${index}` }));
+    const donor = (times: number) => Array.from({ length: times }, () => 'donor:ro');
+    const four = inheritedMounts(donor(4), () => mounts);
+    assert.equal(four.length, 4096);
+    assert.ok(four.every(({ writable }) => !writable));
+    const asked: string[] = [];
+    const ask = (container: string) => {
+      asked.push(container);
+      return mounts;
+    };
+    assert.throws(() => inheritedMounts(donor(1024), ask), {
+      code: 'bad-request',
+      message: /more than 4096 mount points/,
+    });
+    assert.equal(asked.length, 5);
   });
 
   it('takes volumes without a leading slash from the root', () => {
