@@ -84,6 +84,8 @@ type Within = (...parts: readonly string[]) => string;
 
 function launcher(program: Program): string {
   return `#!/bin/sh
+# Nothing is written to below /usr.
+export NODE_COMPILE_CACHE="\${NODE_COMPILE_CACHE-/var/cache/${program}}"
 exec /usr/lib/${program}/node /usr/lib/${program}/app/main.js "$@"
 `;
 }
@@ -138,10 +140,7 @@ async function writeUnits(within: Within, { program, root }: DebianOptions): Pro
       .replaceAll(/\/opt\/berth\/(?:server|runtime-agent)\/cli\/(berth(?:-agent)?)/g, '/usr/bin/$1')
       .replaceAll('file:///opt/berth/', `file:///usr/share/doc/${program}/`)
       .replace(/^EnvironmentFile=-\/etc\/berth\/berth\.env$/m, '$&\nEnvironmentFile=-/etc/berth/admin.env')
-      .replace(
-        /^StateDirectoryMode=.*$/m,
-        `$&\nCacheDirectory=${program}\nCacheDirectoryMode=0700\nEnvironment=NODE_COMPILE_CACHE=/var/cache/${program}`,
-      );
+      .replace(/^StateDirectoryMode=.*$/m, `$&\nCacheDirectory=${program}\nCacheDirectoryMode=0700`);
     await write(within('usr/lib/systemd/system', name), text);
   }
   const settings = program === 'berth' ? 'berth.env' : 'agent.env';

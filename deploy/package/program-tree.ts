@@ -20,9 +20,9 @@ export type Program = keyof typeof PROGRAMS;
 /** Programs that strip what the linker needed, by architecture of what is stripped; the machine's own strip knows only its own. */
 const STRIPS = { amd64: 'x86_64-linux-gnu-strip', arm64: 'aarch64-linux-gnu-strip' } as const;
 
-/** Folders of npm packages that only compiling or reading them needs. */
-const SOURCES = ['deps', 'doc', 'docs', 'include', 'share', 'src', 'test', 'vendor', 'node-addon-api'];
-const PROSE = /\.(?:d\.[cm]?ts|ts|map|md|gypi?)$/;
+/** Folders and files of npm packages that only compiling or reading them needs. */
+const SOURCES = ['deps', 'doc', 'docs', 'include', 'share', 'test', 'vendor', 'node-addon-api'];
+const UNUSED = /\.(?:d\.[cm]?ts|[cm]?ts|map|md|gypi?|c|cc|cpp|h|hh|hpp|inc|def|lib|S|asm|txt)$/;
 
 export interface ProgramTreeOptions {
   /** The folder of package.json. */
@@ -70,7 +70,12 @@ async function copyModule(from: string, to: string, architecture: Architecture):
   await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const { name } = entry;
-    if (name === 'node_modules' || SOURCES.includes(name) || PROSE.test(name)) continue;
+    if (
+      name === 'node_modules' ||
+      SOURCES.includes(name) ||
+      (UNUSED.test(name) && !/^licen[cs]e/i.test(name))
+    )
+      continue;
     if (/^musl/.test(name) || !isOf(name, architecture)) continue;
     if (entry.isDirectory()) await copyModule(join(from, name), join(to, name), architecture);
     else if (entry.isFile()) await copyFile(join(from, name), join(to, name));

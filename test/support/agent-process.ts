@@ -38,6 +38,8 @@ export async function startAgent(
   scope: CleanupScope,
   options: {
     readonly args?: readonly string[];
+    /** The program; its sources on the Node of this process unless given. */
+    readonly program?: readonly string[];
     /** What runs it elsewhere, such as in another network namespace. */
     readonly enter?: readonly string[];
     /** A file system of its own for the data, from whose files the kernel mounts nothing. */
@@ -50,7 +52,8 @@ export async function startAgent(
   if (options.dataOn !== undefined) await mountOn(scope, dataDir, options.dataOn);
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
-    const [command = '', ...rest] = [...(options.enter ?? []), process.execPath, MAIN, ...args];
+    const program = options.program ?? [process.execPath, MAIN];
+    const [command = '', ...rest] = [...(options.enter ?? []), ...program, ...args];
     const started = startProcess(scope, command, rest, { env: AGENT_CACHE });
     await started.waitForLine(/^berth-agent is ready: /m);
     return started;
