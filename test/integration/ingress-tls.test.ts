@@ -207,6 +207,71 @@ test('certificates that cannot be used are described, and other routes are serve
   assert.equal((await sendRequest(url, { headers: { host: 'a.test' } })).status, 404);
 });
 
+test('no route takes the place of the certificate of another one of its host', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { ingress, securePort } = await startIngress(t);
+  const [backend, other] = [await startWebBackend(t, 'one'), await startWebBackend(t, 'two')];
+  const [own, forged] = [await makeCertificate(t, ['shop.test']), await makeCertificate(t, ['shop.test'])];
+  const owner = tlsRoute('shop.test', await asSecret(own), backend.port);
+  const stranger = { ...tlsRoute('shop.test', await asSecret(forged), other.port), path: '/below' };
+  for (const routes of [
+    [owner, stranger],
+    [stranger, owner],
+  ]) {
+    const [problem, ...more] = await ingress.setRoutes(routes);
+    assert.match(problem?.message ?? '', /another certificate of shop\.test is offered/);
+    assert.equal(problem?.route.kind === 'http' && problem.route.path, '/below');
+    assert.deepEqual(more, []);
+    const { get } = await client(own, securePort);
+    assert.equal((await get('shop.test')).backend, 'one');
+    assert.equal((await get('shop.test', '/below/x')).backend, 'two');
+    await ingress.setRoutes([]);
+  }
+});
+
+test('HTTP/2 leads no other way than HTTP/1.1', { skip: unlessRoot() }, async (t) => {
+  const { ingress, securePort } = await startIngress(t);
+  const names = ['shop.test', 'site.test'];
+  const certificate = await makeCertificate(t, names);
+  const [shop, site] = [await startWebBackend(t, 'shop'), await startWebBackend(t, 'site')];
+  const tls = await asSecret(certificate);
+  await ingress.setRoutes([
+    { ...tlsRoute('shop.test', tls, shop.port), path: '/public' },
+    tlsRoute('site.test', tls, site.port),
+  ]);
+  const ca = await readFile(certificate.authority);
+  const session = connectHttp2('https://shop.test', {
+    createConnection: () =>
+      connect({ host: '127.0.0.1', port: securePort, ca, servername: 'shop.test', ALPNProtocols: ['h2'] }),
+  });
+  t.after(() => session.destroy());
+  const ask = (headers: Readonly<Record<string, string>>) =>
+    new Promise<string>((resolve) => {
+      const stream = session.request(headers);
+      stream.once('error', () => resolve('reset'));
+      stream.once('response', (answer) => resolve(String(answer['x-backend'] ?? answer[':status'])));
+      stream.resume();
+    });
+  const at = (authority: string, path: string, more = {}) =>
+    ask({ ':authority': authority, ':path': path, ...more });
+  assert.equal(await at('shop.test', '/public/x'), 'shop');
+  // A connection for several names is one that browsers share; the request says which it is for.
+  assert.equal(await at('site.test', '/public/x'), 'site');
+  // Another name in a header counts for nothing (RFC 9113, section 8.3.1).
+  assert.equal(await at('site.test', '/public/x', { host: 'shop.test' }), 'site');
+  for (const [authority, path] of [
+    ['shop.test', '/public/../admin'],
+    ['shop.test', '/public/%2e%2e/admin'],
+    ['shop.test/public', '/admin'],
+    ['user@site.test', '/'],
+    ['shop.test', '/admin'],
+  ] as const) {
+    const answer = await at(authority, path);
+    assert.match(answer, /^(?:400|404|reset)$/, `${authority} ${path}`);
+  }
+});
+
 test('a release that brings a route which cannot be served fails; one that had it before goes on', {
   skip: unlessRoot(),
 }, async (t) => {

@@ -64,12 +64,14 @@ export class RouteCertificates {
 
   /**
    * Finds the certificates of routes. A route whose certificate cannot be used keeps the one before. Without one, plain HTTP
-   * redirects and TLS does not answer for its name. Routes that no listener could serve are left out.
+   * redirects and TLS does not answer for its name. Of several for one host one is offered, so that no route takes the place of
+   * another's: what the operator has comes before secrets, and then the shorter path. Routes that no listener could serve are
+   * left out.
    */
   async prepare(routes: readonly Route[], listeners: ProxySettings): Promise<PreparedRoutes> {
     const usable: Route[] = [];
     const problems: RouteProblem[] = [];
-    const certificates = new Map<string, HostCertificate>();
+    const found: FoundCertificate[] = [];
     const good = new Map<string, HostCertificate>();
     const byAuthority = new Set<string>();
     this.#hasFiles = false;
@@ -101,13 +103,20 @@ export class RouteCertificates {
       if (date !== undefined) problems.push({ route, message: `its certificate ${date}.`, isServed: true });
       if (certificate === undefined) continue;
       good.set(key, certificate);
-      certificates.set(certificate.file, certificate);
+      found.push({ certificate, route });
     }
     this.#lastGood = good;
-    for (const certificate of (await this.#authority?.certificates([...byAuthority])) ?? []) {
-      certificates.set(certificate.file, certificate);
+    const issued = (await this.#authority?.certificates([...byAuthority])) ?? [];
+    for (const certificate of issued) found.push({ certificate });
+    const certificates = [...Map.groupBy(found, ({ certificate }) => certificate.host).values()].flatMap(
+      (all) => all.toSorted((one, other) => (rankOf(one) < rankOf(other) ? -1 : 1))[0]?.certificate ?? [],
+    );
+    for (const { certificate, route } of found) {
+      if (route === undefined || certificates.some(({ file }) => file === certificate.file)) continue;
+      const message = `another certificate of ${route.host} is offered in the place of its own.`;
+      problems.push({ route, message, isServed: true });
     }
-    return { usable, certificates: [...certificates.values()], problems };
+    return { usable, certificates, problems };
   }
 
   #obstacle(route: HttpRoute, { plain, secure }: ProxySettings): string | undefined {
@@ -133,4 +142,18 @@ export class RouteCertificates {
     this.#hasFiles = true;
     return await readCertificateFiles(tls.certificate, tls.key, host);
   }
+}
+
+interface FoundCertificate {
+  readonly certificate: HostCertificate;
+  /** Absent where the authority has issued it. */
+  readonly route?: HttpRoute;
+}
+
+/** Of the certificates of a host the one with the lowest rank is offered. */
+function rankOf({ certificate, route }: FoundCertificate): string {
+  const isOperators = route === undefined || route.tls.kind === 'files';
+  const path = route?.path ?? '';
+  const length = String(path.length).padStart(5, '0');
+  return [Number(outOfDate(certificate) !== undefined), Number(!isOperators), length, path].join(' ');
 }
