@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import type { Refusal } from './audit/refusals.ts';
+import type { Browse } from './browse/browse.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { FleetDependencies } from './fleet/fleet-router.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
@@ -27,6 +28,7 @@ import type { RequestRecorder } from './request-recorder.ts';
 import type { TokenDependencies } from './token/token-router.ts';
 
 export interface AppDependencies {
+  readonly browse: Browse;
   readonly registry: RegistryDependencies;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
@@ -55,7 +57,7 @@ export interface AppDependencies {
 
 /** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
-  const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
+  const { registry, authenticator, browse, challenges, corsOrigins, health, isDraining, log } = dependencies;
   const { fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
@@ -72,7 +74,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   const offers = { pages, logins: login !== undefined, fleet: fleet !== undefined };
   const browsers = answerBrowsers(
     { offers, pathPrefix: registry.pathPrefix, log, refused },
-    pages ? { authenticator, health, login, management, registry } : undefined,
+    pages ? { authenticator, browse, health, login, management, registry } : undefined,
   );
   app.use(browsers.before);
   app.use(refuseWhileDraining(isDraining));
@@ -92,6 +94,14 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   if (management !== undefined) {
     const { createManagementRouter } = await import('./management/management-router.ts');
     const router = createManagementRouter(management, registry.pathPrefix);
+    app.use(router.routes());
+    app.use(router.allowedMethods());
+  } else {
+    const [{ createOpenRouter }, { browseRoutes }] = await Promise.all([
+      import('./browse/open-router.ts'),
+      import('./browse/browse-routes.ts'),
+    ]);
+    const router = createOpenRouter(browseRoutes(browse), authenticator, registry.pathPrefix);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }

@@ -8,6 +8,7 @@ import type { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule, type EndedCollection } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { pruneAuditOnSchedule } from './background/prune-audit.ts';
+import type { PullRecorder } from './background/pull-recorder.ts';
 import { repeat } from './background/repeat.ts';
 import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
@@ -25,6 +26,7 @@ export interface BackgroundDependencies {
   readonly storage: OpenedStorage;
   readonly deliver: Deliver;
   readonly pulls: PullSamples;
+  readonly pullTimes: PullRecorder;
   readonly refusals: Refusals;
   readonly log: Logger;
   /** Called after each garbage collection. */
@@ -36,7 +38,7 @@ export interface BackgroundDependencies {
  * space and garbage collection. Each promise resolves after `signal` has aborted.
  */
 export function startBackgroundWork(
-  { config, storage, deliver, pulls, refusals, log, onCollection }: BackgroundDependencies,
+  { config, storage, deliver, pulls, pullTimes, refusals, log, onCollection }: BackgroundDependencies,
   signal: AbortSignal,
 ): Promise<void>[] {
   const { blobs, catalog } = storage;
@@ -59,6 +61,7 @@ export function startBackgroundWork(
     ...(config.accountCopies ? [snapshots.keep(signal)] : []),
     dispatcher.keep(signal),
     refusals.keep(signal),
+    pullTimes.keep(signal, log),
     restoreReserve(storage.reserve, signal, log),
     pruneAuditOnSchedule(catalog.audit, config.auditRetention, signal, log),
   ];

@@ -46,7 +46,10 @@ export interface OpenedAuth {
   readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
   readonly management:
-    | Omit<ManagementDependencies, 'catalog' | 'deliver' | 'fleet' | 'isDraining' | 'refuseReceiver'>
+    | Omit<
+        ManagementDependencies,
+        'browse' | 'catalog' | 'deliver' | 'fleet' | 'isDraining' | 'refuseReceiver'
+      >
     | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;

@@ -15,6 +15,8 @@ import { FileUploadLocks } from '../storage/blobs/filesystem/upload-locks.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import { S3SettingsError } from '../storage/blobs/s3/s3-settings.ts';
 import type { KeepsSideFiles, SideFiles } from '../storage/blobs/side-files.ts';
+import type { BrowseCatalog } from '../storage/catalog/browse/browse-catalog.ts';
+import { KnexBrowse } from '../storage/catalog/browse/knex-browse.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../storage/catalog/database.ts';
@@ -42,6 +44,8 @@ export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
 export interface OpenedStorage extends AsyncDisposable {
   readonly database: Database;
   readonly catalog: Catalog;
+  /** What people look at of the catalog. */
+  readonly browse: BrowseCatalog;
   readonly hosts: HostStore;
   readonly apps: AppStore;
   /** To the other registries of the database; absent where there can be none. */
@@ -95,6 +99,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   return {
     database,
     catalog,
+    browse: new KnexBrowse(database),
     hosts: new KnexHostStore(database),
     apps: new KnexAppStore(database),
     ...(config.database !== undefined && { messages: new ReplicaMessages(database) }),

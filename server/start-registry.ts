@@ -7,13 +7,18 @@ import { dropConnecting } from '../lib/linux/network/drop-connecting.ts';
 import { MetricSet } from '../lib/metrics/metric-set.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
 import { followRequest, type WorkUnderWay } from '../lib/watchdog/work-under-way.ts';
+import { recordPulls } from '../storage/catalog/browse/pull-times.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { SecretsKey } from '../storage/fleet/secrets-key.ts';
+import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
+import { PullRecorder } from './background/pull-recorder.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import { startBackgroundWork } from './background-work.ts';
+import { browseRoutes } from './browse/browse-routes.ts';
+import { RegistryBrowse } from './browse/registry-browse.ts';
 import { createCachedResponses, createRequestHandler } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
@@ -127,6 +132,7 @@ export async function startRegistry(
     ...(config.corsOrigins.length > 0 && corsHeaders(undefined, config.corsOrigins)),
   });
   const pulls = new PullSamples();
+  const pullTimes = new PullRecorder((times) => recordPulls(storage.database, times));
   const count = countRequests(metrics);
   const deliver = createDeliver({
     allowPrivate: config.webhookPrivate,
@@ -154,19 +160,37 @@ export async function startRegistry(
       (request, socket) => {
         count(request);
         pulls.note(request);
+        pullTimes.note(request);
         if (request.user !== undefined) gate.login(socket);
       },
     ),
   };
   const unavailable = new WeakMap<IncomingMessage, unknown>();
+  const manifestCache = new BoundedManifestCache(MANIFEST_CACHE_BYTES);
+  const { deletes, readOnly } = config;
+  const browse = new RegistryBrowse({
+    access,
+    catalog,
+    blobs,
+    manifestCache,
+    deletes,
+    readOnly,
+    browse: storage.browse,
+    apps: storage.apps,
+    hosts: storage.hosts,
+    garbage: garbagePolicy(config.gcGrace, config.gcUntagged),
+    ...(fleet && { pushed: fleet.pushed }),
+  });
   const app = await createApp({
     ...shared,
+    browse,
     unavailable: (req) => unavailable.get(req),
     challenges,
     fleet,
     login,
     management: management && {
       ...management,
+      browse: browseRoutes(browse),
       catalog,
       fleet: fleet?.routes ?? [],
       deliver,
@@ -188,10 +212,10 @@ export async function startRegistry(
       blobs,
       catalog,
       content,
-      deletes: config.deletes,
-      manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
+      deletes,
+      manifestCache,
       pathPrefix: config.pathPrefix,
-      readOnly: config.readOnly,
+      readOnly,
       redirects: config.redirects ?? NEVER,
       uploads,
     },
@@ -225,7 +249,7 @@ export async function startRegistry(
   }
   const background = new AbortController();
   const running = startBackgroundWork(
-    { config, storage, deliver, pulls, refusals, log, onCollection: countGarbage(metrics) },
+    { config, storage, deliver, pulls, pullTimes, refusals, log, onCollection: countGarbage(metrics) },
     background.signal,
   );
   if (config.tls && certificate) {

@@ -45,8 +45,8 @@ export function requirePerson({ state: { identity } }: RequestContext): string {
 export interface Access {
   /** A sentence for the documentation; '' for everybody who is logged in. */
   readonly who: string;
-  /** Whether requests without credentials are answered too. */
-  readonly anonymous?: true;
+  /** Whether requests without credentials are answered too; `limited`: with what the public may see. */
+  readonly anonymous?: true | 'limited';
   /** Whether tokens are refused. */
   readonly inPerson?: true;
   /** Runs before parameters and body are read. Throws DENIED. */
@@ -56,6 +56,13 @@ export interface Access {
 export const EVERYBODY: Access = { who: '', check: () => {} };
 
 export const ANONYMOUS: Access = { who: '', anonymous: true, check: () => {} };
+
+/** For visitors of repositories: what they may not see is not there for them. */
+export const VISITORS: Access = {
+  who: 'For everybody who may pull from the repository, without credentials where it is public.',
+  anonymous: 'limited',
+  check: () => {},
+};
 
 export const ADMINS: Access = { who: 'For administrators.', check: requireAdmin };
 

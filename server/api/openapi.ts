@@ -35,6 +35,8 @@ const SECURITY_SCHEMES = {
   },
 } as const;
 
+const SECURITY = [{ basic: [] }, { session: [] }] as const;
+
 /** The OpenAPI 3.1 document of some routes, whose paths continue `base`. Throws an Error when two schemas share a title. */
 export function describeRoutes(routes: readonly Route[], base: string) {
   const schemas: Record<string, unknown> = {};
@@ -52,7 +54,7 @@ export function describeRoutes(routes: readonly Route[], base: string) {
         'People, teams, roles and tokens of a Berth registry. Changes hold at once for whoever logs in from now on; what was revoked may go on for as long as a token of the token server counts. POST, PUT and PATCH need the Content-Type application/json.',
     },
     servers: [{ url: base }],
-    security: [{ basic: [] }, { session: [] }],
+    security: SECURITY,
     paths,
     components: { securitySchemes: SECURITY_SCHEMES, schemas },
   };
@@ -81,7 +83,7 @@ function operationOf(route: Route): JsonSchema {
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && { requestBody: { required: true, content: contentOf(body) } }),
     responses: responsesOf(route),
-    ...(access.anonymous && { security: [] }),
+    ...(access.anonymous && { security: access.anonymous === 'limited' ? [{}, ...SECURITY] : [] }),
   };
 }
 

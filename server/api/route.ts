@@ -44,6 +44,8 @@ interface RouteTerms extends ScopedRoute {
   /** Sentences about it. The document adds who may call it and what a token needs. */
   readonly description?: string;
   readonly access: Access;
+  /** `catalog`: the transactions of its changes record them, and what changes nothing is not recorded. */
+  readonly recordedBy?: 'catalog';
   /** The status of success: 200 unless given, or 204 without an answer. */
   readonly status?: 201 | 202;
   /** What it answers as JSON lines, which `handle` writes to `ctx` itself. */

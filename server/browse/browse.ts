@@ -9,6 +9,7 @@ import type {
   DeletedTag,
   Listed,
   Loss,
+  ManifestKey,
   RepositorySort,
   SortedPage,
   TagSort,
@@ -25,7 +26,8 @@ export interface RepositoryView extends BrowsedRepositoryDetails {
   readonly rights: RepositoryRights;
   /**
    * The README: raw Markdown or text that strangers wrote, at most 64 KB, to be sanitised by whoever renders it. From the
-   * artifact of type `application/vnd.berth.readme` or the annotation `org.opencontainers.image.description` of `latest`.
+   * artifact under the tag `readme`, such as `oras push HOST/NAME:readme README.md:text/markdown`, or else the annotation
+   * `org.opencontainers.image.description` of `latest`.
    */
   readonly readme?: Readme;
 }
@@ -125,6 +127,8 @@ export interface RunningView {
 
 export interface ManifestView extends BrowsedManifest {
   readonly repository: string;
+  /** Why annotations, parts, configuration and history are not shown: the manifest is larger than 1 MiB, or damaged. */
+  readonly problem?: string;
   /** At most 1,000, and 64 KB together. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Of an index; 1,000 at most. */
@@ -147,11 +151,15 @@ export interface ConsequencesView extends Loss {
   readonly running: readonly RunningView[];
   /** Why it would be refused: a tag rule, a release that runs it; undefined: it is allowed. */
   readonly refusal?: string;
-  /** Until then the tags can be restored, if garbage collection does not come later; undefined: they cannot. */
+  /** Whether `force` helps: a release runs the image, and no rule keeps it. */
+  readonly needsForce: boolean;
+  /** Until then at least the tag can be restored; undefined: it cannot, since its manifest goes at once. */
   readonly restorableUntil?: Date;
 }
 
 export interface DifferenceView {
+  /** Of indexes: the platform whose images are compared. */
+  readonly platform?: string;
   readonly from: Digest;
   readonly to: Digest;
   /** In the order of the layers: those of both first, as long as they are the same. */
@@ -176,7 +184,7 @@ export interface Change {
 }
 
 /** A tag or a digest. */
-export type Reference = { readonly digest: Digest } | { readonly tag: string };
+export type Reference = ManifestKey;
 
 /**
  * What a visitor sees and does in the registry, for the pages and the management API. Rights are decided here: what the
@@ -213,9 +221,14 @@ export interface Browse {
     tag: string,
     options: Pick<Actor, 'address'>,
   ): Promise<Digest>;
-  difference(visitor: Identity, repository: string, from: Reference, to: Reference): Promise<DifferenceView>;
+  /** Of two indexes the images of `platform` are compared, or of the first platform of `from` that both have. */
+  difference(
+    visitor: Identity,
+    repository: string,
+    sides: { readonly from: Reference; readonly to: Reference; readonly platform?: string },
+  ): Promise<DifferenceView>;
   /** Sizes of all repositories that the visitor may see: together, and the largest first. */
-  diskUse(visitor: Identity, page: Pick<SortedPage<'size'>, 'limit' | 'after'>): Promise<DiskUseView>;
+  diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>): Promise<DiskUseView>;
 }
 
 export interface DiskUseView extends Listed<BrowsedRepository> {

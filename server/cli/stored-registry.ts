@@ -16,7 +16,7 @@ import {
 } from '../open-storage.ts';
 
 /** What a registry keeps, for commands that work on it beside a running server. */
-export type StoredRegistry = Omit<OpenedStorage, 'device' | 'reserve' | 'sideFiles' | 'version'>;
+export type StoredRegistry = Omit<OpenedStorage, 'browse' | 'device' | 'reserve' | 'sideFiles' | 'version'>;
 
 /** Opens what a server has made. Throws ConfigError when there is no database, unless one shall be made. */
 export async function openStoredRegistry(

@@ -1,14 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import { ANONYMOUS, requireScope } from '../api/access.ts';
+import { requireScope } from '../api/access.ts';
 import { describeRoutes } from '../api/openapi.ts';
-import { type Route, route } from '../api/route.ts';
-import { record, schema } from '../api/schema.ts';
+import type { Route } from '../api/route.ts';
+import { describeRoute, MANAGEMENT_PATH, refuseForms, routerPath } from '../api/serve-routes.ts';
 import { RegistryError } from '../errors.ts';
 import { isCrossSite } from '../login/own-origin.ts';
 import { sessionOf } from '../login/session-of.ts';
@@ -33,6 +32,8 @@ export interface ManagementDependencies {
   readonly sessions: Sessions;
   readonly store: AuthStore;
   readonly passwords: ManagedPasswords;
+  /** Routes of repositories, for visitors too. */
+  readonly browse: readonly Route[];
   /** Routes of the fleet. */
   readonly fleet: readonly Route[];
   readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
@@ -40,8 +41,6 @@ export interface ManagementDependencies {
   readonly refuseReceiver: RefuseReceiver;
   readonly isDraining: () => boolean;
 }
-
-export const MANAGEMENT_PATH = '/api/v1';
 
 /**
  * The management API. It takes HTTP Basic, or the session cookie of a browser, and no tokens of the token server. A page of
@@ -57,23 +56,35 @@ export function createManagementRouter(
   const routes = managementRoutes(dependencies);
   const description = describeRoute(() => describeRoutes([description, ...routes], base));
   router.get(description.path, description.run);
-  router.use(askForBasic, identify(dependencies), refuseStrangers);
+  router.use(askForBasic, identify(dependencies));
   const record = recordChanges(dependencies.catalog.audit);
   for (const declared of routes) {
-    const { method, path, run } = declared;
+    const { access, method, path, recordedBy, run } = declared;
     const limit: Middleware<RequestState> = (ctx, next) => {
       requireScope(ctx as RequestContext, declared);
       return next();
     };
-    router.register(path.replaceAll(/\{(\w+)\}/g, ':$1'), [method], [limit, refuseForms, record, run]);
+    const refuse = access.anonymous ? refuseBearers : refuseStrangers;
+    const recorded = recordedBy === 'catalog' ? [] : [record];
+    router.register(routerPath(path), [method], [refuse, limit, refuseForms, ...recorded, run]);
   }
   return router;
 }
 
 /** The routes of the management API, but for its description. */
 export function managementRoutes(dependencies: ManagementDependencies): readonly Route[] {
-  const { authenticator, catalog, deliver, fleet, isDraining, passwords, refuseReceiver, sessions, store } =
-    dependencies;
+  const {
+    authenticator,
+    browse,
+    catalog,
+    deliver,
+    fleet,
+    isDraining,
+    passwords,
+    refuseReceiver,
+    sessions,
+    store,
+  } = dependencies;
   return [
     ...userRoutes(store.accounts, passwords),
     ...teamRoutes(store.teams),
@@ -89,26 +100,9 @@ export function managementRoutes(dependencies: ManagementDependencies): readonly
     ...webhookRoutes({ webhooks: catalog.webhooks, deliver, refuseReceiver }),
     ...tagRuleRoutes(catalog.tagRules),
     ...quotaRoutes(catalog.quotas),
+    ...browse,
     ...fleet,
   ];
-}
-
-/** The route of the OpenAPI document, which `describe` makes at the first request. */
-function describeRoute(describe: () => Readonly<Record<string, unknown>>): Route {
-  let document: ReturnType<typeof describe> | undefined;
-  return route({
-    method: 'GET',
-    path: '/openapi.json',
-    id: 'describe',
-    summary: 'This description',
-    access: ANONYMOUS,
-    area: 'any',
-    answer: record(schema({ noun: 'a value', plural: 'values' }, {}, (value) => value)),
-    handle: () => {
-      document ??= describe();
-      return document;
-    },
-  });
 }
 
 const askForBasic: Middleware<RequestState> = async (ctx, next) => {
@@ -140,26 +134,16 @@ function refuseOtherSites(ctx: RequestContext): void {
   );
 }
 
+/** Tokens of the token server are for the distribution API. */
+const refuseBearers: Middleware<RequestState> = async (ctx, next) => {
+  const { identity } = ctx.state;
+  if (identity.kind !== 'anonymous' && identity.proof.kind === 'bearer') throw unauthorized(ctx);
+  await next();
+};
+
 const refuseStrangers: Middleware<RequestState> = async (ctx, next) => {
   const { identity } = ctx.state;
   if (identity.kind === 'anonymous' || identity.proof.kind === 'bearer') throw unauthorized(ctx);
   if (identity.kind === 'job') throw new RegistryError('DENIED', 'jobs cannot use this API');
   await next();
 };
-
-/** Refuses content types that a page of another site can send without a preflight: forms and plain text. */
-const refuseForms: Middleware<RequestState> = async (ctx, next) => {
-  const changes = ['POST', 'PUT', 'PATCH'].includes(ctx.method);
-  const type = ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase();
-  // Browsers ask about a PUT or a PATCH first, whatever it holds.
-  const isEmpty = ctx.method !== 'POST' && type === '' && !hasBody(ctx.req.headers);
-  if (changes && !isEmpty && type !== 'application/json') {
-    throw new RegistryError('MEDIA_TYPE_UNSUPPORTED', 'the Content-Type must be application/json');
-  }
-  await next();
-};
-
-/** RFC 9112, section 6.3. */
-function hasBody(headers: IncomingHttpHeaders): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
-}

@@ -1,4 +1,5 @@
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import type { Browse } from '../browse/browse.ts';
 import type { Health } from '../health/answer-health.ts';
 import type { LoginDependencies } from '../login/login-router.ts';
 import type { ManagementDependencies } from '../management/management-router.ts';
@@ -7,6 +8,8 @@ import type { RegistryDependencies } from '../registry/registry-dependencies.ts'
 /** What pages work with. */
 export interface PageDependencies {
   readonly registry: RegistryDependencies;
+  /** Repositories, tags and manifests as a visitor may see them. */
+  readonly browse: Browse;
   readonly health: Health;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;

@@ -1,8 +1,9 @@
 import type { Middleware } from 'koa';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
+import { MANAGEMENT_PATH } from '../api/serve-routes.ts';
 import { RegistryError } from '../errors.ts';
 import { sessionOf } from '../login/session-of.ts';
-import { MANAGEMENT_PATH, managementRoutes } from '../management/management-router.ts';
+import { managementRoutes } from '../management/management-router.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { addAccountPages } from './account-page.ts';
 import { addAdminPages } from './admin/admin-pages.ts';

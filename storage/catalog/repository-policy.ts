@@ -186,7 +186,7 @@ const NEEDED_BY = `
  * delete. `most` is how many tags are looked at; all unless given.
  */
 export async function refuseLoss(
-  trx: Knex.Transaction,
+  trx: Knex,
   repositoryId: number,
   digest: Digest,
   by: Actor | undefined,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { Browse } from '../../server/browse/browse.ts';
+import { browseRoutes } from '../../server/browse/browse-routes.ts';
 import { appRoutes } from '../../server/fleet/app-routes.ts';
 import type { AppRoutesDependencies } from '../../server/fleet/app-terms.ts';
 import { type ChannelRoutesDependencies, channelRoutes } from '../../server/fleet/channel-routes.ts';
@@ -9,6 +10,7 @@ import {
   createManagementRouter,
   type ManagementDependencies,
 } from '../../server/management/management-router.ts';
+import { describedCalls } from '../support/described-calls.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
@@ -17,57 +19,7 @@ const registry = await startRegistryWithAccounts({ after });
 const admin = basicAuthorization('admin', ADMIN_PASSWORD);
 const ada = await registry.addUser('ada', { 'team/*': 'admin' });
 
-type Operation = {
-  readonly responses: Readonly<
-    Record<string, { readonly content?: { 'application/json': { schema: object } } }>
-  >;
-  readonly requestBody?: { required: boolean; content: { 'application/json': { schema: object } } };
-};
-const openApi = JSON.parse((await registry.send('GET', '/api/v1/openapi.json')).body.toString());
-const PATHS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = openApi.paths;
-const ajv = new Ajv2020({ strict: false, validateFormats: false });
-ajv.addSchema({ $id: 'openapi', ...openApi });
-
-/** The operation that openapi.json describes for a request. */
-function operationOf(method: string, path: string): Operation {
-  const bare = path.split('?')[0] ?? '';
-  const matching = Object.keys(PATHS).filter((pattern) =>
-    new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+')}$`).test(bare),
-  );
-  const pattern = matching.includes(bare) ? bare : matching[0];
-  const operation = PATHS[pattern ?? '']?.[method.toLowerCase()];
-  assert.ok(operation !== undefined, `${method} ${path} is not described`);
-  return operation as Operation;
-}
-
-function expectShape(schema: object, value: unknown, what: string): void {
-  const reference =
-    '$ref' in schema
-      ? { $ref: `openapi${String(schema.$ref)}` }
-      : JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/'));
-  const validate = ajv.compile(reference);
-  assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}: ${JSON.stringify(value)}`);
-}
-
-/** Sends a request and holds it and its answer against openapi.json. */
-async function call(authorization: string, method: string, path: string, body?: object) {
-  const answer = await registry.send(method, `/api/v1${path}`, {
-    headers: { authorization, ...(body !== undefined && { 'Content-Type': 'application/json' }) },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const text = answer.body.toString();
-  const json = text === '' ? undefined : JSON.parse(text);
-  const { responses, requestBody } = operationOf(method, path);
-  const response = responses[answer.status];
-  assert.ok(response !== undefined, `${method} ${path}: ${answer.status} is not described`);
-  if (response.content !== undefined)
-    expectShape(response.content['application/json'].schema, json, `${method} ${path}`);
-  else assert.equal(json, undefined);
-  if (answer.status < 400 && requestBody !== undefined && (requestBody.required || body !== undefined)) {
-    expectShape(requestBody.content['application/json'].schema, body, `the body of ${method} ${path}`);
-  }
-  return { status: answer.status, json };
-}
+const { call, paths: PATHS } = await describedCalls(registry);
 
 test('openapi.json has the routes of the server, and no others', async () => {
   const fleet = [
@@ -75,8 +27,9 @@ test('openapi.json has the routes of the server, and no others', async () => {
     ...appRoutes({} as AppRoutesDependencies),
     ...channelRoutes({} as ChannelRoutesDependencies),
   ];
+  const browse = browseRoutes({} as Browse);
   const router = createManagementRouter(
-    { store: registry.store, catalog: {}, fleet } as unknown as ManagementDependencies,
+    { store: registry.store, catalog: {}, browse, fleet } as unknown as ManagementDependencies,
     '',
   );
   const routes = router.stack

@@ -1,4 +1,5 @@
 import type { Digest } from '../../../oci/digest.ts';
+import type { Actor } from '../tag-rule-catalog.ts';
 
 /** The repositories that a visitor may see. */
 export interface VisibleNames {
@@ -139,6 +140,22 @@ export interface BrowsedManifest {
   readonly indexes: readonly Digest[];
 }
 
+/** A manifest about another one. */
+export interface BrowsedReferrer {
+  /** What it is about, of the digests that were asked for. */
+  readonly about: Digest;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** At most 255 characters. */
+  readonly artifactType?: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  /** Undefined: there are none, or more than 16,384 characters. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** The tag by which cosign or a referrers tag says so, where the manifest does not. */
+  readonly tag?: string;
+}
+
 /** Who else has a blob. */
 export interface BlobSharing {
   readonly digest: Digest;
@@ -189,6 +206,8 @@ export interface BrowseCatalog {
   /** Tags that can be restored, the latest deleted first, at most 100. */
   deletedTags(repository: string): Promise<readonly DeletedTag[]>;
   manifest(repository: string, reference: ManifestKey): Promise<BrowsedManifest | undefined>;
+  /** Manifests about these, by `subject`, a referrers tag or cosign's tags; 100 at most for each of the three. */
+  referrers(repository: string, digests: readonly Digest[]): Promise<readonly BrowsedReferrer[]>;
   /** In the order of `digests`, at most 1,000. */
   sharing(
     repository: string,
@@ -205,4 +224,6 @@ export interface BrowseCatalog {
     reference: ManifestKey,
     options: { readonly untagged: boolean; readonly visible: VisibleNames },
   ): Promise<Loss | undefined>;
+  /** The sentence of the tag rule that keeps `by` from a delete; undefined: none does, or it is not there. */
+  refusal(repository: string, reference: ManifestKey, by: Actor): Promise<string | undefined>;
 }

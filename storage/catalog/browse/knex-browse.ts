@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { Digest } from '../../../oci/digest.ts';
+import type { Actor } from '../tag-rule-catalog.ts';
 import type {
   BrowseCatalog,
   ManifestKey,
@@ -10,8 +11,10 @@ import type {
 } from './browse-catalog.ts';
 import { findLoss, type LossOptions } from './browse-loss.ts';
 import { findManifest, shareBlobs } from './browse-manifests.ts';
+import { listReferrers } from './browse-referrers.ts';
 import { findRepository, listRepositories, sumRepositories } from './browse-repositories.ts';
 import { listDeletedTags, listTags } from './browse-tags.ts';
+import { refusalOfDelete } from './refusal-of-delete.ts';
 
 /** What people look at, in the tables of the catalog. */
 export class KnexBrowse implements BrowseCatalog {
@@ -45,11 +48,19 @@ export class KnexBrowse implements BrowseCatalog {
     return findManifest(this.#knex, repository, reference);
   }
 
+  referrers(repository: string, digests: readonly Digest[]) {
+    return listReferrers(this.#knex, repository, digests);
+  }
+
   sharing(repository: string, manifest: Digest, digests: readonly Digest[], visible: VisibleNames) {
     return shareBlobs(this.#knex, repository, manifest, digests, visible);
   }
 
   loss(repository: string, reference: ManifestKey, options: LossOptions) {
     return findLoss(this.#knex, repository, reference, options);
+  }
+
+  refusal(repository: string, reference: ManifestKey, by: Actor) {
+    return refusalOfDelete(this.#knex, repository, reference, by);
   }
 }

@@ -1,0 +1,53 @@
+import type { Logger } from 'pino';
+import type { PullTime } from '../../storage/catalog/browse/pull-times.ts';
+import type { EndedRequest } from '../request-recorder.ts';
+import { repeat } from './repeat.ts';
+
+/** Pairs of repository and reference between two records; those beyond are not recorded. */
+const MOST_HELD = 10_000;
+/** A crash loses the times of one minute, and pages show them so late. */
+const RHYTHM = { first: 60_000, every: 60_000 };
+
+const SEPARATOR = '\n';
+
+/** Remembers when manifests were pulled last, and records it each minute: a pull itself writes nothing. */
+export class PullRecorder {
+  readonly #record: (pulls: readonly PullTime[]) => Promise<void>;
+  /** Milliseconds since 1970, by repository and reference. */
+  readonly #held = new Map<string, number>();
+
+  constructor(record: (pulls: readonly PullTime[]) => Promise<void>) {
+    this.#record = record;
+  }
+
+  /** Notes a request if it is a pull of a manifest: a GET, since pushers and monitors use HEAD. */
+  note({ method, path, route, status }: Pick<EndedRequest, 'method' | 'path' | 'route' | 'status'>): void {
+    if (method !== 'GET' || status !== 200 || !route.endsWith('/manifests/:reference')) return;
+    const start = path.indexOf('/v2/');
+    const end = path.lastIndexOf('/manifests/');
+    if (start < 0 || end < start) return;
+    const reference = path.slice(end + '/manifests/'.length).replaceAll(/%3a/gi, ':');
+    const key = path.slice(start + '/v2/'.length, end) + SEPARATOR + reference;
+    if (this.#held.size < MOST_HELD || this.#held.has(key)) this.#held.set(key, Date.now());
+  }
+
+  /** Records what was noted. What fails to be recorded is kept for the next time. */
+  async flush(): Promise<void> {
+    const noted = [...this.#held];
+    if (noted.length === 0) return;
+    await this.#record(
+      noted.map(([key, time]) => {
+        const [repository = '', reference = ''] = key.split(SEPARATOR);
+        return { repository, reference, at: new Date(time) };
+      }),
+    );
+    for (const [key, time] of noted) if (this.#held.get(key) === time) this.#held.delete(key);
+  }
+
+  /** Records each minute until `signal` aborts, and then once more; resolves when that is done. */
+  async keep(signal: AbortSignal, log: Logger): Promise<void> {
+    const failed = (error: unknown) => log.warn({ err: error }, 'times of pulls could not be recorded');
+    await repeat(() => this.flush(), RHYTHM, signal, failed);
+    await this.flush().catch(failed);
+  }
+}

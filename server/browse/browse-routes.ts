@@ -1,0 +1,289 @@
+import { SettingInvalidError } from '../../auth/errors.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { isTag } from '../../oci/tag.ts';
+import {
+  REPOSITORY_SORTS,
+  type SortKey,
+  type SortOrder,
+  TAG_SORTS,
+} from '../../storage/catalog/browse/browse-catalog.ts';
+import { ManifestUnknownError } from '../../storage/errors.ts';
+import { EVERYBODY, VISITORS } from '../api/access.ts';
+import { cursorAfter, limitParameter, pageOf, rowPageOf } from '../api/page.ts';
+import { type Route, route } from '../api/route.ts';
+import { boolean, integer, list, nullable, object, oneOf, optional, text } from '../api/schema.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Browse, Reference } from './browse.ts';
+import {
+  CONSEQUENCES,
+  DELETED_TAG,
+  DIFFERENCE,
+  MANIFEST,
+  REPOSITORY,
+  REPOSITORY_DETAILS,
+  TAG,
+} from './browse-schemas.ts';
+
+const USUAL_LIMIT = 50;
+const LARGEST_LIMIT = 100;
+
+/**
+ * The name is one segment of the path, its slashes written as %2F, as those of apps: what follows it could be part of a name
+ * otherwise, since a repository may be named `team/tags`.
+ */
+const REPOSITORY_PARAMETER = { repository: 'Name of the repository, with %2F for its slashes' } as const;
+const REFERENCE_PARAMETER = { ...REPOSITORY_PARAMETER, reference: 'A tag or a digest' } as const;
+
+const PAGE = {
+  limit: limitParameter(USUAL_LIMIT, LARGEST_LIMIT),
+  after: optional(text({ description: '`next` of the page before' })),
+} as const;
+
+const LIST = {
+  search: optional(text({ description: 'Only names with this text, whatever the case of ASCII letters' })),
+  order: optional(
+    oneOf(['ascending', 'descending'], {
+      description: 'Names ascend unless given; sizes and times descend',
+    }),
+  ),
+  ...PAGE,
+} as const;
+
+const NOT_THERE = { 404: 'There is no such repository, or the client may not see it' } as const;
+const NO_MANIFEST = { 404: 'There is no such manifest, or the client may not see the repository' } as const;
+
+/** What repositories, tags and manifests there are, what a delete would take, and the deletes themselves. */
+export function browseRoutes(browse: Browse): readonly Route[] {
+  return [...repositoryRoutes(browse), ...tagRoutes(browse), ...manifestRoutes(browse)];
+}
+
+function repositoryRoutes(browse: Browse): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/repositories',
+      id: 'listRepositories',
+      summary: 'Repositories that the client may see',
+      description: '`search` looks in descriptions too.',
+      access: VISITORS,
+      area: 'any',
+      query: { sort: optional(oneOf(REPOSITORY_SORTS, { default: 'name' })), ...LIST },
+      answer: pageOf('repositories', REPOSITORY),
+      async handle({ ctx, query: { sort = 'name', ...query } }) {
+        const page = pageFrom(query, sort === 'name' ? 1 : 2);
+        const { entries, next } = await browse.repositories(ctx.state.identity, { sort, ...page });
+        return { repositories: entries, next: cursorOf(next) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}',
+      id: 'showRepository',
+      summary: 'A repository, its README, and the quotas and rules that apply to it',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      answer: REPOSITORY_DETAILS,
+      errors: NOT_THERE,
+      handle: ({ ctx, params }) => browse.repository(ctx.state.identity, params.repository),
+    }),
+    route({
+      method: 'GET',
+      path: '/disk-use',
+      id: 'showDiskUse',
+      summary: 'Sizes of the repositories that the client may see',
+      description: 'The largest first. A blob of several repositories counts for each of them.',
+      access: VISITORS,
+      area: 'any',
+      query: PAGE,
+      answer: object({
+        size: integer({ description: 'The sum of all sizes, bytes' }),
+        repositoryCount: integer(),
+        repositories: list(REPOSITORY),
+        next: nullable(text({ description: 'The `after` of the next page; null where this is the last' })),
+      }),
+      async handle({ ctx, query }) {
+        const page = pageFrom(query, 2);
+        const { entries, next, size, repositoryCount } = await browse.diskUse(ctx.state.identity, page);
+        return { size, repositoryCount, repositories: entries, next: cursorOf(next) };
+      },
+    }),
+  ];
+}
+
+function tagRoutes(browse: Browse): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/tags',
+      id: 'listTags',
+      summary: 'Tags of a repository',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      query: { sort: optional(oneOf(TAG_SORTS, { default: 'name' })), ...LIST },
+      answer: pageOf('tags', TAG),
+      errors: NOT_THERE,
+      async handle({ ctx, params: { repository }, query: { sort = 'name', ...query } }) {
+        const page = pageFrom(query, sort === 'name' ? 1 : 2);
+        const { entries, next } = await browse.tags(ctx.state.identity, repository, { sort, ...page });
+        return { tags: entries, next: cursorOf(next) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/deleted-tags',
+      id: 'listDeletedTags',
+      summary: 'Deleted tags that can be restored',
+      description: 'The latest deleted first, 100 at most.',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      answer: object({ tags: list(DELETED_TAG) }),
+      errors: NOT_THERE,
+      handle: async ({ ctx, params }) => ({
+        tags: await browse.deletedTags(ctx.state.identity, params.repository),
+      }),
+    }),
+    route({
+      method: 'POST',
+      path: '/repositories/{repository}/deleted-tags/{tag}/restore',
+      id: 'restoreTag',
+      summary: 'Restore a deleted tag',
+      description:
+        'It points at the same manifest again. For writers of the repository, under the rules of its tags.',
+      access: EVERYBODY,
+      area: 'any',
+      recordedBy: 'catalog',
+      params: { ...REPOSITORY_PARAMETER, tag: 'The tag' },
+      answer: object({ digest: text() }),
+      errors: {
+        403: 'The client may not push, or a rule keeps the tag',
+        404: 'There is no such deleted tag',
+        409: 'The tag is there, or its manifest is gone',
+      },
+      async handle({ ctx, params: { repository, tag } }) {
+        if (!isTag(tag)) throw unknownReference(repository, tag);
+        return { digest: await browse.restore(ctx.state.identity, repository, tag, originOf(ctx)) };
+      },
+    }),
+  ];
+}
+
+function manifestRoutes(browse: Browse): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/manifests/{reference}',
+      id: 'showManifest',
+      summary: 'A manifest: its layers or members, configuration, history, referrers, and what runs it',
+      access: VISITORS,
+      area: 'any',
+      params: REFERENCE_PARAMETER,
+      answer: MANIFEST,
+      errors: NO_MANIFEST,
+      handle: ({ ctx, params: { repository, reference } }) =>
+        browse.manifest(ctx.state.identity, repository, referenceOf(repository, reference)),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/repositories/{repository}/manifests/{reference}',
+      id: 'deleteManifest',
+      summary: 'Delete a tag, or by its digest a manifest with its tags',
+      description:
+        'For maintainers of the repository. Answers what goes; with `dry-run`, what would go. A deleted tag can be restored until garbage collection takes its manifest.',
+      access: EVERYBODY,
+      area: 'any',
+      recordedBy: 'catalog',
+      params: REFERENCE_PARAMETER,
+      query: {
+        'dry-run': optional(boolean({ description: 'True: nothing is deleted' })),
+        force: optional(boolean({ description: 'True: also what a release runs' })),
+      },
+      answer: CONSEQUENCES,
+      errors: {
+        ...NO_MANIFEST,
+        403: 'The client may not delete, or a rule keeps the tag',
+        409: 'A release runs the image',
+      },
+      async handle({
+        ctx,
+        params: { repository, reference },
+        query: { 'dry-run': dryRun = false, force = false },
+      }) {
+        const { identity } = ctx.state;
+        const wanted = referenceOf(repository, reference);
+        const consequences = await browse.consequences(identity, repository, wanted);
+        if (!dryRun) await browse.delete(identity, repository, wanted, { force, ...originOf(ctx) });
+        return { deleted: !dryRun, ...consequences };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/difference',
+      id: 'showDifference',
+      summary: 'Differences of two images: layers, configuration, environment, labels',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      query: {
+        from: text({ description: 'A tag or a digest' }),
+        to: text({ description: 'A tag or a digest' }),
+        platform: optional(text({ description: 'Of indexes: such as linux/arm64' })),
+      },
+      answer: DIFFERENCE,
+      errors: NO_MANIFEST,
+      handle: ({ ctx, params: { repository }, query: { from, to, platform } }) =>
+        browse.difference(ctx.state.identity, repository, {
+          from: referenceOf(repository, from),
+          to: referenceOf(repository, to),
+          ...(platform !== undefined && { platform }),
+        }),
+    }),
+  ];
+}
+
+interface ListQuery {
+  readonly search?: string;
+  readonly order?: SortOrder;
+  readonly limit?: number;
+  readonly after?: string;
+}
+
+/** Throws SettingInvalidError for a cursor that is none of this order. */
+function pageFrom({ limit = USUAL_LIMIT, after: cursor, search, order }: ListQuery, keyParts: number) {
+  const { after } = rowPageOf({ limit, ...(cursor !== undefined && { after: cursor }) }, keyParts);
+  return {
+    limit,
+    ...(search !== undefined && search !== '' && { search }),
+    ...(order !== undefined && { order }),
+    ...(after !== undefined && { after: keyOf(after) }),
+  };
+}
+
+/** The name comes last, after a number where there are two. */
+function keyOf(parts: readonly string[]): SortKey {
+  if (parts.length === 1) return parts;
+  const [number = '', name = ''] = parts;
+  if (/^\d{1,15}$/.test(number)) return [Number(number), name];
+  throw new SettingInvalidError('"after" must be the "next" of the page before');
+}
+
+function cursorOf(key: SortKey | undefined): string | null {
+  return cursorAfter(key?.map(String));
+}
+
+/** What cannot name a manifest is not there either. */
+function referenceOf(repository: string, text: string): Reference {
+  if (isDigest(text)) return { digest: text };
+  if (isTag(text)) return { tag: text };
+  throw unknownReference(repository, text);
+}
+
+function unknownReference(repository: string, text: string): ManifestUnknownError {
+  return new ManifestUnknownError(`${repository.slice(0, 255)} has no manifest ${text.slice(0, 160)}`);
+}
+
+function originOf({ state: { origin } }: RequestContext): { readonly address?: string } {
+  return origin.remote === undefined ? {} : { address: origin.remote };
+}

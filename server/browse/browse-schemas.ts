@@ -1,0 +1,243 @@
+import type { Digest } from '../../oci/digest.ts';
+import {
+  boolean,
+  integer,
+  list,
+  object,
+  oneOf,
+  optional,
+  record,
+  type Schema,
+  schema,
+  text,
+  time,
+} from '../api/schema.ts';
+import { REFERRER_KINDS, type ReferrerView } from './browse.ts';
+
+const digest = text({ description: 'Such as sha256:…' }) as Schema<Digest>;
+const bytes = (description = 'Bytes') => integer({ description });
+
+const REPOSITORY_FIELDS = {
+  name: text(),
+  description: optional(text({ description: 'Plain text of one line' })),
+  tags: integer(),
+  manifests: integer({ description: 'Images, indexes and artifacts, members of indexes included' }),
+  size: bytes('Bytes of all blobs of the repository, each once'),
+  lastPush: optional(time()),
+  lastPull: optional(time({ description: 'Exact to a minute' })),
+} as const;
+
+export const REPOSITORY = object(REPOSITORY_FIELDS, { title: 'Repository' });
+
+const RIGHTS = object({ push: boolean(), delete: boolean() });
+
+export const REPOSITORY_DETAILS = object(
+  {
+    ...REPOSITORY_FIELDS,
+    createdAt: time(),
+    quotas: list(object({ pattern: text(), bytes: integer(), used: integer() })),
+    tagRules: list(object({ pattern: text(), tags: text(), kind: oneOf(['immutable', 'protected']) })),
+    rights: RIGHTS,
+    readme: optional(
+      object(
+        {
+          text: text({ description: 'As it was pushed: sanitise what is rendered of it' }),
+          mediaType: oneOf(['text/markdown', 'text/plain']),
+          truncated: boolean(),
+        },
+        {
+          description:
+            'The artifact under the tag readme, such as oras push HOST/NAME:readme README.md:text/markdown, or the ' +
+            'annotation org.opencontainers.image.description of latest; at most 64 KB',
+        },
+      ),
+    ),
+  },
+  { title: 'RepositoryDetails' },
+);
+
+const manifestFields = {
+  digest,
+  mediaType: text(),
+  artifactType: optional(text()),
+  pushedBy: optional(text()),
+  pushedAt: time(),
+  lastPull: optional(time({ description: 'By the tag or the digest, exact to a minute' })),
+} as const;
+
+export const TAG = object(
+  {
+    name: text(),
+    ...manifestFields,
+    size: optional(
+      bytes(
+        'Bytes of the manifest and all that it needs, each blob once; absent where that is more than 1,000 blobs',
+      ),
+    ),
+    platforms: list(text(), { description: 'Of an index: such as linux/arm64/v8, 20 at most' }),
+  },
+  { title: 'Tag' },
+);
+
+export const DELETED_TAG = object(
+  { name: text(), digest, deletedAt: time(), deletedBy: optional(text()) },
+  { title: 'DeletedTag' },
+);
+
+const ANNOTATIONS = record(text(), { description: 'At most 1,000, and 64 KB together' });
+
+const referrerFields = {
+  digest,
+  kind: oneOf(REFERRER_KINDS),
+  mediaType: text(),
+  artifactType: optional(text()),
+  size: bytes('Bytes of its manifest'),
+  annotations: ANNOTATIONS,
+} as const;
+/** Referrers of referrers have none that are shown. */
+const NO_REFERRERS = list(
+  schema<ReferrerView>({ noun: 'nothing', plural: 'nothing' }, {}, () => undefined),
+  { maxItems: 0 },
+);
+const REFERRER = object(
+  {
+    ...referrerFields,
+    referrers: list(object({ ...referrerFields, referrers: NO_REFERRERS }, { title: 'IndirectReferrer' })),
+  },
+  { title: 'Referrer' },
+);
+
+const RUNNING = object(
+  {
+    app: text(),
+    release: integer(),
+    service: text(),
+    hosts: list(text(), { description: 'Names of the hosts that run it now' }),
+    runs: boolean({ description: 'False: it is kept for a rollback' }),
+  },
+  { title: 'RunningRelease' },
+);
+
+const CONFIG = object(
+  {
+    digest,
+    mediaType: text(),
+    size: bytes(),
+    problem: optional(text({ description: 'Why nothing else of it is shown' })),
+    platform: optional(text()),
+    created: optional(text({ description: 'As the image says it' })),
+    author: optional(text()),
+    user: optional(text()),
+    workingDirectory: optional(text()),
+    entrypoint: optional(list(text())),
+    command: optional(list(text())),
+    environment: list(text()),
+    exposedPorts: list(text()),
+    volumes: list(text()),
+    labels: record(text()),
+    stopSignal: optional(text()),
+  },
+  { title: 'ImageConfiguration' },
+);
+
+const LAYER = object(
+  {
+    digest,
+    mediaType: text(),
+    size: bytes('Bytes, as the manifest says'),
+    foreign: boolean({ description: 'Served by another registry: it need not be here' }),
+    present: boolean(),
+    annotations: ANNOTATIONS,
+    sharedBy: object({
+      manifests: integer({ description: 'Other manifests of the repository that need it; counted to 1,000' }),
+      repositories: list(text(), {
+        description: 'Others that have it and that the client may see; 10 at most',
+      }),
+      repositoryCount: integer({ description: 'All others that have it; counted to 1,000' }),
+    }),
+  },
+  { title: 'Layer' },
+);
+
+const MEMBER = object(
+  {
+    digest,
+    platform: optional(text()),
+    mediaType: text(),
+    artifactType: optional(text()),
+    size: bytes('Bytes of its manifest'),
+    annotations: ANNOTATIONS,
+    present: boolean(),
+  },
+  { title: 'IndexMember' },
+);
+
+export const MANIFEST = object(
+  {
+    repository: text(),
+    ...manifestFields,
+    size: bytes('Bytes of the manifest itself'),
+    contentSize: optional(bytes('As size of a tag')),
+    tags: list(text(), { description: '100 at most' }),
+    tagCount: integer({ description: 'Counted to 10,000' }),
+    indexes: list(digest, { description: 'That list it, 20 at most' }),
+    problem: optional(text({ description: 'Why parts, configuration and history are not shown' })),
+    annotations: ANNOTATIONS,
+    members: list(MEMBER, { description: 'Of an index; 1,000 at most' }),
+    layers: list(LAYER, { description: 'Of an image or artifact, the lowest first; 1,000 at most' }),
+    partCount: integer({ description: 'Layers or members that there are' }),
+    config: optional(CONFIG),
+    history: list(
+      object({
+        createdBy: text(),
+        created: optional(text()),
+        author: optional(text()),
+        comment: optional(text()),
+        layer: optional(integer({ description: 'Place in `layers` of the layer that it made' })),
+      }),
+    ),
+    subject: optional(digest),
+    referrers: list(REFERRER),
+    running: list(RUNNING),
+    rights: RIGHTS,
+  },
+  { title: 'ManifestDetails' },
+);
+
+export const CONSEQUENCES = object(
+  {
+    deleted: boolean({ description: 'False: it was a dry run' }),
+    tags: list(text(), { description: 'That go, 100 at most' }),
+    tagCount: integer(),
+    manifests: list(digest, { description: 'That nothing holds any more, 1,000 at most' }),
+    bytesFreed: bytes('Bytes that the storage gets back when garbage collection has run'),
+    bytesKept: bytes('Bytes that stay, because other images need them'),
+    sharedWithImages: list(text(), { description: 'Images of the repository that need these, 20 at most' }),
+    sharedWithRepositories: list(text(), {
+      description: 'Others that have these and that the client may see, 20 at most',
+    }),
+    sharedWithOthers: boolean({ description: 'Whether repositories that are not named have some' }),
+    complete: boolean({ description: 'False: there was more than was looked at' }),
+    running: list(RUNNING),
+    refusal: optional(text({ description: 'Why the delete would be refused' })),
+    needsForce: boolean({ description: 'Whether ?force=true would help' }),
+    restorableUntil: optional(time({ description: 'Until then at least the tag can be restored' })),
+  },
+  { title: 'Consequences' },
+);
+
+const CHANGES = list(object({ name: text(), before: optional(text()), after: optional(text()) }));
+
+export const DIFFERENCE = object(
+  {
+    platform: optional(text({ description: 'Of indexes: whose images are compared' })),
+    from: digest,
+    to: digest,
+    layers: list(object({ digest, size: bytes(), change: oneOf(['same', 'removed', 'added']) })),
+    download: bytes('Bytes that somebody who has `from` downloads for `to`'),
+    configuration: CHANGES,
+    environment: CHANGES,
+    labels: CHANGES,
+  },
+  { title: 'Difference' },
+);

@@ -1,0 +1,66 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { BrowsedReferrer } from '../../storage/catalog/browse/browse-catalog.ts';
+import { mapOf } from './bounded.ts';
+import type { ReferrerKind, ReferrerView } from './browse.ts';
+
+/** Words of media types and predicate types, by what they say; the first that occurs decides. */
+const WORDS: readonly (readonly [word: string, kind: ReferrerKind])[] = [
+  ['spdx', 'sbom'],
+  ['cyclonedx', 'sbom'],
+  ['sbom', 'sbom'],
+  ['syft', 'sbom'],
+  ['provenance', 'provenance'],
+  ['slsa', 'provenance'],
+  ['cosign/sign', 'signature'],
+  ['signature', 'signature'],
+  ['artifact.sig', 'signature'],
+  ['in-toto', 'attestation'],
+  ['attestation', 'attestation'],
+  ['sigstore.bundle', 'signature'],
+];
+
+const PREDICATES = [
+  'in-toto.io/predicate-type',
+  'dev.sigstore.bundle.predicateType',
+  'predicateType',
+] as const;
+
+const TAGS: Readonly<Record<string, ReferrerKind>> = {
+  '.sig': 'signature',
+  '.att': 'attestation',
+  '.sbom': 'sbom',
+};
+
+/** What a manifest about another one is: by what it attests, then its type, then the tag of cosign. */
+export function referrerKind({ annotations = {}, artifactType, tag }: BrowsedReferrer): ReferrerKind {
+  for (const text of [...PREDICATES.map((name) => annotations[name]), artifactType]) {
+    const lower = text?.slice(0, 1000).toLowerCase();
+    const found = lower === undefined ? undefined : WORDS.find(([word]) => lower.includes(word));
+    if (found !== undefined) return found[1];
+  }
+  const ending = tag?.slice(tag.lastIndexOf('.'));
+  return (ending !== undefined && TAGS[ending]) || 'other';
+}
+
+/** The referrers of a manifest, each with those that are about itself. */
+export function referrerTree(
+  about: Digest,
+  direct: readonly BrowsedReferrer[],
+  indirect: readonly BrowsedReferrer[],
+): readonly ReferrerView[] {
+  const viewsOf = (digest: Digest, of: readonly BrowsedReferrer[], below: readonly BrowsedReferrer[]) =>
+    of
+      .filter((referrer) => referrer.about === digest && referrer.digest !== digest)
+      .map(
+        (referrer): ReferrerView => ({
+          digest: referrer.digest,
+          kind: referrerKind(referrer),
+          mediaType: referrer.mediaType,
+          ...(referrer.artifactType !== undefined && { artifactType: referrer.artifactType }),
+          size: referrer.size,
+          annotations: mapOf(referrer.annotations),
+          referrers: viewsOf(referrer.digest, below, []),
+        }),
+      );
+  return viewsOf(about, direct, indirect);
+}

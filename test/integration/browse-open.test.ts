@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { describedCalls } from '../support/described-calls.ts';
+import { startInProcessRegistry } from '../support/in-process-registry.ts';
+
+const registry = await startInProcessRegistry({ after });
+const { call } = await describedCalls(registry);
+
+test('without accounts everybody looks, deletes and restores, but no page of another site', async () => {
+  const { digest } = await registry.pushImage('team/app', '1');
+  const { json } = await call(undefined, 'GET', '/repositories?search=APP');
+  assert.deepEqual([json.repositories[0].name, json.repositories[0].tags], ['team/app', 1]);
+  const path = '/repositories/team%2Fapp/manifests/1';
+  const other = { origin: 'https://elsewhere.invalid', 'Sec-Fetch-Site': 'cross-site' };
+  const forged = await registry.send('DELETE', `/api/v1${path}`, { headers: other });
+  assert.equal(forged.status, 403);
+  assert.equal((await call(undefined, 'DELETE', path)).json.deleted, true);
+  const restore = '/repositories/team%2Fapp/deleted-tags/1/restore';
+  assert.deepEqual((await call(undefined, 'POST', restore, {})).json, { digest });
+});
+
+test('pulls are recorded when the registry ends at the latest', async () => {
+  await registry.send('GET', '/v2/team/app/manifests/1');
+  await registry.send('HEAD', '/v2/team/app/manifests/1');
+  await registry.stop();
+  const again = await startInProcessRegistry({ after }, { data: registry.data });
+  const calls = await describedCalls(again);
+  const { json } = await calls.call(undefined, 'GET', '/repositories/team%2Fapp/tags');
+  assert.ok(Date.parse(json.tags[0].lastPull) > Date.now() - 600_000);
+  const repository = await calls.call(undefined, 'GET', '/repositories/team%2Fapp');
+  assert.equal(repository.json.lastPull, json.tags[0].lastPull);
+});
