@@ -29,7 +29,10 @@ export async function settleFilling(trees: TreeTars, folder: string): Promise<bo
   const names = new Set(await readdir(folder, { encoding: 'latin1' }));
   if (names.delete(FILLING)) await removeTree(join(folder, FILLING));
   if (!names.has(FILLED)) return names.size === 0;
-  await moveFilled(trees, folder, 'with-xattrs');
+  await moveFilled(trees, folder, 'with-xattrs').catch((error: NodeJS.ErrnoException) => {
+    // A file of a container has the name.
+    if (!CHANGED.has(error.code)) throw error;
+  });
   return false;
 }
 

@@ -107,6 +107,23 @@ test('a link in the place of the copy itself leads nowhere outside', { skip: unl
   }
 });
 
+test('a file or link of a container that has the name of a copy is content', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { rootfs, volume, outside } = await folders(t);
+  await writeFile(join(rootfs, 'data/first'), '');
+  const { trees, reads } = treesThat(async () => undefined);
+  const copyUp = new CopyUp(loadLibc(), trees, loadXattrs());
+  const filled = join(volume, '.berth-filled');
+  await writeFile(filled, 'own');
+  await copyUp.fill(volume, rootfs, '/data');
+  assert.equal(await readFile(filled, 'utf8'), 'own');
+  await removeTree(filled);
+  await symlink(outside, filled);
+  await copyUp.fill(volume, rootfs, '/data');
+  assert.deepEqual([await readdir(volume), await readdir(outside), reads()], [['.berth-filled'], [], 0]);
+});
+
 test('containers that start at once fill their volume once, and each finds it whole', {
   skip: unlessRoot(),
 }, async (t) => {
