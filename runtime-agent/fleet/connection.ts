@@ -102,7 +102,9 @@ export class Connection {
         if (message !== lastFailure)
           this.#log.warn(
             { registry: this.#membership.url, err },
-            'the registry of the fleet cannot be reached',
+            isRemoved
+              ? 'the registry refuses this host, and is asked again in minutes; its instances go on'
+              : 'the registry of the fleet cannot be reached',
           );
         lastFailure = message;
         if (!isRemoved && performance.now() - asked >= ASK_INTERVAL) {

@@ -14,6 +14,9 @@ const PINGS = PING_INTERVAL / SECOND;
 /** Milliseconds that a host has to say hello. */
 const GREETING_TIME = 15_000;
 
+/** Codes of a connection whose host has answered that it was replaced: agents close without a code (RFC 6455, 7.1.5). */
+const ANSWERS: ReadonlySet<number> = new Set([CLOSE_CODES.replaced, 1005]);
+
 export interface HostHubOptions {
   readonly hosts: HostStore;
   readonly signals: FleetSignals;
@@ -207,7 +210,7 @@ export class HostHub {
     const newer = this.#replaced.get(connection);
     this.#replaced.delete(connection);
     // A machine that answers is there: a connection that was lost ends without an answer.
-    if (newer !== undefined && code === CLOSE_CODES.replaced) await this.#recordTwins(connection, newer);
+    if (newer !== undefined && ANSWERS.has(code)) await this.#recordTwins(connection, newer);
     if (this.#connections.get(connection.host.id) !== connection) return;
     this.#connections.delete(connection.host.id);
     if (!this.#closing) await this.#disconnect(connection);

@@ -130,12 +130,27 @@ describe('hosts connect', { concurrency: true }, () => {
     const second = await greet(host);
     assert.equal(await first.ended(), 4001);
     assert.equal(first.received.at(-1)?.type, 'replaced');
-    await waitUntil('the audit has it', async () => (await registry.audited(/two machines/)).length === 1);
+    await waitUntil(
+      'the audit has it',
+      async () => (await registry.audited(/of the host twin/)).length === 1,
+    );
     const [entry] = await registry.audited(/two machines have the key of the host twin/);
     assert.deepEqual([entry?.who, entry?.outcome], ['host:twin', 'denied']);
     await registry.hosts.setTargets([{ host: host.id, set: [emptyTarget('shop')], remove: [] }]);
     await second.message('change');
     assert.equal(await stateOf('twin'), 'online');
+  });
+
+  test('again, and a machine that closes when it is told counts as one that answered', async () => {
+    const host = await registry.join('closer');
+    const first = await greet(host);
+    first.socket.on('message', () => first.socket.close());
+    await greet(host);
+    await first.ended();
+    await waitUntil(
+      'the audit has it',
+      async () => (await registry.audited(/of the host closer/)).length === 1,
+    );
   });
 
   test('again after their connection was lost, which is no alarm', async () => {
@@ -224,6 +239,28 @@ describe('hostile hosts', { concurrency: true }, () => {
       Object.keys(kept ?? {}).sort(),
       [...Object.keys(healthyReport('shop')), 'reason'].sort(),
     );
+  });
+
+  test('plain requests change nothing beyond the reports of their own apps', async () => {
+    const liar = await registry.join('liar');
+    const honest = await registry.join('honest');
+    await registry.hosts.setTargets([
+      { host: liar.id, set: [emptyTarget('shop')], remove: [] },
+      { host: honest.id, set: [emptyTarget('bank')], remove: [] },
+    ]);
+    await honest.post('/reports', { reports: [healthyReport('bank')] });
+    const large = await liar.post('/reports', { reports: [], more: 'x'.repeat(10 * 2 ** 20) });
+    assert.equal(large.status, 400);
+    assert.match(await large.text(), /the body has more than 1048576 bytes/);
+    for (let round = 0; round < 5; round += 1) {
+      const apps = Array.from({ length: 500 }, (_, index) => `app${round}/${index}`);
+      const reports = [...apps, 'shop', 'bank'].map((app) => healthyReport(app, 999));
+      assert.equal((await liar.post('/reports', { reports, gone: ['bank'] })).status, 204);
+    }
+    const many = Array.from({ length: 1001 }, (_, index) => healthyReport(`app${index}`));
+    assert.equal((await liar.post('/reports', { reports: many })).status, 400);
+    assert.deepEqual(await reportsOf(liar), [healthyReport('shop', 999)]);
+    assert.deepEqual(await reportsOf(honest), [healthyReport('bank')]);
   });
 
   test('connections that never say hello do not add up', async () => {
