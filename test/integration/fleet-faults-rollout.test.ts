@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { healthyReport } from '../support/fleet-registry.ts';
 import { type ObedientHost, obey, openWorld, UNWATCHED } from '../support/fleet-world.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const world = await openWorld({ after }, []);
 const { registry, image } = world;
-await world.push('one');
+const good = await world.push('one');
 const bad = await world.push('bad', 'bad');
 
 /** Hosts of one test alone, and an app on them. */
@@ -186,6 +187,29 @@ describe('in the middle of a rollout', { concurrency: true }, () => {
     });
     assert.deepEqual(late.told, ['1']);
   });
+});
+
+test('reports of releases and attempts that never were end no rollout', async () => {
+  const stage = await openStage('lies', 1);
+  stage.first.holds.add(stage.app);
+  await stage.deploy();
+  await waitUntil('the host is told', () => stage.first.told.length > 0);
+  const attempt = stage.first.apps.get(stage.app)?.attempt ?? 0;
+  const lies = [
+    { release: 999, attempt },
+    { release: 1, attempt: attempt + 1 },
+    { release: 1, attempt: 0 },
+    { release: 0, attempt },
+  ];
+  for (const lie of lies) {
+    const reports = [{ ...healthyReport(stage.app), ...lie }];
+    assert.equal((await stage.first.host.post('/reports', { reports })).status, 204);
+    const { body } = await stage.call('GET', 'rollout');
+    assert.equal(body.state, 'rolling', JSON.stringify(lie));
+  }
+  stage.first.breaks.add(good);
+  stage.first.answer(stage.app);
+  assert.equal(await stage.ended(), 'failed');
 });
 
 describe('two at once', { concurrency: true }, () => {
