@@ -129,5 +129,7 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** A message of an error, which has neither a capital nor a full stop. */
 export function asSentence(message: string): string {
-  return `${message.slice(0, 1).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`;
+  // Names of images and the like stay as they are.
+  const text = /^[a-z]+[ ,]/.test(message) ? message.slice(0, 1).toUpperCase() + message.slice(1) : message;
+  return `${text}${/[.!?]$/.test(text) ? '' : '.'}`;
 }

@@ -12,17 +12,19 @@ import { addFleetPages } from './fleet/fleet-pages.ts';
 import { goTo, LoginNeeded, pathOf } from './page-context.ts';
 import type { PageDependencies } from './page-dependencies.ts';
 import { addRepositoriesPage } from './repositories-page.ts';
+import { addRepositoryPages } from './repository-pages.ts';
 
 /** The pages that browsers get. Every path that a page may have is answered here, and errors are thrown for the rest. */
 export function createPageRouter(dependencies: PageDependencies): Middleware<RequestState> {
-  const { login, management, registry } = dependencies;
+  const { browse, login, management, registry } = dependencies;
   const { pathPrefix } = registry;
   const router: RequestRouter = new KoaRouter<RequestState>({
     sensitive: true,
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });
   router.use(identify(dependencies), askForLogin);
-  addRepositoriesPage(router, dependencies);
+  addRepositoriesPage(router, browse);
+  addRepositoryPages(router, browse);
   if (login !== undefined && management !== undefined) {
     const api = new ApiCalls(
       managementRoutes(management),

@@ -24,7 +24,7 @@ export function pageHead(
 export interface Column {
   readonly head: Value;
   /** `number`: to the right. `wide`: only where there is room. `end`: buttons. */
-  readonly kind?: 'number' | 'wide' | 'wide number' | 'end' | 'wide end' | 'text';
+  readonly kind?: 'number' | 'wide' | 'wide number' | 'end' | 'wide end' | 'text' | 'wide text';
   readonly sorted?: 'ascending' | 'descending' | undefined;
 }
 
@@ -153,6 +153,7 @@ export function check(
   id: string,
   {
     isChecked = false,
+    isRequired = false,
     label,
     name,
     value = 'on',
@@ -161,9 +162,10 @@ export function check(
     readonly name: string;
     readonly value?: string;
     readonly isChecked?: boolean;
+    readonly isRequired?: boolean;
   },
 ): Html {
-  return html`<div class="field"><label class="check" for="${id}"><input id="${id}" type="checkbox" name="${name}" value="${value}"${isChecked ? html` checked` : ''}>${label}</label></div>`;
+  return html`<div class="field"><label class="check" for="${id}"><input id="${id}" type="checkbox" name="${name}" value="${value}"${isChecked ? html` checked` : ''}${isRequired ? html` required` : ''}>${label}</label></div>`;
 }
 
 /** A field of several lines. */

@@ -1,5 +1,12 @@
+import type { Browse } from '../browse/browse.ts';
 import type { RequestContext } from '../request-context.ts';
 import { pathOf } from './page-context.ts';
+
+/** What the pages about one repository work with. */
+export interface RepositoryPage {
+  readonly browse: Browse;
+  readonly repository: string;
+}
 
 /** A manifest of a repository. */
 export type Reference = { readonly digest: string } | { readonly tag: string };

@@ -18,6 +18,7 @@ describe('pages in Chromium', async () => {
     assert.equal((await world.deploy()).status, 201);
     await world.ended();
   }
+  for (const tag of ['tag0', 'tag1', 'tag2', 'other']) await registry.admin.pushImage('team/app', tag);
   for (const [method, path, body] of [
     ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
     ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
@@ -38,6 +39,12 @@ describe('pages in Chromium', async () => {
 
   const PAGES = [
     '/',
+    '/?q=nothing-has-this-name',
+    '/repositories/team/web',
+    '/repositories/team/web/-/tags/main',
+    '/repositories/team/web/-/delete?reference=main',
+    '/repositories/team/app/-/compare?from=tag0&to=other',
+    '/repositories/team/app/-/deleted',
     '/account',
     '/admin/users',
     '/admin/users/one?name=ada',
@@ -116,6 +123,24 @@ describe('pages in Chromium', async () => {
       await fill('Name', 'admin');
       await fill('Password', ADMIN_PASSWORD);
       await button('Log in');
+      await link('team/app');
+      await link(`tag${turn}`);
+      await page.getByRole('heading', { name: 'Layers' }).waitFor();
+      await press(page, page.getByText('Compare with another tag', { exact: true }));
+      await fill('Tag or digest', 'other');
+      await button('Compare');
+      await page.getByRole('heading', { name: 'Environment' }).waitFor();
+      await link(`tag${turn}`);
+      await link('Delete');
+      await page.getByText('when garbage collection has run').waitFor();
+      await answer('Delete');
+      await page.getByText('It is deleted.').waitFor();
+      await link('Deleted tags');
+      const deleted = page.getByRole('row', { name: `tag${turn}` });
+      await press(page, deleted.getByRole('button', { name: 'Restore' }));
+      await says('The tag is there again.');
+      await page.getByRole('link', { name: `tag${turn}`, exact: true }).waitFor();
+
       await link('admin');
       await fill('What it is for', `token ${turn}`);
       await button('Make a token');
@@ -168,7 +193,7 @@ describe('pages in Chromium', async () => {
       await answer('Remove');
       await says('The user is removed.');
       await button('Log out');
-      await page.getByRole('link', { name: 'Log in' }).waitFor();
+      await page.getByRole('link', { name: 'Log in' }).first().waitFor();
     });
   }
 
@@ -189,7 +214,7 @@ async function click(_page: Page, target: Locator): Promise<void> {
 async function byKeyboard(page: Page, target: Locator): Promise<void> {
   await target.waitFor();
   for (let step = 0; step < 200; step += 1) {
-    if (await target.evaluate('(element) => element === document.activeElement')) {
+    if (await target.evaluate((element) => element.matches(':focus'))) {
       await page.keyboard.press('Enter');
       return;
     }

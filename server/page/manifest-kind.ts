@@ -1,0 +1,44 @@
+import type { ManifestView, Reference } from '../browse/browse.ts';
+
+const HELM_CONFIG = 'application/vnd.cncf.helm.config.v1+json';
+/** The types of configurations that make a manifest an image. */
+const IMAGE_CONFIGS: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+]);
+
+type Kinded = Pick<ManifestView, 'mediaType' | 'artifactType' | 'members' | 'config' | 'repository'>;
+
+/** What a manifest is, in a few words. */
+export function kindOf({ artifactType, config, members, mediaType }: Kinded): string {
+  if (isChart({ artifactType, config })) return 'Helm chart';
+  if (isArtifact(artifactType)) return `Artifact of the type ${artifactType}`;
+  if (members.length > 0 || /\b(?:index|list)\b/.test(mediaType)) return 'Image for several platforms';
+  return 'Image';
+}
+
+function isChart({
+  artifactType,
+  config,
+}: {
+  readonly artifactType?: string | undefined;
+  readonly config?: { readonly mediaType: string } | undefined;
+}): boolean {
+  return config?.mediaType === HELM_CONFIG || artifactType === HELM_CONFIG;
+}
+
+/** Reports whether a manifest with this type is no image. */
+export function isArtifact(artifactType: string | undefined): boolean {
+  return artifactType !== undefined && !IMAGE_CONFIGS.has(artifactType);
+}
+
+/** Commands that pull it, for the programs that know what it is. */
+export function pullCommands(view: Kinded, host: string, reference: Reference): readonly string[] {
+  const name = `${host}/${view.repository}`;
+  const whole = 'tag' in reference ? `${name}:${reference.tag}` : `${name}@${reference.digest}`;
+  if (isChart(view)) {
+    return [`helm pull oci://${name}${'tag' in reference ? ` --version ${reference.tag}` : ''}`];
+  }
+  if (isArtifact(view.artifactType)) return [`oras pull ${whole}`];
+  return [`docker pull ${whole}`, `podman pull ${whole}`];
+}
