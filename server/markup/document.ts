@@ -28,6 +28,9 @@ export interface PageContent {
   readonly narrow?: boolean;
 }
 
+/** The icon beside the name, as berth.svg has it: as a file of its own, browsers would fetch it twice. */
+const MARK = html`<svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0b5c7d"/><path fill="#fff" d="M9 7h6v5H9zm8 0h6v5h-6zM9 14h14l2 1-3 6H10l-3-6z"/><path d="M6 25c2 0 2-1.5 4-1.5s2 1.5 4 1.5 2-1.5 4-1.5 2 1.5 4 1.5 2-1.5 4-1.5" fill="none" stroke="#8fd3ec" stroke-width="1.8" stroke-linecap="round"/></svg>`;
+
 /** A whole page: UTF-8, one stylesheet, one module and one icon, all of this server. */
 export function wholeDocument({ title, main, narrow = false }: PageContent, frame: Frame): string {
   const { home, host, links, prefix, who } = frame;
@@ -42,7 +45,7 @@ export function wholeDocument({ title, main, narrow = false }: PageContent, fram
 <link rel="stylesheet" href="${prefix + assetPath('css')}">
 <script type="module" src="${prefix + assetPath('js')}"></script></head>
 <body><a class="skip" href="#content">Skip to the content</a>
-<header class="top"><div><a class="brand" href="${home}"><img src="${prefix + assetPath('svg')}" alt="" width="24" height="24">Berth</a>
+<header class="top"><div><a class="brand" href="${home}">${MARK}Berth</a>
 <nav aria-label="Main">${nav}</nav><div class="who">${who}</div></div></header>
 <main id="content" class="${narrow ? 'narrow' : ''}">${main}</main>
 <footer class="foot">${host}</footer></body></html>`;

@@ -17,7 +17,7 @@ import { command, empty, facts, notice, pageHead, pager, table, tabs } from './p
 import { askingLink } from './question.ts';
 import { type RepositoryPage, referencePath, repositoryPath } from './repository-paths.ts';
 
-const ON_PAGE = 100;
+const ON_PAGE = 50;
 /** Platforms that a row names. */
 const SHOWN_PLATFORMS = 3;
 

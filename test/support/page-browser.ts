@@ -8,6 +8,8 @@ export interface Viewing {
   readonly dark?: boolean;
   /** Whether scripts run; they do unless it is false. */
   readonly script?: boolean;
+  /** What the browser calls itself. */
+  readonly userAgent?: string;
 }
 
 /** One headless Chromium of Debian, with tabs that share nothing. */
@@ -29,12 +31,13 @@ export async function startPageBrowser(scope: CleanupScope): Promise<PageBrowser
   const errors: string[] = [];
   return {
     errors,
-    open: async ({ dark = false, script = true, width = 1280 } = {}) => {
+    open: async ({ dark = false, script = true, userAgent, width = 1280 } = {}) => {
       const context = await browser.newContext({
         viewport: { width, height: 800 },
         colorScheme: dark ? 'dark' : 'light',
         javaScriptEnabled: script,
         reducedMotion: 'reduce',
+        ...(userAgent !== undefined && { userAgent }),
       });
       const page = await context.newPage();
       page.on('pageerror', (error) => errors.push(`${page.url()}: ${error.message}`));

@@ -74,7 +74,8 @@ for (const form of document.querySelectorAll('form[data-live]')) {
     running?.abort();
     running = new AbortController();
     const { signal } = running;
-    const address = new URL(form.action);
+    // A field of the form may be called `action`.
+    const address = new URL(form.getAttribute('action'), location);
     for (const [name, value] of new FormData(form)) if (value !== '') address.searchParams.set(name, value);
     try {
       const found = await contentOf(address, `#${form.dataset.live}`, signal);

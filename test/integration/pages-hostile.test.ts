@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
+import { startPageBrowser } from '../support/page-browser.ts';
+import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+const HTML = { accept: 'text/html', 'accept-encoding': 'gzip' };
+
+/** Texts that a careless page would run, leave an attribute by, or be led away by. */
+const HOSTILE = [
+  '<script>alert("text")</script>',
+  '"><script>alert("double")</script>',
+  "'><img src=x onerror=alert('single')>",
+  '" autofocus onfocus="alert(1)" x="',
+  'javascript:alert("address")',
+  '</title></style></textarea></code></pre></dialog><svg/onload=alert(2)>',
+  '<form action="/auth/logout" method="post"><button>Log out</button></form>',
+  '<meta http-equiv="refresh" content="0;url=https://evil.example">',
+  '<base href="https://evil.example/">',
+  '\u202egnp.exe\u0000\u0007',
+  '{{7*7}} <%= 7*7 %>',
+];
+const ALL = HOSTILE.join(' ');
+
+/** What no page has, whatever it shows: elements and attributes that only hostile texts could have made. */
+const STRANGERS = `[
+  ...document.querySelectorAll('script:not([src^="/assets/"]), style, iframe, object, embed, base, svg:not(.brand > svg), meta[http-equiv], img:not([src^="/assets/"]), body form form'),
+  ...[...document.querySelectorAll('*')].filter((one) => [...one.attributes].some(({ name }) => /^(?:on|style$|srcdoc$)/.test(name))),
+  ...[...document.querySelectorAll('[href], [action]')].filter((one) =>
+    !/^(?:https?:|\\/(?![/\\\\])|#|\\?)/.test(one.getAttribute('href') ?? one.getAttribute('action'))),
+  ...[...document.querySelectorAll('form')].filter((one) => new URL(one.getAttribute('action'), location).origin !== location.origin),
+].map((one) => one.outerHTML.slice(0, 200))`;
+
+describe('pages and hostile content', async () => {
+  const registry = await startRegistryWithAccounts({ after });
+  const { admin, store, url } = registry;
+  await registry.addUser('ada', { 'open/*': 'maintainer' });
+  await store.roles.put({ holder: { kind: 'public' }, pattern: 'open/*', role: 'reader' });
+  const config = await admin.pushBlob(
+    'open/app',
+    JSON.stringify({
+      os: 'linux',
+      architecture: 'amd64',
+      author: ALL,
+      created: ALL,
+      config: {
+        Env: HOSTILE.map((text, index) => `V${index}=${text}`),
+        Labels: Object.fromEntries(HOSTILE.map((text) => [text, text])),
+        Entrypoint: [...HOSTILE],
+        Cmd: [...HOSTILE],
+        User: ALL,
+        WorkingDir: ALL,
+        ExposedPorts: { [ALL]: {} },
+        Volumes: { [ALL]: {} },
+        StopSignal: ALL,
+      },
+      history: HOSTILE.map((text) => ({ created_by: text, author: text, comment: text })),
+      rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    }),
+  );
+  const layer = await admin.pushBlob('open/app', 'a layer');
+  const image = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { ...config, mediaType: OCI_CONFIG },
+    layers: [{ ...layer, mediaType: OCI_LAYER, annotations: { 'org.opencontainers.image.title': ALL } }],
+    annotations: {
+      'org.opencontainers.image.description': ALL,
+      ...Object.fromEntries(HOSTILE.map((text) => [text, text])),
+    },
+  };
+  const digest = await admin.pushManifest('open/app', 'latest', image);
+  await admin.pushManifest('open/app', 'other', { ...image, annotations: { a: 'b' } });
+  const readme = await admin.pushBlob(
+    'open/app',
+    `# ${ALL}\n\n${HOSTILE.join('\n\n')}\n\n[x](javascript:alert(3)) ![y](/auth/logout)\n`,
+  );
+  const empty = await admin.pushBlob('open/app', '{}');
+  await admin.pushManifest('open/app', 'readme', {
+    ...image,
+    artifactType: 'text/markdown',
+    config: { ...empty, mediaType: 'application/vnd.oci.empty.v1+json' },
+    layers: [{ ...readme, mediaType: 'text/markdown' }],
+  });
+  await admin.pushManifest('open/app', `sha256-${digest.slice(7)}.sig`, {
+    ...image,
+    artifactType: ALL.slice(0, 200),
+  });
+  await admin.pushImage('secret/app', 'hidden');
+  const browser = await startPageBrowser({ after });
+
+  const logIn = async (page: Page, name: string) => {
+    await page.goto(`${url}/auth/`);
+    await page.fill('#user', name);
+    await page.fill('#password', ADMIN_PASSWORD);
+    await page.click('#log-in button');
+    await page.waitForURL(`${url}/`);
+  };
+
+  test('no text of strangers becomes more than text', async () => {
+    const { page } = await browser.open({ userAgent: 'Browser <script>alert(9)</script>"onload="alert(9)' });
+    await logIn(page, 'admin');
+    for (const name of HOSTILE.slice(0, 9)) {
+      await page.goto(`${url}/account`);
+      await page.getByLabel('What it is for').fill(name);
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      assert.deepEqual(await page.evaluate(STRANGERS), []);
+    }
+    const text = encodeURIComponent(HOSTILE.slice(0, 9).join(' '));
+    for (const path of [
+      '/',
+      `/?q=${text}`,
+      `/?sort=${text}&after=${text}`,
+      '/repositories/open/app',
+      `/repositories/open/app?q=${text}`,
+      '/repositories/open/app/-/tags/latest',
+      `/repositories/open/app/-/manifests/${digest}`,
+      '/repositories/open/app/-/tags/readme',
+      '/repositories/open/app/-/compare?from=latest&to=other',
+      '/repositories/open/app/-/delete?reference=latest',
+      `/repositories/open/app/-/compare?from=${text}&to=${text}`,
+      `/repositories/${text}`,
+      `/account?done=${text}`,
+      '/account',
+      `/admin/users?done=${text}`,
+      `/admin/users/one?name=${text}`,
+      `/admin/users/remove?name=${text}`,
+      `/admin/grants/remove?holder=${text}&pattern=${text}`,
+      `/admin/audit?who=${text}&since=7d`,
+      `/admin/audit?since=${text}`,
+      '/admin/audit',
+      `/admin/${text}`,
+      `/auth/?return=${text}`,
+      `/auth/device?user_code=${text}`,
+    ]) {
+      const answer = await page.goto(url + path);
+      assert.match(answer?.headers()['content-type'] ?? '', /^text\/html/, path);
+      assert.ok((answer?.status() ?? 500) < 500, path);
+      assert.deepEqual(await page.evaluate(STRANGERS), [], path);
+      assert.equal(new URL(page.url()).origin, url, path);
+      assert.doesNotMatch(await page.title(), /\u202e/);
+    }
+    // A form that was refused shows what was written again.
+    for (const name of ['users', 'teams', 'grants', 'webhooks', 'quotas']) {
+      await page.goto(`${url}/admin/${name}`);
+      for (const field of await page.locator('main form input[type=text]').all())
+        await field.fill(ALL.slice(0, 60));
+      await page.locator('main form button.main').last().click();
+      await page.waitForLoadState();
+      assert.deepEqual(await page.evaluate(STRANGERS), [], name);
+    }
+    const faults = browser.errors.filter((line) => !/the server responded with a status of 4/.test(line));
+    assert.deepEqual(faults, []);
+  });
+
+  test('a search answers while one types, and a dialog asks before a delete', async () => {
+    const { page } = await browser.open();
+    await logIn(page, 'admin');
+    await page.getByLabel('Search', { exact: true }).pressSequentially('secr');
+    await page.getByRole('link', { name: 'open/app' }).waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: 'secret/app' }).waitFor();
+    await page.waitForURL(`${url}/?q=secr&sort=name`);
+    await page.goto(`${url}/repositories/secret/app`);
+    const link = page.getByRole('link', { name: 'Delete', exact: true });
+    await link.click();
+    const dialog = page.getByRole('dialog', { name: 'Delete secret/app:hidden?' });
+    await dialog.waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(await link.evaluate((element) => element.matches(':focus')), true);
+  });
+
+  test('a repository that a visitor may not see is on no page', async () => {
+    for (const name of [undefined, 'ada']) {
+      const { page } = await browser.open();
+      if (name !== undefined) await logIn(page, name);
+      await page.goto(url);
+      await page.getByRole('link', { name: 'open/app' }).waitFor();
+      assert.equal(await page.getByText('secret').count(), 0);
+      for (const path of [
+        '/?q=secret',
+        '/repositories/secret/app',
+        '/repositories/secret/app/-/tags/hidden',
+        '/repositories/secret/app/-/deleted',
+        '/repositories/secret/app/-/delete?reference=hidden',
+        '/repositories/secret/app/-/compare?from=hidden&to=hidden',
+      ]) {
+        const answer = await page.goto(url + path);
+        if (path !== '/?q=secret') assert.equal(answer?.status(), 404, path);
+        assert.equal(await page.getByText('hidden').count(), 0, path);
+        assert.equal(await page.getByRole('link', { name: 'secret/app' }).count(), 0, path);
+      }
+      await page.goto(`${url}/repositories/open/app`);
+      assert.equal(
+        (await page.getByRole('link', { name: 'Delete', exact: true }).count()) > 0,
+        name === 'ada',
+      );
+    }
+  });
+
+  test('a form of another site deletes nothing', async () => {
+    const path = '/repositories/open/app/-/delete?reference=other';
+    const { context, page } = await browser.open();
+    await logIn(page, 'ada');
+    await page.goto(url + path);
+    const csrf = (await page.locator('main input[name=csrf]').getAttribute('value')) ?? '';
+    const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    const send = (headers: Record<string, string>, token = csrf) =>
+      registry.send('POST', path, {
+        headers: { ...HTML, cookie, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams({ csrf: token }).toString(),
+      });
+    assert.equal((await send({ origin: 'https://evil.example' })).status, 403);
+    assert.equal((await send({ origin: url, 'sec-fetch-site': 'cross-site' })).status, 403);
+    assert.equal((await send({ origin: url }, 'x.y')).status, 403);
+    assert.equal((await send({ origin: url, cookie: '' })).status, 403);
+    assert.equal((await admin.send('HEAD', '/v2/open/app/manifests/other')).status, 200);
+    assert.equal((await send({ origin: url })).status, 303);
+    assert.equal((await admin.send('HEAD', '/v2/open/app/manifests/other')).status, 404);
+  });
+
+  test('the first view is 4 requests and at most 30 KB', async () => {
+    const { page } = await browser.open();
+    const paths: string[] = [];
+    page.on('request', (request) => paths.push(new URL(request.url()).pathname));
+    await page.goto(url, { waitUntil: 'networkidle' });
+    assert.ok(paths.length <= 4, `${paths}`);
+    let bytes = 0;
+    for (const path of new Set(paths)) {
+      const answer = await registry.send('GET', path, { headers: HTML });
+      assert.equal(answer.headers['content-encoding'], 'gzip');
+      assert.ok(gunzipSync(answer.body).length > 0);
+      bytes += answer.body.length;
+    }
+    assert.ok(bytes <= 30_000, `${bytes} bytes`);
+  });
+});
