@@ -4,6 +4,7 @@ import { showPage } from '../../login/answer-page.ts';
 import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext, RequestRouter } from '../../request-context.ts';
 import type { ApiCalls } from '../api-calls.ts';
+import { csvLine } from '../csv.ts';
 import { shortDigest, timeOf } from '../format.ts';
 import { asked, pathOf, requireLogin } from '../page-context.ts';
 import { empty, pageHead, pager, table } from '../parts.ts';
@@ -128,20 +129,13 @@ async function* csvOf(
   filter: Readonly<Record<string, string>>,
   first: Page,
 ): AsyncGenerator<string, void, undefined> {
-  yield `${COLUMNS.join(',')}\r\n`;
+  yield csvLine(COLUMNS);
   let page = first;
   for (let shown = 0; ; ) {
-    yield page.events.map((event) => `${COLUMNS.map((name) => cellOf(event[name])).join(',')}\r\n`).join('');
+    yield page.events.map((event) => csvLine(COLUMNS.map((name) => event[name]))).join('');
     shown += page.events.length;
     if (page.next === null || shown >= LONGEST_EXPORT || ctx.state.signal.aborted) return;
     const query = { ...filter, limit: String(AT_ONCE), before: page.next };
     page = await api.call<Page>(ctx, 'listAudit', { query });
   }
-}
-
-/** A spreadsheet takes what begins with one of these for a formula, which somebody else has written. */
-function cellOf(value: string | number | undefined): string {
-  const text = String(value ?? '');
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
