@@ -136,6 +136,43 @@ test('a name that the authority cannot verify is described; others get theirs', 
   await ingress.stop();
 });
 
+test('an authority that is down, or whose answers are of no use, is described', async (t) => {
+  const folder = await makeTempDir(t, 'useless');
+  let directory = '';
+  const server = createServer((_asked, response) => response.end(directory));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  defer(t, () => {
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const exchange = new HttpExchange();
+  defer(t, () => exchange.close());
+  const failureAt = async (authorityPort: number) => {
+    const authority = new AcmeAuthority({
+      ...{
+        directory: `http://127.0.0.1:${authorityPort}/`,
+        folder,
+        exchange,
+        log: pino({ level: 'silent' }),
+      },
+    });
+    defer(t, () => authority.close());
+    authority.start({ answer: async () => undefined, changed: () => undefined });
+    await authority.certificates([HOST]);
+    return eventually('the failure is told', () => authority.failure(HOST));
+  };
+  const urls = (url: string) => JSON.stringify({ newNonce: url, newAccount: url, newOrder: url });
+  for (const [answer, sentence] of [
+    ['<html>', /^the answer of the authority lacks a field\.$/],
+    [urls('/relative'), /^the authority names an address that is not of HTTP\.$/],
+    [urls('file:///etc/passwd'), /^the authority names an address that is not of HTTP\.$/],
+  ] as const) {
+    directory = answer;
+    assert.match(await failureAt(port), sentence);
+  }
+  assert.match(await failureAt(1), /ECONNREFUSED/);
+});
+
 test('an authority that gives expired certificates, or this host by a wrong clock, is not asked again and again', {
   skip: unlessRoot(),
 }, async (t) => {

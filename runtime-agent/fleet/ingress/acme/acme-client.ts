@@ -182,9 +182,12 @@ export class AcmeClient {
     body: string | undefined,
     signal: AbortSignal,
   ): Promise<Answer & { readonly status: number }> {
+    const target = URL.parse(url);
+    if (target === null || !/^https?:$/.test(target.protocol))
+      fail('the authority names an address that is not of HTTP.');
     const response = await this.#options.exchange.send({
       method,
-      url: new URL(url),
+      url: target,
       verifyCertificate: true,
       signal,
       ...(body !== undefined && { body, headers: { 'content-type': 'application/jose+json' } }),
