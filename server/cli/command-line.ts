@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   token: async () => (await import('./token.ts')).token,
   robot: async () => (await import('./token.ts')).robot,
   webhook: async () => (await import('./webhook.ts')).webhook,
+  tag: async () => (await import('./tag.ts')).tag,
   'tag-rule': async () => (await import('./quota.ts')).tagRule,
   quota: async () => (await import('./quota.ts')).quota,
   host: async () => (await import('./fleet/hosts.ts')).host,

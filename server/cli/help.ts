@@ -14,6 +14,7 @@ Usage: berth serve [options]            run the registry
        berth token | robot              tokens of people, accounts of programs
        berth webhook                    receivers of events in repositories
        berth tag-rule | quota           immutable and protected tags, limits of bytes
+       berth tag restore REPO:TAG       take the delete of a tag back
        berth audit [options]            who did what, and what was refused
        berth gc [options]               collect garbage, also beside a running registry
        berth fsck [options]             verify all content, also beside a running registry

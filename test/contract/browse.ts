@@ -9,7 +9,13 @@ import { KnexBrowse } from '../../storage/catalog/browse/knex-browse.ts';
 import { recordPulls } from '../../storage/catalog/browse/pull-times.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
-import { ManifestUnknownError, TagRefusedError, TagRestoreError } from '../../storage/errors.ts';
+import {
+  ManifestUnknownError,
+  StorageError,
+  TagRefusedError,
+  TagRestoreError,
+} from '../../storage/errors.ts';
+import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { digestOf } from '../support/content.ts';
 
 /** One empty database. */
@@ -302,6 +308,61 @@ export function describeBrowse(name: string, open: () => Promise<BrowseHarness>)
       assert.deepEqual([last?.manifests.length, last?.bytesFreed], [3, all?.bytesFreed]);
     });
 
+    test('referrers are found by subject, by a list under a tag, and by tags of cosign', async () => {
+      const digest = await push('about/app', 'about image', ['l'], ['1']);
+      const name = digest.replace(':', '-');
+      const bySubject = await pushIndex('about/app', 'by subject', [{ kind: 'subject', digest }], []);
+      const listed = await push('about/app', 'listed', ['l2'], []);
+      await pushIndex('about/app', 'the list', [{ kind: 'manifest', digest: listed }], [name]);
+      const signed = await push('about/app', 'signed', ['l3'], [`${name}.sig`]);
+      await push('about/app', 'not about it', ['l4'], [`${name}.other`]);
+      const found = await browse.referrers('about/app', [digest, signed]);
+      const shown = found.map((one) => [one.digest, one.about, one.tag]);
+      assert.deepEqual(
+        shown.toSorted(),
+        [
+          [bySubject, digest, undefined],
+          [listed, digest, name],
+          [signed, digest, `${name}.sig`],
+        ].toSorted(),
+      );
+      assert.deepEqual(await browse.referrers('about/none', [digest]), []);
+      assert.deepEqual(await browse.referrers('about/app', []), []);
+    });
+
+    test('counts stay right through pushes, deletes and garbage collection in any order', async () => {
+      const random = seeded();
+      const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+      const repositories = ['model/a', 'model/b'];
+      const texts = ['m1', 'm2', 'm3'];
+      const layers = ['model x', 'model y', 'model z'];
+      const tags = ['t1', 't2'];
+      for (let step = 0; step < 60; step += 1) {
+        const repository = pick(repositories);
+        const text = pick(texts);
+        const own = `${repository} ${text}`;
+        const steps = [
+          () =>
+            push(
+              repository,
+              own,
+              [pick(layers), pick(layers)].slice(0, 1 + (step % 2)),
+              random() < 0.5 ? [pick(tags)] : [],
+            ),
+          () => catalog.tags.delete(repository, pick(tags), ALICE),
+          () => catalog.manifests.delete(repository, digestOf(own), ALICE),
+          () => catalog.blobs.mount('model/a', 'model/b', digestOf(pick(layers)), ALICE),
+          () => catalog.blobs.unlink(repository, digestOf(pick(layers))),
+          () => sweep(catalog),
+        ];
+        await pick(steps)().catch((error: unknown) =>
+          assert.ok(error instanceof StorageError, String(error)),
+        );
+      }
+      await browse.repository('model/a');
+      assert.deepEqual(await harness.knex.raw(WRONG_COUNTS).then((answer) => answer.rows ?? answer), []);
+    });
+
     test('a deleted tag is listed and can be restored while its manifest is there', async () => {
       const digest = await push('back/app', 'to restore', ['r'], ['1', '2']);
       await push('back/app', 'newer', ['r'], ['2', 'v3']);
@@ -336,4 +397,36 @@ export function describeBrowse(name: string, open: () => Promise<BrowseHarness>)
       await assert.rejects(catalog.tags.restore('back/app', '1', ALICE), /is deleted: push the image again/);
     });
   });
+}
+
+/** Repositories whose counts are not those of their rows. */
+const WRONG_COUNTS = `
+  select * from (
+    select s.name, s.size, s.manifests, s.tags,
+      (select coalesce(sum(l.size), 0) from blob_links l where l.repository_id = s.repository_id) as actual_size,
+      (select count(*) from manifests m where m.repository_id = s.repository_id) as actual_manifests,
+      (select count(*) from tags t where t.repository_id = s.repository_id) as actual_tags
+    from repository_stats s
+  ) as counted where size <> actual_size or manifests <> actual_manifests or tags <> actual_tags`;
+
+/** Collects garbage whose grace period is over at once. */
+async function sweep(catalog: Catalog): Promise<void> {
+  const blobs = {
+    abort: async () => {},
+    deleteAll: async () => {},
+    async *listStored() {},
+  };
+  const policy = { graceMs: -1, untagged: true, orphanAgeMs: 0, historyMs: 0, idleUploadMs: 0 };
+  await collectGarbage({ catalog, blobs, policy });
+}
+
+/** Numbers from 0 to 1, the same in each run; BERTH_SEED gives others (mulberry32). */
+function seeded(): () => number {
+  let state = Number(process.env.BERTH_SEED ?? 1);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 4294967296;
+  };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { runBerth } from '../support/berth-command.ts';
 import { describedCalls } from '../support/described-calls.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 
@@ -17,6 +18,27 @@ test('without accounts everybody looks, deletes and restores, but no page of ano
   assert.equal((await call(undefined, 'DELETE', path)).json.deleted, true);
   const restore = '/repositories/team%2Fapp/deleted-tags/1/restore';
   assert.deepEqual((await call(undefined, 'POST', restore, {})).json, { digest });
+});
+
+test('berth tag restore takes a delete back, and says why it cannot', async () => {
+  const { digest } = await registry.pushImage('team/cli', '1');
+  const restore = (word: string) => runBerth('tag', 'restore', word, '--data', registry.data);
+  await call(undefined, 'DELETE', '/repositories/team%2Fcli/manifests/1');
+  const done = await restore('team/cli:1');
+  assert.equal(done.stdout, `team/cli:1 points at ${digest} again\n`);
+  const pulled = await registry.send('GET', '/v2/team/cli/manifests/1');
+  assert.equal(pulled.headers['docker-content-digest'], digest);
+  await call(undefined, 'DELETE', `/repositories/team%2Fcli/manifests/${digest}`);
+  for (const [word, reason] of [
+    ['team/cli:1', /is deleted: push the image again/],
+    ['team/cli:never', /no deleted tag never/],
+    ['team/cli', /names no tag/],
+    ['TEAM:1', /repository name/],
+  ] as const) {
+    const refused = await restore(word);
+    assert.deepEqual([refused.exitCode, refused.stdout], [1, ''], word);
+    assert.match(refused.stderr, reason);
+  }
 });
 
 test('pulls are recorded when the registry ends at the latest', async () => {

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../../../oci/digest.ts';
 import type { Loss, ManifestKey, VisibleNames } from './browse-catalog.ts';
-import { jsonSql, rowsOf } from './json-sql.ts';
+import { collected, jsonSql, rowsOf } from './json-sql.ts';
 
 const MOST_TAGS = 100;
 const MOST_TAGS_COUNTED = 10_000;
@@ -128,10 +128,10 @@ const NEEDED = (list: string) => `
       where x.repository_id = ? and x.manifest_digest = gone.value and x.kind not in ('subject', 'manifest')
   )`;
 
-const NEEDED_HERE = `exists (select 1 from manifest_references y where y.repository_id = l.repository_id
-  and y.digest = l.digest and y.kind <> 'subject' and y.manifest_digest not in (select value from gone))`;
+const NEEDED_HERE = `exists (select 1 from manifest_references y where y.repository_id = ?
+  and y.digest = part.digest and y.kind <> 'subject' and y.manifest_digest not in (select value from gone))`;
 const NEEDED_ELSEWHERE =
-  'exists (select 1 from blob_links o where o.digest = l.digest and o.repository_id <> l.repository_id)';
+  'exists (select 1 from blob_links o where o.digest = part.digest and o.repository_id <> ?)';
 
 async function bytesOf(
   knex: Knex,
@@ -148,12 +148,12 @@ async function bytesOf(
     knex,
     `with ${NEEDED(list)}
       select count(*) as blobs, sum(size) as total, sum(case when is_kept then 0 else size end) as freed from (
-        select coalesce(l.size, b.size) as size, (${NEEDED_HERE} or ${NEEDED_ELSEWHERE}) as is_kept
+        select (select coalesce(l.size, b.size) from blob_links l join blobs b on b.digest = l.digest
+            where l.repository_id = ? and l.digest = part.digest) as size,
+            (${NEEDED_HERE} or ${NEEDED_ELSEWHERE}) as is_kept
           from (select digest from needed limit ${MOST_BLOBS + 1}) as part
-          cross join blob_links l join blobs b on b.digest = l.digest
-          where l.repository_id = ? and l.digest = part.digest
       ) as looked`,
-    [JSON.stringify(gone), id, id],
+    [JSON.stringify(gone), id, id, id, id],
   );
   const freed = Number(row?.freed ?? 0);
   return {
@@ -174,17 +174,22 @@ async function sharersOf(
   if (gone.length === 0) {
     return { sharedWithImages: [], sharedWithRepositories: [], sharedWithOthers: false };
   }
-  const { list } = jsonSql(knex);
-  const images = await rowsOf<{ readonly image: string }>(
+  const { list, collect } = jsonSql(knex);
+  const sharing = await rowsOf<{ readonly manifests: string | readonly string[] | null }>(
     knex,
     `with ${NEEDED(list)}
-      select distinct coalesce((select t.name from tags t
-          where t.repository_id = ? and t.manifest_digest = x.manifest_digest limit 1), x.manifest_digest) as image
-        from (select y.manifest_digest from needed cross join manifest_references y where y.repository_id = ?
-          and y.digest = needed.digest and y.kind <> 'subject'
-          and y.manifest_digest not in (select value from gone) limit ${MOST_SHARING}) as x
-        order by image limit ${MOST_NAMES}`,
-    [JSON.stringify(gone), id, id, id],
+      select (select ${collect('manifest_digest')} from (select y.manifest_digest from manifest_references y
+          where y.repository_id = ? and y.digest = part.digest and y.kind <> 'subject'
+            and y.manifest_digest not in (select value from gone) limit ${MOST_NAMES}) as few) as manifests
+        from (select digest from needed limit ${MOST_SHARING}) as part`,
+    [JSON.stringify(gone), id, id],
+  );
+  const images = new Set(sharing.flatMap(({ manifests }) => collected(manifests)));
+  const named = await rowsOf<{ readonly image: string }>(
+    knex,
+    `select coalesce((select t.name from tags t where t.repository_id = ? and t.manifest_digest = d.value limit 1), d.value)
+        as image from ${list} d`,
+    [id, JSON.stringify([...images].slice(0, MOST_NAMES))],
   );
   const repositories = await rowsOf<{ readonly name: string }>(
     knex,
@@ -196,7 +201,7 @@ async function sharersOf(
   );
   const names = repositories.map(({ name }) => name).filter((name) => visible.includes(name));
   return {
-    sharedWithImages: images.map(({ image }) => image),
+    sharedWithImages: named.map(({ image }) => image).toSorted(),
     sharedWithRepositories: names.slice(0, MOST_NAMES),
     sharedWithOthers: repositories.length > Math.min(names.length, MOST_NAMES),
   };

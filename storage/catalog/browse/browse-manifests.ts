@@ -40,9 +40,9 @@ export async function findManifest(
   const rows = await rowsOf<ManifestRow>(
     knex,
     `select m.digest, m.media_type, ${ARTIFACT_TYPE}, f.size, ${CONTENT_SIZE} as content_size, m.pushed_at, m.pushed_by,
-        (select max(p.pulled_at) from pulls p where p.repository_id = m.repository_id and p.reference in (
-          select m.digest union all
-          select name from (${TAGS}) as named)) as pulled_at,
+        (select max((select p.pulled_at from pulls p
+            where p.repository_id = m.repository_id and p.reference = named.reference))
+          from (select m.digest as reference union all select name from (${TAGS}) as tagged) as named) as pulled_at,
         (select ${collect('name')} from (select name from (${TAGS}) as named order by name limit ${MOST_TAGS}) as few)
           as tags,
         (select count(*) from (select 1 from tags t where t.repository_id = m.repository_id

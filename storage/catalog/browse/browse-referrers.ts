@@ -30,13 +30,14 @@ function referrersTag(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}`;
 }
 
-/** Manifests about others, in one statement. */
+/** Manifests about others, in one statement after the repository is found. */
 export async function listReferrers(
   knex: Knex,
   repository: string,
   digests: readonly Digest[],
 ): Promise<readonly BrowsedReferrer[]> {
-  if (digests.length === 0) return [];
+  const found = await knex('repositories').where({ name: repository }).first('id');
+  if (digests.length === 0 || found === undefined) return [];
   const { list } = jsonSql(knex);
   const byTag = new Map<string, Digest>();
   for (const digest of digests) {
@@ -45,15 +46,15 @@ export async function listReferrers(
   }
   const rows = await rowsOf<ReferrerRow>(
     knex,
-    `with repository as (select id from repositories where name = ?), asked as ${list}, tagged as ${list},
+    `with asked as ${list}, tagged as ${list},
       by_subject as (
         select m.subject as about, m.repository_id, m.digest, null as tag
-          from asked cross join repository cross join manifests m
-          where m.repository_id = repository.id and m.subject = asked.value order by m.digest limit ${MOST}
+          from asked cross join manifests m
+          where m.repository_id = ? and m.subject = asked.value order by m.digest limit ${MOST}
       ),
       named as (
-        select t.name, t.repository_id, t.manifest_digest from tagged cross join repository cross join tags t
-          where t.repository_id = repository.id and t.name = tagged.value
+        select t.name, t.repository_id, t.manifest_digest from tagged cross join tags t
+          where t.repository_id = ? and t.name = tagged.value
       ),
       listed as (
         select named.name as about, named.repository_id, x.digest, named.name as tag
@@ -69,7 +70,7 @@ export async function listReferrers(
     select a.about, ${COLUMNS}, a.tag
       from all_of_them a cross join manifests m join blobs f on f.digest = m.digest
       where m.repository_id = a.repository_id and m.digest = a.digest order by m.digest`,
-    [repository, JSON.stringify(digests), JSON.stringify([...byTag.keys()])],
+    [JSON.stringify(digests), JSON.stringify([...byTag.keys()]), found.id, found.id],
   );
   const seen = new Set<string>();
   return rows.flatMap((row): readonly BrowsedReferrer[] => {

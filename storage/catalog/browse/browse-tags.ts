@@ -18,7 +18,9 @@ export const ARTIFACT_TYPE = `substr(m.artifact_type, 1, ${LONGEST_TYPE}) as art
 
 /**
  * The bytes of the manifest in a row `m` and of all that it needs, each blob once: null where there is more than one
- * statement shall add up. Members of members count too. (SQLite joins in the order in which CROSS JOIN names the tables.)
+ * statement shall add up. Members of members count too. SQLite joins in the order in which CROSS JOIN names the
+ * tables; PostgreSQL, which takes a repository for one of average size, reads all of it where it can choose to join, so that
+ * rows are looked up by subqueries.
  */
 export const CONTENT_SIZE = `(
   with recursive held (digest, is_manifest) as (
@@ -28,10 +30,11 @@ export const CONTENT_SIZE = `(
       cross join manifest_references h where h.repository_id = m.repository_id and h.manifest_digest = held.digest
         and h.kind <> 'subject' and held.is_manifest = 1
   )
-  select case when count(*) > ${MOST_BLOBS} then null else sum(coalesce(l.size, b.size)) end
+  select case when count(*) > ${MOST_BLOBS} then null else sum((
+      select coalesce(l.size, (select b.size from blobs b where b.digest = l.digest)) from blob_links l
+        where l.repository_id = m.repository_id and l.digest = content.digest
+    )) end
     from (select distinct digest from (select digest from held limit ${MOST_BLOBS + 1}) as part) as content
-    left join blob_links l on l.repository_id = m.repository_id and l.digest = content.digest
-    left join blobs b on l.size is null and b.digest = l.digest
 )`;
 
 const PLATFORMS = (collect: (column: string) => string) => `(
@@ -56,8 +59,8 @@ interface TagRow {
 
 /** Each an index of tags. */
 const ORDERS: Readonly<Record<TagSort, readonly string[]>> = {
-  name: ['t.name'],
-  time: ['t.updated_at', 't.name'],
+  name: ['name'],
+  time: ['updated_at', 'name'],
 };
 
 /** A page of tags in one statement, which reads as many rows as it shows, unless it searches. */
@@ -77,13 +80,16 @@ export async function listTags(
           where t.repository_id = ? ${sorted.condition} ${search === undefined ? '' : `and ${sql.like('t.name')}`}
           order by ${sorted.order} limit ?
       )
-      select t.name, t.updated_at, m.digest, m.media_type, ${ARTIFACT_TYPE}, ${CONTENT_SIZE} as content_size,
+      select p.name, p.updated_at, m.digest, m.media_type, ${ARTIFACT_TYPE}, ${CONTENT_SIZE} as content_size,
           ${PLATFORMS(sql.collect)} as platforms,
-          coalesce(t.pushed_by, (select h.who from tag_history h
-            where h.repository_id = t.repository_id and h.name = t.name order by h.id desc limit 1)) as pushed_by,
-          (select max(p.pulled_at) from pulls p
-            where p.repository_id = t.repository_id and p.reference in (t.name, t.manifest_digest)) as pulled_at
-        from page t join manifests m on m.repository_id = t.repository_id and m.digest = t.manifest_digest
+          coalesce(p.pushed_by, (select h.who from tag_history h
+            where h.repository_id = p.repository_id and h.name = p.name order by h.id desc limit 1)) as pushed_by,
+          (select max(pulled_at) from (
+            select x.pulled_at from pulls x where x.repository_id = p.repository_id and x.reference = p.name
+            union all
+            select x.pulled_at from pulls x where x.repository_id = p.repository_id and x.reference = p.manifest_digest
+          ) as either) as pulled_at
+        from page p join manifests m on m.repository_id = p.repository_id and m.digest = p.manifest_digest
         order by ${sorted.order}`,
     [found.id, ...sorted.values, ...(search === undefined ? [] : [anywhere(search)]), limit + 1],
   );
@@ -116,11 +122,13 @@ interface DeletedRow {
 
 /** Of the latest deletions those whose tag is still deleted and whose manifest is still there. */
 export async function listDeletedTags(knex: Knex, repository: string): Promise<readonly DeletedTag[]> {
+  const found = await knex('repositories').where({ name: repository }).first('id');
+  if (found === undefined) return [];
   const rows = await rowsOf<DeletedRow>(
     knex,
     `select d.name, m.digest, d.changed_at, d.who from (
         select h.id, h.repository_id, h.name, h.changed_at, h.who from tag_history h
-          where h.repository_id = (select id from repositories where name = ?) and h.manifest_digest is null
+          where h.repository_id = ? and h.manifest_digest is null
           order by h.id desc limit ${MOST_DELETIONS}
       ) as d
       join manifests m on m.repository_id = d.repository_id and m.digest = (
@@ -131,7 +139,7 @@ export async function listDeletedTags(knex: Knex, repository: string): Promise<r
         select 1 from tag_history l where l.repository_id = d.repository_id and l.name = d.name and l.id > d.id
       )
       order by d.id desc limit ${MOST_DELETED}`,
-    [repository],
+    [found.id],
   );
   return rows.map(({ name, digest, changed_at, who }) => ({
     name,

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { openDatabase } from '../../../../storage/catalog/database.ts';
 import { openCatalog } from '../../../../storage/catalog/knex-catalog.ts';
 import { describeBrowse } from '../../../contract/browse.ts';
+import { describeBrowsePlans } from '../../../contract/browse-plans.ts';
 
-describeBrowse('the SQLite catalog', async () => {
+const open = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'berth-browse-'));
   const knex = await openDatabase({ file: join(folder, 'catalog.db') });
   const catalog = await openCatalog(knex);
@@ -14,4 +15,7 @@ describeBrowse('the SQLite catalog', async () => {
     await rm(folder, { recursive: true, force: true });
   };
   return { knex, catalog, close };
-});
+};
+
+describeBrowse('the SQLite catalog', open);
+describeBrowsePlans('the SQLite catalog', open);
