@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
+import { advance } from '../../fleet/advance-rollout.ts';
 import { AppError, type StoredRollout } from '../../fleet/app-store.ts';
 import type { ReportedHost } from '../../fleet/host.ts';
 import { place } from '../../fleet/placement.ts';
 import type { App, Placement, Release } from '../../fleet/release.ts';
-import { advance, hasEnded, type Rollout, startRollout } from '../../fleet/rollout.ts';
+import { hasEnded, type Rollout, startRollout } from '../../fleet/rollout.ts';
 import { type AppSpec, isJob } from '../../fleet/service.ts';
 import { SecretsKeyError } from '../../storage/fleet/secrets-key.ts';
 import { USUAL_TIMEOUT } from './deployments.ts';

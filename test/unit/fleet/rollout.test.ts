@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { advance } from '../../../fleet/advance-rollout.ts';
+import { ABSENCE } from '../../../fleet/observe-host.ts';
 import type { Placement } from '../../../fleet/release.ts';
 import type { AppReport } from '../../../fleet/report.ts';
 import {
-  ABSENCE,
-  advance,
   hasEnded,
   type Intent,
   intentOf,
