@@ -42,6 +42,8 @@ export async function showRepository(
     ...(after !== undefined && { after }),
   });
   const done = DONE[asked(ctx, 'done')];
+  // The description stands above the tags already.
+  const isMore = view.readme?.text.trim() !== view.description;
   showPage(ctx, {
     title: repository,
     main: html`${repositoryHead(ctx, view, 'tags')}${done !== undefined && notice('good', done)}
@@ -54,7 +56,7 @@ export async function showRepository(
       ['Since', timeOf(view.createdAt)],
     ])}${limits(view)}</div>
 ${view.tags > 0 || search !== '' ? html`${searchForm(ctx, repository, query)}${list(ctx, view, query, tags)}` : noTags(ctx, repository)}
-${comparison(ctx, repository)}${await readmeOf(view.readme)}`,
+${comparison(ctx, repository)}${await readmeOf(isMore ? view.readme : undefined)}`,
   });
 }
 

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import Koa from 'koa';
+import { pino } from 'pino';
+import { http } from '../../lib/http/node-http.ts';
+import { RegistryError } from '../../server/errors.ts';
+import { listen } from '../../server/http/listen.ts';
+import { answerErrors } from '../../server/middleware.ts';
+import { answerBrowsers } from '../../server/page/answer-browsers.ts';
+import type { PageDependencies } from '../../server/page/page-dependencies.ts';
+import type { RequestState } from '../../server/request-context.ts';
 import { CookieBrowser, formOf } from '../support/cookie-browser.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
@@ -227,3 +237,43 @@ describe('what browsers and other clients get', async () => {
 function gunzipOr(body: Buffer): string {
   return (body[0] === 0x1f ? gunzipSync(body) : body).toString();
 }
+
+test('while the database is away, a browser gets a page that says so, with its style', async () => {
+  const app = new Koa<RequestState>();
+  const surroundings = {
+    offers: { pages: true, logins: true, fleet: false },
+    pathPrefix: '',
+    log: pino({ level: 'silent' }),
+    refused: () => {},
+  };
+  const browsers = answerBrowsers(surroundings, {} as PageDependencies);
+  app.use(answerErrors(surroundings.log));
+  app.use((ctx, next) => {
+    const origin = { protocol: 'http' as const, host: 'localhost', remote: undefined };
+    Object.assign(ctx.state, { origin, pathPrefix: '', signal: new AbortController().signal });
+    return next();
+  });
+  app.use(browsers.before);
+  app.use(() => {
+    throw new RegistryError('DATABASE_UNAVAILABLE');
+  });
+  const server = http.createServer(app.callback());
+  await listen(server, { host: '127.0.0.1', port: 0 });
+  try {
+    const { port } = server.address() as AddressInfo;
+    const send = (path: string, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers });
+    const page = await send('/', HTML);
+    const text = await page.text();
+    assert.equal(page.status, 503);
+    assert.equal(page.headers.get('retry-after'), '10');
+    assert.match(text, /Not available right now[\s\S]*database cannot be reached/);
+    const style = /href="(\/assets\/[^"]+\.css)"/.exec(text)?.[1] ?? '';
+    assert.equal((await send(style)).status, 200);
+    const other = await send('/');
+    assert.equal(other.status, 503);
+    assert.match(other.headers.get('content-type') ?? '', /json/);
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+});

@@ -2,16 +2,20 @@ import { requireAdmin } from '../../api/access.ts';
 import { showPage } from '../../login/answer-page.ts';
 import { html } from '../../markup/html.ts';
 import type { RequestRouter } from '../../request-context.ts';
-import { formatBytes, timeOf } from '../format.ts';
+import { counted, formatBytes, formatCount, timeOf } from '../format.ts';
 import { requireLogin } from '../page-context.ts';
 import type { PageDependencies } from '../page-dependencies.ts';
-import { facts, notice, pageHead } from '../parts.ts';
+import { facts, notice, pageHead, table } from '../parts.ts';
+import { repositoryPath } from '../repository-paths.ts';
 import { adminTabs } from './admin-tabs.ts';
+
+/** Repositories that the page lists. */
+const LARGEST = 10;
 
 /** How the process fares that answers. */
 export function addHealthPage(
   router: RequestRouter,
-  { health, registry }: Pick<PageDependencies, 'health' | 'registry'>,
+  { browse, health, registry }: Pick<PageDependencies, 'browse' | 'health' | 'registry'>,
 ): void {
   router.get('/admin/health', async (ctx) => {
     requireLogin(ctx);
@@ -19,6 +23,12 @@ export function addHealthPage(
     const ready = await health.isReady();
     const { user, system } = process.cpuUsage();
     const started = new Date(performance.timeOrigin);
+    const use = await browse.diskUse(ctx.state.identity, { limit: LARGEST });
+    const largest = use.entries.map(({ name, size, tags }) => [
+      html`<a href="${repositoryPath(ctx, name)}">${name}</a>`,
+      formatCount(tags),
+      formatBytes(size),
+    ]);
     showPage(ctx, {
       title: 'Health',
       main: html`${pageHead('Administration', { lead: 'The process that answered this page.' })}${adminTabs(ctx, 'health')}
@@ -34,6 +44,10 @@ ${ready ? notice('good', 'Database and storage answer.') : notice('bad', 'This r
         ['Deletes', registry.readOnly || !registry.deletes ? 'switched off' : 'allowed'],
         ['Path prefix', registry.pathPrefix === '' ? 'none' : registry.pathPrefix],
       ])}</section>
+${
+  largest.length > 0 &&
+  html`<section><h2>Largest repositories</h2><p class="soft">${counted(use.repositoryCount, 'repository', 'repositories')}, ${formatBytes(use.size)}: layers that several of them have count for each.</p>${table('Largest repositories', [{ head: 'Name' }, { head: 'Tags', kind: 'number' }, { head: 'Size', kind: 'number' }], largest)}</section>`
+}
 <p class="soft">Figures over time are for Prometheus: see <code>--metrics</code>.</p>`,
     });
   });
