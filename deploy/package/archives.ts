@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -37,8 +37,16 @@ export async function makeArchiveTree(
 ): Promise<void> {
   await mkdir(join(folder, 'bin'), { recursive: true });
   await mkdir(join(folder, 'lib'), { recursive: true });
+  // Both have the same, which is most of them.
+  let node: string | undefined;
   for (const [program, tree] of Object.entries(trees)) {
-    await rename(tree, join(folder, 'lib', program));
+    const lib = join(folder, 'lib', program);
+    await rename(tree, lib);
+    if (node === undefined) node = join(lib, 'node');
+    else {
+      await rm(join(lib, 'node'));
+      await link(node, join(lib, 'node'));
+    }
     const launcher = join(folder, 'bin', program);
     await writeFile(
       launcher,
