@@ -34,8 +34,7 @@ export class InstanceFiles {
   /** `runDirectory` is the agent's own, of this data folder; /dev/shm is taken where /run is on a disk. */
   static async open(runDirectory: string): Promise<InstanceFiles> {
     makeFolder(runDirectory);
-    const own = createHash('sha256').update(runDirectory).digest('hex').slice(0, 12);
-    for (const folder of [join(runDirectory, 'fleet'), `/dev/shm/berth-agent-${own}`]) {
+    for (const folder of [join(runDirectory, 'fleet'), memoryFolder(runDirectory)]) {
       const parent = join(folder, '..');
       const { type } = await statfs(parent);
       if (type !== TMPFS_MAGIC && type !== RAMFS_MAGIC) continue;
@@ -87,6 +86,11 @@ export class InstanceFiles {
   async list(): Promise<readonly string[]> {
     return readdir(this.#root);
   }
+}
+
+/** Where instances have their files if /run is on a disk. */
+export function memoryFolder(runDirectory: string): string {
+  return `/dev/shm/berth-agent-${createHash('sha256').update(runDirectory).digest('hex').slice(0, 12)}`;
 }
 
 /** Leaves a file alone that is there: a container may have it. */

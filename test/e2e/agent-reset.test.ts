@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import { memoryFolder } from '../../runtime-agent/fleet/instance-files.ts';
 import { removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { readHostNetwork } from '../support/host-network.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -63,8 +65,13 @@ test('reset lists and removes leftovers of a killed agent, and so does the start
   assert.equal((await remains()).links.length, 1);
   await second.kill();
   await removeTree(second.dataDir);
+  // Of a host of a fleet.
+  const secrets = memoryFolder(runDirectory(second.dataDir));
+  await mkdir(secrets);
+  await writeFile(join(secrets, 'secret'), '');
   await startAgent(t);
   assert.ok(!existsSync(runDirectory(second.dataDir)));
+  assert.ok(!existsSync(secrets));
   assert.deepEqual(await remains(), { links: [], tables: [] });
   await assert.rejects(
     runCommand(process.execPath, [MAIN, 'reset', '--data', '/x']),

@@ -4,6 +4,7 @@ import { readRemains } from '../../runtime-agent/cli/reset/read-remains.ts';
 import { removeRemains } from '../../runtime-agent/cli/reset/remove-remains.ts';
 import { thisOwner } from '../../runtime-agent/cli/reset/run-owner.ts';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import { memoryFolder } from '../../runtime-agent/fleet/instance-files.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { AGENT_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
@@ -121,6 +122,7 @@ export async function removeRunDirectory(dataDir: string): Promise<void> {
     const own = bridges.filter(({ name }) => table.bridges.includes(name)).map(({ name }) => name);
     await removeRemains({ folders: [], tables: [table.name], bridges: own, kept: [] });
   }
+  await removeTree(memoryFolder(folder));
   await removeTree(folder);
 }
 

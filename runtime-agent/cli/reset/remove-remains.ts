@@ -5,6 +5,7 @@ import { unmount } from '../../../lib/linux/mount/mount.ts';
 import { deleteLink } from '../../../lib/linux/network/links.ts';
 import { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
+import { memoryFolder } from '../../fleet/instance-files.ts';
 import { Forwarding } from '../../networks/kernel/forwarding.ts';
 import type { ResetPlan } from './plan-reset.ts';
 
@@ -16,7 +17,10 @@ export async function removeRemains({ folders, tables, bridges }: ResetPlan): Pr
     // With the last that holds it the namespace goes, and all mounts in it.
     await unmount(join(folder, 'mount-namespace'), { detach: true });
     await unmount(folder, { detach: true });
-    if (whole) await rm(folder, { recursive: true, force: true });
+    if (!whole) continue;
+    // Secrets first: without the folder nobody knows whose they are.
+    await rm(memoryFolder(folder), { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
