@@ -71,7 +71,7 @@ export const TAG = object(
     ...manifestFields,
     size: optional(
       bytes(
-        'Bytes of the manifest and all that it needs, each blob once; absent where that is more than 1,000 blobs',
+        'Bytes of the manifest and all that it needs, each blob once; absent where there are more than a list adds up: 200 blobs with the usual limit',
       ),
     ),
     platforms: list(text(), { description: 'Of an index: such as linux/arm64/v8, 20 at most' }),

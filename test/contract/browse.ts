@@ -227,6 +227,15 @@ export function describeBrowse(name: string, open: () => Promise<BrowseHarness>)
       assert.equal(await browse.tags('tags/none', { sort: 'name', limit: 1 }), undefined);
     });
 
+    test('a list adds up no more blobs than it may, whatever was pushed', async () => {
+      const layers = Array.from({ length: 120 }, (_, layer) => `of many ${layer}`);
+      await push('many/app', 'many layers', layers, ['1']);
+      const sizeAt = async (limit: number) =>
+        (await browse.tags('many/app', { sort: 'name', limit }))?.entries[0]?.size;
+      assert.equal(await sizeAt(100), undefined);
+      assert.equal(await sizeAt(50), ['many layers', 'config many layers', ...layers].join('').length);
+    });
+
     test('a manifest has its tags and the indexes that list it; blobs are counted where else they are', async () => {
       const digest = await push('man/app', 'image', ['base', 'own'], ['b', 'a']);
       await push('man/app', 'other image', ['base'], ['o']);

@@ -95,8 +95,8 @@ export interface BrowsedTag {
   readonly mediaType: string;
   readonly artifactType?: string;
   /**
-   * Bytes of the manifest and all that it needs, members of an index included, each blob once; undefined where that is more
-   * than 1,000 blobs.
+   * Bytes of the manifest and all that it needs, members of an index included, each blob once; undefined where these are
+   * more than 1,000 blobs, or in a list more than 10,000 by the number of tags that were asked for.
    */
   readonly size?: number;
   /** Of an index: such as `linux/arm64/v8`, 20 at most; empty for one that was pushed before this was recorded. */
@@ -126,7 +126,7 @@ export interface BrowsedManifest {
   readonly artifactType?: string;
   /** Bytes of the manifest itself. */
   readonly size: number;
-  /** As BrowsedTag.size. */
+  /** As BrowsedTag.size; of 1,000 blobs at most. */
   readonly contentSize?: number;
   readonly pushedAt: Date;
   readonly pushedBy?: string;

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { type Digest, parseDigest } from '../../../oci/digest.ts';
 import type { BlobSharing, BrowsedManifest, ManifestKey, VisibleNames } from './browse-catalog.ts';
-import { ARTIFACT_TYPE, CONTENT_SIZE } from './browse-tags.ts';
+import { ARTIFACT_TYPE, contentSize } from './browse-tags.ts';
 import { collected, jsonSql, rowsOf } from './json-sql.ts';
 import { dateOf } from './sorted-page.ts';
 
@@ -39,7 +39,7 @@ export async function findManifest(
   const ofTag = 'select y.manifest_digest from tags y where y.repository_id = r.id and y.name = ?';
   const rows = await rowsOf<ManifestRow>(
     knex,
-    `select m.digest, m.media_type, ${ARTIFACT_TYPE}, f.size, ${CONTENT_SIZE} as content_size, m.pushed_at, m.pushed_by,
+    `select m.digest, m.media_type, ${ARTIFACT_TYPE}, f.size, ${contentSize()} as content_size, m.pushed_at, m.pushed_by,
         (select max((select p.pulled_at from pulls p
             where p.repository_id = m.repository_id and p.reference = named.reference))
           from (select m.digest as reference union all select name from (${TAGS}) as tagged) as named) as pulled_at,

@@ -4,8 +4,9 @@ import type { BrowsedTag, DeletedTag, Listed, SortedPage, TagSort } from './brow
 import { anywhere, collected, jsonSql, rowsOf } from './json-sql.ts';
 import { dateOf, orderSql, pageOfRows } from './sorted-page.ts';
 
-/** Blobs of one manifest that are added up. */
+/** Blobs of one manifest that are added up, and of all manifests of a page: 10 µs each. */
 const MOST_BLOBS = 1000;
+const MOST_BLOBS_OF_PAGE = 10_000;
 /** Platforms of an index that a list shows. */
 const MOST_PLATFORMS = 20;
 /** Characters of an artifact type: it may be as long as a manifest. */
@@ -20,21 +21,21 @@ export const ARTIFACT_TYPE = `substr(m.artifact_type, 1, ${LONGEST_TYPE}) as art
  * The bytes of the manifest in a row `m` and of all that it needs, each blob once: null where there is more than one
  * statement shall add up. Members of members count too. SQLite joins in the order in which CROSS JOIN names the
  * tables; PostgreSQL, which takes a repository for one of average size, reads all of it where it can choose to join, so that
- * rows are looked up by subqueries.
+ * rows are looked up by subqueries. A step of the recursion reads a whole manifest before the limit counts: `position` ends it.
  */
-export const CONTENT_SIZE = `(
+export const contentSize = (most: number = MOST_BLOBS) => `(
   with recursive held (digest, is_manifest) as (
     select m.digest, 1
     union
     select h.digest, case when h.kind = 'manifest' then 1 else 0 end from held
       cross join manifest_references h where h.repository_id = m.repository_id and h.manifest_digest = held.digest
-        and h.kind <> 'subject' and held.is_manifest = 1
+        and h.position <= ${most} and h.kind <> 'subject' and held.is_manifest = 1
   )
-  select case when count(*) > ${MOST_BLOBS} then null else sum((
+  select case when count(*) > ${most} then null else sum((
       select coalesce(l.size, (select b.size from blobs b where b.digest = l.digest)) from blob_links l
         where l.repository_id = m.repository_id and l.digest = content.digest
     )) end
-    from (select distinct digest from (select digest from held limit ${MOST_BLOBS + 1}) as part) as content
+    from (select distinct digest from (select digest from held limit ${most + 1}) as part) as content
 )`;
 
 const PLATFORMS = (collect: (column: string) => string) => `(
@@ -73,6 +74,7 @@ export async function listTags(
   if (found === undefined) return undefined;
   const sql = jsonSql(knex);
   const sorted = orderSql(ORDERS[sort], order ?? (sort === 'name' ? 'ascending' : 'descending'), after);
+  const most = Math.min(MOST_BLOBS, Math.floor(MOST_BLOBS_OF_PAGE / limit));
   const rows = await rowsOf<TagRow>(
     knex,
     `with page as (
@@ -80,7 +82,7 @@ export async function listTags(
           where t.repository_id = ? ${sorted.condition} ${search === undefined ? '' : `and ${sql.like('t.name')}`}
           order by ${sorted.order} limit ?
       )
-      select p.name, p.updated_at, m.digest, m.media_type, ${ARTIFACT_TYPE}, ${CONTENT_SIZE} as content_size,
+      select p.name, p.updated_at, m.digest, m.media_type, ${ARTIFACT_TYPE}, ${contentSize(most)} as content_size,
           ${PLATFORMS(sql.collect)} as platforms,
           coalesce(p.pushed_by, (select h.who from tag_history h
             where h.repository_id = p.repository_id and h.name = p.name order by h.id desc limit 1)) as pushed_by,
