@@ -1,14 +1,13 @@
-import { AppError, type AppStore, type LatestReleases, type NewRelease } from '../../fleet/app-store.ts';
+import { AppError, type AppStore, type NewRelease } from '../../fleet/app-store.ts';
 import { secretsOf } from '../../fleet/app-target.ts';
 import { ComposeError, type ComposeProblem } from '../../fleet/compose/compose-error.ts';
 import { readApp } from '../../fleet/compose/read-app.ts';
 import { describeConstraint } from '../../fleet/constraints.ts';
-import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { place } from '../../fleet/placement.ts';
-import type { App, Cause, Placement, Release } from '../../fleet/release.ts';
+import type { App, Cause, Release } from '../../fleet/release.ts';
 import { type Rollout, startRollout } from '../../fleet/rollout.ts';
-import type { AppSpec, LabelConstraint, PinnedImage } from '../../fleet/service.ts';
+import type { LabelConstraint, PinnedImage } from '../../fleet/service.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import { readHostUses } from './host-uses.ts';
@@ -16,7 +15,6 @@ import { type PinStores, pinImages } from './pin-images.ts';
 import {
   FAILED,
   HALFWAY,
-  hashOf,
   haveFailed,
   MOST_LOOKED_AT,
   owesJobs,
@@ -25,6 +23,7 @@ import {
   unchanged,
   unsetSecret,
 } from './release-content.ts';
+import { type Change, type ChangeTerms, type Placed, type Plan, planRelease } from './release-plan.ts';
 import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Time that a host has for a release unless the person who deploys says otherwise, ms. */
@@ -42,13 +41,6 @@ export interface DeploymentsOptions {
   readonly now?: () => number;
 }
 
-/** Who changes an app, and how long each host has for it. */
-export interface ChangeTerms {
-  readonly by: string;
-  /** Ms; USUAL_TIMEOUT unless given. */
-  readonly timeout?: number;
-}
-
 export interface DeployRequest extends ChangeTerms {
   readonly app: string;
   /** A Compose file after interpolation. */
@@ -61,54 +53,12 @@ export interface DeployRequest extends ChangeTerms {
   readonly mayPull: (repository: string) => boolean;
 }
 
-/** What a release changes on a host. */
-export interface PlannedHost {
-  readonly host: string;
-  readonly services: readonly {
-    readonly service: string;
-    readonly instances: number;
-    readonly change: 'start' | 'replace' | 'keep' | 'stop';
-  }[];
-}
-
-export interface Plan {
-  readonly hosts: readonly PlannedHost[];
-  readonly images: Readonly<Record<string, PinnedImage>>;
-}
-
-/** All of a release that a change of an app decides. */
-interface Change extends ChangeTerms {
-  readonly app: string;
-  readonly found: App | undefined;
-  readonly spec: AppSpec;
-  readonly images: Readonly<Record<string, PinnedImage>>;
-  readonly platforms: ReadonlyMap<string, readonly string[] | undefined>;
-  readonly secrets: Readonly<Record<string, number>>;
-  readonly cause: Cause;
-  readonly on?: readonly LabelConstraint[];
-  readonly follow?: App['follow'];
-  /** Whether the jobs of the release run. */
-  readonly jobs: boolean;
-  readonly atOnce: boolean;
-  /** Whether a release of the same content was healthy. */
-  readonly proven?: boolean;
-}
-
 /** What a change of one thing begins with. */
 interface Base {
   readonly found: App;
   readonly base: Release;
   /** Whether the jobs of the release are yet to run. */
   readonly jobs: boolean;
-}
-
-/** Where the instances of a change go. */
-interface Placed {
-  readonly placements: readonly Placement[];
-  readonly before: readonly Placement[];
-  readonly hosts: readonly ReportedHost[];
-  /** The releases of which it is known what they have of the hosts. */
-  readonly latest: LatestReleases;
 }
 
 /**
@@ -130,42 +80,16 @@ export class Deployments {
     { dryRun }: { readonly dryRun: boolean },
   ): Promise<{ readonly plan: Plan; readonly release?: Release }> {
     const change = await this.#readDeploy(request);
-    if (dryRun) return { plan: await this.#plan(change, await this.#place(change)) };
+    if (dryRun) return { plan: await planRelease(this.#options.apps, change, await this.#place(change)) };
     let placed: Placed | undefined;
     const release = await this.#release(change, (last) => {
       placed = last;
     });
     const plan =
-      placed === undefined ? { hosts: [], images: change.images } : await this.#plan(change, placed);
+      placed === undefined
+        ? { hosts: [], images: change.images }
+        : await planRelease(this.#options.apps, change, placed);
     return { plan, release };
-  }
-
-  async #plan(change: Change, { placements, before, hosts }: Placed): Promise<Plan> {
-    const { found, images, secrets, spec } = change;
-    const current =
-      found?.current === undefined
-        ? undefined
-        : await this.#options.apps.findRelease(found.name, found.current);
-    const names = new Map(hosts.map(({ id, name }) => [id, name]));
-    const ids = new Set([...placements, ...before].map(({ host }) => host));
-    const planned = [...ids].map((id): PlannedHost => {
-      const of = (list: readonly Placement[], service: string) =>
-        list.find((one) => one.host === id && one.service === service)?.instances.length ?? 0;
-      const services = new Set(
-        [...placements, ...before].filter((one) => one.host === id).map((one) => one.service),
-      );
-      return {
-        host: names.get(id) ?? id,
-        services: [...services].map((service) => {
-          const hash = hashOf({ spec, images, secrets }, service);
-          const same = current !== undefined && hash !== undefined && hash === hashOf(current, service);
-          const [now, then] = [of(before, service), of(placements, service)];
-          const kept = same ? 'keep' : 'replace';
-          return { service, instances: then, change: then === 0 ? 'stop' : now === 0 ? 'start' : kept };
-        }),
-      };
-    });
-    return { hosts: planned.toSorted((a, b) => (a.host < b.host ? -1 : 1)), images };
   }
 
   /**

@@ -13,6 +13,7 @@ const FIXED_PORT =
 /** Who is in the machine's own network, and why. */
 const IN_MACHINE: Readonly<Record<string, string>> = {
   'test/e2e/agent-builds-berth.test.ts': 'the steps of its build fetch packages',
+  'test/e2e/packages.test.ts': 'apt fetches what the packages depend on',
 };
 
 /** Why a test could meet other agents, registries and tests of the machine: sentences; none where it cannot. */
