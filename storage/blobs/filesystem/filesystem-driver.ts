@@ -5,7 +5,7 @@ import { makeFolder } from '../../../lib/files/make-folder.ts';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import type { DiskReserve } from '../../disk-reserve.ts';
-import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
+import { BlobUnknownError, ContentDamagedError, UploadUnknownError } from '../../errors.ts';
 import { abortable } from '../abortable.ts';
 import type {
   BlobDriver,
@@ -253,7 +253,9 @@ export class FilesystemDriver
     try {
       const { size } = await file.stat();
       if (size === blob.size) return file;
-      throw new Error(`the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`);
+      throw new ContentDamagedError(
+        `the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`,
+      );
     } catch (error) {
       await file.close();
       throw error;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageUnavailableError } from '../../errors.ts';
+import { ContentDamagedError, StorageUnavailableError } from '../../errors.ts';
 import type { ObjectPart, S3Bucket } from './s3-bucket.ts';
 import { NotThereError } from './s3-errors.ts';
 
@@ -9,7 +9,7 @@ const MOST_TRIES = 5;
 
 /**
  * The bytes of a part of an object, whose first answer is waited for. A body that breaks off or stalls is asked
- * for again from where it ended. Throws NotThereError, StorageUnavailableError, an error when the object has
+ * for again from where it ended. Throws NotThereError, StorageUnavailableError, ContentDamagedError when the object has
  * another size, the signal's reason.
  */
 export async function openObject(
@@ -38,7 +38,9 @@ async function request(
   answer.body.once('close', () => signal?.removeEventListener('abort', stop));
   if (answer.size === size) return answer.body;
   answer.body.destroy();
-  throw new Error(`the object ${key} has ${answer.size} bytes instead of ${size}: it is damaged`);
+  throw new ContentDamagedError(
+    `the object ${key} has ${answer.size} bytes instead of ${size}: it is damaged`,
+  );
 }
 
 async function* bodyOf(
