@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -94,12 +93,14 @@ test('an agent that starts without its registry runs its target', { skip: unless
   const { registry, agent, images } = await startFleetHost(t);
   registry.setApps(webTarget(1, images[0]));
   await registry.reported(APP, ({ phase }) => phase === 'healthy');
+  const started = () =>
+    dockerText(agent, ['inspect', '--format', '{{.Id}} {{.State.StartedAt}}', 'team-shop-web-1']);
+  const before = await started();
   registry.setReachable(false);
   await agent.kill();
   await agent.restart();
-  assert.match(await dockerText(agent, ['ps', '--format', '{{.Names}}']), /team-shop-web-1/);
-  // Until it was watched, its end would fail the release.
-  await sleep(2000);
+  await agent.process().waitForLine(/the registry of the fleet cannot be reached/);
+  assert.equal(await started(), before);
   await agent.docker(['rm', '-f', 'team-shop-web-1']);
   await eventually('the instance is there again', async () => {
     const names = await dockerText(agent, ['ps', '--format', '{{.Names}}']);
