@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
@@ -28,6 +28,9 @@ const REQUIRE =
 /** A file that is started as a thread or as a process, as the sources name it. */
 const STARTED = /new URL\('(?:\.\/)?([\w-]+)\.ts', import\.meta\.url\)/g;
 
+/** A folder of files that a program reads, as the sources name it: it is copied beside the bundle. */
+const READ = /new URL\('\.\/([\w-]+)\/', import\.meta\.url\)/g;
+
 /** What a bundle was made of. */
 export interface Bundle {
   /** Names of the npm packages whose code is in it. */
@@ -40,6 +43,7 @@ export interface Bundle {
  */
 export async function bundle(root: string, main: string, folder: string): Promise<Bundle> {
   const started = new Set<string>();
+  const read = new Set<string>();
   for (;;) {
     const before = started.size;
     const entries = [{ in: join(root, main), out: 'main' }, ...[...started].sort().map(entryOf)];
@@ -60,11 +64,12 @@ export async function bundle(root: string, main: string, folder: string): Promis
       legalComments: 'none',
       metafile: true,
       logLevel: 'error',
-      plugins: [collectStarted(root, started)],
+      plugins: [collectStarted(root, started, read)],
     });
     if (started.size > before) continue;
     await mkdir(folder, { recursive: true });
     for (const { path, contents } of result.outputFiles) await writeFile(path, contents);
+    for (const from of read) await cp(from, join(folder, basename(from)), { recursive: true });
     return { packages: packagesOf(result.metafile) };
   }
 }
@@ -74,13 +79,14 @@ function entryOf(file: string) {
 }
 
 /** All files of a bundle are in one folder: what is started is found beside the file that starts it. */
-function collectStarted(root: string, started: Set<string>): Plugin {
+function collectStarted(root: string, started: Set<string>, read: Set<string>): Plugin {
   return {
     name: 'started-files',
     setup: (compiler) => {
       compiler.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (relative(root, path).startsWith('node_modules')) return undefined;
         const source = await readFile(path, 'utf8');
+        for (const [, name = ''] of source.matchAll(READ)) read.add(join(dirname(path), name));
         const contents = source.replace(STARTED, (_, name: string) => {
           started.add(join(dirname(path), `${name}.ts`));
           return `new URL('./${name}.js', import.meta.url)`;

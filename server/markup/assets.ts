@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 
@@ -12,7 +13,8 @@ export interface Asset {
   readonly brotli: Buffer;
 }
 
-const FOLDER = join(import.meta.dirname, 'assets');
+/** The bundler copies it by this line (deploy/package/bundle.ts). */
+const FOLDER = fileURLToPath(new URL('./assets/', import.meta.url));
 const TYPES = {
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
