@@ -223,6 +223,26 @@ describe('what browsers and other clients get', async () => {
     assert.equal((await registry.send('POST', paths[0] ?? '')).status, 404);
   });
 
+  test('open to all, everybody deletes and restores by forms of this server, without https too', async () => {
+    await registry.pushImage('team/app', '1.0');
+    const browser = new CookieBrowser();
+    const lan = { ...HTML, host: 'registry.lan:5000' };
+    const path = `${registry.url}/repositories/team/app/-/delete?reference=1.0`;
+    const page = await browser.send(path, undefined, lan);
+    const { fields } = formOf(page);
+    assert.doesNotMatch(page.text, /Log in/);
+    const send = (form: Record<string, string>, origin: string) =>
+      browser.send(path, form, { ...lan, origin });
+    assert.equal((await send(fields, 'http://evil.example')).status, 403);
+    assert.equal((await send({ csrf: '' }, 'http://registry.lan:5000')).status, 403);
+    assert.equal((await send(fields, 'http://registry.lan:5000')).status, 303);
+    assert.equal((await registry.send('HEAD', '/v2/team/app/manifests/1.0')).status, 404);
+    const deleted = `${registry.url}/repositories/team/app/-/deleted`;
+    const back = formOf(await browser.send(deleted, undefined, HTML));
+    assert.equal((await browser.send(deleted, back.fields, HTML)).status, 303);
+    assert.equal((await registry.send('HEAD', '/v2/team/app/manifests/1.0')).status, 200);
+  });
+
   test('with --page off browsers get what others get, but for logins', async () => {
     const quiet = await startRegistryWithAccounts({ after }, { page: false });
     const root = await quiet.send('GET', '/', { headers: HTML });
