@@ -95,8 +95,8 @@ export class Connection {
         lastFailure = '';
       } catch (err) {
         if (signal.aborted) return;
-        const isRemoved = err instanceof RegistryAnswerError && (err.status === 401 || err.status === 404);
-        if (isRemoved) this.#api.forgetToken();
+        const isRefused = err instanceof RegistryAnswerError && (err.status === 401 || err.status === 404);
+        const isRemoved = isRefused && !this.#api.forgetToken();
         wait = isRemoved ? REMOVED_PAUSE : pause;
         const { message } = err as Error;
         if (message !== lastFailure)

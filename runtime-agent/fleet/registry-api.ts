@@ -32,7 +32,7 @@ export type TargetAnswer = HostTarget | 'unchanged';
 export class RegistryApi {
   readonly #membership: Membership;
   readonly #exchange: HttpExchange;
-  #token: { readonly text: string; readonly until: number } | undefined;
+  #token: { readonly text: string; readonly until: number; uses: number } | undefined;
 
   constructor(membership: Membership, exchange: HttpExchange) {
     this.#membership = membership;
@@ -44,7 +44,10 @@ export class RegistryApi {
    * so the clock of this host does not matter. Throws RegistryAnswerError: 401 or 404 for a host that was removed.
    */
   async token(signal: AbortSignal): Promise<string> {
-    if (this.#token !== undefined && performance.now() < this.#token.until) return this.#token.text;
+    if (this.#token !== undefined && performance.now() < this.#token.until) {
+      this.#token.uses += 1;
+      return this.#token.text;
+    }
     const { id, key } = this.#membership;
     const asked = await this.#post('/challenge', { host: id }, signal);
     const challenge = textField(asked, 'challenge');
@@ -54,13 +57,18 @@ export class RegistryApi {
     const answer = await this.#post('/token', { challenge, signature }, signal);
     const text = textField(answer, 'token');
     const life = Number(isJsonObject(answer) ? answer.expiresIn : 0) * 1000;
-    this.#token = { text, until: began + Math.max(0, life - MARGIN) };
+    this.#token = { text, until: began + Math.max(0, life - MARGIN), uses: 1 };
     return text;
   }
 
-  /** The next request gets another token. */
-  forgetToken(): void {
+  /**
+   * The next request gets another token. Returns whether there was one that more than one request has used: a registry whose clock
+   * or keys have changed refuses it, though not the host.
+   */
+  forgetToken(): boolean {
+    const wasUsed = this.#token !== undefined && this.#token.uses > 1;
     this.#token = undefined;
+    return wasUsed;
   }
 
   async target(generation: number, signal: AbortSignal): Promise<TargetAnswer> {
