@@ -375,7 +375,8 @@ async function findMissing(
   };
   const blobs = references.filter(({ kind }) => kind === 'config' || kind === 'layer');
   const manifests = requireManifests ? references.filter(({ kind }) => kind === 'manifest') : [];
-  const links = await present('blob_links', digestsOf(blobs));
+  // Those that may be missing are read as well: a sweep that deletes them at the same time conflicts with this transaction.
+  const links = await present('blob_links', digestsOf(references.filter(({ kind }) => kind !== 'subject')));
   const members = await present('manifests', digestsOf(manifests));
   return [
     ...new Set([
