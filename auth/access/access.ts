@@ -42,7 +42,10 @@ export const RIGHTS_ACCESS: Access = Object.freeze({
     const shown = sees ?? rights;
     return {
       prefixes: prefixesOf(shown),
-      patterns: patternsOf(shown),
+      // Few ask for them, and there may be thousands.
+      get patterns() {
+        return patternsOf(shown);
+      },
       includes: (repository: string) => allowsScope(shown, repositoryScope(repository, 'pull')),
     };
   },

@@ -11,6 +11,8 @@ const WRITERS = [
   'server/cli/audit.ts',
   // Help and version.
   'server/cli/command-line.ts',
+  // Lines of instances, as docker logs prints them.
+  'server/cli/fleet/logs.ts',
   'server/cli/printable.ts',
   'server/cli/progress.ts',
   // Addresses that it listens on.
@@ -19,7 +21,7 @@ const WRITERS = [
 
 test('commands print names of others without what terminals take for commands', () => {
   const found = globSync('server/cli/**/*.ts', { cwd: root }).filter((file) =>
-    /process\.(stdout|stderr)\.write\(|console\./.test(readFileSync(join(root, file), 'utf8')),
+    /process\.(stdout|stderr)\.write\(|writeOutput\(|console\./.test(readFileSync(join(root, file), 'utf8')),
   );
   assert.deepEqual(found.sort(), WRITERS);
 });
