@@ -11,6 +11,9 @@ import type { OpenedIngress } from './open-ingress.ts';
 
 /** Milliseconds after a change of the folder before it is read: a file is replaced in several steps. */
 const SETTLE = 100;
+/** Milliseconds before an ingress that could not be started is tried again, at first and at most. */
+const FIRST_PAUSE = 2000;
+const LONGEST_PAUSE = 60_000;
 
 export interface FleetDoorOptions {
   readonly knex: Knex;
@@ -35,6 +38,8 @@ export class FleetDoor {
   readonly #closing = new AbortController();
   #watcher: FSWatcher | undefined;
   #settling: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #pause = FIRST_PAUSE;
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: FleetDoorOptions) {
@@ -75,9 +80,10 @@ export class FleetDoor {
   async close(): Promise<void> {
     this.#watcher?.close();
     clearTimeout(this.#settling);
-    await this.#turn;
-    await this.#fleet?.close();
     this.#closing.abort();
+    await this.#turn;
+    clearTimeout(this.#retry);
+    await this.#fleet?.close();
     await this.#ingress?.close();
   }
 
@@ -96,18 +102,45 @@ export class FleetDoor {
       .catch((err: unknown) => log.error({ err }, 'the fleet cannot be joined'));
   }
 
+  /** Tries the ingress again; the registry hears of it by another connection. */
+  #reopen(): void {
+    this.#turn = this.#turn
+      .then(async () => {
+        if (this.#membership === undefined || this.#closing.signal.aborted) return;
+        await this.#openIngress();
+        if (this.#ingress === undefined) return;
+        this.#options.log.info('the ingress was started');
+        await this.#fleet?.close();
+        const fleet = await this.#takeUp(this.#membership);
+        if (this.#engine !== undefined) await fleet?.start(this.#engine);
+      })
+      .catch((err: unknown) => this.#options.log.error({ err }, 'the fleet cannot be joined'));
+  }
+
+  /** Instances run without it: routes that nobody can reach are less than nothing running. */
+  async #openIngress(): Promise<void> {
+    const { ingress, log } = this.#options;
+    const { signal } = this.#closing;
+    try {
+      this.#ingress ??= await ingress?.(signal);
+    } catch (err) {
+      if (signal.aborted) return;
+      if (this.#pause === FIRST_PAUSE)
+        log.error({ err }, 'the ingress cannot be started, and is tried again');
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#reopen(), this.#pause).unref();
+      this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
+    }
+  }
+
   async #takeUp(membership: Membership | undefined): Promise<Fleet | undefined> {
     this.#membership = membership;
     this.#fleet = undefined;
     if (membership === undefined) return undefined;
     const { Fleet } = await import('./fleet.ts');
     const { NO_ROUTES } = await import('./instance-routes.ts');
-    const { dataDirectory: _, ingress, ...options } = this.#options;
-    // Instances run without it: routes that nobody can reach are less than nothing running.
-    this.#ingress ??= await ingress?.(this.#closing.signal).catch((err: unknown) => {
-      options.log.error({ err }, 'the ingress cannot be started: mend it and restart the agent');
-      return undefined;
-    });
+    const { dataDirectory: _, ingress: __, ...options } = this.#options;
+    await this.#openIngress();
     const routes = this.#ingress?.routes ?? NO_ROUTES;
     const hasIngress = this.#ingress !== undefined;
     this.#fleet = await Fleet.open({ ...options, membership, routes, hasIngress });

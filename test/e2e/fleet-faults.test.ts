@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cp, readFile, statfs } from 'node:fs/promises';
 import { get } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
@@ -120,6 +122,25 @@ describe('faults of a host', { skip: unlessRoot(), timeout: 600_000 }, async () 
       ),
     );
     await agent.restart();
+    await untilPasses(async () => assert.equal(await ask(), served));
+  });
+
+  test('an ingress whose port is taken is started once the port is free', async (t) => {
+    const served = await ask();
+    await agent.kill();
+    const file = join(runDirectory(agent.dataDir), 'ingress', 'master.pid');
+    process.kill(Number(await readFile(file, 'utf8')), 'SIGKILL');
+    const other = createServer((socket) => socket.destroy());
+    await untilPasses(async () => {
+      other.listen(port, '127.0.0.1');
+      await once(other, 'listening');
+    });
+    defer(t, () => other[Symbol.asyncDispose]());
+    await agent.restart();
+    const hasIngress = async () => (await registry.hosts.find('web1'))?.facts.ingress;
+    await untilPasses(async () => assert.equal(await hasIngress(), false));
+    await other[Symbol.asyncDispose]();
+    await untilPasses(async () => assert.equal(await hasIngress(), true));
     await untilPasses(async () => assert.equal(await ask(), served));
   });
 
