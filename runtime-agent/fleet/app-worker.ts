@@ -182,7 +182,9 @@ export class AppWorker {
     this.#deadline = setTimeout(end, Math.max(SHORTEST_LIMIT, timeout - this.#record.elapsed));
   }
 
-  #fail(reason: string): void {
+  /** Fails the attempt of `signal`, unless another one has begun since. */
+  #fail(reason: string, signal = this.#steps.signal): void {
+    if (signal.aborted) return;
     this.#failure ??= reason;
     this.#look();
   }
@@ -261,7 +263,8 @@ export class AppWorker {
       if (step.kind === 'watch' || step.kind === 'settle') await this.#record.save([...this.#running.keys()]);
     } catch (error) {
       this.#ended += 1;
-      if (!signal.aborted && !(await this.#isOfOthers(step, error))) this.#failed(step, error as Error);
+      const isOfOthers = signal.aborted || (await this.#isOfOthers(step, error));
+      if (!isOfOthers && !signal.aborted) this.#failed(step, error as Error);
     } finally {
       release?.();
     }
@@ -328,10 +331,11 @@ export class AppWorker {
   }
 
   async #failByExit(id: string, exitCode: number | undefined): Promise<void> {
+    const { signal } = this.#steps;
     const { engine } = this.#options.context;
     const info = await this.#find(id);
     if (info === undefined || isStoppedByUser(info.state)) return;
-    this.#fail(await exitReason(engine, info, undefined, exitCode));
+    this.#fail(await exitReason(engine, info, undefined, exitCode), signal);
   }
 
   /** The address of an instance is new after each start, and the proxy may be. */

@@ -56,13 +56,15 @@ async function untilHealthy(
   signal: AbortSignal,
 ): Promise<void> {
   const began = performance.now();
-  const first = await engine.containers.get(container);
+  const { state: first } = await engine.containers.get(container);
+  // What it ended with before is no exit of this attempt, though its policy has yet to start it again.
+  const exitsBefore = first.restartCount + (first.status === 'restarting' ? 1 : 0);
   const { monitor } = spec.update;
   for (;;) {
     signal.throwIfAborted();
     const info = await engine.containers.get(container);
     const { state } = info;
-    const exits = state.restartCount - first.state.restartCount;
+    const exits = state.restartCount - exitsBefore;
     const hasGate = state.health !== undefined || spec.route !== undefined;
     refuseStopped(info);
     if (state.status === 'exited' || state.status === 'dead' || exits >= (hasGate ? MAX_EXITS : 1)) {

@@ -105,6 +105,16 @@ export class MemoryHost {
     };
   }
 
+  /** Ends what a container runs. */
+  exit(id: string, exitCode: number): void {
+    this.#end(id, { exitCode });
+  }
+
+  /** Changes the state of a container. */
+  setState(id: string, change: Partial<ContainerState>): void {
+    this.#change(id, { state: { ...this.#find(id).state, ...change } });
+  }
+
   #create({ name = '', config, hostConfig, networks = {} }: CreateRequest): { id: string; warnings: [] } {
     if ([...this.containers.values()].some((one) => one.name === name)) {
       throw new EngineError('conflict', `the name ${name} is in use`);
