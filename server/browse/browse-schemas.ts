@@ -196,6 +196,22 @@ export const MANIFEST = object(
         layer: optional(integer({ description: 'Place in `layers` of the layer that it made' })),
       }),
     ),
+    sbom: optional(
+      object(
+        {
+          format: optional(oneOf(['SPDX', 'CycloneDX', 'Syft'])),
+          problem: optional(text({ description: 'Why nothing is listed' })),
+          packages: list(object({ name: text(), version: optional(text()), licence: optional(text()) }), {
+            description: '1,000 at most',
+          }),
+          packageCount: integer({ description: 'Packages that there are' }),
+        },
+        {
+          title: 'Sbom',
+          description: 'Of an artifact that is an SBOM of SPDX 2, CycloneDX or Syft as JSON, at most 2 MiB',
+        },
+      ),
+    ),
     subject: optional(digest),
     referrers: list(REFERRER),
     running: list(RUNNING),

@@ -98,6 +98,24 @@ export interface ConfigView {
   readonly stopSignal?: string;
 }
 
+/** A package that an SBOM lists; each text is cut at 256 characters. */
+export interface PackageView {
+  readonly name: string;
+  readonly version?: string;
+  readonly licence?: string;
+}
+
+/** What an SBOM lists, as far as it could be read. */
+export interface SbomView {
+  readonly format?: 'SPDX' | 'CycloneDX' | 'Syft';
+  /** Why nothing is listed: it is missing, larger than 2 MiB, or of another format. */
+  readonly problem?: string;
+  /** At most 1,000, and 64 KB together. */
+  readonly packages: readonly PackageView[];
+  /** How many there are. */
+  readonly packageCount: number;
+}
+
 export const REFERRER_KINDS = ['signature', 'sbom', 'provenance', 'attestation', 'other'] as const;
 export type ReferrerKind = (typeof REFERRER_KINDS)[number];
 
@@ -139,6 +157,8 @@ export interface ManifestView extends BrowsedManifest {
   readonly partCount: number;
   readonly config?: ConfigView;
   readonly history: readonly HistoryView[];
+  /** Of an artifact that is an SBOM. */
+  readonly sbom?: SbomView;
   readonly subject?: Digest;
   readonly referrers: readonly ReferrerView[];
   readonly running: readonly RunningView[];

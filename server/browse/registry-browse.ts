@@ -36,6 +36,7 @@ import { ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 import { readmeOf } from './readme.ts';
 import { referrerTree } from './referrer-views.ts';
 import { type FleetStores, runningOf } from './running.ts';
+import { sbomOf } from './sbom.ts';
 
 export interface BrowseDependencies extends FleetStores {
   readonly access: Access;
@@ -101,6 +102,7 @@ export class RegistryBrowse implements Browse {
     const direct = await browse.referrers(repository, [digest]);
     const indirect = await browse.referrers(repository, [...new Set(direct.map((one) => one.digest))]);
     const config = manifest && (await configOf(this.#content, repository, manifest));
+    const sbom = manifest && (await sbomOf(this.#content, repository, manifest));
     const visible = access.visible(visitor);
     return {
       ...found,
@@ -116,6 +118,7 @@ export class RegistryBrowse implements Browse {
       partCount: manifest === undefined ? 0 : manifest.layers.length + manifest.manifests.length,
       ...(config && { config: config.view }),
       history: config?.history ?? [],
+      ...(sbom && { sbom }),
       ...(manifest?.subject && { subject: manifest.subject.digest }),
       referrers: referrerTree(digest, direct, indirect),
       running: (await this.#running(visitor, repository, digest)).shown,

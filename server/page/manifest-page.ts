@@ -6,6 +6,7 @@ import type {
   Reference,
   ReferrerView,
   RunningView,
+  SbomView,
 } from '../browse/browse.ts';
 import { asSentence, showPage } from '../login/answer-page.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -44,7 +45,7 @@ export async function showManifest(
     })}
 ${view.problem !== undefined && notice('warn', asSentence(view.problem))}<section class="sheet"><h2>Pull</h2>${pullCommands(view, ctx.state.origin.host, reference).map(command)}</section>
 <section class="sheet">${facts(factsOf(view))}<dl class="pairs"><dt>Digest</dt><dd><code>${digest}</code></dd></dl>${tagList(ctx, view)}</section>
-${members(ctx, view)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
+${members(ctx, view)}${packages(view.sbom)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
 ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, repository, text)}`,
   });
 }
@@ -92,6 +93,27 @@ function nameOf({ annotations, platform }: MemberView): string {
 
 function shownOf(shown: number, all: number): Html {
   return html`${all > shown && html`<p class="soft">The first ${formatCount(shown)} of ${formatCount(all)}.</p>`}`;
+}
+
+function packages(sbom: SbomView | undefined): Html {
+  if (sbom === undefined) return html``;
+  if (sbom.problem !== undefined) {
+    return html`<section><h2>Packages</h2>${notice('warn', asSentence(sbom.problem))}</section>`;
+  }
+  const rows = sbom.packages.map(({ licence = '', name, version = '' }) => [name, version, licence]);
+  return html`<section><h2>Packages</h2>${
+    rows.length === 0
+      ? html`<p class="soft">This SBOM lists none.</p>`
+      : table(
+          `Packages of this SBOM (${sbom.format})`,
+          [
+            { head: 'Package', kind: 'text' },
+            { head: 'Version', kind: 'text' },
+            { head: 'Licence', kind: 'wide text' },
+          ],
+          rows,
+        )
+  }${shownOf(rows.length, sbom.packageCount)}</section>`;
 }
 
 /** Instructions of the build beside the layers that they made; layers alone where there is no history. */

@@ -172,6 +172,24 @@ test('a tag that is deleted tells what goes, and is restored', async () => {
   assert.equal((await call(maintainer, 'DELETE', path)).status, 403);
 });
 
+test('an SBOM lists its packages, and one that cannot be read says why', async () => {
+  const document = (more: object) => JSON.stringify({ spdxVersion: 'SPDX-2.3', ...more });
+  const sbomOf = async (tag: string, layers: readonly string[], mediaType: string) => {
+    await push('team/sbom', tag, { layers, mediaType, more: { artifactType: mediaType } });
+    return (await call(reader, 'GET', at('team/sbom', `/manifests/${tag}`))).json.sbom;
+  };
+  const packages = [{ name: 'zlib', versionInfo: '1.3', licenseDeclared: 'Zlib' }];
+  assert.deepEqual(await sbomOf('spdx', [document({ packages })], 'application/spdx+json'), {
+    format: 'SPDX',
+    packages: [{ name: 'zlib', version: '1.3', licence: 'Zlib' }],
+    packageCount: 1,
+  });
+  const large = document({ comment: 'x'.repeat(2 * 1024 * 1024) });
+  const refused = await sbomOf('large', [large], 'application/spdx+json');
+  assert.match(refused.problem, /at most 2097152 are shown/);
+  assert.equal(await sbomOf('image', [document({ packages })], LAYER), undefined);
+});
+
 test('a manifest has layers, history, configuration and referrers; two differ in what changed', async () => {
   const config = (version: string, more: object = {}) => ({
     os: 'linux',

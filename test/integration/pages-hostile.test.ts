@@ -84,6 +84,18 @@ describe('pages and hostile content', async () => {
     config: { ...empty, mediaType: 'application/vnd.oci.empty.v1+json' },
     layers: [{ ...readme, mediaType: 'text/markdown' }],
   });
+  const sbom = await admin.pushBlob(
+    'open/app',
+    JSON.stringify({
+      bomFormat: 'CycloneDX',
+      components: HOSTILE.map((text) => ({ name: text, version: text, licenses: [{ expression: text }] })),
+    }),
+  );
+  await admin.pushManifest('open/app', 'sbom', {
+    ...image,
+    artifactType: 'application/vnd.cyclonedx+json',
+    layers: [{ ...sbom, mediaType: 'application/vnd.cyclonedx+json' }],
+  });
   await admin.pushManifest('open/app', `sha256-${digest.slice(7)}.sig`, {
     ...image,
     artifactType: ALL.slice(0, 200),
@@ -118,6 +130,7 @@ describe('pages and hostile content', async () => {
       '/repositories/open/app/-/tags/latest',
       `/repositories/open/app/-/manifests/${digest}`,
       '/repositories/open/app/-/tags/readme',
+      '/repositories/open/app/-/tags/sbom',
       '/repositories/open/app/-/compare?from=latest&to=other',
       '/repositories/open/app/-/delete?reference=latest',
       `/repositories/open/app/-/compare?from=${text}&to=${text}`,

@@ -3,6 +3,7 @@ import { after, describe, test } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
 import { openWorld } from '../support/fleet-world.ts';
 import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
+import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 
 describe('pages in Chromium', async () => {
@@ -19,6 +20,18 @@ describe('pages in Chromium', async () => {
     await world.ended();
   }
   for (const tag of ['tag0', 'tag1', 'tag2', 'other']) await registry.admin.pushImage('team/app', tag);
+  const packages = ['zlib', 'openssl'].map((name) => ({ name, versionInfo: '1.3', licenseDeclared: 'Zlib' }));
+  const sbom = await registry.admin.pushBlob(
+    'team/app',
+    JSON.stringify({ spdxVersion: 'SPDX-2.3', packages }),
+  );
+  await registry.admin.pushManifest('team/app', 'sbom', {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType: 'application/spdx+json',
+    config: { ...sbom, mediaType: 'application/spdx+json' },
+    layers: [{ ...sbom, mediaType: 'application/spdx+json' }],
+  });
   for (const [method, path, body] of [
     ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
     ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
@@ -42,6 +55,7 @@ describe('pages in Chromium', async () => {
     '/?q=nothing-has-this-name',
     '/repositories/team/web',
     '/repositories/team/web/-/tags/main',
+    '/repositories/team/app/-/tags/sbom',
     '/repositories/team/web/-/delete?reference=main',
     '/repositories/team/app/-/compare?from=tag0&to=other',
     '/repositories/team/app/-/deleted',

@@ -1,0 +1,121 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { OciError } from '../../oci/errors.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json-object.ts';
+import type { Manifest } from '../../oci/manifest.ts';
+import { cut, MOST_ENTRIES, within } from './bounded.ts';
+import type { PackageView, SbomView } from './browse.ts';
+import type { ContentReader } from './read-content.ts';
+
+/** SBOMs that are read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
+const LARGEST = 2 * 1024 * 1024;
+const LONGEST_NAME = 256;
+/** What a media type, or the predicate type of an attestation, says of an SBOM. */
+const SBOM_TYPE = /spdx|cyclonedx|syft/i;
+const STATEMENTS = ['application/vnd.in-toto+json', 'application/vnd.dsse.envelope.v1+json'] as const;
+const PREDICATE_TYPES = ['in-toto.io/predicate-type', 'predicateType'] as const;
+/** What SPDX says where a licence is not known. */
+const NO_LICENCE: ReadonlySet<string> = new Set(['', 'NOASSERTION', 'NONE']);
+
+/**
+ * The packages of an artifact that is an SBOM: SPDX 2, CycloneDX or Syft as JSON, also as the predicate of an in-toto
+ * statement, and that in a DSSE envelope, whose signature is not verified here. Undefined where no layer says that it is one.
+ */
+export async function sbomOf(
+  content: ContentReader,
+  repository: string,
+  manifest: Manifest,
+): Promise<SbomView | undefined> {
+  const layer = manifest.layers.find(isSbom);
+  if (layer === undefined) return undefined;
+  const body = await content.blob(repository, layer.digest, LARGEST);
+  return typeof body === 'string' ? unread(body) : readSbom(body);
+}
+
+function isSbom({ annotations = {}, mediaType }: Descriptor): boolean {
+  const [essence = ''] = mediaType.toLowerCase().split(';');
+  if (/[+/]json$/.test(essence) && SBOM_TYPE.test(essence)) return true;
+  if (!STATEMENTS.some((type) => type === essence)) return false;
+  return PREDICATE_TYPES.some((name) => SBOM_TYPE.test(annotations[name]?.slice(0, 1000) ?? ''));
+}
+
+/** Reads the text of an SBOM; what of it is not as it should be is left out. */
+export function readSbom(body: Buffer): SbomView {
+  try {
+    return packagesOf(predicateOf(parseJsonObject(body, 'the SBOM')));
+  } catch (error) {
+    if (error instanceof OciError) return unread(error.message);
+    throw error;
+  }
+}
+
+function unread(problem: string): SbomView {
+  return { problem, packages: [], packageCount: 0 };
+}
+
+/** What a statement attests, and an envelope wraps (in-toto Statement v1, DSSE 1.0); other documents are as they are. */
+function predicateOf(document: JsonObject): JsonObject {
+  const { payload, predicate } = document;
+  if (typeof payload === 'string' && Array.isArray(document.signatures)) {
+    return predicateOf(parseJsonObject(Buffer.from(payload, 'base64'), 'the payload of the envelope'));
+  }
+  return isJsonObject(predicate) ? predicate : document;
+}
+
+function packagesOf(document: JsonObject): SbomView {
+  if (typeof document.spdxVersion === 'string') return viewOf('SPDX', document.packages, fromSpdx);
+  if (document.bomFormat === 'CycloneDX') return viewOf('CycloneDX', document.components, fromCycloneDx);
+  if (Array.isArray(document.artifacts)) return viewOf('Syft', document.artifacts, fromSyft);
+  return unread('the SBOM is neither SPDX 2 nor CycloneDX nor Syft, as JSON');
+}
+
+function viewOf(
+  format: NonNullable<SbomView['format']>,
+  list: unknown,
+  read: (entry: JsonObject) => readonly [name: unknown, version: unknown, licence: unknown],
+): SbomView {
+  const entries = Array.isArray(list) ? list.filter(isJsonObject) : [];
+  const packages = entries.slice(0, MOST_ENTRIES).map((entry): PackageView => {
+    const [name, version, licence] = read(entry).map((value) =>
+      typeof value === 'string' ? cut(value, LONGEST_NAME) : '',
+    );
+    return { name: name ?? '', ...(version && { version }), ...(licence && { licence }) };
+  });
+  return {
+    format,
+    packages: within(
+      packages,
+      (one) => one.name.length + (one.version ?? '').length + (one.licence ?? '').length,
+    ),
+    packageCount: entries.length,
+  };
+}
+
+function fromSpdx(entry: JsonObject) {
+  const { licenseConcluded, licenseDeclared, name, versionInfo } = entry;
+  const licence = [licenseConcluded, licenseDeclared].find(
+    (text) => typeof text === 'string' && !NO_LICENCE.has(text),
+  );
+  return [name, versionInfo, licence] as const;
+}
+
+/** A name has its group before it, as `@scope/name` has. */
+function fromCycloneDx({ group, licenses, name, version }: JsonObject) {
+  const whole = typeof group === 'string' && group !== '' ? `${group}/${name}` : name;
+  return [whole, version, licencesOf(licenses)] as const;
+}
+
+function fromSyft({ licenses, name, version }: JsonObject) {
+  return [name, version, licencesOf(licenses)] as const;
+}
+
+function licencesOf(list: unknown): string {
+  if (!Array.isArray(list)) return '';
+  const names = list.slice(0, 20).flatMap((entry: unknown) => {
+    if (typeof entry === 'string') return [entry];
+    if (!isJsonObject(entry)) return [];
+    const { expression, license, value } = entry;
+    const { id, name } = isJsonObject(license) ? license : {};
+    return [expression, value, id, name].filter((text) => typeof text === 'string').slice(0, 1);
+  });
+  return names.join(', ');
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { readSbom } from '../../../../server/browse/sbom.ts';
+
+const read = (document: unknown) => readSbom(Buffer.from(JSON.stringify(document)));
+const SPDX = {
+  spdxVersion: 'SPDX-2.3',
+  packages: [
+    { name: 'zlib', versionInfo: '1.3', licenseConcluded: 'NOASSERTION', licenseDeclared: 'Zlib' },
+    { name: 'own', licenseConcluded: 'NONE' },
+  ],
+};
+
+describe('an SBOM', () => {
+  test('lists packages of SPDX, CycloneDX and Syft with their licences', () => {
+    const packages = [{ name: 'zlib', version: '1.3', licence: 'Zlib' }, { name: 'own' }];
+    assert.deepEqual(read(SPDX), { format: 'SPDX', packages, packageCount: 2 });
+    const components = [
+      {
+        group: '@a',
+        name: 'b',
+        version: '2',
+        licenses: [{ license: { id: 'MIT' } }, { license: { name: 'Own' } }],
+      },
+      { name: 'c', licenses: [{ expression: 'MIT OR Apache-2.0' }] },
+    ];
+    assert.deepEqual(read({ bomFormat: 'CycloneDX', components }), {
+      format: 'CycloneDX',
+      packages: [
+        { name: '@a/b', version: '2', licence: 'MIT, Own' },
+        { name: 'c', licence: 'MIT OR Apache-2.0' },
+      ],
+      packageCount: 2,
+    });
+    const artifacts = [{ name: 'bash', version: '5.2', licenses: ['GPL-3.0', { value: 'BSD' }] }];
+    assert.deepEqual(read({ artifacts }), {
+      format: 'Syft',
+      packages: [{ name: 'bash', version: '5.2', licence: 'GPL-3.0, BSD' }],
+      packageCount: 1,
+    });
+  });
+
+  test('is found in a statement, and in the envelope of a statement', () => {
+    const statement = { predicateType: 'https://spdx.dev/Document', predicate: SPDX };
+    const payload = Buffer.from(JSON.stringify(statement)).toString('base64');
+    for (const document of [
+      statement,
+      { payload, payloadType: 'application/vnd.in-toto+json', signatures: [] },
+    ]) {
+      assert.deepEqual(read(document), read(SPDX));
+    }
+  });
+
+  test('of a stranger is bounded, and what is not as it should be is left out', () => {
+    const packages = [null, 7, [], { name: 8 }, { name: 'n'.repeat(1000), versionInfo: {} }];
+    assert.deepEqual(read({ spdxVersion: '2', packages }), {
+      format: 'SPDX',
+      packages: [{ name: '' }, { name: 'n'.repeat(256) }],
+      packageCount: 2,
+    });
+    const many = read({ bomFormat: 'CycloneDX', components: Array(20_000).fill({ name: 'x'.repeat(100) }) });
+    assert.equal(many.packageCount, 20_000);
+    assert.ok(many.packages.length > 100 && many.packages.length <= 1000, `${many.packages.length} packages`);
+    for (const document of [{}, { packages: [] }, { predicate: { predicate: SPDX } }, { spdxVersion: 2 }]) {
+      assert.match(read(document).problem ?? '', /neither SPDX 2 nor CycloneDX nor Syft/);
+    }
+    assert.deepEqual(read({ spdxVersion: '2', packages: 'none' }).packages, []);
+    let nested = Buffer.from('{}');
+    for (let depth = 0; depth < 30; depth += 1) {
+      nested = Buffer.from(JSON.stringify({ payload: nested.toString('base64'), signatures: [] }));
+    }
+    for (const body of [
+      nested,
+      Buffer.from('no JSON'),
+      Buffer.from(`{"packages":${'['.repeat(500_000)}`),
+      Buffer.from('[]'),
+      Buffer.from(JSON.stringify({ payload: '!!', signatures: [] })),
+    ]) {
+      assert.equal(typeof readSbom(body).problem, 'string');
+    }
+  });
+});
