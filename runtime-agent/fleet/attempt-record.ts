@@ -6,7 +6,7 @@ import type { ContainerInfo } from '../containers/container-info.ts';
 import type { AppProgress, ContainerFlags, FleetStore } from './fleet-store.ts';
 
 /** Exit code of a container whose end nobody saw, as after a reboot. */
-const UNSEEN_EXIT = 255;
+export const UNSEEN_EXIT = 255;
 
 /** The progress of an app on this host, in memory and in the journal. */
 export class AttemptRecord {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceSpec } from '../../fleet/service.ts';
 import type { ContainerInfo } from '../containers/container-info.ts';
 import type { EngineEvent } from '../events/event-bus.ts';
+import { UNSEEN_EXIT } from './attempt-record.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import { probeRoute } from './probe-route.ts';
 
@@ -55,10 +56,11 @@ async function untilHealthy(
   note: (waitsFor: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const began = performance.now();
   const { state: first } = await engine.containers.get(container);
-  // What it ended with before is no exit of this attempt, though its policy has yet to start it again.
-  const exitsBefore = first.restartCount + (first.status === 'restarting' ? 1 : 0);
+  // The end of the machine is no exit of this attempt, though the policy has yet to start the instance again.
+  const isLost = first.status === 'restarting' && first.exitCode === UNSEEN_EXIT;
+  const exitsBefore = first.restartCount + (isLost ? 1 : 0);
+  let runsSince: number | undefined;
   const { monitor } = spec.update;
   for (;;) {
     signal.throwIfAborted();
@@ -83,7 +85,9 @@ async function untilHealthy(
       if (why === undefined) return;
       note(`${nameOf(info, spec.name)}: ${why}`);
     } else {
-      if (performance.now() - began >= monitor) return;
+      const runs = state.status === 'running' || state.status === 'paused';
+      runsSince = runs ? (runsSince ?? performance.now()) : undefined;
+      if (runsSince !== undefined && performance.now() - runsSince >= monitor) return;
       note(`${nameOf(info, spec.name)}: it must run for ${monitor / 1000} s`);
     }
     await sleep(PAUSE, undefined, { signal });

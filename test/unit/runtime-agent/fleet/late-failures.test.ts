@@ -11,7 +11,7 @@ import type { Digest } from '../../../../oci/digest.ts';
 import { HttpExchange } from '../../../../oci/distribution/http-exchange.ts';
 import { Fleet } from '../../../../runtime-agent/fleet/fleet.ts';
 import type { FleetEngine } from '../../../../runtime-agent/fleet/fleet-context.ts';
-import { passGate } from '../../../../runtime-agent/fleet/instance-gate.ts';
+import { GateError, passGate } from '../../../../runtime-agent/fleet/instance-gate.ts';
 import { openDatabase } from '../../../../storage/catalog/database.ts';
 import { defer } from '../../../support/cleanup.ts';
 import { appTarget, serviceSpec, serviceTarget } from '../../../support/fleet-targets.ts';
@@ -101,7 +101,7 @@ describe('an exit that is told late', { skip: unlessRoot() }, () => {
     }
   });
 
-  test('is none of an attempt that began when its policy was about to start it again', async () => {
+  const restarting = async (exitCode: number) => {
     const host = new MemoryHost();
     const engine = host.engine(direct);
     const { id } = await engine.containers.create({
@@ -109,17 +109,25 @@ describe('an exit that is told late', { skip: unlessRoot() }, () => {
       config: { Image: 'web', Labels: {}, Cmd: ['runs'] },
       hostConfig: {},
     } as unknown as Parameters<FleetEngine['containers']['create']>[0]);
-    host.setState(id, { status: 'restarting', exitCode: 255, restartCount: 1 });
-    const passed = passGate(
-      engine,
-      id,
-      serviceSpec('web', { update: { ...serviceSpec('web').update, monitor: 300 } }),
-      () => undefined,
-      AbortSignal.timeout(10_000),
-    );
-    await new Promise(setImmediate);
+    host.setState(id, { status: 'restarting', exitCode, restartCount: 1 });
+    const spec = serviceSpec('web', { update: { ...serviceSpec('web').update, monitor: 300 } });
+    let isThrough = false;
+    const passed = passGate(engine, id, spec, () => undefined, AbortSignal.timeout(10_000)).then(() => {
+      isThrough = true;
+    });
+    passed.catch(() => undefined);
+    await sleep(500);
+    assert.equal(isThrough, false, 'it does not run');
     host.setState(id, { restartCount: 2 });
     await engine.containers.start(id);
-    await passed;
+    return passed;
+  };
+
+  test('is none of an attempt that began when the machine had ended it, before its policy starts it again', async () => {
+    await restarting(255);
+  });
+
+  test('is one of the attempt when the instance had crashed before the first look', async () => {
+    await assert.rejects(restarting(1), GateError);
   });
 });
