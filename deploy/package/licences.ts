@@ -41,7 +41,8 @@ export function spdxDocument({
     SPDXID: `SPDXRef-Package-${index + 1}`,
     name,
     versionInfo: release,
-    downloadLocation: `https://registry.npmjs.org/${name}/-/${name.split('/').at(-1)}-${release}.tgz`,
+    // The package URL below names it, from whichever registry it comes.
+    downloadLocation: 'NOASSERTION',
     filesAnalyzed: false,
     licenseConcluded: licence,
     licenseDeclared: licence,
