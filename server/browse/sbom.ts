@@ -65,7 +65,7 @@ function packagesOf(document: JsonObject): SbomView {
   if (typeof document.spdxVersion === 'string') return viewOf('SPDX', document.packages, fromSpdx);
   if (document.bomFormat === 'CycloneDX') return viewOf('CycloneDX', document.components, fromCycloneDx);
   if (Array.isArray(document.artifacts)) return viewOf('Syft', document.artifacts, fromSyft);
-  return unread('the SBOM is neither SPDX 2 nor CycloneDX nor Syft, as JSON');
+  return unread('the SBOM is not the JSON of SPDX 2, CycloneDX or Syft');
 }
 
 function viewOf(
@@ -100,7 +100,8 @@ function fromSpdx(entry: JsonObject) {
 
 /** A name has its group before it, as `@scope/name` has. */
 function fromCycloneDx({ group, licenses, name, version }: JsonObject) {
-  const whole = typeof group === 'string' && group !== '' ? `${group}/${name}` : name;
+  const isGrouped = typeof group === 'string' && group !== '' && typeof name === 'string';
+  const whole = isGrouped ? `${group}/${name}` : name;
   return [whole, version, licencesOf(licenses)] as const;
 }
 

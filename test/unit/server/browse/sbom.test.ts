@@ -62,9 +62,11 @@ describe('an SBOM', () => {
     assert.equal(many.packageCount, 20_000);
     assert.ok(many.packages.length > 100 && many.packages.length <= 1000, `${many.packages.length} packages`);
     for (const document of [{}, { packages: [] }, { predicate: { predicate: SPDX } }, { spdxVersion: 2 }]) {
-      assert.match(read(document).problem ?? '', /neither SPDX 2 nor CycloneDX nor Syft/);
+      assert.match(read(document).problem ?? '', /not the JSON of SPDX 2, CycloneDX or Syft/);
     }
     assert.deepEqual(read({ spdxVersion: '2', packages: 'none' }).packages, []);
+    const nameless = read({ bomFormat: 'CycloneDX', components: [{ group: '@a' }] });
+    assert.deepEqual(nameless.packages, [{ name: '' }]);
     let nested = Buffer.from('{}');
     for (let depth = 0; depth < 30; depth += 1) {
       nested = Buffer.from(JSON.stringify({ payload: nested.toString('base64'), signatures: [] }));
