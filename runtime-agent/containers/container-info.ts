@@ -119,6 +119,9 @@ export interface ContainerState {
   readonly health?: Health;
 }
 
+/** dockerd's exit code of containers whose end nobody saw, as after a reboot. */
+export const UNSEEN_EXIT = 255;
+
 /** The state of a container that has never been started. */
 export const NEW_STATE: ContainerState = {
   status: 'created',

@@ -3,6 +3,7 @@ import { isProcessAlive } from '../../lib/linux/process/proc.ts';
 import { readExitRecord } from '../oci-runner/exit-watch.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { Container, type ContainerServices } from './container.ts';
+import { UNSEEN_EXIT } from './container-info.ts';
 import type { StoredContainer } from './container-table.ts';
 import { clearExecs } from './exec/clear-execs.ts';
 import { type ExitDeps, handleExit, scheduleRestart } from './exit.ts';
@@ -10,8 +11,6 @@ import { BASE_TREE } from './files/agent-container-trees.ts';
 import { parseRestartPolicy, shouldRestart } from './plan/restart-policy.ts';
 import { clearContainer, clearRun, removeLocked } from './remove.ts';
 
-/** dockerd's exit code of containers whose exit was not observed. */
-const UNSEEN_EXIT = 255;
 const KILLED = 137;
 
 export interface RecoverDeps extends ExitDeps {

@@ -2,11 +2,8 @@ import { createHash } from 'node:crypto';
 import { beginAttempt, failAttempt, isToReturn, routeFlags } from '../../fleet/host-plan/attempts.ts';
 import { type HostApp, type HostStep, stepKey } from '../../fleet/host-plan/host-app.ts';
 import type { AppTarget } from '../../fleet/target.ts';
-import type { ContainerInfo } from '../containers/container-info.ts';
+import { type ContainerInfo, UNSEEN_EXIT } from '../containers/container-info.ts';
 import type { AppProgress, ContainerFlags, FleetStore } from './fleet-store.ts';
-
-/** Exit code of a container whose end nobody saw, as after a reboot. */
-export const UNSEEN_EXIT = 255;
 
 /** The progress of an app on this host, in memory and in the journal. */
 export class AttemptRecord {

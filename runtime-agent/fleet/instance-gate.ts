@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceSpec } from '../../fleet/service.ts';
-import type { ContainerInfo } from '../containers/container-info.ts';
+import { type ContainerInfo, UNSEEN_EXIT } from '../containers/container-info.ts';
 import type { EngineEvent } from '../events/event-bus.ts';
-import { UNSEEN_EXIT } from './attempt-record.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import { probeRoute } from './probe-route.ts';
 
