@@ -1,4 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { threadHasLoaded } from '../threads/start-thread.ts';
 import type { Libc } from './libc.ts';
 import { POLLIN, type Watched, waitForEvents } from './poll.ts';
 
@@ -36,6 +37,7 @@ export class TransferLoop<Command> {
 
   /** Blocks the thread until `stop` is called. */
   run(obey: (command: Command) => void): void {
+    threadHasLoaded();
     while (!this.#stopped) {
       const transfers = [...this.#transfers.values()];
       const deadline = Math.min(

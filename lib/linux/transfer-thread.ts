@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { startThread } from '../threads/start-thread.ts';
+import { endThread, startThread } from '../threads/start-thread.ts';
 import { type Libc, loadLibc } from './libc.ts';
 
 /** What every thread of transfers obeys, beside the commands that begin a transfer under a `key`. */
@@ -92,7 +92,7 @@ export class TransferThread<Begin extends { readonly key: number }, Ended> {
   /** Ends the thread at once, also when it is blocked; running transfers fail. */
   terminate(): void {
     this.#fail(new Error(`the thread ${this.#purpose} was stopped`));
-    void this.#worker.terminate();
+    void endThread(this.#worker);
     this.libc.wake(this.#wakeFd);
   }
 

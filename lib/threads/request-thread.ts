@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { startThread } from './start-thread.ts';
+import { endThread, startThread } from './start-thread.ts';
 
 interface Numbered {
   readonly id: number;
@@ -61,12 +61,12 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
   async rest(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    await worker?.terminate();
+    if (worker !== undefined) await endThread(worker);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#worker?.terminate();
+    if (this.#worker !== undefined) await endThread(this.#worker);
   }
 
   #start(): Worker {

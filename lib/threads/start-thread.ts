@@ -1,10 +1,21 @@
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { getEnvironmentData, setEnvironmentData, Worker, type WorkerOptions } from 'node:worker_threads';
+
+/** Where a thread finds the flag that it raises when it has loaded. */
+const LOADED = 'berth.thread-loaded';
+/** Milliseconds that the end of the process waits for a thread that loads. */
+const LONGEST_LOAD = 10_000;
+
+type Flag = Int32Array<SharedArrayBuffer>;
+
+/** The flags of the threads that load. */
+const loading = new Map<Worker, Flag>();
 
 /**
  * Starts a thread that runs `file`, keeps no process alive, and has a small heap unless told otherwise: its memory is shared or
- * outside of it.
+ * outside of it. It is ended by `endThread`, or by the end of the process, which waits until the thread has loaded: a
+ * thread that is stopped while it loads native code aborts the process.
  * A thread does not take the process's cache of compiled modules over by itself; without it, it would load Node's
  * compiler of TypeScript, which takes 10 MB.
  */
@@ -13,17 +24,66 @@ export function startThread(
   workerData?: unknown,
   more: Pick<WorkerOptions, 'trackUnmanagedFds' | 'resourceLimits'> = {},
 ): Worker {
-  const cache = getCompileCacheDir();
-  const options = {
+  const flag: Flag = new Int32Array(new SharedArrayBuffer(4));
+  setEnvironmentData(LOADED, flag.buffer);
+  const worker = new Worker(programOf(file), {
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
     ...more,
     workerData,
-  };
-  // Node's folder is one for its version in the folder that it was given.
-  const folder = cache && JSON.stringify(dirname(cache));
-  const code = `require('node:module').enableCompileCache(${folder}); import(${JSON.stringify(file.href)});`;
-  const worker =
-    cache === undefined ? new Worker(file, options) : new Worker(code, { ...options, eval: true });
+    eval: true,
+  });
+  setEnvironmentData(LOADED, undefined);
+  if (loading.size === 0) process.on('exit', awaitLoads);
+  loading.set(worker, flag);
+  worker.once('exit', () => raise(flag));
+  void raised(flag).then(() => forget(worker));
   worker.unref();
   return worker;
+}
+
+/** Ends a thread of `startThread` at once, or as soon as it has loaded, also when it is blocked. */
+export async function endThread(worker: Worker): Promise<void> {
+  const flag = loading.get(worker);
+  if (flag !== undefined) {
+    worker.ref();
+    await raised(flag);
+  }
+  await worker.terminate();
+}
+
+/**
+ * To be called in a thread whose program never returns, when it has loaded all native code that it needs. A program that
+ * returns has loaded then.
+ */
+export function threadHasLoaded(): void {
+  const memory = getEnvironmentData(LOADED);
+  if (memory instanceof SharedArrayBuffer) raise(new Int32Array(memory));
+}
+
+function programOf(file: URL): string {
+  const cache = getCompileCacheDir();
+  // Node's folder is one for its version in the folder that it was given.
+  const folder = cache && JSON.stringify(dirname(cache));
+  const enable = folder ? `require('node:module').enableCompileCache(${folder});` : '';
+  const program = JSON.stringify(file.href);
+  const own = JSON.stringify(import.meta.url);
+  return `${enable} import(${program}).finally(async () => (await import(${own})).threadHasLoaded());`;
+}
+
+function raise(flag: Flag): void {
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+}
+
+async function raised(flag: Flag): Promise<void> {
+  await Atomics.waitAsync(flag, 0, 0).value;
+}
+
+function forget(worker: Worker): void {
+  loading.delete(worker);
+  if (loading.size === 0) process.off('exit', awaitLoads);
+}
+
+function awaitLoads(): void {
+  for (const flag of loading.values()) Atomics.wait(flag, 0, 0, LONGEST_LOAD);
 }

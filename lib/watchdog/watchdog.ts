@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
-import { startThread } from '../threads/start-thread.ts';
+import { endThread, startThread } from '../threads/start-thread.ts';
 import type { LastLine, WatchOrders } from './watch-orders.ts';
 import type { WorkUnderWay } from './work-under-way.ts';
 
@@ -35,7 +35,7 @@ export function startWatchdog({ limit, work, record, log, onFailure }: WatchdogO
   thread.on('error', onFailure);
   return () => {
     clearInterval(timer);
-    void thread.terminate();
+    void endThread(thread);
   };
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { endThread, startThread } from '../../lib/threads/start-thread.ts';
 import { EngineError } from '../errors.ts';
 import { decompressStream } from './decompress-stream.ts';
 import type { FillRequest } from './tree-filler.ts';
@@ -25,10 +25,11 @@ export async function fillTree(
   signal: AbortSignal,
 ): Promise<void> {
   // The descriptor of the root passes through it, which Node would close with it.
-  const worker = new Worker(new URL('./fill-worker.ts', import.meta.url), {
-    workerData: request,
+  const worker = startThread(new URL('./fill-worker.ts', import.meta.url), request, {
     trackUnmanagedFds: false,
+    resourceLimits: {},
   });
+  worker.ref();
   const failed = new AbortController();
   worker.once('error', (error) => failed.abort(error));
   const either = AbortSignal.any([signal, failed.signal]);
@@ -46,7 +47,7 @@ export async function fillTree(
     }
     await send({ end: true });
   } finally {
-    await worker.terminate();
+    await endThread(worker);
   }
 }
 

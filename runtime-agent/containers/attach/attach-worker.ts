@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { ERRNO } from '../../../lib/linux/errno.ts';
 import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { connectSeqpacket } from '../../../lib/linux/terminal/seqpacket.ts';
+import { threadHasLoaded } from '../../../lib/threads/start-thread.ts';
 import {
   type AttachCommand,
   type AttachReport,
@@ -52,6 +53,7 @@ class AttachLoop {
   }
 
   run(): void {
+    threadHasLoaded();
     const counter = new Uint8Array(8);
     while (!this.#stopped) {
       const watched = [...this.#connections.values()];

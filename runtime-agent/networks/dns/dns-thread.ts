@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { loadLibc } from '../../../lib/linux/libc.ts';
-import { startThread } from '../../../lib/threads/start-thread.ts';
+import { endThread, startThread } from '../../../lib/threads/start-thread.ts';
 import type { ResolverSockets } from '../kernel/kernel.ts';
 import type { DnsMember } from './name-directory.ts';
 
@@ -63,7 +63,7 @@ export class DnsThread {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restart);
-    await this.#worker?.terminate();
+    if (this.#worker !== undefined) await endThread(this.#worker);
     for (const id of [...this.#sockets.keys()]) this.#release(id);
   }
 

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { threadHasLoaded } from '../../../lib/threads/start-thread.ts';
 import { ReceiveRing } from '../socket-receive/receive-ring.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
@@ -24,6 +25,7 @@ class HashLoop {
   }
 
   run(): void {
+    threadHasLoaded();
     for (;;) {
       const rung = Atomics.load(this.#doorbell, 0);
       // In this order: the commands that a slot relies on were given before it was filled.
