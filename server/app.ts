@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import type { Route } from './api/route.ts';
 import type { Refusal } from './audit/refusals.ts';
 import type { Browse } from './browse/browse.ts';
 import type { ChallengePolicy } from './challenges.ts';
@@ -29,6 +30,8 @@ import type { TokenDependencies } from './token/token-router.ts';
 
 export interface AppDependencies {
   readonly browse: Browse;
+  /** The stream of events. */
+  readonly events: readonly Route[];
   readonly registry: RegistryDependencies;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
@@ -57,7 +60,8 @@ export interface AppDependencies {
 
 /** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
-  const { registry, authenticator, browse, challenges, corsOrigins, health, isDraining, log } = dependencies;
+  const { registry, authenticator, browse, challenges, corsOrigins, events, health, isDraining, log } =
+    dependencies;
   const { fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
@@ -101,7 +105,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
       import('./browse/open-router.ts'),
       import('./browse/browse-routes.ts'),
     ]);
-    const router = createOpenRouter(browseRoutes(browse), authenticator, registry.pathPrefix);
+    const router = createOpenRouter([...browseRoutes(browse), ...events], authenticator, registry.pathPrefix);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }

@@ -27,6 +27,8 @@ export async function openAuth(
       login: undefined,
       management: undefined,
       tokens: undefined,
+      // Everybody sees everything: there is nothing to seal.
+      keysFor: async () => [Buffer.alloc(32)],
     };
   }
   // Takes long to load.

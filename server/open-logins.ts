@@ -48,11 +48,13 @@ export interface OpenedAuth {
   readonly management:
     | Omit<
         ManagementDependencies,
-        'browse' | 'catalog' | 'deliver' | 'fleet' | 'isDraining' | 'refuseReceiver'
+        'browse' | 'catalog' | 'deliver' | 'events' | 'fleet' | 'isDraining' | 'refuseReceiver'
       >
     | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
+  /** Keys of 32 bytes for a purpose, the same in every process of a database; the newest first. */
+  readonly keysFor: (purpose: string) => Promise<readonly Buffer[]>;
 }
 
 /**
@@ -71,6 +73,8 @@ export async function openLogins(
     challenge === 'basic'
       ? { kind: 'basic' }
       : { kind: 'bearer', service, ...(realm !== undefined && { realm }) };
+  const keys = new KeyRing(store.keys);
+  const keysFor = (purpose: string) => keys.derived(purpose);
   if (outside !== undefined) {
     const tokens = new TokenVerifier({
       issuer,
@@ -87,13 +91,13 @@ export async function openLogins(
       login: undefined,
       management: undefined,
       tokens: undefined,
+      keysFor,
     };
   }
   const hasher = new PasswordHasher();
   await makeAdmin(store.accounts, hasher, config.adminPassword, say);
   const everything = () => version.everything();
   const directory = new Directory(store, everything);
-  const keys = new KeyRing(store.keys);
   const hostTokens = new HostTokens({ hosts, issuer, keys });
   const guard = new PasswordGuard({
     hasher,
@@ -140,6 +144,7 @@ export async function openLogins(
     login: { store, sessions, passwords, providers: new ProviderClient(), devices: new DeviceLogins(store) },
     management: { authenticator, sessions, store, passwords: { guard, hasher } },
     tokens: { authenticator, keys, methods, server, ...limit },
+    keysFor,
   };
 }
 

@@ -13,8 +13,8 @@ export interface ShutdownParts {
   readonly server: Pick<HttpServer, 'leave' | 'drain'>;
   /** Time to keep serving with /readyz at 503, so that load balancers choose another registry, ms. */
   readonly delay: number;
-  /** Ends the connections of hosts, which would never finish. */
-  readonly closeFleet: () => void;
+  /** Ends the connections of hosts and the streams of events, which would never finish. */
+  readonly closeStreams: () => void;
   /** Background work, the storage and the database. */
   readonly resources: AsyncDisposable;
   readonly log: Logger;
@@ -46,13 +46,13 @@ export function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
  * the resources. Resolves to whether all requests could finish.
  */
 export async function shutDown(
-  { server, delay, closeFleet, resources, log }: ShutdownParts,
+  { server, delay, closeStreams, resources, log }: ShutdownParts,
   graceMs: number,
 ): Promise<boolean> {
   server.leave();
   await sleep(delay);
   const end = performance.now() + graceMs;
-  closeFleet();
+  closeStreams();
   const finished = await server.drain(graceMs);
   const closing = resources[Symbol.asyncDispose]().then(() => true);
   const time = Math.max(CLOSING_TIME, end - performance.now());

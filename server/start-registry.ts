@@ -22,6 +22,9 @@ import { RegistryBrowse } from './browse/registry-browse.ts';
 import { createCachedResponses, createRequestHandler } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
+import { EventFeed } from './events/event-feed.ts';
+import { EventIds } from './events/event-ids.ts';
+import { eventRoutes } from './events/event-routes.ts';
 import type { FleetParts, OpenedFleet } from './fleet/open-fleet.ts';
 import { COMMON_HEADERS } from './http/answer.ts';
 import { BodySender } from './http/body-sender.ts';
@@ -31,6 +34,7 @@ import { HttpServer } from './http/http-server.ts';
 import { listen } from './http/listen.ts';
 import { NEVER } from './http/redirect-rules.ts';
 import { LogSampler } from './log-sampler.ts';
+import { identifyAgain } from './login/session-of.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
 import { countGarbage } from './metrics/garbage-metrics.ts';
@@ -104,11 +108,8 @@ export async function startRegistry(
   for (const address of [config.listen, config.metrics, config.tls?.redirect]) {
     if (address !== undefined) await tryAddress(address);
   }
-  const { access, authenticator, challenges, hostTokens, login, management, tokens } = await openAuth(
-    config,
-    storage,
-    say,
-  );
+  const { access, authenticator, challenges, hostTokens, keysFor, login, management, tokens } =
+    await openAuth(config, storage, say);
 
   const sender = new BodySender();
   opened.defer(() => sender.close());
@@ -181,9 +182,19 @@ export async function startRegistry(
     garbage: garbagePolicy(config.gcGrace, config.gcUntagged),
     ...(fleet && { pushed: fleet.pushed }),
   });
+  const feed = new EventFeed({ audit: catalog.audit, ids: new EventIds(() => keysFor('berth events')), log });
+  const events = eventRoutes({
+    access,
+    feed,
+    identifyAgain: async (ctx) =>
+      authenticator === undefined
+        ? ctx.state.identity
+        : identifyAgain(ctx, { authenticator, ...(login && { sessions: login.sessions }) }),
+  });
   const app = await createApp({
     ...shared,
     browse,
+    events,
     unavailable: (req) => unavailable.get(req),
     challenges,
     fleet,
@@ -192,6 +203,7 @@ export async function startRegistry(
       ...management,
       browse: browseRoutes(browse),
       catalog,
+      events,
       fleet: fleet?.routes ?? [],
       deliver,
       refuseReceiver: createRefuseReceiver(config.webhookPrivate),
@@ -236,7 +248,7 @@ export async function startRegistry(
     gate,
     mayUpgrade: ({ url }) => fleet !== undefined && url?.startsWith(`${config.pathPrefix}/api/`) === true,
   });
-  exposeGauges(metrics, { answers, server, uploads, watchdogEnds: watched?.ends ?? 0 });
+  exposeGauges(metrics, { answers, feed, server, uploads, watchdogEnds: watched?.ends ?? 0 });
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 
@@ -276,7 +288,10 @@ export async function startRegistry(
         {
           server,
           delay: config.shutdownDelay,
-          closeFleet: () => void fleet?.close(),
+          closeStreams: () => {
+            feed.close();
+            void fleet?.close();
+          },
           resources,
           log,
         },

@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto';
 import {
   type CryptoKey,
   errors,
@@ -42,6 +43,8 @@ interface LoadedKey {
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
   readonly publicJwk: JWK;
+  /** The private number (RFC 7518, section 6.2.2.1), base64url. */
+  readonly secret: string;
   /** Milliseconds since 1970; Infinity for the one that signs. */
   readonly retiresAt: number;
 }
@@ -92,6 +95,16 @@ export class KeyRing implements KeySource {
     return this.#keys.filter(({ retiresAt }) => retiresAt > Date.now()).map(({ publicJwk }) => publicJwk);
   }
 
+  /** Returns keys of 32 bytes for another purpose, made of those that count (RFC 5869); the first one is of the key that signs. */
+  async derived(purpose: string): Promise<readonly Buffer[]> {
+    await this.signer();
+    return this.#keys
+      .filter(({ retiresAt }) => retiresAt > Date.now())
+      .map(({ secret }) =>
+        Buffer.from(hkdfSync('sha256', Buffer.from(secret, 'base64url'), '', purpose, 32)),
+      );
+  }
+
   /** Milliseconds since the keys were read, if the clock was not set meanwhile. */
   #age(): number {
     return Math.abs(Date.now() - this.#loadedAt);
@@ -131,13 +144,14 @@ export async function makeSigningKey(createdAt: Date): Promise<SigningKey> {
 async function loadKey(stored: SigningKey, known: LoadedKey | undefined): Promise<LoadedKey> {
   const retiresAt = stored.retiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
   if (known !== undefined) return { ...known, retiresAt };
-  const { d: _private, ...publicPart } = stored.privateKey;
+  const { d: secret = '', ...publicPart } = stored.privateKey;
   const publicJwk: JWK = { ...publicPart, kid: stored.id, alg: SIGNING_ALGORITHM, use: 'sig' };
   return {
     id: stored.id,
     privateKey: (await importJWK(stored.privateKey, SIGNING_ALGORITHM)) as CryptoKey,
     publicKey: (await importJWK(publicJwk, SIGNING_ALGORITHM)) as CryptoKey,
     publicJwk,
+    secret,
     retiresAt,
   };
 }

@@ -1,4 +1,4 @@
-import type { Proof } from '../../auth/access/identity.ts';
+import type { Identity, Proof } from '../../auth/access/identity.ts';
 import {
   allowsManagement,
   FLEET_SCOPES,
@@ -115,21 +115,27 @@ export interface ScopedRoute {
  * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner; without a scope they
  * manage nothing, and with that to read they change nothing. Throws DENIED.
  */
-export function requireScope(ctx: RequestContext, { area, changes, method }: ScopedRoute): void {
-  const { identity } = ctx.state;
-  if (identity.kind === 'anonymous' || area === 'any') return;
-  const manages = managedWith(identity.proof);
-  if (manages === undefined) return;
-  const reads = method === 'GET' && changes !== true;
-  if (!allowsManagement(manages, area === 'manage' ? undefined : area, reads)) {
+export function requireScope(ctx: RequestContext, route: ScopedRoute): void {
+  const identity = scopedTo(ctx.state.identity, route);
+  if (identity === undefined) {
     throw new RegistryError(
       'DENIED',
-      `this token may not manage the registry: make one with the scope registry:${area}, or log in with a password`,
+      `this token may not manage the registry: make one with the scope registry:${route.area}, or log in with a password`,
     );
   }
+  ctx.state.identity = identity;
+}
+
+/** Returns somebody with the rights that count for a part of the API; undefined where the token's scopes leave it out. */
+export function scopedTo(identity: Identity, { area, changes, method }: ScopedRoute): Identity | undefined {
+  if (identity.kind === 'anonymous' || area === 'any') return identity;
+  const manages = managedWith(identity.proof);
+  if (manages === undefined) return identity;
+  const reads = method === 'GET' && changes !== true;
+  if (!allowsManagement(manages, area === 'manage' ? undefined : area, reads)) return undefined;
   // Apps are named as repositories are: if its other scopes name some, the token is for these.
   const isLimited = area === 'apps' && (identity.rights.within?.grants ?? []).length > 0;
-  if (!isLimited) ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+  return isLimited ? identity : { ...identity, rights: unlimited(identity.rights) };
 }
 
 /** The parts of the API that somebody may use by what they have shown; undefined: all of it. */

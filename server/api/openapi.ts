@@ -93,7 +93,7 @@ function tokenSentence({ access, area }: Route): string {
 }
 
 function responsesOf(route: Route): JsonSchema {
-  const { access, answer, body, errors, lines, method, params, query, status } = route;
+  const { access, body, errors, method, params, query, status } = route;
   const reads = body !== undefined || Object.keys({ ...params, ...query }).length > 0;
   const refusals: Readonly<Record<string, string>> = {
     ...(reads && { 400: 'A parameter or a field is not valid' }),
@@ -105,8 +105,8 @@ function responsesOf(route: Route): JsonSchema {
     ...errors,
     default: 'A refusal',
   };
-  const success = status ?? (answer === undefined && lines === undefined ? 204 : 200);
-  const content = lines === undefined ? answer && contentOf(answer) : contentOf(lines, 'application/jsonl');
+  const content = answerContentOf(route);
+  const success = status ?? (content === undefined ? 204 : 200);
   return {
     [success]: { description: 'Done', ...(content !== undefined && { content }) },
     ...Object.fromEntries(
@@ -116,6 +116,12 @@ function responsesOf(route: Route): JsonSchema {
       ]),
     ),
   };
+}
+
+function answerContentOf({ answer, events, lines }: Route): JsonSchema | undefined {
+  if (lines !== undefined) return contentOf(lines, 'application/jsonl');
+  if (events !== undefined) return contentOf(events, 'text/event-stream');
+  return answer && contentOf(answer);
 }
 
 function contentOf({ json }: Schema<unknown>, media = 'application/json'): JsonSchema {

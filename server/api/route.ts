@@ -50,6 +50,8 @@ interface RouteTerms extends ScopedRoute {
   readonly status?: 201 | 202;
   /** What it answers as JSON lines, which `handle` writes to `ctx` itself. */
   readonly lines?: Schema<unknown>;
+  /** The data of the server-sent events that it answers with, which `handle` writes to `ctx` itself. */
+  readonly events?: Schema<unknown>;
   /** When it answers with which status of refusal; the document adds those that any route may answer with. */
   readonly errors?: Readonly<Record<number, string>>;
 }
@@ -156,7 +158,7 @@ export function route<
     run: async (ctx) => {
       const found = await handle(ctx, () => objectOf(ctx, bodyLimit));
       if (answer !== undefined) answerJson(ctx, terms.status ?? 200, found);
-      else if (terms.lines === undefined) answerEmpty(ctx, 204);
+      else if ((terms.lines ?? terms.events) === undefined) answerEmpty(ctx, 204);
     },
   };
 }

@@ -11,6 +11,31 @@ export function shownEvent({ at, ...event }: AuditEvent) {
   return { ...event, at: at.toISOString() };
 }
 
+/** What one look at the record has found. */
+export interface AuditLook {
+  readonly events: readonly AuditEvent[];
+  /** The ID up to which it was looked. */
+  readonly after: string;
+  /** Whether that was the end of the record: the next look is a second later. */
+  readonly isCurrent: boolean;
+}
+
+/** Looks at the record from `page.after` on, and every second for what has come, until `signal` aborts. */
+export async function* followAudit(
+  audit: Pick<AuditCatalog, 'window'>,
+  page: Omit<AuditPage, 'limit'>,
+  signal: AbortSignal,
+): AsyncGenerator<AuditLook, void, undefined> {
+  let after = page.after ?? '0';
+  while (!signal.aborted) {
+    const { events, lookedUpTo } = await audit.window({ ...page, after, limit: AT_ONCE });
+    after = lookedUpTo ?? events.at(-1)?.id ?? after;
+    yield { events, after, isCurrent: lookedUpTo === undefined };
+    if (lookedUpTo !== undefined) await turn();
+    else await sleep(PAUSE, undefined, { signal, ref: false }).catch(() => {});
+  }
+}
+
 /** Events as JSON lines: those that are there and then those that come, until `signal` aborts or `ends` says so. */
 export async function* auditLines(
   audit: Pick<AuditCatalog, 'window'>,
@@ -18,16 +43,12 @@ export async function* auditLines(
   signal: AbortSignal,
   ends: () => Promise<boolean>,
 ): AsyncGenerator<string, void, undefined> {
-  let after = page.after ?? '0';
-  for (let askedAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  for await (const { events } of followAudit(audit, page, signal)) {
     if (performance.now() - askedAt >= PAUSE) {
       if (await ends()) return;
       askedAt = performance.now();
     }
-    const { events, lookedUpTo } = await audit.window({ ...page, after, limit: AT_ONCE });
     if (events.length > 0) yield events.map((event) => `${JSON.stringify(shownEvent(event))}\n`).join('');
-    after = lookedUpTo ?? events.at(-1)?.id ?? after;
-    if (lookedUpTo !== undefined) await turn();
-    else await sleep(PAUSE, undefined, { signal, ref: false }).catch(() => {});
   }
 }

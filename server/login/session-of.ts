@@ -1,3 +1,5 @@
+import type { Identity } from '../../auth/access/identity.ts';
+import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';
 import type { BrowserSession, RequestContext } from '../request-context.ts';
@@ -21,4 +23,18 @@ export async function requireSession(ctx: RequestContext, sessions: Sessions): P
   const session = await sessionOf(ctx, sessions);
   if (session === undefined) throw new RegistryError('UNAUTHORIZED', 'your session has ended: log in again');
   return session;
+}
+
+/**
+ * Returns who a client of a long answer is now, by the same credentials; undefined when its session has ended. Throws
+ * CredentialsInvalidError and TokenInvalidError for credentials that no longer count.
+ */
+export async function identifyAgain(
+  ctx: RequestContext,
+  { authenticator, sessions }: { readonly authenticator: Authenticator; readonly sessions?: Sessions },
+): Promise<Identity | undefined> {
+  const { authorization } = ctx.req.headers;
+  const { origin, session, signal } = ctx.state;
+  if (session !== undefined && sessions !== undefined) return sessions.identify(session.secret);
+  return authenticator.authenticate(authorization, { remote: origin.remote, signal });
 }

@@ -29,7 +29,7 @@ import {
 } from '../api/schema.ts';
 import { type AuditFilterName, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
-import { sessionOf } from '../login/session-of.ts';
+import { identifyAgain } from '../login/session-of.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { shorten } from '../shorten.ts';
 
@@ -159,15 +159,10 @@ function idOf(name: 'after' | 'before', id: string | undefined): string | undefi
 /** Reports whether the client of a long request is still an administrator, by the same credentials. */
 async function isStillAdministrator(
   ctx: RequestContext,
-  { authenticator, sessions }: { readonly authenticator: Authenticator; readonly sessions: Sessions },
+  logins: Pick<AuditRoutesDependencies, 'authenticator' | 'sessions'>,
 ): Promise<boolean> {
-  const { authorization } = ctx.req.headers;
-  const { origin, signal } = ctx.state;
   try {
-    const identity =
-      authorization === undefined
-        ? (await sessionOf(ctx, sessions))?.identity
-        : await authenticator.authenticate(authorization, { remote: origin.remote, signal });
+    const identity = await identifyAgain(ctx, logins);
     if (identity === undefined || identity.kind === 'anonymous') return false;
     return isAdmin(identity.proof.kind === 'credential' ? unlimited(identity.rights) : identity.rights);
   } catch {

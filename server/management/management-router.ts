@@ -34,6 +34,8 @@ export interface ManagementDependencies {
   readonly passwords: ManagedPasswords;
   /** Routes of repositories, for visitors too. */
   readonly browse: readonly Route[];
+  /** The stream of events. */
+  readonly events: readonly Route[];
   /** Routes of the fleet. */
   readonly fleet: readonly Route[];
   readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
@@ -78,6 +80,7 @@ export function managementRoutes(dependencies: ManagementDependencies): readonly
     browse,
     catalog,
     deliver,
+    events,
     fleet,
     isDraining,
     passwords,
@@ -101,6 +104,7 @@ export function managementRoutes(dependencies: ManagementDependencies): readonly
     ...tagRuleRoutes(catalog.tagRules),
     ...quotaRoutes(catalog.quotas),
     ...browse,
+    ...events,
     ...fleet,
   ];
 }

@@ -1,4 +1,5 @@
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import type { EventFeed } from '../events/event-feed.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { AnswerCache } from '../registry/answer-cache.ts';
 import type { UploadSessions } from '../registry/upload-sessions.ts';
@@ -6,6 +7,7 @@ import type { UploadSessions } from '../registry/upload-sessions.ts';
 /** What the parts of a registry know about themselves at any moment. */
 export interface GaugedParts {
   readonly answers: AnswerCache;
+  readonly feed: Pick<EventFeed, 'size'>;
   readonly server: HttpServer;
   readonly uploads: UploadSessions;
   /** Earlier processes that the watchdog has ended. */
@@ -13,11 +15,12 @@ export interface GaugedParts {
 }
 
 export function exposeGauges(set: MetricSet, parts: GaugedParts): void {
-  const { answers, server, uploads, watchdogEnds } = parts;
+  const { answers, feed, server, uploads, watchdogEnds } = parts;
   set.gauge(
     { name: 'berth_http_requests_running', help: 'Requests that have not ended.' },
     () => server.running,
   );
+  set.gauge({ name: 'berth_event_readers', help: 'Streams of events that are open.' }, () => feed.size);
   set.gauge(
     { name: 'berth_uploads_active', help: 'Uploads that a request is writing to now.' },
     () => uploads.active,

@@ -8,6 +8,11 @@ export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 export const AUDIT_OUTCOMES = ['done', 'denied', 'unauthorized'] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
+/** The detail of a push that restored a deleted tag. */
+export const RESTORED = 'restored';
+/** How the detail of a garbage collection begins. */
+export const COLLECTED = 'garbage collection ';
+
 /** What somebody did, or tried to. */
 export interface AuditEntry {
   readonly at: Date;

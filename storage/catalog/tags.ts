@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { Pace } from '../../lib/sync/pace.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { ManifestUnknownError, TagRestoreError } from '../errors.ts';
+import { RESTORED } from './audit-catalog.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { excludeWriters } from './dialect.ts';
@@ -86,6 +87,7 @@ export class KnexTags implements TagCatalog {
         digest: last,
         mediaType,
         tags: [tag],
+        detail: RESTORED,
         whole: false,
       } as const;
       await recordWrite(trx, by, write, policy.hooks);

@@ -20,6 +20,7 @@ export interface Write {
   readonly tags?: readonly string[];
   readonly mediaType?: string;
   readonly size?: number;
+  readonly detail?: string;
   /** The manifest or blob itself changed, and not only its tags. */
   readonly whole: boolean;
 }
@@ -28,7 +29,7 @@ export interface Write {
 export async function recordWrite(
   trx: Knex.Transaction,
   by: Actor | undefined,
-  { action, repository, digest, tags = [], mediaType, size, whole }: Write,
+  { action, detail, repository, digest, tags = [], mediaType, size, whole }: Write,
   hooks: RepositoryPolicy['hooks'] = [],
 ): Promise<void> {
   if (by === undefined) return;
@@ -43,6 +44,7 @@ export async function recordWrite(
     digest,
     ...(mediaType !== undefined && { mediaType }),
     ...(size !== undefined && { size }),
+    ...(detail !== undefined && { detail }),
     count: 1,
   };
   const tagged = tags.map((tag) => ({ ...entry, tag }));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Browse } from '../../server/browse/browse.ts';
 import { browseRoutes } from '../../server/browse/browse-routes.ts';
+import { type EventRoutesDependencies, eventRoutes } from '../../server/events/event-routes.ts';
 import { appRoutes } from '../../server/fleet/app-routes.ts';
 import type { AppRoutesDependencies } from '../../server/fleet/app-terms.ts';
 import { type ChannelRoutesDependencies, channelRoutes } from '../../server/fleet/channel-routes.ts';
@@ -28,8 +29,9 @@ test('openapi.json has the routes of the server, and no others', async () => {
     ...channelRoutes({} as ChannelRoutesDependencies),
   ];
   const browse = browseRoutes({} as Browse);
+  const events = eventRoutes({} as EventRoutesDependencies);
   const router = createManagementRouter(
-    { store: registry.store, catalog: {}, browse, fleet } as unknown as ManagementDependencies,
+    { store: registry.store, catalog: {}, browse, events, fleet } as unknown as ManagementDependencies,
     '',
   );
   const routes = router.stack

@@ -1,0 +1,231 @@
+import { setMaxListeners } from 'node:events';
+import type { Logger } from 'pino';
+import { Semaphore } from '../../lib/sync/semaphore.ts';
+import type { AuditCatalog, AuditEvent } from '../../storage/catalog/audit-catalog.ts';
+import { DatabaseUnavailableError } from '../../storage/errors.ts';
+import { followAudit } from '../audit/audit-lines.ts';
+import { pausedFor } from '../background/repeat.ts';
+import { RegistryError } from '../errors.ts';
+import type { EventIds } from './event-ids.ts';
+import { EventReader, type ReaderTerms } from './event-reader.ts';
+import { type FeedEvent, feedEventOf } from './feed-event.ts';
+import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
+
+/** Age of what is known of a reader's rights at which an event of his is not given by it, ms. */
+const FRESH = 2_000;
+/** Time between two looks whether a reader without events may still read, ms. */
+const RECHECK = 5_000;
+/** Time of silence after which a comment shows that the connection is there, ms. */
+const HEARTBEAT = 15_000;
+/** Time until it is tried again after the database has failed, ms. */
+const AGAIN = 1_000;
+/** Readers whose credentials are looked at, or who are given what they missed, at the same time. */
+const AT_ONCE = 8;
+/** Looks at the record for what a reader has missed, each of so many entries; beyond that he loads anew. */
+const MISSED_LOOKS = 20;
+const MISSED_AT_ONCE = 100;
+
+export interface FeedParts {
+  readonly audit: Pick<AuditCatalog, 'latest' | 'window'>;
+  readonly ids: EventIds;
+  readonly log: Logger;
+  readonly limits?: Partial<ReaderCounts>;
+}
+
+/** An event as streams have it. */
+interface Frame {
+  /** Of the entry in the audit. */
+  readonly id: number;
+  readonly event: FeedEvent;
+  readonly text: string;
+}
+
+/**
+ * Streams of events, taken from the audit: writes of all replicas are there, in one order. While somebody reads, one look a
+ * second at what is new serves all readers; each gets what he may see, by rights that are two seconds old at most.
+ */
+export class EventFeed {
+  readonly #parts: FeedParts;
+  readonly #limits: ReaderLimits;
+  readonly #readers = new Set<EventReader>();
+  readonly #checks = new Semaphore(AT_ONCE);
+  readonly #closing = new AbortController();
+  /** Up to where live readers have been served, while somebody reads. */
+  #position: Promise<number> | undefined;
+  #served = 0;
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts;
+    this.#limits = new ReaderLimits(parts.limits);
+    // Every reader may wait for his turn.
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /** Streams that have not ended. */
+  get size(): number {
+    return this.#limits.size;
+  }
+
+  /** Returns an ID from which on a reader misses nothing that happens after this call. */
+  async mark(): Promise<string> {
+    return this.#parts.ids.seal(await this.#latest());
+  }
+
+  /** Counts a reader; returns a function that ends it. Throws RegistryError for one too many, and once the feed is closed. */
+  enter(reader: Parameters<ReaderLimits['enter']>[0]): () => void {
+    if (this.#closing.signal.aborted) throw new RegistryError('SHUTTING_DOWN');
+    return this.#limits.enter(reader);
+  }
+
+  /** Serves a reader whose answer has begun. Resolves when the stream has ended; `signal` aborts when he has gone. */
+  async serve(terms: ReaderTerms, signal: AbortSignal): Promise<void> {
+    const reader = new EventReader(terms);
+    const leave = () => reader.end();
+    signal.addEventListener('abort', leave, { once: true });
+    this.#readers.add(reader);
+    try {
+      if (signal.aborted || this.#closing.signal.aborted) reader.end();
+      reader.begin();
+      await this.#follow();
+      await this.#checks.hold(this.#closing.signal, () => this.#catchUp(reader));
+      await reader.ended;
+    } catch (error) {
+      if (!this.#closing.signal.aborted)
+        this.#parts.log.warn({ err: error }, 'a stream of events has failed');
+    } finally {
+      reader.end();
+      this.#readers.delete(reader);
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  /** Ends all streams, and takes no more readers. */
+  close(): void {
+    this.#closing.abort();
+    for (const reader of this.#readers) reader.end();
+  }
+
+  async #latest(): Promise<string> {
+    const [last] = await this.#parts.audit.latest({ limit: 1 });
+    return last?.id ?? '0';
+  }
+
+  /** Has the record followed; resolves when everything from now on reaches live readers. */
+  async #follow(): Promise<void> {
+    if (this.#position === undefined) {
+      const begun = this.#latest().then(Number);
+      this.#position = begun;
+      begun.then(
+        (position) => {
+          this.#served = position;
+          void this.#run();
+        },
+        () => {
+          this.#position = undefined;
+        },
+      );
+    }
+    await this.#position;
+  }
+
+  async #run(): Promise<void> {
+    const { audit, log } = this.#parts;
+    const { signal } = this.#closing;
+    let isFailing = false;
+    do {
+      try {
+        const page = { outcome: 'done', after: String(this.#served) } as const;
+        for await (const { events, after, isCurrent } of followAudit(audit, page, signal)) {
+          isFailing = false;
+          await this.#deliver(events, Number(after));
+          if (isCurrent) await this.#tend();
+          if (this.#readers.size > 0) continue;
+          // Before anything else runs: the next reader begins anew.
+          this.#position = undefined;
+          return;
+        }
+      } catch (error) {
+        if (!isFailing && !signal.aborted) log.error({ err: error }, 'events could not be read');
+        isFailing = true;
+      }
+    } while (await pausedFor(AGAIN, signal));
+  }
+
+  async #deliver(entries: readonly AuditEvent[], served: number): Promise<void> {
+    const frames = await this.#framesOf(entries);
+    // No reader becomes a live one between these two lines: he would get what is served now twice, or never.
+    this.#served = served;
+    const live = [...this.#readers].filter((reader) => reader.isLive);
+    await Promise.all(live.map((reader) => this.#give(reader, frames)));
+  }
+
+  async #framesOf(entries: readonly AuditEvent[]): Promise<readonly Frame[]> {
+    const frames = entries.map(async (entry) => {
+      const event = feedEventOf(entry);
+      if (event === undefined) return [];
+      const sealed = await this.#parts.ids.seal(entry.id);
+      const text = `id: ${sealed}\nevent: ${event.name}\ndata: ${JSON.stringify(event.data)}\n\n`;
+      return [{ id: Number(entry.id), event, text }];
+    });
+    return (await Promise.all(frames)).flat();
+  }
+
+  async #give(reader: EventReader, frames: readonly Frame[]): Promise<void> {
+    const next = frames.filter(({ event, id }) => id > reader.after && reader.wants(event));
+    if (next.length === 0 || !(await this.#check(reader, FRESH))) return;
+    for (const { event, text } of next) if (reader.wants(event)) reader.write(text);
+  }
+
+  /** Ends streams of readers who may no longer read, and writes to those who have heard nothing. */
+  async #tend(): Promise<void> {
+    await Promise.all([...this.#readers].map((reader) => this.#check(reader, RECHECK)));
+    const now = performance.now();
+    const silent = [...this.#readers].filter(
+      ({ isLive, writtenAt }) => isLive && now - writtenAt >= HEARTBEAT,
+    );
+    if (silent.length === 0) return;
+    const beat = `: \nid: ${await this.#parts.ids.seal(String(this.#served))}\n\n`;
+    for (const reader of silent) reader.write(beat);
+  }
+
+  /** Looks at the credentials of a reader unless that was done within `age`. Ends the stream, and returns false, if they no longer count. */
+  async #check(reader: EventReader, age: number): Promise<boolean> {
+    if (performance.now() - reader.checkedAt < age) return true;
+    try {
+      const identity = await this.#checks.hold(this.#closing.signal, () => reader.identify());
+      if (identity !== undefined) return true;
+    } catch (error) {
+      // Nothing is given meanwhile, unless it is there again.
+      if (error instanceof DatabaseUnavailableError && age === RECHECK) return true;
+    }
+    reader.end();
+    return false;
+  }
+
+  /** Gives a reader what he has missed, or has him load anew, and makes him a live one. */
+  async #catchUp(reader: EventReader): Promise<void> {
+    const { audit, ids } = this.#parts;
+    const asked = reader.lastId === undefined ? undefined : await ids.open(reader.lastId);
+    let isReset = reader.lastId !== undefined && asked === undefined;
+    let after = asked ?? (await this.#latest());
+    for (let looks = 1; !reader.hasEnded; looks += 1) {
+      if (looks > MISSED_LOOKS) {
+        isReset = true;
+        after = await this.#latest();
+      }
+      const served = this.#served;
+      const { events, lookedUpTo } = await audit.window({ outcome: 'done', after, limit: MISSED_AT_ONCE });
+      const frames = await this.#framesOf(events);
+      for (const { event, text } of frames) if (!isReset && reader.wants(event)) reader.write(text);
+      after = lookedUpTo ?? events.at(-1)?.id ?? after;
+      if (lookedUpTo !== undefined) continue;
+      const name = isReset ? 'event: reset\ndata: {}\n' : '';
+      const text = `id: ${await ids.seal(after)}\n${name}\n`;
+      // Live readers have got more meanwhile.
+      if (this.#served > Math.max(served, Number(after))) continue;
+      reader.write(text);
+      reader.goLive(Number(after));
+      return;
+    }
+  }
+}

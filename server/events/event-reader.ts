@@ -1,0 +1,96 @@
+import type { Writable } from 'node:stream';
+import type { Identity } from '../../auth/access/identity.ts';
+import type { FeedEvent } from './feed-event.ts';
+
+/** Bytes that wait for a reader; one who leaves more unread is cut off. */
+const MOST_UNREAD = 64 * 1024;
+/** Time until a client connects again, ms: a random one from this to twice this, so that not all come at once. */
+const RETRY = 2_000;
+
+/** Reports whether somebody may know of an event. */
+export type Sight = (event: FeedEvent) => boolean;
+
+/** What is known of a reader when the answer begins. */
+export interface ReaderTerms {
+  readonly identity: Identity;
+  /** Who reads now, by the same credentials; undefined when these no longer count. Throws when that cannot be found out. */
+  identify(): Promise<Identity | undefined>;
+  sightOf(identity: Identity): Sight;
+  /** Whether it is among what was asked for. */
+  isAsked(event: FeedEvent): boolean;
+  /** The ID of the last event that he has got. */
+  readonly lastId: string | undefined;
+  readonly body: Pick<Writable, 'write' | 'end' | 'destroy' | 'writableLength' | 'writableNeedDrain'>;
+}
+
+/** One who reads events. */
+export class EventReader {
+  readonly #terms: ReaderTerms;
+  readonly #ended = Promise.withResolvers<void>();
+  #sight: Sight;
+  /** When the credentials were looked at, ms. */
+  checkedAt = performance.now();
+  writtenAt = performance.now();
+  /** Whether he gets events as they come. */
+  isLive = false;
+  hasEnded = false;
+  /** The entry of the audit up to which he has got all. */
+  after = 0;
+
+  constructor(terms: ReaderTerms) {
+    this.#terms = terms;
+    this.#sight = terms.sightOf(terms.identity);
+  }
+
+  get lastId(): string | undefined {
+    return this.#terms.lastId;
+  }
+
+  /** Resolves when the stream has ended. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  begin(): void {
+    this.write(`retry: ${Math.round(RETRY * (1 + Math.random()))}\n\n`);
+  }
+
+  goLive(after: number): void {
+    this.after = after;
+    this.isLive = true;
+  }
+
+  /** Whether he has asked for an event, and may know of it. */
+  wants(event: FeedEvent): boolean {
+    return !this.hasEnded && this.#terms.isAsked(event) && this.#sight(event);
+  }
+
+  /** Finds out what he may see now; undefined when the credentials no longer count, or are somebody else's. */
+  async identify(): Promise<Identity | undefined> {
+    const before = this.#terms.identity;
+    const identity = await this.#terms.identify();
+    if (identity === undefined || identity.kind !== before.kind) return undefined;
+    this.#sight = this.#terms.sightOf(identity);
+    this.checkedAt = performance.now();
+    return identity;
+  }
+
+  write(text: string): void {
+    if (this.hasEnded) return;
+    const { body } = this.#terms;
+    body.write(text);
+    this.writtenAt = performance.now();
+    if (body.writableLength > MOST_UNREAD) this.end();
+  }
+
+  /** Ends the stream; one with unread bytes would never get to its end, and is cut. */
+  end(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.isLive = false;
+    const { body } = this.#terms;
+    if (body.writableNeedDrain) body.destroy();
+    else body.end();
+    this.#ended.resolve();
+  }
+}
