@@ -56,6 +56,7 @@ export class FleetImages {
           await engine.images.pull(reference, {
             ...(wanted !== undefined && { platform: wanted }),
             ...(image.registry === undefined && { credentials: await credentials(work) }),
+            discardsBlobs: true,
             progress: () => undefined,
             signal: work,
           });

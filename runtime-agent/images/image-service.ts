@@ -81,7 +81,7 @@ export class ImageService implements Images {
     const names = pulledNames(reference, resolved.pulledDigest, options.leavesTag ?? false);
     let image: Image;
     try {
-      image = await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
+      image = await this.#fetcher.withLayers(resolved.layers, repository, options, async () => {
         signal.throwIfAborted();
         return await this.#lock.run('catalog', async () => {
           const sizes = resolved.layers.map(({ diffId }) => layerStore.contentSize(diffId));

@@ -28,6 +28,8 @@ export interface PullOptions {
   readonly platform?: Platform;
   /** Does not move the tag: the pulled image is known by its digest. */
   readonly leavesTag?: boolean;
+  /** Keeps no compressed layers, for images that are not pushed from here: a pull writes each layer once. */
+  readonly discardsBlobs?: boolean;
   readonly credentials?: RegistryCredentials;
   readonly progress: (step: PullProgress) => void;
   readonly signal: AbortSignal;

@@ -6,7 +6,7 @@ import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
 import type { LayerStore } from '../snapshots/layer-store.ts';
 import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
-import type { PullProgress } from './images.ts';
+import type { PullOptions, PullProgress } from './images.ts';
 import type { KeptContent } from './layer-blobs/kept-content.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerLeases } from './layer-leases.ts';
@@ -24,6 +24,9 @@ export interface BlobSource {
 
 /** How far a layer is. */
 export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
+
+/** How layers are fetched. */
+export type LayerFetch = Pick<PullOptions, 'discardsBlobs' | 'progress' | 'signal'>;
 
 export interface LayerFetcherOptions {
   readonly layerStore: Pick<LayerStore, 'has' | 'add'>;
@@ -63,8 +66,7 @@ export class LayerFetcher {
   async withLayers<T>(
     layers: readonly PlannedLayer[],
     source: BlobSource,
-    progress: (step: PullProgress) => void,
-    signal: AbortSignal,
+    fetch: LayerFetch,
     whileHeld: () => Promise<T>,
   ): Promise<T> {
     const { leases } = this.#options;
@@ -76,9 +78,9 @@ export class LayerFetcher {
         const here = await leases.take(layer.diffId);
         if (!here) missing.push(layer);
         const state = here ? 'already-exists' : 'pulling-fs-layer';
-        progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
+        fetch.progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
       }
-      await this.#fetchAll(missing, source, progress, signal);
+      await this.#fetchAll(missing, source, fetch);
       return await whileHeld();
     } finally {
       for (const diffId of held) leases.release(diffId);
@@ -88,8 +90,7 @@ export class LayerFetcher {
   async #fetchAll(
     layers: readonly PlannedLayer[],
     source: BlobSource,
-    progress: (step: PullProgress) => void,
-    signal: AbortSignal,
+    { progress, signal, discardsBlobs = false }: LayerFetch,
   ): Promise<void> {
     await allTogether(layers, signal, async (layer, either) => {
       const id = shortDigest(layer.blob.digest);
@@ -97,7 +98,7 @@ export class LayerFetcher {
       const key = JSON.stringify([source.origin, layer.blob.digest, layer.diffId]);
       await this.#work.join(key, either, report, (workSignal, share) =>
         this.#places.use(source.origin, (places) =>
-          this.#fetch(layer, source, { places, report: share, signal: workSignal }),
+          this.#fetch(layer, source, { places, discardsBlobs, report: share, signal: workSignal }),
         ),
       );
     });
@@ -108,10 +109,12 @@ export class LayerFetcher {
     source: BlobSource,
     {
       places: { extractions, downloads },
+      discardsBlobs,
       report,
       signal,
     }: {
       readonly places: Places;
+      readonly discardsBlobs: boolean;
       readonly report: (step: LayerStep) => void;
       readonly signal: AbortSignal;
     },
@@ -129,7 +132,7 @@ export class LayerFetcher {
       const downloaded = await downloads.take(signal);
       let kept: KeptContent | undefined;
       try {
-        kept = await layerBlobs.keeping(layer);
+        kept = discardsBlobs ? undefined : await layerBlobs.keeping(layer);
         const content = counted(source.streamBlob(layer.blob, either), layer.blob.size, report, downloaded);
         const verified = verifiedBlob(layer.blob, content);
         const passed = kept?.pass(verified) ?? verified;

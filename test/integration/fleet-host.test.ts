@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import type { ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
@@ -9,6 +9,7 @@ import type { AgentProcess } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFleetHost } from '../support/fleet-host.ts';
 import { appTarget, serviceSpec, serviceTarget } from '../support/fleet-targets.ts';
+import { readManifest } from '../support/oci-layout.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import type { TestImage } from '../support/test-image.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -44,6 +45,15 @@ test('a host joins, runs its target, updates it without a gap, and goes back', {
       restarts: 0,
       startedAt: 0,
     },
+  );
+  const contents = await readdir(join(agent.dataDir, 'content'), { recursive: true });
+  const blobs = contents.map((path) => `sha256:${basename(path).split('.')[0]}`);
+  assert.ok(blobs.includes(images[0].digest), contents.join());
+  const { layers = [] } = await readManifest(images[0].layout, images[0].digest);
+  assert.deepEqual(
+    layers.filter(({ digest }) => blobs.includes(digest)),
+    [],
+    'a compressed layer is kept',
   );
   assert.match(
     await dockerText(agent, ['ps', '--format', '{{.Names}} {{.Label "com.docker.compose.project"}}']),

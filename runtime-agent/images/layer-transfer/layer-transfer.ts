@@ -89,6 +89,6 @@ export class LayerTransfer {
     const report = (step: { readonly kind: string; readonly current?: number; readonly total?: number }) => {
       if (step.current !== undefined) progress(step.current, step.total ?? 0);
     };
-    await this.#options.fetcher.withLayers([layer], source, report, signal, whileHeld);
+    await this.#options.fetcher.withLayers([layer], source, { progress: report, signal }, whileHeld);
   }
 }

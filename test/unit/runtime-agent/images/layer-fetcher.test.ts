@@ -42,12 +42,24 @@ describe('LayerFetcher', () => {
     for (const extraction of host.extractions) extraction.resolve();
     await last;
   });
+
+  it('keeps no compressed layers where a pull discards them', async (t) => {
+    const host = new StubHost();
+    for (const discardsBlobs of [true, false]) {
+      const pulling = host.pull(1, t.signal, { discardsBlobs });
+      await settled();
+      host.extractions.at(-1)?.resolve();
+      await pulling;
+      assert.equal(host.askedToKeep, discardsBlobs ? 0 : 1);
+    }
+  });
 });
 
 /** Stores no layer before its extraction is resolved, and counts downloads. */
 class StubHost {
   readonly extractions: PromiseWithResolvers<void>[] = [];
   mostDownloads = 0;
+  askedToKeep = 0;
   #downloads = 0;
   #layers = 0;
   readonly #fetcher = new LayerFetcher({
@@ -63,18 +75,23 @@ class StubHost {
     },
     leases: { take: async () => false, release: () => undefined },
     layerLimit: 1000,
-    layerBlobs: { keeping: async () => undefined, record: async () => undefined },
+    layerBlobs: {
+      keeping: async () => {
+        this.askedToKeep += 1;
+        return undefined;
+      },
+      record: async () => undefined,
+    },
     decompressors: {},
   });
 
-  async pull(layers: number, signal: AbortSignal): Promise<void> {
+  async pull(layers: number, signal: AbortSignal, options: { discardsBlobs?: boolean } = {}): Promise<void> {
     const planned = Array.from({ length: layers }, () => this.#planned());
     const streamBlob = ({ digest }: PlannedLayer['blob']) => this.#download(digest);
     await this.#fetcher.withLayers(
       planned,
       { origin: 'registry.example', streamBlob },
-      () => undefined,
-      signal,
+      { progress: () => undefined, signal, ...options },
       async () => undefined,
     );
   }
