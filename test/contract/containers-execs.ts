@@ -91,6 +91,16 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
       await containers.remove(id, { force: true, volumes: false });
     });
 
+    it('sees the size of its terminal from its first instruction', async () => {
+      const { id, execs, containers } = await open();
+      for (let run = 0; run < 100; run += 1) {
+        const exec = await execs.create(id, request(['stty', 'size'], { tty: true }));
+        const client = await begin(exec, { size: { rows: 33, columns: 77 } });
+        assert.equal((await collectOutput(client)).stdout, '33 77\r\n', `run ${run}`);
+      }
+      await containers.remove(id, { force: true, volumes: false });
+    });
+
     it('runs commands to their end for the agent itself', async () => {
       const { id, execs, containers } = await open();
       const run = (cmd: readonly string[], more = {}) => execs.run(id, { cmd, ...more }, never);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { callEngineAt, openEngineStream } from '../support/engine-call.ts';
 import { openTerminal } from '../support/open-terminal.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -91,6 +93,27 @@ describe('docker run', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     const exit = await client.end('SIGTERM');
     assert.equal(exit.code, 7, client.output());
     assert.match(client.output(), /caught/);
+    await noneIsLeft();
+  });
+
+  test('an attached client that sees the end finds the exit code', async () => {
+    const call = async (method: string, path: string, body?: object) =>
+      (await callEngineAt(agent.socket, method, path, body)).text;
+    for (let round = 0; round < 20; round += 1) {
+      const made = await call('POST', '/containers/create', {
+        ...{ Image: image, Cmd: ['sh', '-c', 'exit 3'] },
+        // To close its network takes longer then.
+        HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '' }] } },
+      });
+      const container = `/containers/${JSON.parse(made).Id}`;
+      const { socket } = await openEngineStream(agent.socket, `${container}/attach?stream=1&stdout=1`, {});
+      const ended = once(socket, 'end');
+      await call('POST', `${container}/start`);
+      await ended;
+      const { Status, ExitCode } = JSON.parse(await call('GET', `${container}/json`)).State;
+      assert.deepEqual([Status, ExitCode], ['exited', 3], `round ${round}`);
+      await call('DELETE', container);
+    }
     await noneIsLeft();
   });
 

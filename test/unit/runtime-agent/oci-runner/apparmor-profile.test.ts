@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runProcess } from '../../../../lib/linux/process/run-process.ts';
 import { parseSecurityOptions } from '../../../../runtime-agent/containers/plan/security.ts';
+import { systemInfo } from '../../../../runtime-agent/engine-api/views/system-info.ts';
 import {
   apparmorProfile,
   checkApparmor,
   DEFAULT_PROFILE,
   DEFAULT_PROFILE_TEXT,
 } from '../../../../runtime-agent/oci-runner/apparmor.ts';
+import { FAKE_HOST } from '../engine-api/fakes/start-fake-engine.ts';
 
 /** What `file` stands for. */
 const EVERYTHING = '/{**,}';
@@ -100,4 +102,13 @@ test('a profile is refused where the host has no AppArmor, rather than left out 
   });
   for (const asked of [undefined, 'unconfined']) checkApparmor(asked, undefined);
   checkApparmor('mine', DEFAULT_PROFILE);
+});
+
+test('docker info says whether containers are confined', () => {
+  const optionsOf = (host: typeof FAKE_HOST) => {
+    const { SecurityOptions } = systemInfo(host, [], 0, [], '') as { readonly SecurityOptions: string[] };
+    return SecurityOptions;
+  };
+  assert.ok(optionsOf({ ...FAKE_HOST, apparmor: DEFAULT_PROFILE }).includes('name=apparmor'));
+  assert.ok(!optionsOf(FAKE_HOST).includes('name=apparmor'));
 });

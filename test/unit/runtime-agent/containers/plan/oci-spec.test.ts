@@ -96,6 +96,11 @@ describe('ociSpec', () => {
     assert.ok(!none.mounts.some(({ destination }) => destination === '/dev/shm'));
   });
 
+  it('is confined by the AppArmor profile, where the host has AppArmor', () => {
+    assert.equal(make({}, {}, { apparmor: 'berth-default' }).process.apparmorProfile, 'berth-default');
+    assert.equal('apparmorProfile' in make().process, false);
+  });
+
   it('writes limits alike for both versions of cgroups, but what version 2 does not have', () => {
     const asked = {
       Memory: 64 * MEGABYTE,
