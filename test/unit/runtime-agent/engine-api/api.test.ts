@@ -421,3 +421,33 @@ test('start and stop of what is so already are 304 without a body', async () => 
   assert.equal((await call('POST', '/containers/twice/stop')).status, 304);
   assert.equal((await call('POST', '/containers/twice/kill')).status, 409);
 });
+
+test('container ls asks for as much with 200 containers as with one', async (t) => {
+  const { images, containers, socket } = await startFakeEngine(t);
+  images.images = [makeImage('busybox:latest'), makeImage('app:1', '9')];
+  let asked = 0;
+  const count = (object: object, name: string, method: (...args: never[]) => unknown) => {
+    const counted = (...args: never[]) => {
+      asked += 1;
+      return method.apply(object, args);
+    };
+    Object.assign(object, { [name]: counted });
+  };
+  const create = async (number: number) => {
+    const body = { Image: number % 2 === 0 ? 'busybox' : 'app:1', Cmd: ['true'] };
+    await callEngine(socket, 'POST', `/containers/create?name=c${number}`, { body });
+  };
+  for (const number of [0, 1]) await create(number);
+  for (const name of ['get', 'list'] as const) {
+    count(images, name, images[name]);
+    count(containers, name, containers[name]);
+  }
+  const list = async () => {
+    asked = 0;
+    const { text } = await callEngine(socket, 'GET', '/containers/json?all=1');
+    return [JSON.parse(text).length, asked];
+  };
+  const [, askedForTwo] = await list();
+  for (let number = 2; number < 200; number += 1) await create(number);
+  assert.deepEqual(await list(), [200, askedForTwo]);
+});
