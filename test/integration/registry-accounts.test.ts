@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeSecret } from '../../auth/credentials/secret.ts';
+import { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
 import { basicAuthorization, sendRequest } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
@@ -155,6 +156,7 @@ test('a cached login of one address does not reveal the password to another', as
 test('changing a password needs the current one, in the same queue as logins', async (t) => {
   const registry = await startRegistryWithAccounts(t);
   const ada = await registry.addUser('ada');
+  const { mock } = t.mock.method(PasswordHasher.prototype, 'verify');
   const change = (currentPassword: string) =>
     registry.send('PATCH', '/api/v1/users/ada', {
       headers: { authorization: ada, 'Content-Type': 'application/json' },
@@ -163,7 +165,9 @@ test('changing a password needs the current one, in the same queue as logins', a
   for (let turn = 0; turn < 100; turn += 1) {
     assert.equal((await change('the same wrong password')).status, 403);
   }
+  assert.equal(mock.callCount(), 2, 'the login, and a wrong password once');
   // As many as would be refused without a login from here.
   for (let turn = 0; turn < 12; turn += 1) assert.equal((await change(`wrong ${turn}`)).status, 403);
   assert.equal((await change(ADMIN_PASSWORD)).status, 204);
+  assert.ok(mock.calls.every(({ arguments: [, , turn] }) => turn?.place.keys[1] === 'ada'));
 });

@@ -12,6 +12,7 @@ import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import type { ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
 import { loadOf } from '../support/database-load.ts';
 import { LONGEST_WAIT } from '../support/longest-wait.ts';
+import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -79,6 +80,18 @@ test('a URL that would be shown otherwise than it is called is refused', () => {
     assert.throws(() => parseWebhook({ ...HOOK, url }), { code: 'SETTING_INVALID', message: /no spaces/ });
   }
   assert.equal(parseWebhook({ ...HOOK, url: 'http://ci.example/a?b#c' }).url, 'http://ci.example/a?b#c');
+});
+
+test('a receiver to which nothing would be sent is refused when it is named', async (t) => {
+  const { admin } = await startRegistryWithAccounts(t);
+  const headers = { 'Content-Type': 'application/json' };
+  for (const url of ['http://127.0.0.1:9/', 'http://10.1.2.3/', 'http://[::1]/', 'http://localhost/']) {
+    const body = JSON.stringify({ ...HOOK, url });
+    const { status, body: answer } = await admin.send('POST', '/api/v1/webhooks', { headers, body });
+    assert.equal(status, 400, url);
+    assert.match(String(answer), /is not on the internet: berth serve --webhook-private on/);
+  }
+  assert.deepEqual(JSON.parse(String((await admin.send('GET', '/api/v1/webhooks')).body)), { webhooks: [] });
 });
 
 async function startDispatcher(t: TestContext, deliver: Deliver) {
