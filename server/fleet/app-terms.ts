@@ -5,10 +5,11 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
 import { integer, optional } from '../api/schema.ts';
 import type { RequestContext } from '../request-context.ts';
-import { appOf } from './app-access.ts';
+import { appOf, byOf } from './app-access.ts';
 import { shownApp } from './app-views.ts';
 import type { Deployments } from './deployments.ts';
 import type { FleetSignals } from './fleet-signals.ts';
+import type { ChangeTerms } from './release-plan.ts';
 
 /** What the routes of apps work with. */
 export interface AppRoutesDependencies {
@@ -26,6 +27,12 @@ export const APP_PARAMETER = { app: 'Name of the app, with %2F for its slashes' 
 export const TIMEOUT = optional(
   integer({ minimum: 1, maximum: 24 * 60 * 60, description: 'Seconds that each host has; 300 unless given' }),
 );
+
+/** Who changes an app, and how long each host has; `timeout` is in seconds. */
+export function changeTerms(ctx: RequestContext, timeout: number | undefined): ChangeTerms {
+  return { by: byOf(ctx), ...(timeout !== undefined && { timeout: timeout * 1000 }) };
+}
+
 /** Why a release may not be made. */
 export const REFUSALS = {
   409: 'Somebody else changed the app at the same time, or an image is gone',

@@ -1,11 +1,11 @@
 import { type Route, route } from '../api/route.ts';
 import { boolean, integer, object, optional, text } from '../api/schema.ts';
-import type { RequestContext } from '../request-context.ts';
 import { APP_WRITERS, appOf, byOf } from './app-access.ts';
 import {
   APP_PARAMETER,
   type AppRoutesDependencies,
   answeredApp,
+  changeTerms,
   foundApp,
   REFUSALS,
   TIMEOUT,
@@ -19,10 +19,6 @@ export function changeRoutes({
   apps,
   deployments,
 }: Pick<AppRoutesDependencies, 'apps' | 'deployments'>): readonly Route[] {
-  const terms = (ctx: RequestContext, timeout: number | undefined) => ({
-    by: byOf(ctx),
-    ...(timeout !== undefined && { timeout: timeout * 1000 }),
-  });
   return [
     route({
       method: 'POST',
@@ -38,7 +34,7 @@ export function changeRoutes({
       status: 201,
       errors: { 404: 'There is no such app or release', ...REFUSALS },
       handle: async ({ ctx, body }) => ({
-        release: (await deployments.rollback(appOf(ctx), body.to, terms(ctx, body.timeout))).number,
+        release: (await deployments.rollback(appOf(ctx), body.to, changeTerms(ctx, body.timeout))).number,
       }),
     }),
     route({
@@ -54,7 +50,7 @@ export function changeRoutes({
       status: 201,
       errors: { 404: 'There is no such app or service', ...REFUSALS },
       handle: async ({ ctx, body }) => ({
-        release: (await deployments.restart(appOf(ctx), body.service, terms(ctx, body.timeout))).number,
+        release: (await deployments.restart(appOf(ctx), body.service, changeTerms(ctx, body.timeout))).number,
       }),
     }),
     route({
@@ -73,7 +69,7 @@ export function changeRoutes({
       status: 201,
       errors: { 404: 'There is no such app or service', ...REFUSALS },
       async handle({ ctx, body: { replicas, service, timeout } }) {
-        const made = await deployments.scale(appOf(ctx), service, replicas, terms(ctx, timeout));
+        const made = await deployments.scale(appOf(ctx), service, replicas, changeTerms(ctx, timeout));
         return { release: made.number };
       },
     }),

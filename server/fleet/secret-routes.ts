@@ -3,7 +3,7 @@ import { MAX_SECRET } from '../../storage/fleet/secrets-key.ts';
 import { type Route, route } from '../api/route.ts';
 import { integer, list, nullable, object, text, timestamp } from '../api/schema.ts';
 import { APP_MAINTAINERS, APP_READERS, appOf, byOf } from './app-access.ts';
-import { APP_PARAMETER, type AppRoutesDependencies, REFUSALS } from './app-terms.ts';
+import { APP_PARAMETER, type AppRoutesDependencies, changeTerms, REFUSALS, TIMEOUT } from './app-terms.ts';
 
 const SECRET = object(
   { name: text(), version: integer(), createdAt: timestamp(), createdBy: text() },
@@ -50,7 +50,7 @@ export function secretRoutes({
       area: 'apps',
       params,
       body: object(
-        { value: text({ format: 'byte', description: 'In base64', writeOnly: true }) },
+        { value: text({ format: 'byte', description: 'In base64', writeOnly: true }), timeout: TIMEOUT },
         { title: 'SecretValue' },
       ),
       bodyLimit: 2 * MAX_SECRET,
@@ -64,9 +64,9 @@ export function secretRoutes({
           );
         }
         const sealed = await secretsKey.seal(secretOf(body.value));
-        const by = byOf(ctx);
-        const version = await apps.setSecret(app, { name, sealed, createdAt: new Date(), createdBy: by });
-        const release = await deployments.useSecret(app, name, version, { by });
+        const secret = { name, sealed, createdAt: new Date(), createdBy: byOf(ctx) };
+        const version = await apps.setSecret(app, secret);
+        const release = await deployments.useSecret(app, name, version, changeTerms(ctx, body.timeout));
         return { version, release: release?.number ?? null };
       },
     }),

@@ -9,6 +9,7 @@ import { REGISTRY_CACHE } from '../support/compile-cache.ts';
 import { startDockerd } from '../support/dockerd.ts';
 import { GATEWAY, type HostMachine, startHostMachine } from '../support/host-machine.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { openTerminal } from '../support/open-terminal.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { type DocumentBlock, documentBlocks } from '../support/readme-commands.ts';
 import { type CommandResult, runCommand } from '../support/run-command.ts';
@@ -48,8 +49,8 @@ test('the tutorial of the fleet: three hosts, a push that rolls out, one that fa
   const files = blocks.filter(({ info }) => /^(?:dockerfile|yaml) /.test(info));
   await Promise.all(files.map((file) => writeBlock(machine.folder, file)));
   const [login = '', first = '', second = '', third = '', back = '', again = '', ...later] = of('laptop');
-  const [secret = '', daily = '', drain = '', undrain = ''] = later;
-  assert.equal(later.length, 4);
+  const [toAndFro = '', secret = '', daily = '', drain = '', undrain = ''] = later;
+  assert.equal(later.length, 5);
   const [loginLine = '', ...rest] = login.split('\n');
   await machine.logIn(loginLine);
   const listed = await laptop(rest.join('\n'));
@@ -76,18 +77,31 @@ test('the tutorial of the fleet: three hosts, a push that rolls out, one that fa
 
   await machine.push(again, { release: 5, state: 'done' });
   await pages('four');
+  const history = await machine.push(toAndFro, { release: 7, state: 'done' });
+  assert.match(history.stdout, /^6 +done +rollback to 4 by admin /m);
+  await pages('four');
 
   await writeFile(`${machine.folder}/password.txt`, 'hunter2');
   const kept = await laptop(secret);
-  assert.match(kept.stderr, /^team\/shop: release 6 is healthy$/m);
+  assert.match(kept.stderr, /^team\/shop: release 8 is healthy$/m);
   assert.match(kept.stdout, /hunter2$/);
   await pages('four');
 
   const every = await laptop(daily);
-  assert.match(every.stdout, /^team\/shop +6 +done +6 +following /m);
-  assert.match(every.stdout, /^team\/shop +6 +web +web1 web2 web3$/m);
+  assert.match(every.stdout, /^team\/shop +8 +done +8 +following /m);
+  assert.match(every.stdout, /^team\/shop +8 +web +web1 web2 web3$/m);
   assert.match(every.stdout, /^DB_PASSWORD +1 +/m);
   assert.match(every.stdout, /^index\.html$/m);
+  assert.match(every.stdout, /^web3 +web +1 +replace$/m);
+  const [logs = '', shell = ''] = of('terminal').flatMap((text) => text.trim().split('\n'));
+  const reader = machine.terminal(logs);
+  for (const { name } of hosts) await reader.until(new RegExp(`^${name} web\\.\\d \\| .*response:200`, 'm'));
+  reader.type('\x03');
+  assert.equal((await reader.ended).exitCode, 130);
+  const session = machine.terminal(shell);
+  session.type('echo "<$(/bin/busybox cat /www/index.html)>"; exit 7\n');
+  await session.until(/<four>/);
+  assert.equal((await session.ended).exitCode, 7);
 
   for (const client of clients) {
     await client.stop();
@@ -162,6 +176,7 @@ async function setUp(t: TestContext) {
         env: { ...REGISTRY_CACHE, PATH: laptopEnv.PATH },
       });
     },
+    terminal: (command: string) => openTerminal(t, `cd ${folder}; exec ${command}`, laptopEnv),
     onRegistry: (command: string) =>
       runCommand('sh', ['-euc', `${exports}\n${command}`], { env: { PATH: laptopEnv.PATH } }),
     /** Runs `berth login`, and confirms it as somebody would in a browser. */

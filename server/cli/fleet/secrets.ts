@@ -25,11 +25,11 @@ const ACTIONS: Readonly<Record<string, FleetCommand>> = {
     run: async (input) => {
       const [app = '', name = ''] = input.words;
       // A wrong one is refused before anything changes.
-      timeoutOf(input);
+      const timeout = timeoutOf(input);
       const value = await readSecret(app, name);
       const api = await input.api();
       const made = await api.call<{ version: number; release: number | null }>('PUT', secretPath(app, name), {
-        body: { value: value.toString('base64') },
+        body: { value: value.toString('base64'), ...timeout },
       });
       input.tell(`${app}: ${name} has version ${made.version}`);
       return made.release === null ? 0 : finishRelease(input, app, made.release);
