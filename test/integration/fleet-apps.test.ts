@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Decrypter } from 'age-encryption';
+import type { HostTarget } from '../../fleet/target.ts';
 import { APP, obey, openWorld, UNWATCHED } from '../support/fleet-world.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -55,8 +57,20 @@ test('complaint 5: a push makes a release where an app follows, and one that fai
     world.hosts.map(({ told }) => told.join()),
     ['1,2,3,2', '1,2,2', '1,2,2'],
   );
-  await world.push('bad', 'again');
+  await world.push('bad');
+  const change = (what: string) =>
+    world.registry.manage('POST', `/apps/${encodeURIComponent(APP)}/${what}`, {});
+  // Compares the tags with the latest release, as happens after a push.
+  assert.equal((await change('follow')).status, 200);
   assert.equal((await world.history()).length, 3);
+  // The latest release has another image than the tag now.
+  assert.equal((await change('restart')).status, 201);
+  assert.equal((await world.ended()).state, 'done');
+  assert.equal((await change('follow')).status, 200);
+  assert.deepEqual(
+    (await world.history()).map(({ state }) => state),
+    ['done', 'rolled back', 'done', 'done'],
+  );
   assert.notEqual(one, two);
 });
 
@@ -80,7 +94,14 @@ test('complaint 7: a rollback is a release with the old content, and holds what 
   );
   const app = async () => (await (await world.registry.manage('GET', path)).json()) as { follow: string };
   assert.equal((await app()).follow, 'held');
+  // Another app makes a release of the same push.
+  await world.deploy({ follow: true }, 'team/other');
+  await world.ended('team/other');
   await world.push('three');
+  await waitUntil('the push has an effect', async () => (await world.history('team/other')).length === 2);
+  await world.ended('team/other');
+  assert.equal((await world.history()).length, 3);
+  assert.equal((await app()).follow, 'held');
   await world.registry.manage('POST', `${path}/follow`, {});
   assert.equal((await app()).follow, 'following');
   const last = await world.ended();
@@ -199,6 +220,47 @@ test('complaint 10: a secret goes sealed to the hosts, and a new version is a re
   );
   assert.doesNotMatch(Buffer.from(secrets[0]?.sealed ?? '', 'base64').toString('latin1'), /second/);
   assert.deepEqual(await world.registry.audited(/second|c2Vjb25k/), []);
+});
+
+test('a secret goes to the hosts of its app and to no other, also after the app has moved', async (t) => {
+  const world = await openWorld(t, []);
+  const hosts = await Promise.all(
+    ['web1', 'db1'].map((name) => obey(world.registry, name, { role: name.slice(0, -1) })),
+  );
+  await world.push('one');
+  const compose = {
+    services: { web: { image: world.image, secrets: ['TOKEN'], ...UNWATCHED } },
+    secrets: { TOKEN: { external: true } },
+  };
+  const path = `/apps/${encodeURIComponent(APP)}/secrets/TOKEN`;
+  await world.registry.manage('PUT', path, { value: 'eA==' });
+  const sealedAt = () =>
+    Promise.all(
+      hosts.map(async ({ host }) => {
+        const target = (await (await host.get('/target')).json()) as HostTarget;
+        return target.apps.flatMap(({ release }) => release.secrets.map(({ sealed }) => sealed));
+      }),
+    );
+  const seen: string[] = [];
+  for (const [index, role] of ['web', 'db'].entries()) {
+    assert.equal((await world.deploy({ compose, on: { role } })).status, 201);
+    assert.equal((await world.ended()).state, 'done');
+    const all = await sealedAt();
+    assert.deepEqual(
+      all.map(({ length }) => length),
+      index === 0 ? [1, 0] : [0, 1],
+    );
+    seen.push(...all.flat());
+  }
+  for (const [index, sealed] of seen.entries()) {
+    for (const [other, { host }] of hosts.entries()) {
+      const decrypter = new Decrypter();
+      decrypter.addIdentity(host.identity);
+      const opened = decrypter.decrypt(Buffer.from(sealed, 'base64'), 'text');
+      if (other === index) assert.equal(await opened, 'x');
+      else await assert.rejects(opened);
+    }
+  }
 });
 
 test('what runs is not deleted, and it is known where it runs', async (t) => {

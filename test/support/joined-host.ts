@@ -22,6 +22,8 @@ export interface HostKeys {
   readonly privateKey: KeyObject;
   readonly publicKey: string;
   readonly recipient: string;
+  /** Opens what is sealed for `recipient`. */
+  readonly identity: string;
 }
 
 /** A host as the registry sees it: its requests, without containers. */
@@ -54,8 +56,8 @@ export interface HostSocket {
 export async function makeHostKeys(): Promise<HostKeys> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });
-  const recipient = await identityToRecipient(await generateX25519Identity());
-  return { privateKey, publicKey: x, recipient };
+  const identity = await generateX25519Identity();
+  return { privateKey, publicKey: x, recipient: await identityToRecipient(identity), identity };
 }
 
 /** The body of a request to join. */
