@@ -70,6 +70,7 @@ export function startBackgroundWork(
     running.push(
       collectGarbageOnSchedule(
         {
+          audit: catalog.audit,
           catalog,
           blobs,
           policy: garbagePolicy(graceMs, untagged),

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import { collectGarbage, type GarbageReport, type GarbageRun } from '../../storage/gc/collect-garbage.ts';
+import { recordCollection } from '../../storage/gc/record-collection.ts';
 import { repeat } from './repeat.ts';
 
 /** A server that is restarted every day shall collect garbage too. */
@@ -13,6 +15,7 @@ export interface EndedCollection {
 }
 
 export interface ScheduledRun extends GarbageRun {
+  readonly audit: Pick<AuditCatalog, 'record'>;
   readonly signal: AbortSignal;
 }
 
@@ -33,6 +36,7 @@ export function collectGarbageOnSchedule(
         return;
       }
       log.info({ ...report, seconds: seconds() }, 'garbage was collected');
+      await recordCollection(run.audit, report);
       onEnd({ report, seconds: seconds() });
     } catch (error) {
       if (!run.signal.aborted) onEnd({ report: undefined, seconds: seconds() });

@@ -9,6 +9,7 @@ import {
   type GarbageRun,
 } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
+import { recordCollection } from '../../storage/gc/record-collection.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseGrace, parseUploadAge } from '../config/times.ts';
@@ -60,6 +61,7 @@ export async function gc(args: readonly string[]): Promise<number> {
       tellLine('berth: another garbage collection is running: nothing was done, try again when it has ended');
       return 1;
     }
+    if (!dryRun) await recordCollection(registry.catalog.audit, report);
     printLine(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}${kept(report)}`);
     return 0;
   } catch (error) {

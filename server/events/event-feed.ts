@@ -11,8 +11,8 @@ import { EventReader, type ReaderTerms } from './event-reader.ts';
 import { type FeedEvent, feedEventOf } from './feed-event.ts';
 import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
 
-/** Age of what is known of a reader's rights at which an event of his is not given by it, ms. */
-const FRESH = 2_000;
+/** Age of what is known of a reader's rights at which no event is given by it, ms. */
+const FRESH = 500;
 /** Time between two looks whether a reader without events may still read, ms. */
 const RECHECK = 5_000;
 /** Time of silence after which a comment shows that the connection is there, ms. */
@@ -42,7 +42,7 @@ interface Frame {
 
 /**
  * Streams of events, taken from the audit: writes of all replicas are there, in one order. While somebody reads, one look a
- * second at what is new serves all readers; each gets what he may see, by rights that are two seconds old at most.
+ * second at what is new serves all readers; each gets what he may see, by rights that are half a second old at most.
  */
 export class EventFeed {
   readonly #parts: FeedParts;
@@ -87,7 +87,7 @@ export class EventFeed {
       if (signal.aborted || this.#closing.signal.aborted) reader.end();
       reader.begin();
       await this.#follow();
-      await this.#checks.hold(this.#closing.signal, () => this.#catchUp(reader));
+      await this.#catchUp(reader);
       await reader.ended;
     } catch (error) {
       if (!this.#closing.signal.aborted)
@@ -173,7 +173,7 @@ export class EventFeed {
   async #give(reader: EventReader, frames: readonly Frame[]): Promise<void> {
     const next = frames.filter(({ event, id }) => id > reader.after && reader.wants(event));
     if (next.length === 0 || !(await this.#check(reader, FRESH))) return;
-    for (const { event, text } of next) if (reader.wants(event)) reader.write(text);
+    reader.write(textOf(reader, next));
   }
 
   /** Ends streams of readers who may no longer read, and writes to those who have heard nothing. */
@@ -214,9 +214,11 @@ export class EventFeed {
         after = await this.#latest();
       }
       const served = this.#served;
-      const { events, lookedUpTo } = await audit.window({ outcome: 'done', after, limit: MISSED_AT_ONCE });
-      const frames = await this.#framesOf(events);
-      for (const { event, text } of frames) if (!isReset && reader.wants(event)) reader.write(text);
+      const page = { outcome: 'done', after, limit: MISSED_AT_ONCE } as const;
+      const { events, lookedUpTo } = await this.#checks.hold(this.#closing.signal, () => audit.window(page));
+      const frames = isReset ? [] : await this.#framesOf(events);
+      await reader.drained();
+      if (frames.length > 0 && (await this.#check(reader, FRESH))) reader.write(textOf(reader, frames));
       after = lookedUpTo ?? events.at(-1)?.id ?? after;
       if (lookedUpTo !== undefined) continue;
       const name = isReset ? 'event: reset\ndata: {}\n' : '';
@@ -228,4 +230,8 @@ export class EventFeed {
       return;
     }
   }
+}
+
+function textOf(reader: EventReader, frames: readonly Frame[]): string {
+  return frames.flatMap(({ event, text }) => (reader.wants(event) ? [text] : [])).join('');
 }

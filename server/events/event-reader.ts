@@ -20,7 +20,10 @@ export interface ReaderTerms {
   isAsked(event: FeedEvent): boolean;
   /** The ID of the last event that he has got. */
   readonly lastId: string | undefined;
-  readonly body: Pick<Writable, 'write' | 'end' | 'destroy' | 'writableLength' | 'writableNeedDrain'>;
+  readonly body: Pick<
+    Writable,
+    'write' | 'end' | 'destroy' | 'once' | 'off' | 'writableLength' | 'writableNeedDrain'
+  >;
 }
 
 /** One who reads events. */
@@ -75,12 +78,23 @@ export class EventReader {
     return identity;
   }
 
+  /** Writes events; one who has not read those before is cut off. */
   write(text: string): void {
-    if (this.hasEnded) return;
+    if (this.hasEnded || text === '') return;
     const { body } = this.#terms;
-    body.write(text);
-    this.writtenAt = performance.now();
     if (body.writableLength > MOST_UNREAD) this.end();
+    else body.write(text);
+    this.writtenAt = performance.now();
+  }
+
+  /** Resolves when he has read what was written, or the stream has ended. */
+  async drained(): Promise<void> {
+    const { body } = this.#terms;
+    if (this.hasEnded || !body.writableNeedDrain) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    body.once('drain', resolve);
+    await Promise.race([promise, this.ended]);
+    body.off('drain', resolve);
   }
 
   /** Ends the stream; one with unread bytes would never get to its end, and is cut. */

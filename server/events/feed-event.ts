@@ -45,7 +45,7 @@ export interface FeedEvent {
   readonly data: ObjectOf<(typeof EVENT_DATA)['fields']>;
 }
 
-const ROLLOUT = /^release (\d{1,15}) of (\S+) is ([a-z]+)(?:: (.*))?$/s;
+const ROLLOUT = /^release (\d{1,15}) of (\S+) is ([a-z ]+)(?:: (.*))?$/s;
 const FOLLOWED = /^release \d+ of (\S+) begins: /;
 const REQUEST = /^(?:POST|PUT|PATCH|DELETE) \/\S*?api\/v1\/(apps|hosts)\/([^/?\s]+)(?:\/([a-z-]+))?/;
 /** By a command on the machine of the registry. */

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { type ChannelRequest, MESSAGE_LIMIT } from '../../fleet/messages.ts';
@@ -6,6 +5,7 @@ import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import { type Route, route } from '../api/route.ts';
 import { boolean, integer, object, optional, text } from '../api/schema.ts';
 import { RegistryError } from '../errors.ts';
+import { answerStream } from '../http/answer.ts';
 import { offersUpgrade } from '../http/upgrades.ts';
 import type { RequestContext } from '../request-context.ts';
 import { shorten } from '../shorten.ts';
@@ -105,13 +105,7 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
               signal,
             })
           : mergeLogs(found.map((host) => sources.get(host.id) ?? failed(host, failures.get(host.id))));
-        ctx.status = 200;
-        ctx.set('Content-Type', 'application/jsonl');
-        // Those of the middleware, and of the stream.
-        ctx.res.setMaxListeners(20);
-        ctx.body = Readable.from(linesOf(lines));
-        // The first line may be long in coming.
-        ctx.flushHeaders();
+        answerStream(ctx, linesOf(lines), { 'Content-Type': 'application/jsonl' });
       },
     }),
     route({

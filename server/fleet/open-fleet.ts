@@ -20,7 +20,7 @@ import { hostRoutes } from './host-routes.ts';
 import type { HostTokens } from './host-tokens.ts';
 import { notConnected, ReplicaChannels } from './replica-channels.ts';
 import { RolloutDriver } from './rollout-driver.ts';
-import { createTellEnd } from './tell-end.ts';
+import { createTellEnd, recordingReleases } from './tell-end.ts';
 
 export interface FleetParts {
   readonly storage: Pick<OpenedStorage, 'apps' | 'blobs' | 'catalog' | 'hosts' | 'messages'>;
@@ -59,7 +59,7 @@ export function openFleet({
   const { apps, blobs } = storage;
   const signals = new FleetSignals();
   const deployments = new Deployments({ apps, hosts, stores: { catalog, blobs }, signals });
-  const follow = new FollowPushes(apps, deployments, log);
+  const follow = new FollowPushes(apps, recordingReleases(deployments, catalog.audit), log);
   const driver = new RolloutDriver({
     apps,
     hosts,

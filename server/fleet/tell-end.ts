@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import type { WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
+import type { Deployments } from './deployments.ts';
 import type { EndedRollout } from './rollout-driver.ts';
 
 /** Records the end of a release in the audit, and tells the webhooks of the app's name. */
@@ -36,5 +37,32 @@ export function createTellEnd(
         ...(reason !== undefined && { reason }),
       },
     ]);
+  };
+}
+
+/** The same, with each release that a push makes recorded in the audit: nobody has asked for it by the management API. */
+export function recordingReleases(
+  deployments: Pick<Deployments, 'followTags'>,
+  audit: Pick<AuditCatalog, 'record'>,
+): Pick<Deployments, 'followTags'> {
+  return {
+    followTags: async (app, pushed) => {
+      const release = await deployments.followTags(app, pushed);
+      if (release === undefined) return undefined;
+      const { cause, number } = release;
+      const of = cause.kind === 'push' ? ` of ${cause.repository}:${cause.tag}` : '';
+      await audit.record([
+        {
+          at: new Date(),
+          ...(cause.by !== '' && { who: cause.by }),
+          action: 'manage',
+          outcome: 'done',
+          repository: app,
+          detail: `release ${number} of ${app} begins: a push${of}`,
+          count: 1,
+        },
+      ]);
+      return release;
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Context } from 'koa';
 
 /** Headers of an answer; those that are undefined are not sent. */
@@ -23,6 +24,18 @@ export function answerBytes(ctx: Context, status: number, bytes: Buffer, headers
   ctx.status = status;
   setHeaders(ctx, headers);
   ctx.body = bytes;
+}
+
+/** Listeners for the end of an answer: those of the middleware, and of the stream. */
+const MOST_LISTENERS = 20;
+
+/** Answers with texts as they come, among `headers` their Content-Type. The headers go at once: the first text may be long in coming. */
+export function answerStream(ctx: Context, texts: AsyncIterable<string>, headers: AnswerHeaders): void {
+  ctx.status = 200;
+  setHeaders(ctx, headers);
+  ctx.res.setMaxListeners(MOST_LISTENERS);
+  ctx.body = Readable.from(texts);
+  ctx.flushHeaders();
 }
 
 export function setHeaders(ctx: Context, headers: AnswerHeaders): void {

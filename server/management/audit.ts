@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { Middleware } from 'koa';
 import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin, unlimited } from '../../auth/access/rights.ts';
@@ -29,6 +28,7 @@ import {
 } from '../api/schema.ts';
 import { type AuditFilterName, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
+import { answerStream } from '../http/answer.ts';
 import { identifyAgain } from '../login/session-of.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { shorten } from '../shorten.ts';
@@ -131,13 +131,10 @@ export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Rou
       handle({ ctx, query }) {
         const after = idOf('after', query.after);
         const page = { ...filterOf(query), ...(after !== undefined && { after }) };
-        ctx.status = 200;
-        ctx.set('Content-Type', 'application/jsonl');
         // A stream outlives what lets it begin no more than by a second.
         const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
-        ctx.body = Readable.from(auditLines(audit, page, ctx.state.signal, ends));
-        // The first line may be long in coming.
-        ctx.flushHeaders();
+        const lines = auditLines(audit, page, ctx.state.signal, ends);
+        answerStream(ctx, lines, { 'Content-Type': 'application/jsonl' });
       },
     }),
   ];

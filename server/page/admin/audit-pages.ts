@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../../storage/catalog/audit-catalog.ts';
+import { answerStream } from '../../http/answer.ts';
 import { showPage } from '../../login/answer-page.ts';
 import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext, RequestRouter } from '../../request-context.ts';
@@ -60,11 +60,11 @@ ${filterForm(ctx)}${list}${pager(
     requireLogin(ctx);
     const filter = filterOf(ctx);
     const first = await api.call<Page>(ctx, 'listAudit', { query: { ...filter, limit: String(AT_ONCE) } });
-    ctx.status = 200;
-    ctx.set('Content-Type', 'text/csv; charset=utf-8');
-    ctx.set('Content-Disposition', 'attachment; filename="audit.csv"');
-    ctx.set('Cache-Control', 'no-store');
-    ctx.body = Readable.from(csvOf(ctx, api, filter, first));
+    answerStream(ctx, csvOf(ctx, api, filter, first), {
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': 'attachment; filename="audit.csv"',
+      'Cache-Control': 'no-store',
+    });
   });
 }
 
