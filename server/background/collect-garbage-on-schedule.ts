@@ -29,19 +29,17 @@ export function collectGarbageOnSchedule(
   const collect = async () => {
     const startedAt = performance.now();
     const seconds = () => (performance.now() - startedAt) / 1000;
-    try {
-      const report = await collectGarbage(run);
-      if (report === undefined) {
-        log.info('another garbage collection is running: this one is left out');
-        return;
-      }
-      log.info({ ...report, seconds: seconds() }, 'garbage was collected');
-      await recordCollection(run.audit, report);
-      onEnd({ report, seconds: seconds() });
-    } catch (error) {
+    const report = await collectGarbage(run).catch((error: unknown) => {
       if (!run.signal.aborted) onEnd({ report: undefined, seconds: seconds() });
       throw error;
+    });
+    if (report === undefined) {
+      log.info('another garbage collection is running: this one is left out');
+      return;
     }
+    log.info({ ...report, seconds: seconds() }, 'garbage was collected');
+    onEnd({ report, seconds: seconds() });
+    await recordCollection(run.audit, report);
   };
   const rhythm = { first: Math.min(interval, LONGEST_FIRST_PAUSE), every: interval };
   return repeat(collect, rhythm, run.signal, (error) =>
