@@ -87,13 +87,6 @@ A receiver checks X-Berth-Signature-256: "sha256=" and the HMAC-SHA256 in hexade
 X-Berth-Timestamp, a dot and the body; and that the timestamp, in seconds since 1970, is recent. Private addresses are
 refused unless berth serve has --webhook-private on; the command needs it too, as an option, or in the environment or file.
 ${COMMON}`,
-  tag: `Takes deletes of tags back.
-
-Usage: berth tag restore REPOSITORY:TAG              the tag points at its last manifest again
-
-It works until garbage collection has taken the manifest, also beside a running registry. A manifest that was deleted
-by its digest is gone at once: push it again.
-${COMMON}`,
   'tag-rule': `Tags that cannot be moved, and tags that only maintainers set.
 
 Usage: berth tag-rule list

@@ -1,6 +1,7 @@
 import { optionHelp, settingsHelp } from '../../lib/settings/describe-settings.ts';
 import { SETTINGS } from '../config/settings.ts';
 import { ACCOUNTS_HELP } from './accounts-help.ts';
+import { CONTENT_HELP } from './content/content-help.ts';
 import { FLEET_HELP } from './fleet/fleet-help.ts';
 
 /** What `berth --help` prints. */
@@ -14,7 +15,6 @@ Usage: berth serve [options]            run the registry
        berth token | robot              tokens of people, accounts of programs
        berth webhook                    receivers of events in repositories
        berth tag-rule | quota           immutable and protected tags, limits of bytes
-       berth tag restore REPO:TAG       take the delete of a tag back
        berth audit [options]            who did what, and what was refused
        berth gc [options]               collect garbage, also beside a running registry
        berth fsck [options]             verify all content, also beside a running registry
@@ -24,6 +24,11 @@ Usage: berth serve [options]            run the registry
        berth catalog upgrade [options]  bring the tables of the database up to date
        berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
+
+Content, also from another machine:
+       berth repo ls | du               repositories, and what they take
+       berth tag ls | inspect | diff    tags and what they name
+       berth tag rm | restore           delete tags with their consequences told, and take that back
 
 Apps on hosts, also from another machine:
        berth host                       the machines that run apps; berth hosts lists them
@@ -148,5 +153,6 @@ Usage: berth catalog rebuild [options]  restore a lost one from the content and 
 ${COMMON}  --force               rebuild also when there is one with content, which is kept beside the new one
 `,
   ...ACCOUNTS_HELP,
+  ...CONTENT_HELP,
   ...FLEET_HELP,
 } as const;

@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './fleet/chosen-registry.ts';
 import { refusedOption } from './parse-options.ts';
 import { tellLine } from './printable.ts';
+import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './remote/chosen-registry.ts';
 import { storeDockerLogin } from './store-docker-login.ts';
 
 const OPTIONS = {

@@ -29,14 +29,14 @@ test('berth tag restore takes a delete back, and says why it cannot', async () =
   const pulled = await registry.send('GET', '/v2/team/cli/manifests/1');
   assert.equal(pulled.headers['docker-content-digest'], digest);
   await call(undefined, 'DELETE', `/repositories/team%2Fcli/manifests/${digest}`);
-  for (const [word, reason] of [
-    ['team/cli:1', /is deleted: push the image again/],
-    ['team/cli:never', /no deleted tag never/],
-    ['team/cli', /names no tag/],
-    ['TEAM:1', /repository name/],
+  for (const [word, exitCode, reason] of [
+    ['team/cli:1', 1, /is deleted: push the image again/],
+    ['team/cli:never', 1, /no deleted tag never/],
+    ['team/cli', 2, /names no tag/],
+    ['TEAM:1', 1, /there is no repository TEAM/],
   ] as const) {
     const refused = await restore(word);
-    assert.deepEqual([refused.exitCode, refused.stdout], [1, ''], word);
+    assert.deepEqual([refused.exitCode, refused.stdout], [exitCode, ''], word);
     assert.match(refused.stderr, reason);
   }
 });

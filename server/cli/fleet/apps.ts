@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import type { Cause } from '../../../fleet/release.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { ago, type Column, parseFormat, printRows, shortDigest } from '../remote/table.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
-import { ago, type Column, parseFormat, printRows, shortDigest } from './table.ts';
 import type { AppView, InstanceView, ReleaseView } from './views.ts';
 
 const FORMAT = { format: { type: 'string' } } as const;

@@ -13,12 +13,13 @@ import { type ParsedCompose, parseCompose, withPositions } from '../../../fleet/
 import { readApp } from '../../../fleet/compose/read-app.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { printable } from '../printable.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../remote/api-error.ts';
+import { pairsOf } from '../remote/registry-command.ts';
+import { alignedLines } from '../remote/table.ts';
 import { appPath } from './door.ts';
-import { type FleetCommand, type FleetInput, pairsOf, runFleetCommand } from './fleet-command.ts';
+import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
-import { alignedLines } from './table.ts';
 import type { PlanView } from './views.ts';
 
 /** Bytes of a file that a Compose file names. */

@@ -1,4 +1,4 @@
-import type { RegistryApi } from './registry-api.ts';
+import type { RegistryApi } from '../remote/registry-api.ts';
 import type { AppView, HostTokenView, HostView, InstanceView, ReleaseView } from './views.ts';
 
 export interface HostChange {

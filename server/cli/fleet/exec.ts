@@ -5,10 +5,11 @@ import { creditOf, decodeFrame, encodeCredit, encodeFrame } from '../../../fleet
 import { CHANNEL_WINDOW, MESSAGE_LIMIT, PING_INTERVAL, PROTOCOL } from '../../../fleet/messages.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { printable } from '../printable.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../remote/api-error.ts';
+import { type RegistryApi, unreachable } from '../remote/registry-api.ts';
+import { pairsOf } from '../remote/registry-command.ts';
 import { appPath } from './door.ts';
-import { type FleetCommand, type FleetInput, pairsOf, runFleetCommand } from './fleet-command.ts';
-import { type RegistryApi, unreachable } from './registry-api.ts';
+import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
 
 /** The only channel of this connection. */

@@ -4,11 +4,13 @@ const REGISTRY = `  --server URL          the registry (default: what BERTH_SERV
 BERTH_TOKEN holds a personal token, the secret of a robot, or USER:PASSWORD; without it the login that docker keeps counts.
 `;
 
-const LOCAL = `${REGISTRY}With --data DIR, --database URL or --config FILE, as berth serve has them, or where no registry is named, it works on
+/** Options of commands that work through a registry's API or on the data of this machine. */
+export const LOCAL = `${REGISTRY}With --data DIR, --database URL or --config FILE, as berth serve has them, or where no registry is named, it works on
 the data of this machine.
 `;
 
-const FORMAT = `  --format json         a JSON object for each line (default: table)
+/** The option --format. */
+export const FORMAT = `  --format json         a JSON object for each line (default: table)
 `;
 
 const WAITING = `  --timeout TIME        how long each host may take until it is healthy (default 5m)

@@ -1,8 +1,9 @@
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { advice } from '../parse-options.ts';
+import { pairsOf } from '../remote/registry-command.ts';
+import { ago, type Column, labelsOf, parseFormat, printRows } from '../remote/table.ts';
 import type { HostChange } from './door.ts';
-import { type FleetCommand, type FleetInput, pairsOf, runFleetCommand } from './fleet-command.ts';
-import { ago, type Column, labelsOf, parseFormat, printRows } from './table.ts';
+import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import type { HostView } from './views.ts';
 
 const FORMAT = { format: { type: 'string' } } as const;

@@ -13,18 +13,11 @@ import { createJoinToken, hostView, unknownHost } from '../../fleet/host-routes.
 import { readCertificate } from '../../tls/certificate.ts';
 import { privateAuthority } from '../../tls/private-authority.ts';
 import { isRefusal } from '../interruption.ts';
+import { ApiError } from '../remote/api-error.ts';
+import type { DataOptions } from '../remote/registry-command.ts';
 import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
-import { ApiError } from './api-error.ts';
 import type { FleetDoor, HostChange, ReleasePage } from './door.ts';
 import type { AppView, HostTokenView, HostView, InstanceView, ReleaseView } from './views.ts';
-
-/** Options that say where a registry keeps its data. */
-export interface DataOptions {
-  readonly data: string | undefined;
-  readonly database: string | undefined;
-  readonly config: string | undefined;
-  readonly storage: string | undefined;
-}
 
 /** Opens the fleet in the data of this machine, beside a running server or without one. Throws ConfigError. */
 export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {

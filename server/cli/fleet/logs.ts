@@ -5,11 +5,11 @@ import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { writeOutput } from '../../../lib/streams/program-output.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { printable, printableLog } from '../printable.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../remote/api-error.ts';
+import { parseFormat } from '../remote/table.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
-import { parseFormat } from './table.ts';
 
 /** Milliseconds before the registry is asked again, at first and at most. */
 const FIRST_PAUSE = 500;

@@ -1,8 +1,8 @@
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { parseImageReference } from '../../../oci/reference.ts';
+import type { RegistryApi } from '../remote/registry-api.ts';
+import { parseFormat, printRows } from '../remote/table.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
-import type { RegistryApi } from './registry-api.ts';
-import { parseFormat, printRows } from './table.ts';
 
 interface RunningView {
   readonly app: string;

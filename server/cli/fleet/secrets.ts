@@ -1,11 +1,11 @@
 import { buffer } from 'node:stream/consumers';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { advice } from '../parse-options.ts';
+import { ago, parseFormat, printRows } from '../remote/table.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, runFleetCommand } from './fleet-command.ts';
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
-import { ago, parseFormat, printRows } from './table.ts';
 
 /** Bytes of a secret. */
 const LARGEST_SECRET = 500 * 1024;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tellLine } from '../printable.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../remote/api-error.ts';
+import type { RegistryApi } from '../remote/registry-api.ts';
 import { appPath } from './door.ts';
-import type { RegistryApi } from './registry-api.ts';
 import { exitCodeOf, ROLLOUT_EXIT, RolloutProgress } from './rollout-progress.ts';
 import type { ReleaseView, RolloutView } from './views.ts';
 

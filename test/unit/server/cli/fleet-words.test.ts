@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '../../../../lib/settings/config-error.ts';
-import { checked } from '../../../../server/cli/fleet/chosen-registry.ts';
 import { changedLabels } from '../../../../server/cli/fleet/hosts.ts';
 import { parseSince } from '../../../../server/cli/fleet/logs.ts';
-import { ago, alignedLines } from '../../../../server/cli/fleet/table.ts';
 import { printable, printableLog } from '../../../../server/cli/printable.ts';
+import { checked } from '../../../../server/cli/remote/chosen-registry.ts';
+import { ago, alignedLines } from '../../../../server/cli/remote/table.ts';
 
 test('KEY=VALUE sets a label, KEY- removes one', () => {
   const labels = { role: 'web', zone: 'a' };

@@ -1,0 +1,144 @@
+import type { RepositorySort, TagSort } from '../../../storage/catalog/browse/browse-catalog.ts';
+import type { RegistryApi } from '../remote/registry-api.ts';
+import type {
+  ConsequencesView,
+  DifferenceView,
+  DiskUse,
+  ManifestView,
+  RepositoryView,
+  TagView,
+} from './views.ts';
+
+/** A manifest of a repository, by a tag or a digest. */
+export interface ManifestName {
+  readonly repository: string;
+  readonly reference: string;
+}
+
+export interface ListOptions<Sort> {
+  readonly sort?: Sort;
+  /** Only names with this text. */
+  readonly search?: string;
+}
+
+export interface DeleteOptions {
+  /** Nothing is deleted. */
+  readonly dryRun: boolean;
+  /** Also what a release runs. */
+  readonly force: boolean;
+}
+
+/**
+ * What commands read and change of the content: through a registry's API, or in the data of this machine. Every method throws
+ * ApiError.
+ */
+export interface ContentDoor extends AsyncDisposable {
+  /** Host and port of the registry, which names of images may begin with; undefined for the data of this machine. */
+  readonly host: string | undefined;
+  /** All pages. */
+  repositories(options: ListOptions<RepositorySort>): Promise<readonly RepositoryView[]>;
+  /** All repositories, the largest first. */
+  diskUse(): Promise<DiskUse>;
+  /** All pages. */
+  tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]>;
+  manifest(name: ManifestName): Promise<ManifestView>;
+  /** Answers what goes, or would go. */
+  delete(name: ManifestName, options: DeleteOptions): Promise<ConsequencesView>;
+  /** Takes the delete of a tag back, and answers the digest of its manifest. */
+  restore(repository: string, tag: string): Promise<string>;
+  difference(
+    repository: string,
+    from: string,
+    to: string,
+    platform: string | undefined,
+  ): Promise<DifferenceView>;
+}
+
+/** Entries of a page of the API. */
+const PAGE = '100';
+
+/** A registry's API. */
+export class RemoteContent implements ContentDoor {
+  readonly #api: RegistryApi;
+
+  constructor(api: RegistryApi) {
+    this.#api = api;
+  }
+
+  get host(): string {
+    return this.#api.url.host;
+  }
+
+  repositories(options: ListOptions<RepositorySort>): Promise<readonly RepositoryView[]> {
+    return this.#all(
+      'repositories',
+      options,
+      (page: { repositories: RepositoryView[] }) => page.repositories,
+    );
+  }
+
+  async diskUse(): Promise<DiskUse> {
+    const { size } = await this.#api.call<DiskUse>('GET', 'disk-use?limit=1');
+    const pages = (page: DiskUse) => page.repositories;
+    return { size, repositories: await this.#all('disk-use', {}, pages) };
+  }
+
+  tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]> {
+    const path = repositoryPath(repository, 'tags');
+    return this.#all(path, options, (page: { tags: TagView[] }) => page.tags);
+  }
+
+  manifest(name: ManifestName): Promise<ManifestView> {
+    return this.#api.call('GET', manifestPath(name));
+  }
+
+  delete(name: ManifestName, { dryRun, force }: DeleteOptions): Promise<ConsequencesView> {
+    const query = new URLSearchParams({ 'dry-run': String(dryRun), force: String(force) });
+    return this.#api.call('DELETE', `${manifestPath(name)}?${query}`);
+  }
+
+  async restore(repository: string, tag: string): Promise<string> {
+    const path = repositoryPath(repository, `deleted-tags/${encodeURIComponent(tag)}/restore`);
+    return (await this.#api.call<{ digest: string }>('POST', path, { body: {} })).digest;
+  }
+
+  difference(
+    repository: string,
+    from: string,
+    to: string,
+    platform: string | undefined,
+  ): Promise<DifferenceView> {
+    const query = new URLSearchParams({ from, to, ...(platform !== undefined && { platform }) });
+    return this.#api.call('GET', repositoryPath(repository, `difference?${query}`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #all<Page extends object, Entry>(
+    path: string,
+    { sort, search }: ListOptions<string>,
+    entriesOf: (page: Page) => readonly Entry[],
+  ): Promise<readonly Entry[]> {
+    const entries: Entry[] = [];
+    for (let after: string | null | undefined; after !== null; ) {
+      const query = new URLSearchParams({
+        limit: PAGE,
+        ...(sort !== undefined && { sort }),
+        ...(search !== undefined && { search }),
+        ...(after !== undefined && { after }),
+      });
+      const page = await this.#api.call<Page & { next: string | null }>('GET', `${path}?${query}`);
+      entries.push(...entriesOf(page));
+      after = page.next ?? null;
+    }
+    return entries;
+  }
+}
+
+function repositoryPath(repository: string, rest: string): string {
+  return `repositories/${encodeURIComponent(repository)}/${rest}`;
+}
+
+function manifestPath({ repository, reference }: ManifestName): string {
+  return repositoryPath(repository, `manifests/${encodeURIComponent(reference)}`);
+}

@@ -1,0 +1,157 @@
+import { OPEN_ACCESS } from '../../../auth/access/access.ts';
+import { ANONYMOUS } from '../../../auth/access/identity.ts';
+import { AuthError } from '../../../auth/errors.ts';
+import { isDigest } from '../../../oci/digest.ts';
+import { OciError } from '../../../oci/errors.ts';
+import { parseTag } from '../../../oci/tag.ts';
+import type {
+  Listed,
+  RepositorySort,
+  SortedPage,
+  TagSort,
+} from '../../../storage/catalog/browse/browse-catalog.ts';
+import { KnexBrowse } from '../../../storage/catalog/browse/knex-browse.ts';
+import { StorageError } from '../../../storage/errors.ts';
+import { garbagePolicy } from '../../../storage/gc/garbage-policy.ts';
+import type { Browse, Reference } from '../../browse/browse.ts';
+import { RegistryBrowse } from '../../browse/registry-browse.ts';
+import { loadConfig } from '../../config/config.ts';
+import { RegistryError } from '../../errors.ts';
+import { ApiError } from '../remote/api-error.ts';
+import type { DataOptions } from '../remote/registry-command.ts';
+import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
+import type { ContentDoor, DeleteOptions, ListOptions, ManifestName } from './door.ts';
+import type {
+  ConsequencesView,
+  DifferenceView,
+  DiskUse,
+  ManifestView,
+  RepositoryView,
+  TagView,
+} from './views.ts';
+
+/** Entries that are read at once. */
+const PAGE = 100;
+
+/** Opens the content in the data of this machine, beside a running server or without one. Throws ConfigError. */
+export async function openLocalContent(flags: DataOptions): Promise<ContentDoor> {
+  const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
+  const registry = await openStoredRegistry(config);
+  const { apps, blobs, catalog, database, hosts } = registry;
+  const browse = new RegistryBrowse({
+    access: OPEN_ACCESS,
+    apps,
+    hosts,
+    blobs,
+    catalog,
+    browse: new KnexBrowse(database),
+    manifestCache: { get: () => undefined, set: () => undefined },
+    deletes: true,
+    readOnly: false,
+    garbage: garbagePolicy(config.gcGrace, config.gcUntagged),
+  });
+  return new LocalContent(registry, browse);
+}
+
+/** Whoever may read and write the data may do everything with it. */
+class LocalContent implements ContentDoor {
+  readonly host = undefined;
+  readonly #registry: StoredRegistry;
+  readonly #browse: Browse;
+
+  constructor(registry: StoredRegistry, browse: Browse) {
+    this.#registry = registry;
+    this.#browse = browse;
+  }
+
+  repositories(options: ListOptions<RepositorySort>): Promise<readonly RepositoryView[]> {
+    const { sort = 'name', search } = options;
+    return answer(() =>
+      allPages((page) => this.#browse.repositories(ANONYMOUS, { ...page, sort, ...(search && { search }) })),
+    );
+  }
+
+  diskUse(): Promise<DiskUse> {
+    return answer(async () => {
+      const { size } = await this.#browse.diskUse(ANONYMOUS, { limit: 1 });
+      return { size, repositories: await allPages((page) => this.#browse.diskUse(ANONYMOUS, page)) };
+    });
+  }
+
+  tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]> {
+    const { sort = 'name', search } = options;
+    return answer(() =>
+      allPages((page) =>
+        this.#browse.tags(ANONYMOUS, repository, { ...page, sort, ...(search && { search }) }),
+      ),
+    );
+  }
+
+  manifest({ repository, reference }: ManifestName): Promise<ManifestView> {
+    return answer(() => this.#browse.manifest(ANONYMOUS, repository, referenceOf(reference)));
+  }
+
+  delete(
+    { repository, reference }: ManifestName,
+    { dryRun, force }: DeleteOptions,
+  ): Promise<ConsequencesView> {
+    return answer(async () => {
+      const wanted = referenceOf(reference);
+      const consequences = await this.#browse.consequences(ANONYMOUS, repository, wanted);
+      if (!dryRun) await this.#browse.delete(ANONYMOUS, repository, wanted, { force });
+      return { deleted: !dryRun, ...consequences };
+    });
+  }
+
+  restore(repository: string, tag: string): Promise<string> {
+    return answer(() => this.#browse.restore(ANONYMOUS, repository, parseTag(tag), {}));
+  }
+
+  difference(
+    repository: string,
+    from: string,
+    to: string,
+    platform: string | undefined,
+  ): Promise<DifferenceView> {
+    return answer(() =>
+      this.#browse.difference(ANONYMOUS, repository, {
+        from: referenceOf(from),
+        to: referenceOf(to),
+        ...(platform !== undefined && { platform }),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#registry[Symbol.asyncDispose]();
+  }
+}
+
+type Page = Pick<SortedPage<string>, 'limit' | 'after'>;
+
+async function allPages<Entry>(read: (page: Page) => Promise<Listed<Entry>>): Promise<readonly Entry[]> {
+  const entries: Entry[] = [];
+  let page: Page = { limit: PAGE };
+  for (;;) {
+    const { entries: more, next } = await read(page);
+    entries.push(...more);
+    if (next === undefined) return entries;
+    page = { limit: PAGE, after: next };
+  }
+}
+
+/** Throws OciError. */
+function referenceOf(text: string): Reference {
+  return isDigest(text) ? { digest: text } : { tag: parseTag(text) };
+}
+
+/** What `work` answers, as the API would: times are texts. Throws ApiError for what it refuses. */
+async function answer<View>(work: () => Promise<object | string>): Promise<View> {
+  try {
+    return JSON.parse(JSON.stringify(await work())) as View;
+  } catch (error) {
+    const kinds = [AuthError, OciError, RegistryError, StorageError];
+    if (!(error instanceof Error) || !kinds.some((kind) => error instanceof kind)) throw error;
+    throw new ApiError(400, error.message, [], { cause: error });
+  }
+}

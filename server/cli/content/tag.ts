@@ -1,0 +1,159 @@
+import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { isDigest } from '../../../oci/digest.ts';
+import { TAG_SORTS } from '../../../storage/catalog/browse/browse-catalog.ts';
+import { printable } from '../printable.ts';
+import { byteCount, count } from '../progress.ts';
+import { ApiError } from '../remote/api-error.ts';
+import { ago, type Column, parseFormat, printRows, shortDigest } from '../remote/table.ts';
+import {
+  type ContentCommand,
+  type ContentInput,
+  readManifestName,
+  readRepository,
+  runContentAction,
+} from './content-command.ts';
+import { readSort } from './repo.ts';
+import type { ConsequencesView, DifferenceView, TagView } from './views.ts';
+
+const FORMAT = { format: { type: 'string' } } as const;
+
+const COLUMNS: readonly Column<TagView>[] = [
+  { head: 'TAG', cell: ({ name }) => name },
+  { head: 'DIGEST', cell: ({ digest }) => shortDigest(digest) },
+  { head: 'SIZE', cell: ({ size }) => (size === undefined ? '' : byteCount(size)) },
+  { head: 'PLATFORMS', cell: ({ platforms }) => platforms.join(' ') },
+  { head: 'PUSHED', cell: ({ pushedAt }) => ago(pushedAt) },
+  { head: 'BY', cell: ({ pushedBy }) => pushedBy ?? '' },
+  { head: 'PULLED', cell: ({ lastPull }) => ago(lastPull) },
+];
+
+const ACTIONS: Readonly<Record<string, ContentCommand>> = {
+  ls: {
+    usage: 'tag ls REPOSITORY',
+    local: true,
+    options: { search: { type: 'string' }, sort: { type: 'string' }, ...FORMAT },
+    run: async ({ door, option, words: [word = ''] }) => {
+      const format = parseFormat(option('format'));
+      const sort = readSort(option('sort'), TAG_SORTS);
+      const search = option('search');
+      const opened = await door();
+      const repository = readRepository(word, opened.host);
+      const found = await opened.tags(repository, { ...(sort && { sort }), ...(search && { search }) });
+      printRows(format, found, COLUMNS);
+    },
+  },
+  inspect: {
+    usage: 'tag inspect IMAGE…',
+    local: true,
+    run: async ({ door, print, words }) => {
+      const opened = await door();
+      const found = await Promise.all(
+        words.map((word) => opened.manifest(readManifestName(word, opened.host))),
+      );
+      print(JSON.stringify(found, undefined, 2));
+    },
+  },
+  rm: {
+    usage: 'tag rm IMAGE…',
+    local: true,
+    options: { 'dry-run': { type: 'boolean' }, force: { type: 'boolean' }, ...FORMAT },
+    run: remove,
+  },
+  restore: {
+    usage: 'tag restore IMAGE',
+    local: true,
+    run: async ({ door, print, words: [word = ''] }) => {
+      const opened = await door();
+      const { repository, reference } = readManifestName(word, opened.host);
+      if (isDigest(reference)) throw new ConfigError(`"${word}" names no tag: write it as team/app:1.0`);
+      const digest = await opened.restore(repository, reference);
+      print(`${repository}:${reference} points at ${digest} again`);
+    },
+  },
+  diff: {
+    usage: 'tag diff IMAGE OTHER',
+    local: true,
+    options: { platform: { type: 'string' }, ...FORMAT },
+    run: compare,
+  },
+};
+
+/** `berth tag`: tags and what they name. */
+export function tag(args: readonly string[]): Promise<number> {
+  return runContentAction('tag', ACTIONS, args);
+}
+
+/** Each image on its own: one that cannot be deleted keeps no other. */
+async function remove({ door, flag, option, print, tell, words }: ContentInput): Promise<number> {
+  const format = parseFormat(option('format'));
+  const options = { dryRun: flag('dry-run'), force: flag('force') };
+  const opened = await door();
+  const names = words.map((word) => readManifestName(word, opened.host));
+  let code = 0;
+  for (const [index, name] of names.entries()) {
+    const word = words[index] ?? '';
+    try {
+      const consequences = await opened.delete(name, options);
+      if (format === 'json') print(printable(JSON.stringify({ image: word, ...consequences })));
+      else for (const line of linesOf(word, consequences)) print(printable(line));
+      if (!consequences.deleted && consequences.refusal !== undefined && !options.force) code = 1;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      tell(`berth: ${error.message}`);
+      code = 1;
+    }
+  }
+  return code;
+}
+
+function linesOf(word: string, view: ConsequencesView): readonly string[] {
+  const { bytesFreed, bytesKept, deleted, manifests, refusal, restorableUntil, running, tagCount, tags } =
+    view;
+  const more = tagCount > tags.length ? ` and ${tagCount - tags.length} more` : '';
+  return [
+    `${word}: ${deleted ? 'deleted' : 'would be deleted'}`,
+    ...(refusal === undefined || deleted ? [] : [`  refused: ${refusal}`]),
+    `  tags that go: ${tags.join(', ')}${more}`,
+    manifests.length === 0
+      ? '  nothing becomes free: its manifest stays under its digest'
+      : `  ${byteCount(bytesFreed)} become free by garbage collection, ${byteCount(bytesKept)} stay for other images`,
+    ...running.map(
+      ({ app, hosts, release, runs }) =>
+        `  release ${release} of ${app} ${runs ? `runs it on ${hosts.join(', ')}` : 'keeps it for a rollback'}`,
+    ),
+    ...(restorableUntil === undefined ? [] : [`  can be restored until ${restorableUntil} at least`]),
+  ];
+}
+
+async function compare({ door, option, print, words: [word = '', other = ''] }: ContentInput): Promise<void> {
+  const format = parseFormat(option('format'));
+  const opened = await door();
+  const { repository, reference: from } = readManifestName(word, opened.host);
+  // The other one may be a tag or a digest of the same repository alone.
+  const isShort = isDigest(other) || !/[:@]/.test(other);
+  const to = isShort ? { repository, reference: other } : readManifestName(other, opened.host);
+  if (to.repository !== repository) {
+    throw new ConfigError('images of two repositories are not compared: name two of one repository');
+  }
+  const difference = await opened.difference(repository, from, to.reference, option('platform'));
+  if (format === 'json') print(printable(JSON.stringify(difference)));
+  else for (const line of differenceLines(difference)) print(printable(line));
+}
+
+function differenceLines({ download, layers, platform, ...changes }: DifferenceView): readonly string[] {
+  const same = layers.filter(({ change }) => change === 'same').length;
+  const signs = { added: '+', removed: '-' } as const;
+  return [
+    ...(platform === undefined ? [] : [`platform ${platform}`]),
+    `${count(same, 'layer')} the same, ${byteCount(download)} to download`,
+    ...layers.flatMap(({ change, digest, size }) =>
+      change === 'same' ? [] : [`${signs[change]} layer ${shortDigest(digest)} ${byteCount(size)}`],
+    ),
+    ...(['configuration', 'environment', 'labels'] as const).flatMap((kind) =>
+      changes[kind].flatMap(({ name, before, after }) => [
+        ...(before === undefined ? [] : [`- ${kind} ${name}: ${before}`]),
+        ...(after === undefined ? [] : [`+ ${kind} ${name}: ${after}`]),
+      ]),
+    ),
+  ];
+}
