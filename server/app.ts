@@ -22,6 +22,7 @@ import {
   refuseWhileDraining,
 } from './middleware.ts';
 import { answerBrowsers } from './page/answer-browsers.ts';
+import type { PageDependencies } from './page/page-dependencies.ts';
 import type { RegistryDependencies } from './registry/registry-dependencies.ts';
 import { createRegistryRouter, REGISTRY_HEADERS } from './registry/registry-router.ts';
 import type { RequestState } from './request-context.ts';
@@ -32,6 +33,7 @@ export interface AppDependencies {
   readonly browse: Browse;
   /** The stream of events. */
   readonly events: readonly Route[];
+  readonly feed: PageDependencies['feed'];
   readonly registry: RegistryDependencies;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
@@ -62,7 +64,7 @@ export interface AppDependencies {
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, browse, challenges, corsOrigins, events, health, isDraining, log } =
     dependencies;
-  const { fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
+  const { feed, fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
@@ -78,7 +80,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   const offers = { pages, logins: login !== undefined, fleet: fleet !== undefined };
   const browsers = answerBrowsers(
     { offers, pathPrefix: registry.pathPrefix, log, refused },
-    pages ? { authenticator, browse, health, login, management, registry } : undefined,
+    pages ? { authenticator, browse, feed, health, login, management, registry } : undefined,
   );
   app.use(browsers.before);
   app.use(refuseWhileDraining(isDraining));

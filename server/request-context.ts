@@ -30,6 +30,8 @@ export interface RequestState {
   session?: BrowserSession | undefined;
   /** What a browser finds here; absent for other clients. */
   offers?: BrowserOffers;
+  /** The ID of events after which a page that is made now misses nothing. */
+  eventsAfter?: string;
   /** The secret that forms without a session are bound to, once the answer sets its cookie. */
   formSecret?: string;
   /** The user name of a login attempt, which may fail. */

@@ -195,6 +195,7 @@ export async function startRegistry(
     ...shared,
     browse,
     events,
+    feed,
     unavailable: (req) => unavailable.get(req),
     challenges,
     fleet,

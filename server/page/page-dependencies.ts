@@ -1,5 +1,6 @@
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Browse } from '../browse/browse.ts';
+import type { EventFeed } from '../events/event-feed.ts';
 import type { Health } from '../health/answer-health.ts';
 import type { LoginDependencies } from '../login/login-router.ts';
 import type { ManagementDependencies } from '../management/management-router.ts';
@@ -10,6 +11,7 @@ export interface PageDependencies {
   readonly registry: RegistryDependencies;
   /** Repositories, tags and manifests as a visitor may see them. */
   readonly browse: Browse;
+  readonly feed: Pick<EventFeed, 'mark'>;
   readonly health: Health;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;

@@ -16,13 +16,13 @@ import { addRepositoryPages } from './repository-pages.ts';
 
 /** The pages that browsers get. Every path that a page may have is answered here, and errors are thrown for the rest. */
 export function createPageRouter(dependencies: PageDependencies): Middleware<RequestState> {
-  const { browse, login, management, registry } = dependencies;
+  const { browse, feed, login, management, registry } = dependencies;
   const { pathPrefix } = registry;
   const router: RequestRouter = new KoaRouter<RequestState>({
     sensitive: true,
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });
-  router.use(identify(dependencies), askForLogin);
+  router.use(identify(dependencies), markEvents(feed), askForLogin);
   addRepositoriesPage(router, browse);
   addRepositoryPages(router, browse);
   if (login !== undefined && management !== undefined) {
@@ -50,6 +50,14 @@ function identify({ authenticator, login }: PageDependencies): Middleware<Reques
       const { origin, signal } = ctx.state;
       ctx.state.identity = await authenticator.authenticate(undefined, { remote: origin.remote, signal });
     }
+    await next();
+  };
+}
+
+/** Notes, before a page reads what it shows, after which event it is to be told of changes. */
+function markEvents(feed: PageDependencies['feed']): Middleware<RequestState> {
+  return async (ctx, next) => {
+    if (ctx.method === 'GET') ctx.state.eventsAfter = await feed.mark();
     await next();
   };
 }

@@ -10,6 +10,7 @@ import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 import { counted, formatBytes, formatCount, shortDigest, timeOf } from './format.ts';
 import { afterOf, type ListQuery, readListQuery } from './list-query.ts';
+import { newsLine } from './live.ts';
 import { isArtifact } from './manifest-kind.ts';
 import { readmeOf } from './markdown.ts';
 import { asked, pathOf } from './page-context.ts';
@@ -46,7 +47,11 @@ export async function showRepository(
   const isMore = view.readme?.text.trim() !== view.description;
   showPage(ctx, {
     title: repository,
-    main: html`${repositoryHead(ctx, view, 'tags')}${done !== undefined && notice('good', done)}
+    main: html`${repositoryHead(ctx, view, 'tags')}${done !== undefined && notice('good', done)}${newsLine(
+      ctx,
+      { names: ['push', 'delete', 'restore'], query: { repository } },
+      'Something was pushed or deleted here since.',
+    )}
 <div class="sheet">${facts([
       ['Tags', formatCount(view.tags)],
       ['Manifests', formatCount(view.manifests)],

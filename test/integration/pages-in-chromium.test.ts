@@ -5,6 +5,7 @@ import { openWorld } from '../support/fleet-world.ts';
 import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
 import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 describe('pages in Chromium', async () => {
   const world = await openWorld({ after }, ['fra-1', 'fra-2']);
@@ -210,6 +211,53 @@ describe('pages in Chromium', async () => {
       await page.getByRole('link', { name: 'Log in' }).first().waitFor();
     });
   }
+
+  test('pages follow what happens: a repository says so, an app and its hosts show it', async () => {
+    const { page } = await browser.open();
+    await logIn(page);
+    await page.goto(`${url}/repositories/team/app`);
+    const news = page.getByText('Something was pushed or deleted here since.');
+    assert.equal(await news.isVisible(), false);
+    await registry.admin.pushImage('team/other', 'elsewhere');
+    await registry.admin.pushImage('team/app', 'just-pushed');
+    await news.waitFor();
+    await page.getByRole('link', { name: 'Show the changes' }).click();
+    await page.getByRole('link', { name: 'just-pushed' }).waitFor();
+    assert.equal(await news.isVisible(), false);
+    // One that nobody sees has no connection, and misses nothing.
+    const turn = (hidden: boolean) =>
+      page.evaluate(
+        `Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
+         document.dispatchEvent(new Event('visibilitychange'));`,
+      );
+    const readers = () => registry.metric('berth_event_readers');
+    await waitUntil('the page reads', async () => (await readers()) === 1);
+    await turn(true);
+    await waitUntil('the page reads no more', async () => (await readers()) === 0);
+    await registry.admin.pushImage('team/app', 'pushed-meanwhile');
+    await turn(false);
+    await news.waitFor();
+
+    await page.goto(`${url}/apps/one?app=team%2Fshop`);
+    await page.getByRole('region', { name: /^Releases/ }).focus();
+    const releases = page.getByRole('rowheader');
+    const before = await releases.count();
+    await world.push('three');
+    assert.equal((await world.deploy()).status, 201);
+    await waitUntil('there is one more release', async () => (await releases.count()) === before + 1);
+    await world.ended();
+    await waitUntil('it is done', async () => (await page.getByText('rolling').count()) === 0);
+    const focused = await page.evaluate('document.activeElement.getAttribute("aria-label")');
+    assert.match(String(focused), /^Releases/);
+    await page.goto(`${url}/hosts`);
+    await registry.manage('PATCH', '/hosts/fra-1', { labels: { zone: 'north-1' } });
+    await page.getByText('zone=north-1').waitFor();
+    await page.goto('about:blank');
+
+    const plain = await browser.open({ script: false });
+    await plain.page.goto(`${url}/repositories/team/app`);
+    assert.equal(await plain.page.locator('[data-news]').isVisible(), false);
+  });
 
   test('no page broke a rule of its policy, and no script failed', () => {
     // What a browser says of answers of 4xx is no fault of a page.

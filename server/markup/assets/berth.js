@@ -1,6 +1,9 @@
 // What pages do besides links and forms: every page works without it.
 
-for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false;
+showCopies(document);
+function showCopies(place) {
+  for (const button of place.querySelectorAll('[data-copy]')) button.hidden = false;
+}
 
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy]');
@@ -81,7 +84,7 @@ for (const form of document.querySelectorAll('form[data-live]')) {
       const found = await contentOf(address, `#${form.dataset.live}`, signal);
       if (signal.aborted || !found) return;
       document.getElementById(form.dataset.live).replaceWith(found);
-      for (const button of found.querySelectorAll('[data-copy]')) button.hidden = false;
+      showCopies(found);
       history.replaceState(null, '', address);
     } catch {
       // The next key asks again; Enter sends the form.
@@ -91,4 +94,64 @@ for (const form of document.querySelectorAll('form[data-live]')) {
     clearTimeout(waiting);
     waiting = setTimeout(search, 150);
   });
+}
+
+/**
+ * A part of the page whose `data-events` tells what happens. One that has a line of news shows it, any other is loaded again,
+ * and every `data-every` seconds too.
+ */
+for (const part of document.querySelectorAll('[data-events]')) {
+  const news = part.querySelector('[data-news]');
+  const address = new URL(part.dataset.events, location);
+  let source;
+  let waiting;
+  const wait = (milliseconds) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(change, milliseconds);
+  };
+  const close = () => {
+    source?.close();
+    clearTimeout(waiting);
+  };
+  const change = async () => {
+    if (news) {
+      news.hidden = false;
+      document.removeEventListener('visibilitychange', turn);
+      return close();
+    }
+    // Whoever answers a question or copies a text keeps it.
+    const isBusy = document.querySelector('dialog') || !getSelection().isCollapsed;
+    const found = isBusy ? undefined : await contentOf(location, `#${part.id}`).catch(() => undefined);
+    if (found) {
+      const before = part.contains(document.activeElement) && document.activeElement;
+      part.replaceChildren(...found.childNodes);
+      const isSame = (one) =>
+        ['href', 'aria-label'].every((name) => one.getAttribute(name) === before.getAttribute(name));
+      if (before) [...part.querySelectorAll('a, [tabindex]')].find(isSame)?.focus({ preventScroll: true });
+      part.dataset.every = found.dataset.every ?? '';
+      showCopies(part);
+    }
+    const every = isBusy ? 2 : Number(part.dataset.every);
+    if (every && !document.hidden) wait(every * 1000);
+  };
+  const open = () => {
+    source = new EventSource(address);
+    const take = (event) => {
+      address.searchParams.set('after', event.lastEventId);
+      wait(300);
+    };
+    for (const name of `${part.dataset.on} reset`.split(' ')) source.addEventListener(name, take);
+    // A browser tries again by itself, but not when the registry has refused.
+    source.addEventListener('error', () => {
+      if (source.readyState === EventSource.CLOSED) waiting = setTimeout(turn, 30_000);
+    });
+    if (part.dataset.every) wait(part.dataset.every * 1000);
+  };
+  // A browser has few connections for all pages of a registry: one that nobody sees leaves its own to others.
+  const turn = () => {
+    close();
+    if (!document.hidden) open();
+  };
+  document.addEventListener('visibilitychange', turn);
+  turn();
 }

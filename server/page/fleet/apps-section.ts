@@ -2,6 +2,7 @@ import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext } from '../../request-context.ts';
 import type { ApiCalls } from '../api-calls.ts';
 import { shortDigest, timeOf } from '../format.ts';
+import { LOOK_AGAIN, livePart } from '../live.ts';
 import { asked, pathOf } from '../page-context.ts';
 import { command, empty, facts, notice, pageHead, pager, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
@@ -58,6 +59,8 @@ interface Rollout {
 }
 
 const HISTORY = 20;
+/** Time between two looks at a rollout, s: it has no events until it ends. */
+const WATCH = 3;
 
 /** Apps that run on the hosts of the fleet. */
 export const APPS: Section = {
@@ -79,7 +82,7 @@ export const APPS: Section = {
       followText(app.follow),
       app.on.join(', '),
     ]);
-    return table(
+    const list = table(
       'Apps',
       [
         { head: 'Name' },
@@ -90,6 +93,7 @@ export const APPS: Section = {
       ],
       rows,
     );
+    return livePart(ctx, { id: 'apps', names: ['app', 'rollout'], every: LOOK_AGAIN }, list);
   },
   details: { one: showApp },
   actions: {
@@ -187,20 +191,29 @@ async function showApp(ctx: RequestContext, api: ApiCalls): Promise<Html> {
       pathOf(ctx, '/apps/follow', { ...params, follow: follows ? 'off' : 'on' }),
       follows ? 'Stop following tags' : 'Follow tags',
     )}${askingLink(pathOf(ctx, '/apps/remove', params), 'Remove')}`,
-  })}<div class="sheet">${facts([
-    ['State', stateTag(app.state)],
-    ['Latest release', app.latest],
-    ['Runs', app.current === null ? 'none yet' : `release ${app.current}`],
-    ['Follows tags', followText(app.follow)],
-    ['Hosts', app.on.length === 0 ? 'all' : app.on.join(', ')],
-    ['Since', timeOf(app.createdAt)],
-  ])}</div>${rollout !== undefined && rolloutTable(ctx, rollout)}
+  })}${livePart(
+    ctx,
+    {
+      id: 'app',
+      names: ['app', 'rollout'],
+      query: { app: name },
+      every: app.state === 'rolling' ? WATCH : LOOK_AGAIN,
+    },
+    html`<div class="sheet">${facts([
+      ['State', stateTag(app.state)],
+      ['Latest release', app.latest],
+      ['Runs', app.current === null ? 'none yet' : `release ${app.current}`],
+      ['Follows tags', followText(app.follow)],
+      ['Hosts', app.on.length === 0 ? 'all' : app.on.join(', ')],
+      ['Since', timeOf(app.createdAt)],
+    ])}</div>${rollout !== undefined && rolloutTable(ctx, rollout)}
 <section><h2>Releases</h2>${releaseTable(ctx, app, releases)}${pager(
-    before === '' ? undefined : appPath(ctx, name),
-    releases.length < HISTORY || last === undefined
-      ? undefined
-      : pathOf(ctx, '/apps/one', { app: name, before: String(last.release) }),
-  )}</section>`;
+      before === '' ? undefined : appPath(ctx, name),
+      releases.length < HISTORY || last === undefined
+        ? undefined
+        : pathOf(ctx, '/apps/one', { app: name, before: String(last.release) }),
+    )}</section>`,
+  )}`;
 }
 
 function rolloutTable(ctx: RequestContext, { hosts, reason, release, state, wave, waves }: Rollout): Html {

@@ -3,6 +3,7 @@ import type { RequestContext } from '../../request-context.ts';
 import { pairsOf } from '../admin/access-sections.ts';
 import type { ApiCalls } from '../api-calls.ts';
 import { counted, formatBytes, timeOf } from '../format.ts';
+import { LOOK_AGAIN, livePart } from '../live.ts';
 import { asked, pathOf } from '../page-context.ts';
 import { area, empty, facts, pageHead, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
@@ -60,18 +61,21 @@ export const HOSTS: Section = {
             ],
             rows,
           );
-    return html`${list}${sectionForm(ctx, {
-      id: 'make-join-token',
-      title: 'Add a host',
-      action: pathOf(ctx, '/hosts/token'),
-      button: 'Make a join token',
-      content: area('labels', {
-        label: 'Labels (optional)',
-        name: 'labels',
-        value: draft.value('labels'),
-        help: html`One a line, such as <code>role=web</code>. The token counts once, within an hour.`,
-      }),
-    })}`;
+    return html`${livePart(ctx, { id: 'hosts', names: ['host'], every: LOOK_AGAIN }, list)}${sectionForm(
+      ctx,
+      {
+        id: 'make-join-token',
+        title: 'Add a host',
+        action: pathOf(ctx, '/hosts/token'),
+        button: 'Make a join token',
+        content: area('labels', {
+          label: 'Labels (optional)',
+          name: 'labels',
+          value: draft.value('labels'),
+          help: html`One a line, such as <code>role=web</code>. The token counts once, within an hour.`,
+        }),
+      },
+    )}`;
   },
   details: { one: showHost },
   actions: {
@@ -150,20 +154,24 @@ async function showHost(ctx: RequestContext, api: ApiCalls): Promise<Html> {
   return html`${pageHead(name, {
     crumbs: [{ href: pathOf(ctx, '/hosts'), text: 'Hosts' }],
     actions: html`${drain}${askingLink(pathOf(ctx, '/hosts/remove', { name }), 'Remove')}`,
-  })}<div class="sheet">${facts([
-    ['State', stateTag(host.draining ? 'draining' : host.state)],
-    ['Last seen', timeOf(host.seenAt)],
-    ['Joined', timeOf(host.joinedAt)],
-    ['Platform', host.facts.platform],
-    ['System', host.facts.operatingSystem],
-    ['Processors', host.facts.processors],
-    ['Memory', formatBytes(host.facts.memory)],
-    ['Agent', host.facts.version],
-  ])}</div><section><h2>Apps</h2>${
-    rows.length === 0
-      ? empty('No apps', html`<p>Nothing runs here.</p>`)
-      : table(`Apps on ${name}`, [{ head: 'App' }], rows)
-  }</section>${sectionForm(ctx, {
+  })}${livePart(
+    ctx,
+    { id: 'host', names: ['host', 'rollout'], every: LOOK_AGAIN },
+    html`<div class="sheet">${facts([
+      ['State', stateTag(host.draining ? 'draining' : host.state)],
+      ['Last seen', timeOf(host.seenAt)],
+      ['Joined', timeOf(host.joinedAt)],
+      ['Platform', host.facts.platform],
+      ['System', host.facts.operatingSystem],
+      ['Processors', host.facts.processors],
+      ['Memory', formatBytes(host.facts.memory)],
+      ['Agent', host.facts.version],
+    ])}</div><section><h2>Apps</h2>${
+      rows.length === 0
+        ? empty('No apps', html`<p>Nothing runs here.</p>`)
+        : table(`Apps on ${name}`, [{ head: 'App' }], rows)
+    }</section>`,
+  )}${sectionForm(ctx, {
     id: 'change-labels',
     title: 'Labels',
     action: pathOf(ctx, '/hosts/labels', { name }),
