@@ -86,6 +86,26 @@ export const DELETED_TAG = object(
 
 const ANNOTATIONS = record(text(), { description: 'At most 1,000, and 64 KB together' });
 
+const SIGNATURES = list(
+  object(
+    {
+      by: oneOf(['key', 'certificate', 'unknown'], { description: 'unknown: it was not read' }),
+      key: optional(
+        text({
+          description:
+            "SHA-256 of the public key as PKIX (DER), where a certificate, a bundle or an entry of Rekor's log tells it",
+        }) as Schema<Digest>,
+      ),
+      subject: optional(text({ description: 'Alternative names of the certificate, or else its subject' })),
+      issuer: optional(text({ description: "The certificate's" })),
+      digest: optional(text({ description: 'SHA-256 of the signature itself' }) as Schema<Digest>),
+      problem: optional(text({ description: 'Why not all of it is shown' })),
+    },
+    { title: 'Signature', description: 'Of cosign, as its maker describes it: nothing of it is verified' },
+  ),
+  { description: '10 at most; of the first 20 referrers that have some, 2 MiB together' },
+);
+
 const referrerFields = {
   digest,
   kind: oneOf(REFERRER_KINDS),
@@ -93,6 +113,7 @@ const referrerFields = {
   artifactType: optional(text()),
   size: bytes('Bytes of its manifest'),
   annotations: ANNOTATIONS,
+  signatures: SIGNATURES,
 } as const;
 /** Referrers of referrers have none that are shown. */
 const NO_REFERRERS = list(
@@ -212,6 +233,7 @@ export const MANIFEST = object(
         },
       ),
     ),
+    signatures: SIGNATURES,
     subject: optional(digest),
     referrers: list(REFERRER),
     running: list(RUNNING),

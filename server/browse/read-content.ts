@@ -42,10 +42,16 @@ export class ContentReader {
     return content;
   }
 
+  /** A manifest of a repository, verified. */
+  async manifestOf(repository: string, digest: Digest, largest: number): Promise<Content> {
+    const blob = await this.#catalog.blobs.find(repository, digest);
+    return blob === undefined ? missing(digest) : this.manifest(blob, largest);
+  }
+
   /** A blob of a repository, verified. */
   async blob(repository: string, digest: Digest, largest: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);
-    if (blob === undefined) return `${digest} is not in the repository: push it again`;
+    if (blob === undefined) return missing(digest);
     if (blob.size > largest) return tooLarge(blob, largest);
     return orSentence(() => this.#blobs.readAll(blob, largest));
   }
@@ -53,7 +59,7 @@ export class ContentReader {
   /** The first bytes of a blob, which alone cannot be verified. */
   async head(repository: string, digest: Digest, bytes: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);
-    if (blob === undefined) return `${digest} is not in the repository: push it again`;
+    if (blob === undefined) return missing(digest);
     if (blob.size <= bytes) return orSentence(() => this.#blobs.readAll(blob, bytes));
     return orSentence(async () => {
       const chunks: Uint8Array[] = [];
@@ -62,6 +68,10 @@ export class ContentReader {
       return Buffer.concat(chunks);
     });
   }
+}
+
+function missing(digest: Digest): string {
+  return `${digest} is not in the repository: push it again`;
 }
 
 function tooLarge({ digest, size }: StoredBlob, largest: number): string {

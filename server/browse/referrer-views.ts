@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BrowsedReferrer } from '../../storage/catalog/browse/browse-catalog.ts';
 import { mapOf } from './bounded.ts';
 import type { ReferrerKind, ReferrerView } from './browse.ts';
+import type { Signed } from './signatures.ts';
 
 /** Words of media types and predicate types, by what they say; the first that occurs decides. */
 const WORDS: readonly (readonly [word: string, kind: ReferrerKind])[] = [
@@ -31,9 +32,16 @@ const TAGS: Readonly<Record<string, ReferrerKind>> = {
   '.sbom': 'sbom',
 };
 
-/** What a manifest about another one is: by what it attests, then its type, then the tag of cosign. */
-export function referrerKind({ annotations = {}, artifactType, tag }: BrowsedReferrer): ReferrerKind {
-  for (const text of [...PREDICATES.map((name) => annotations[name]), artifactType]) {
+/**
+ * What a manifest about another one is: by what it attests, as its annotations say it or else the statement in it, then its
+ * type, then the tag of cosign.
+ */
+export function referrerKind(
+  { annotations = {}, artifactType, tag }: BrowsedReferrer,
+  predicateType?: string,
+): ReferrerKind {
+  const attested = PREDICATES.map((name) => annotations[name]);
+  for (const text of [...attested, predicateType, artifactType]) {
     const lower = text?.slice(0, 1000).toLowerCase();
     const found = lower === undefined ? undefined : WORDS.find(([word]) => lower.includes(word));
     if (found !== undefined) return found[1];
@@ -47,6 +55,7 @@ export function referrerTree(
   about: Digest,
   direct: readonly BrowsedReferrer[],
   indirect: readonly BrowsedReferrer[],
+  signed: ReadonlyMap<Digest, Signed>,
 ): readonly ReferrerView[] {
   const viewsOf = (digest: Digest, of: readonly BrowsedReferrer[], below: readonly BrowsedReferrer[]) =>
     of
@@ -54,11 +63,12 @@ export function referrerTree(
       .map(
         (referrer): ReferrerView => ({
           digest: referrer.digest,
-          kind: referrerKind(referrer),
+          kind: referrerKind(referrer, signed.get(referrer.digest)?.predicateType),
           mediaType: referrer.mediaType,
           ...(referrer.artifactType !== undefined && { artifactType: referrer.artifactType }),
           size: referrer.size,
           annotations: mapOf(referrer.annotations),
+          signatures: signed.get(referrer.digest)?.signatures ?? [],
           referrers: viewsOf(referrer.digest, below, []),
         }),
       );

@@ -37,6 +37,7 @@ import { readmeOf } from './readme.ts';
 import { referrerTree } from './referrer-views.ts';
 import { type FleetStores, runningOf } from './running.ts';
 import { sbomOf } from './sbom.ts';
+import { SignatureReader } from './signatures.ts';
 
 export interface BrowseDependencies extends FleetStores {
   readonly access: Access;
@@ -103,6 +104,8 @@ export class RegistryBrowse implements Browse {
     const indirect = await browse.referrers(repository, [...new Set(direct.map((one) => one.digest))]);
     const config = manifest && (await configOf(this.#content, repository, manifest));
     const sbom = manifest && (await sbomOf(this.#content, repository, manifest));
+    const own = manifest && (await new SignatureReader(this.#content, repository).of(manifest)).signatures;
+    const signed = await new SignatureReader(this.#content, repository).ofAll([...direct, ...indirect]);
     const visible = access.visible(visitor);
     return {
       ...found,
@@ -119,8 +122,9 @@ export class RegistryBrowse implements Browse {
       ...(config && { config: config.view }),
       history: config?.history ?? [],
       ...(sbom && { sbom }),
+      signatures: own ?? [],
       ...(manifest?.subject && { subject: manifest.subject.digest }),
-      referrers: referrerTree(digest, direct, indirect),
+      referrers: referrerTree(digest, direct, indirect, signed),
       running: (await this.#running(visitor, repository, digest)).shown,
       rights: this.#rights(visitor, repository),
     };
@@ -268,9 +272,7 @@ export class RegistryBrowse implements Browse {
 
   /** A manifest as it is stored; a sentence where it cannot be shown. */
   async #read(repository: string, { digest, mediaType }: BrowsedManifest): Promise<Manifest | string> {
-    const blob = await this.#dependencies.catalog.blobs.find(repository, digest);
-    if (blob === undefined) return `${digest} is not in the repository: push it again`;
-    return parseContent(await this.#content.manifest(blob, LARGEST_MANIFEST), mediaType);
+    return parseContent(await this.#content.manifestOf(repository, digest, LARGEST_MANIFEST), mediaType);
   }
 
   /** Images of a manifest by platform; ANY for one that is an image itself. */

@@ -5,6 +5,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import { cut, MOST_ENTRIES, within } from './bounded.ts';
 import type { PackageView, SbomView } from './browse.ts';
 import type { ContentReader } from './read-content.ts';
+import { isBundle } from './signatures.ts';
 
 /** SBOMs that are read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
 const LARGEST = 2 * 1024 * 1024;
@@ -12,29 +13,38 @@ const LONGEST_NAME = 256;
 /** What a media type, or the predicate type of an attestation, says of an SBOM. */
 const SBOM_TYPE = /spdx|cyclonedx|syft/i;
 const STATEMENTS = ['application/vnd.in-toto+json', 'application/vnd.dsse.envelope.v1+json'] as const;
-const PREDICATE_TYPES = ['in-toto.io/predicate-type', 'predicateType'] as const;
+const PREDICATE_TYPES = [
+  'in-toto.io/predicate-type',
+  'dev.sigstore.bundle.predicateType',
+  'predicateType',
+] as const;
 /** What SPDX says where a licence is not known. */
 const NO_LICENCE: ReadonlySet<string> = new Set(['', 'NOASSERTION', 'NONE']);
 
 /**
  * The packages of an artifact that is an SBOM: SPDX 2, CycloneDX or Syft as JSON, also as the predicate of an in-toto
- * statement, and that in a DSSE envelope, whose signature is not verified here. Undefined where no layer says that it is one.
+ * statement, and that in a DSSE envelope or Sigstore bundle, whose signature is not verified here. Undefined where no layer says that it is one.
  */
 export async function sbomOf(
   content: ContentReader,
   repository: string,
   manifest: Manifest,
 ): Promise<SbomView | undefined> {
-  const layer = manifest.layers.find(isSbom);
+  const layer = manifest.layers.find((one) => isSbom(one, manifest.annotations));
   if (layer === undefined) return undefined;
   const body = await content.blob(repository, layer.digest, LARGEST);
   return typeof body === 'string' ? unread(body) : readSbom(body);
 }
 
-function isSbom({ annotations = {}, mediaType }: Descriptor): boolean {
+/** A bundle of cosign has the predicate type in the annotations of its manifest. */
+function isSbom({ annotations = {}, mediaType }: Descriptor, above: Descriptor['annotations'] = {}): boolean {
   const [essence = ''] = mediaType.toLowerCase().split(';');
+  if (isBundle(essence)) return saysSbom(annotations) || saysSbom(above);
   if (/[+/]json$/.test(essence) && SBOM_TYPE.test(essence)) return true;
-  if (!STATEMENTS.some((type) => type === essence)) return false;
+  return STATEMENTS.some((type) => type === essence) && saysSbom(annotations);
+}
+
+function saysSbom(annotations: Readonly<Record<string, string>>): boolean {
   return PREDICATE_TYPES.some((name) => SBOM_TYPE.test(annotations[name]?.slice(0, 1000) ?? ''));
 }
 
@@ -52,10 +62,15 @@ function unread(problem: string): SbomView {
   return { problem, packages: [], packageCount: 0 };
 }
 
-/** What a statement attests, and an envelope wraps (in-toto Statement v1, DSSE 1.0); other documents are as they are. */
+/**
+ * What a statement attests, an envelope wraps and a bundle holds (in-toto Statement v1, DSSE 1.0, Sigstore bundle 0.3); other
+ * documents are as they are.
+ */
 function predicateOf(document: JsonObject): JsonObject {
-  const { payload, predicate } = document;
-  if (typeof payload === 'string' && Array.isArray(document.signatures)) {
+  const { payload, predicate, signatures } = isJsonObject(document.dsseEnvelope)
+    ? document.dsseEnvelope
+    : document;
+  if (typeof payload === 'string' && Array.isArray(signatures)) {
     return predicateOf(parseJsonObject(Buffer.from(payload, 'base64'), 'the payload of the envelope'));
   }
   return isJsonObject(predicate) ? predicate : document;

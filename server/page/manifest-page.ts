@@ -7,6 +7,7 @@ import type {
   ReferrerView,
   RunningView,
   SbomView,
+  SignatureView,
 } from '../browse/browse.ts';
 import { asSentence, showPage } from '../login/answer-page.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -45,7 +46,7 @@ export async function showManifest(
     })}
 ${view.problem !== undefined && notice('warn', asSentence(view.problem))}<section class="sheet"><h2>Pull</h2>${pullCommands(view, ctx.state.origin.host, reference).map(command)}</section>
 <section class="sheet">${facts(factsOf(view))}<dl class="pairs"><dt>Digest</dt><dd><code>${digest}</code></dd></dl>${tagList(ctx, view)}</section>
-${members(ctx, view)}${packages(view.sbom)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
+${members(ctx, view)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
 ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, repository, text)}`,
   });
 }
@@ -175,15 +176,44 @@ export function longText(text: string): Html {
   return html`<details><summary><code>${text.slice(0, SHORT_TEXT)}…</code></summary><pre>${text}</pre></details>`;
 }
 
+function signatures(views: readonly SignatureView[]): Html {
+  if (views.length === 0) return html``;
+  return html`<section class="sheet"><h2>Signatures</h2>${UNVERIFIED}${views.map(signature)}</section>`;
+}
+
+const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. <code>cosign verify</code> verifies them.</p>`;
+
+function signature({ by, digest, issuer, key, problem, subject }: SignatureView): Html {
+  if (by === 'unknown') return html`<p class="soft">${asSentence(problem ?? '')}</p>`;
+  const known: readonly (readonly [string, string | undefined])[] = [
+    [
+      'Signed',
+      by === 'key' ? 'with a key' : `with a certificate${problem === undefined ? '' : `; ${problem}`}`,
+    ],
+    ['Subject', subject],
+    ['Issuer', issuer],
+    ['Public key', key],
+    ['Signature', digest],
+  ];
+  return pairs(
+    known.flatMap(([name, text]): Fact[] =>
+      text === undefined ? [] : [[name, name === 'Signed' ? text : longText(text)]],
+    ),
+  );
+}
+
 function referrers(ctx: RequestContext, { referrers, repository }: ManifestView): Html {
   if (referrers.length === 0) return html``;
-  return html`<section class="sheet"><h2>Signatures, SBOMs and provenance</h2>${referrerTree(ctx, repository, referrers)}</section>`;
+  const isSigned = referrers.some((one) =>
+    [one, ...one.referrers].some((each) => each.signatures.length > 0),
+  );
+  return html`<section class="sheet"><h2>Signatures, SBOMs and provenance</h2>${isSigned && UNVERIFIED}${referrerTree(ctx, repository, referrers)}</section>`;
 }
 
 function referrerTree(ctx: RequestContext, repository: string, referrers: readonly ReferrerView[]): Html {
   const items = referrers.map(
-    ({ artifactType, digest, kind, mediaType, referrers: about, size }) =>
-      html`<li><span class="tag ${kind === 'signature' ? 'good' : 'new'}">${kind === 'sbom' ? 'SBOM' : kind}</span> <a href="${referencePath(ctx, repository, { digest })}" class="mono">${shortDigest(digest)}</a> <span class="soft">${artifactType ?? mediaType}, ${formatBytes(size)}</span>${about.length > 0 && referrerTree(ctx, repository, about)}</li>`,
+    ({ artifactType, digest, kind, mediaType, referrers: about, signatures, size }) =>
+      html`<li><span class="tag ${kind === 'signature' ? 'good' : 'new'}">${kind === 'sbom' ? 'SBOM' : kind}</span> <a href="${referencePath(ctx, repository, { digest })}" class="mono">${shortDigest(digest)}</a> <span class="soft">${artifactType ?? mediaType}, ${formatBytes(size)}</span>${signatures.map(signature)}${about.length > 0 && referrerTree(ctx, repository, about)}</li>`,
   );
   return html`<ul class="tree">${items}</ul>`;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { createHash, createPublicKey } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Cosign, setUpCosign } from '../support/cosign.ts';
@@ -53,6 +54,33 @@ test('cosign signs as an OCI 1.1 referrer, which is found by the referrers API',
     manifests.map(({ artifactType }) => artifactType),
     ['application/vnd.dev.cosign.artifact.sig.v1+json'],
   );
+});
+
+test('the API tells the key of signatures and attestations as cosign tells it', options, async (t) => {
+  const { cosign, directory, image, registry, digest } = await withImage(t);
+  const sbom = '{"spdxVersion":"SPDX-2.3","packages":[{"name":"zlib"}]}';
+  await writeFile(join(directory, 'sbom.json'), sbom);
+  await cosign(['sign', image]);
+  await cosign(['attest', '--new-bundle-format', '--predicate=sbom.json', '--type=spdxjson', image]);
+  const shown = async (reference: string) => {
+    const path = `/api/v1/repositories/team%2Fapp/manifests/${reference}`;
+    return JSON.parse((await sendRequest(`${registry.url}${path}`)).body.toString());
+  };
+  const pem = await readFile(join(directory, 'cosign.pub'));
+  const key = createHash('sha256').update(createPublicKey(pem).export({ type: 'spki', format: 'der' }));
+  const { referrers } = await shown(digest);
+  const told = Object.fromEntries(
+    referrers.map(({ kind, signatures }: { kind: string; signatures: readonly object[] }) => [
+      kind,
+      signatures.map((signature) => ({ ...signature, digest: undefined })),
+    ]),
+  );
+  assert.deepEqual(told, {
+    signature: [{ by: 'key', digest: undefined }],
+    sbom: [{ by: 'key', key: `sha256:${key.digest('hex')}`, digest: undefined }],
+  });
+  const bundle = referrers.find(({ kind }: { kind: string }) => kind === 'sbom');
+  assert.deepEqual((await shown(bundle.digest)).sbom.packages, [{ name: 'zlib' }]);
 });
 
 test('cosign attests, attaches, lists, copies all of it and cleans up', options, async (t) => {

@@ -4,6 +4,7 @@ import { describedCalls } from '../support/described-calls.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+import { SIGNING_CERTIFICATE, SIGNING_KEY } from '../support/signing-certificate.ts';
 
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json';
@@ -188,6 +189,49 @@ test('an SBOM lists its packages, and one that cannot be read says why', async (
   const refused = await sbomOf('large', [large], 'application/spdx+json');
   assert.match(refused.problem, /at most 2097152 are shown/);
   assert.equal(await sbomOf('image', [document({ packages })], LAYER), undefined);
+});
+
+test('referrers tell who signed them, and an SBOM in a bundle is read', async () => {
+  const image = await push('team/signed', '1', {});
+  const subject = { mediaType: OCI_MANIFEST, digest: image, size: 1 };
+  const payload = Buffer.from(
+    JSON.stringify({
+      predicateType: 'https://spdx.dev/Document',
+      predicate: { spdxVersion: 'SPDX-2.3', packages: [{ name: 'zlib' }] },
+    }),
+  );
+  const bundle = JSON.stringify({
+    verificationMaterial: { certificate: { rawBytes: SIGNING_CERTIFICATE } },
+    dsseEnvelope: { payload: payload.toString('base64'), signatures: [{ sig: 'c2lnbmVk' }] },
+  });
+  const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+  const annotations = { 'dev.sigstore.bundle.predicateType': 'https://spdx.dev/Document' };
+  await push('team/signed', 'sbom', {
+    layers: [bundle],
+    mediaType: bundleType,
+    more: { artifactType: bundleType, subject, annotations },
+  });
+  const layer = {
+    ...(await client.pushBlob('team/signed', 'payload')),
+    mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+    annotations: { 'dev.cosignproject.cosign/signature': 'c2lnbmVk' },
+  };
+  await push('team/signed', `${image.replace(':', '-')}.sig`, { more: { layers: [layer, layer] } });
+  const { json } = await call(reader, 'GET', at('team/signed', '/manifests/1'));
+  const digest = 'sha256:4a3cdfae6f291c8f544daea5b72905cf9e74c1ed427d831ad0d7ca00c73c794d';
+  const found = Object.fromEntries(
+    json.referrers.map(
+      ({ kind, signatures }: { kind: string; signatures: readonly { digest: string }[] }) => [
+        kind,
+        signatures.map(({ digest: _, ...rest }) => rest),
+      ],
+    ),
+  );
+  assert.deepEqual(found.signature, [{ by: 'key' }, { by: 'key' }]);
+  assert.deepEqual([found.sbom.length, found.sbom[0].by, found.sbom[0].key], [1, 'certificate', SIGNING_KEY]);
+  const sbom = (await call(reader, 'GET', at('team/signed', '/manifests/sbom'))).json;
+  assert.deepEqual(sbom.sbom, { format: 'SPDX', packages: [{ name: 'zlib' }], packageCount: 1 });
+  assert.equal(sbom.signatures[0].digest, digest);
 });
 
 test('a manifest has layers, history, configuration and referrers; two differ in what changed', async () => {

@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { startPageBrowser } from '../support/page-browser.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
 
 const HTML = { accept: 'text/html', 'accept-encoding': 'gzip' };
 
@@ -96,10 +97,34 @@ describe('pages and hostile content', async () => {
     artifactType: 'application/vnd.cyclonedx+json',
     layers: [{ ...sbom, mediaType: 'application/vnd.cyclonedx+json' }],
   });
+  const signature = { 'dev.cosignproject.cosign/signature': ALL };
+  const certificates = [SIGNING_CERTIFICATE_PEM, ...HOSTILE];
   await admin.pushManifest('open/app', `sha256-${digest.slice(7)}.sig`, {
     ...image,
     artifactType: ALL.slice(0, 200),
+    layers: certificates.slice(0, 9).map((pem) => ({
+      ...layer,
+      mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+      annotations: { ...signature, 'dev.sigstore.cosign/certificate': pem },
+    })),
   });
+  for (const [index, text] of HOSTILE.entries()) {
+    const bundle = await admin.pushBlob(
+      'open/app',
+      JSON.stringify({
+        verificationMaterial: { publicKey: { hint: text } },
+        dsseEnvelope: { payload: Buffer.from(text).toString('base64'), signatures: [{ sig: text }] },
+      }),
+    );
+    const mediaType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+    await admin.pushManifest('open/app', `bundle${index}`, {
+      ...image,
+      artifactType: mediaType,
+      subject: { mediaType: OCI_MANIFEST, digest, size: 1 },
+      layers: [{ ...bundle, mediaType }],
+      annotations: { 'dev.sigstore.bundle.predicateType': `spdx ${text}` },
+    });
+  }
   await admin.pushImage('secret/app', 'hidden');
   const browser = await startPageBrowser({ after });
 
@@ -131,6 +156,8 @@ describe('pages and hostile content', async () => {
       `/repositories/open/app/-/manifests/${digest}`,
       '/repositories/open/app/-/tags/readme',
       '/repositories/open/app/-/tags/sbom',
+      '/repositories/open/app/-/tags/bundle0',
+      `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
       '/repositories/open/app/-/delete?reference=latest',
       `/repositories/open/app/-/compare?from=${text}&to=${text}`,

@@ -5,6 +5,7 @@ import { openWorld } from '../support/fleet-world.ts';
 import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
 import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
+import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 describe('pages in Chromium', async () => {
@@ -33,6 +34,17 @@ describe('pages in Chromium', async () => {
     config: { ...sbom, mediaType: 'application/spdx+json' },
     layers: [{ ...sbom, mediaType: 'application/spdx+json' }],
   });
+  const signed = await registry.admin.pushImage('team/app', 'signed');
+  await registry.admin.pushManifest('team/app', `${signed.digest.replace(':', '-')}.sig`, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { ...sbom, mediaType: 'application/vnd.oci.image.config.v1+json' },
+    layers: [{}, { 'dev.sigstore.cosign/certificate': SIGNING_CERTIFICATE_PEM }].map((certificate) => ({
+      ...sbom,
+      mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
+      annotations: { 'dev.cosignproject.cosign/signature': 'c2lnbmVk', ...certificate },
+    })),
+  });
   for (const [method, path, body] of [
     ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
     ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
@@ -57,6 +69,7 @@ describe('pages in Chromium', async () => {
     '/repositories/team/web',
     '/repositories/team/web/-/tags/main',
     '/repositories/team/app/-/tags/sbom',
+    '/repositories/team/app/-/tags/signed',
     '/repositories/team/web/-/delete?reference=main',
     '/repositories/team/app/-/compare?from=tag0&to=other',
     '/repositories/team/app/-/deleted',

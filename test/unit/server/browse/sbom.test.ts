@@ -40,13 +40,11 @@ describe('an SBOM', () => {
     });
   });
 
-  test('is found in a statement, and in the envelope of a statement', () => {
+  test('is found in a statement, in its envelope, and in a bundle with that', () => {
     const statement = { predicateType: 'https://spdx.dev/Document', predicate: SPDX };
     const payload = Buffer.from(JSON.stringify(statement)).toString('base64');
-    for (const document of [
-      statement,
-      { payload, payloadType: 'application/vnd.in-toto+json', signatures: [] },
-    ]) {
+    const envelope = { payload, payloadType: 'application/vnd.in-toto+json', signatures: [] };
+    for (const document of [statement, envelope, { dsseEnvelope: envelope }]) {
       assert.deepEqual(read(document), read(SPDX));
     }
   });
@@ -73,6 +71,7 @@ describe('an SBOM', () => {
     }
     for (const body of [
       nested,
+      Buffer.from(`${'{"dsseEnvelope":'.repeat(100_000)}{}${'}'.repeat(100_000)}`),
       Buffer.from('no JSON'),
       Buffer.from(`{"packages":${'['.repeat(500_000)}`),
       Buffer.from('[]'),
