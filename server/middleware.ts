@@ -91,7 +91,9 @@ export function answerErrors(
         return;
       }
       const { status, body, headers } = errorAnswer(error);
-      if (status >= 500)
+      // Anybody can cause a full house, as often as he likes.
+      const isFull = error instanceof RegistryError && error.kind === 'TOO_MANY_CONNECTIONS';
+      if (status >= 500 && !isFull)
         log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
       if (status === 401 || status === 403) {
         const refusal = refusalOf(ctx, status, messageOf(body));

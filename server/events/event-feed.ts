@@ -22,7 +22,7 @@ const AGAIN = 1_000;
 /** Readers whose credentials are looked at, or who are given what they missed, at the same time. */
 const AT_ONCE = 8;
 /** Looks at the record for what a reader has missed, each of so many entries; beyond that he loads anew. */
-const MISSED_LOOKS = 20;
+const MISSED_LOOKS = 10;
 const MISSED_AT_ONCE = 100;
 
 export interface FeedParts {

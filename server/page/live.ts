@@ -15,7 +15,11 @@ interface Followed {
 
 /** A line that says that a page shows something old, once that is so. Without a script it never appears. */
 export function newsLine(ctx: RequestContext, followed: Followed, text: string): Html {
-  return html`<div role="status" data-events="${eventsPath(ctx, followed)}" data-on="${followed.names.join(' ')}"><p class="notice info" data-news hidden>${text} <a href="${ctx.url}">Show the changes</a></p></div>`;
+  const query = new URLSearchParams(ctx.querystring);
+  // What was done before is no news on the page that is opened again.
+  query.delete('done');
+  const again = query.size === 0 ? ctx.path : `${ctx.path}?${query}`;
+  return html`<div role="status" data-events="${eventsPath(ctx, followed)}" data-on="${followed.names.join(' ')}"><p class="notice info" data-news hidden>${text} <a href="${again}">Show the changes</a></p></div>`;
 }
 
 /**

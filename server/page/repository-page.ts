@@ -50,7 +50,7 @@ export async function showRepository(
     main: html`${repositoryHead(ctx, view, 'tags')}${done !== undefined && notice('good', done)}${newsLine(
       ctx,
       { names: ['push', 'delete', 'restore'], query: { repository } },
-      'Something was pushed or deleted here since.',
+      'This repository has changed since you opened it.',
     )}
 <div class="sheet">${facts([
       ['Tags', formatCount(view.tags)],

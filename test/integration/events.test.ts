@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { CookieBrowser, formOf } from '../support/cookie-browser.ts';
 import { openEvents } from '../support/event-stream.ts';
 import { openWorld } from '../support/fleet-world.ts';
 import { basicAuthorization } from '../support/http-client.ts';
@@ -127,13 +128,37 @@ test('a stream ends with the credentials that began it, and shows less with fewe
   await waitUntil('the stream of the person has ended', byPassword.hasEnded);
 });
 
+test('the stream of a browser ends with its session', async (t) => {
+  await registry.addUser('sam', { 'team/*': 'reader' });
+  const browser = new CookieBrowser();
+  const form = formOf(await browser.send(`${registry.url}/auth/`), 'log-in');
+  await browser.send(form.action, { ...form.fields, user: 'sam', password: ADMIN_PASSWORD });
+  const secret = browser.cookies.get(registry.url)?.get('berth-session');
+  const cookie = `berth-session=${secret}`;
+  const stream = await openEvents(t, registry.url, { cookie });
+  await registry.admin.pushImage('team/session', '1');
+  await stream.expect('push');
+  const html = { accept: 'text/html' };
+  const logout = formOf(await browser.send(`${registry.url}/`, undefined, html), 'logout');
+  assert.equal((await browser.send(logout.action, logout.fields)).status, 303);
+  await registry.admin.pushImage('team/session', '2');
+  await waitUntil('it has ended', stream.hasEnded);
+  await stream.expect('push');
+  // Without a session it is a visitor's stream.
+  const visitor = await openEvents(t, registry.url, { cookie, lastId: stream.lastId() });
+  await registry.admin.pushImage('pub/app', '2');
+  await visitor.expect('push');
+});
+
 test('a client that is gone, or reads nothing, costs nothing', async (t) => {
   await waitUntil('nobody reads', async () => (await registry.metric(READERS)) === 0);
   const gone = await openEvents(t, registry.url);
   const halfClosed = await connectRaw(t, registry.port);
   halfClosed.write('GET /api/v1/events HTTP/1.1\r\nHost: r\r\n\r\n');
   await halfClosed.waitFor(/\nid: /);
-  assert.equal(await registry.metric(READERS), 2);
+  // Requests that wait for the answer before them are readers too.
+  halfClosed.write('GET /api/v1/events HTTP/1.1\r\nHost: r\r\n\r\n'.repeat(20));
+  await waitUntil('all are counted', async () => (await registry.metric(READERS)) === 22);
   gone.close();
   halfClosed.socket.end();
   await waitUntil('both are forgotten', async () => (await registry.metric(READERS)) === 0);

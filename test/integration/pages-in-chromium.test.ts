@@ -229,7 +229,7 @@ describe('pages in Chromium', async () => {
     const { page } = await browser.open();
     await logIn(page);
     await page.goto(`${url}/repositories/team/app`);
-    const news = page.getByText('Something was pushed or deleted here since.');
+    const news = page.getByText('This repository has changed since you opened it.');
     assert.equal(await news.isVisible(), false);
     await registry.admin.pushImage('team/other', 'elsewhere');
     await registry.admin.pushImage('team/app', 'just-pushed');
