@@ -222,7 +222,7 @@ function manifestRoutes(browse: Browse): readonly Route[] {
       method: 'GET',
       path: '/repositories/{repository}/difference',
       id: 'showDifference',
-      summary: 'Differences of two images: layers, configuration, environment, labels',
+      summary: 'Differences of two images: layers, configuration, environment, labels, packages',
       access: VISITORS,
       area: 'any',
       params: REPOSITORY_PARAMETER,

@@ -276,6 +276,22 @@ export const DIFFERENCE = object(
     configuration: CHANGES,
     environment: CHANGES,
     labels: CHANGES,
+    packages: object(
+      {
+        from: optional(digest),
+        to: optional(digest),
+        added: integer(),
+        removed: integer(),
+        changed: integer({ description: 'Packages of other versions' }),
+        changes: CHANGES,
+      },
+      {
+        title: 'PackageChanges',
+        description:
+          'By the SBOMs of the two images, whose manifests `from` and `to` name: absent where there is none that can be read. ' +
+          'An SBOM is an attestation of BuildKit in the index, or a referrer. At most 1,000 changes are listed.',
+      },
+    ),
   },
   { title: 'Difference' },
 );

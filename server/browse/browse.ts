@@ -214,6 +214,20 @@ export interface DifferenceView {
   readonly configuration: readonly Change[];
   readonly environment: readonly Change[];
   readonly labels: readonly Change[];
+  readonly packages: PackageChangesView;
+}
+
+/** Packages that differ by the SBOMs of two images; there are no changes where one of these is missing. */
+export interface PackageChangesView {
+  /** The manifests that have the SBOMs; undefined: there is none that can be read. */
+  readonly from?: Digest;
+  readonly to?: Digest;
+  readonly added: number;
+  readonly removed: number;
+  /** How many have other versions. */
+  readonly changed: number;
+  /** Names, and the versions of each side; at most 1,000, and 64 KB together. */
+  readonly changes: readonly Change[];
 }
 
 /** A value that differs; undefined where there is none. */

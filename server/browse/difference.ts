@@ -9,7 +9,7 @@ export interface Compared {
 }
 
 /** What somebody who has one image gets with another one. */
-export function differenceOf(from: Compared, to: Compared): Omit<DifferenceView, 'platform'> {
+export function differenceOf(from: Compared, to: Compared): Omit<DifferenceView, 'platform' | 'packages'> {
   const before = new Set(from.layers.map(({ digest }) => digest));
   const after = new Set(to.layers.map(({ digest }) => digest));
   const removed = from.layers.filter(({ digest }) => !after.has(digest));

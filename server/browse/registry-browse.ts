@@ -1,10 +1,8 @@
 import type { Access } from '../../auth/access/access.ts';
 import { type Identity, nameOf } from '../../auth/access/identity.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
-import { SettingInvalidError } from '../../auth/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
-import { isIndex } from '../../oci/media-types.ts';
 import { isRepositoryName } from '../../oci/repository-name.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type {
@@ -16,7 +14,7 @@ import type {
 } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
-import { ManifestUnknownError, NameUnknownError } from '../../storage/errors.ts';
+import { NameUnknownError } from '../../storage/errors.ts';
 import type { GarbagePolicy } from '../../storage/gc/collect-garbage.ts';
 import { RegistryError } from '../errors.ts';
 import type { ManifestCache } from '../registry/manifest-cache.ts';
@@ -30,8 +28,15 @@ import type {
   RepositoryRights,
 } from './browse.ts';
 import { refuseSearch } from './check-page.ts';
-import { type Compared, differenceOf } from './difference.ts';
-import { configOf, layerDigests, layersOf, membersOf, parseContent } from './manifest-parts.ts';
+import { ImageComparison } from './compare-images.ts';
+import {
+  configOf,
+  layerDigests,
+  layersOf,
+  membersOf,
+  parseContent,
+  unknownManifest,
+} from './manifest-parts.ts';
 import { ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 import { readmeOf } from './readme.ts';
 import { referrerTree } from './referrer-views.ts';
@@ -191,24 +196,12 @@ export class RegistryBrowse implements Browse {
   ): Promise<DifferenceView> {
     const one = await this.#find(visitor, repository, from);
     const other = await this.#find(visitor, repository, to);
-    const [before, after] = [
-      await this.#comparable(repository, one),
-      await this.#comparable(repository, other),
-    ];
-    const common =
-      platform ?? [...before.keys()].find((name) => name !== ANY && (after.has(name) || after.has(ANY)));
-    const side = async (found: BrowsedManifest, images: ReadonlyMap<string, Digest>) => {
-      const digest = images.get(ANY) ?? (common === undefined ? undefined : images.get(common));
-      if (digest === undefined) {
-        throw new SettingInvalidError(
-          `"platform": ${found.digest} has no image for ${platform ?? 'a platform that both have'}, but for ` +
-            `${[...images.keys()].slice(0, 20).join(', ') || 'none'}`,
-        );
-      }
-      return this.#compared(repository, digest);
-    };
-    const difference = differenceOf(await side(one, before), await side(other, after));
-    return { ...difference, ...(common !== undefined && { platform: common }) };
+    return new ImageComparison(this.#dependencies.browse, this.#content).difference(
+      repository,
+      one,
+      other,
+      platform,
+    );
   }
 
   async diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>) {
@@ -274,31 +267,8 @@ export class RegistryBrowse implements Browse {
   async #read(repository: string, { digest, mediaType }: BrowsedManifest): Promise<Manifest | string> {
     return parseContent(await this.#content.manifestOf(repository, digest, LARGEST_MANIFEST), mediaType);
   }
-
-  /** Images of a manifest by platform; ANY for one that is an image itself. */
-  async #comparable(repository: string, found: BrowsedManifest): Promise<ReadonlyMap<string, Digest>> {
-    if (!isIndex(found.mediaType)) return new Map([[ANY, found.digest]]);
-    const manifest = await this.#read(repository, found);
-    if (typeof manifest === 'string') throw new SettingInvalidError(manifest);
-    const images = new Map<string, Digest>();
-    for (const { digest, platform } of membersOf(manifest, new Map())) {
-      if (platform !== undefined && !images.has(platform)) images.set(platform, digest);
-    }
-    return images;
-  }
-
-  async #compared(repository: string, digest: Digest): Promise<Compared> {
-    const found = await this.#dependencies.browse.manifest(repository, { digest });
-    if (found === undefined) throw unknownManifest(repository, { digest });
-    const manifest = await this.#read(repository, found);
-    if (typeof manifest === 'string') throw new SettingInvalidError(manifest);
-    const config = await configOf(this.#content, repository, manifest);
-    return { digest, layers: layersOf(manifest, []), config: config?.view };
-  }
 }
 
-/** The key of an image that is no member of an index. */
-const ANY = '';
 const MOST_MEMBERS = 1000;
 const FORCE = 'deploy another image there first, or repeat it with ?force=true';
 
@@ -308,9 +278,4 @@ function nameOfReference(repository: string, reference: Reference): string {
 
 function unknownRepository(name: string): NameUnknownError {
   return new NameUnknownError(`there is no repository ${name.slice(0, 255)}`);
-}
-
-function unknownManifest(repository: string, reference: Reference): ManifestUnknownError {
-  const what = 'tag' in reference ? reference.tag : reference.digest;
-  return new ManifestUnknownError(`${repository} has no manifest ${what.slice(0, 160)}`);
 }

@@ -21,19 +21,36 @@ const PREDICATE_TYPES = [
 /** What SPDX says where a licence is not known. */
 const NO_LICENCE: ReadonlySet<string> = new Set(['', 'NOASSERTION', 'NONE']);
 
-/**
- * The packages of an artifact that is an SBOM: SPDX 2, CycloneDX or Syft as JSON, also as the predicate of an in-toto
- * statement, and that in a DSSE envelope or Sigstore bundle, whose signature is not verified here. Undefined where no layer says that it is one.
- */
+/** All packages of an SBOM. */
+export interface PackageList {
+  readonly format: NonNullable<SbomView['format']>;
+  readonly packages: readonly PackageView[];
+}
+
+/** What of an artifact that is an SBOM is shown. Undefined where no layer says that it is one. */
 export async function sbomOf(
   content: ContentReader,
   repository: string,
   manifest: Manifest,
 ): Promise<SbomView | undefined> {
+  const list = await packageListOf(content, repository, manifest);
+  return list === undefined ? undefined : shownOf(list);
+}
+
+/**
+ * The packages of an artifact that is an SBOM: SPDX 2, CycloneDX or Syft as JSON, also as the predicate of an in-toto
+ * statement, and that in a DSSE envelope or Sigstore bundle, whose signature is not verified here. A sentence where it cannot
+ * be read; undefined where no layer says that it is one.
+ */
+export async function packageListOf(
+  content: ContentReader,
+  repository: string,
+  manifest: Manifest,
+): Promise<PackageList | string | undefined> {
   const layer = manifest.layers.find((one) => isSbom(one, manifest.annotations));
   if (layer === undefined) return undefined;
   const body = await content.blob(repository, layer.digest, LARGEST);
-  return typeof body === 'string' ? unread(body) : readSbom(body);
+  return typeof body === 'string' ? body : readPackages(body);
 }
 
 /** A bundle of cosign has the predicate type in the annotations of its manifest. */
@@ -48,18 +65,28 @@ function saysSbom(annotations: Readonly<Record<string, string>>): boolean {
   return PREDICATE_TYPES.some((name) => SBOM_TYPE.test(annotations[name]?.slice(0, 1000) ?? ''));
 }
 
-/** Reads the text of an SBOM; what of it is not as it should be is left out. */
+/** Reads the text of an SBOM, as far as it is shown. */
 export function readSbom(body: Buffer): SbomView {
+  return shownOf(readPackages(body));
+}
+
+/** Reads the text of an SBOM; what of it is not as it should be is left out. A sentence where it is none. */
+export function readPackages(body: Buffer): PackageList | string {
   try {
     return packagesOf(predicateOf(parseJsonObject(body, 'the SBOM')));
   } catch (error) {
-    if (error instanceof OciError) return unread(error.message);
+    if (error instanceof OciError) return error.message;
     throw error;
   }
 }
 
-function unread(problem: string): SbomView {
-  return { problem, packages: [], packageCount: 0 };
+function shownOf(list: PackageList | string): SbomView {
+  if (typeof list === 'string') return { problem: list, packages: [], packageCount: 0 };
+  const packages = within(
+    list.packages.slice(0, MOST_ENTRIES),
+    (one) => one.name.length + (one.version ?? '').length + (one.licence ?? '').length,
+  );
+  return { format: list.format, packages, packageCount: list.packages.length };
 }
 
 /**
@@ -76,33 +103,26 @@ function predicateOf(document: JsonObject): JsonObject {
   return isJsonObject(predicate) ? predicate : document;
 }
 
-function packagesOf(document: JsonObject): SbomView {
-  if (typeof document.spdxVersion === 'string') return viewOf('SPDX', document.packages, fromSpdx);
-  if (document.bomFormat === 'CycloneDX') return viewOf('CycloneDX', document.components, fromCycloneDx);
-  if (Array.isArray(document.artifacts)) return viewOf('Syft', document.artifacts, fromSyft);
-  return unread('the SBOM is not the JSON of SPDX 2, CycloneDX or Syft');
+function packagesOf(document: JsonObject): PackageList | string {
+  if (typeof document.spdxVersion === 'string') return listOf('SPDX', document.packages, fromSpdx);
+  if (document.bomFormat === 'CycloneDX') return listOf('CycloneDX', document.components, fromCycloneDx);
+  if (Array.isArray(document.artifacts)) return listOf('Syft', document.artifacts, fromSyft);
+  return 'the SBOM is not the JSON of SPDX 2, CycloneDX or Syft';
 }
 
-function viewOf(
-  format: NonNullable<SbomView['format']>,
+function listOf(
+  format: PackageList['format'],
   list: unknown,
   read: (entry: JsonObject) => readonly [name: unknown, version: unknown, licence: unknown],
-): SbomView {
+): PackageList {
   const entries = Array.isArray(list) ? list.filter(isJsonObject) : [];
-  const packages = entries.slice(0, MOST_ENTRIES).map((entry): PackageView => {
+  const packages = entries.map((entry): PackageView => {
     const [name, version, licence] = read(entry).map((value) =>
       typeof value === 'string' ? cut(value, LONGEST_NAME) : '',
     );
     return { name: name ?? '', ...(version && { version }), ...(licence && { licence }) };
   });
-  return {
-    format,
-    packages: within(
-      packages,
-      (one) => one.name.length + (one.version ?? '').length + (one.licence ?? '').length,
-    ),
-    packageCount: entries.length,
-  };
+  return { format, packages };
 }
 
 function fromSpdx(entry: JsonObject) {

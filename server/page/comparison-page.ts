@@ -1,8 +1,9 @@
-import type { Change, Reference } from '../browse/browse.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Change, PackageChangesView, Reference } from '../browse/browse.ts';
 import { showPage } from '../login/answer-page.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
-import { counted, formatBytes, shortDigest } from './format.ts';
+import { counted, formatBytes, formatCount, shortDigest } from './format.ts';
 import { longText } from './manifest-page.ts';
 import { pathOf } from './page-context.ts';
 import { empty, facts, pageHead, table } from './parts.ts';
@@ -44,7 +45,7 @@ export async function showComparison(
       layers.length === 0
         ? empty('No layers', html`<p>Neither of the two has a layer.</p>`)
         : table('Layers', [{ head: 'Layer' }, { head: 'Change' }, { head: 'Size', kind: 'number' }], layers)
-    }</section>${changes('Configuration', found.configuration)}${changes('Environment', found.environment)}${changes('Labels', found.labels)}`,
+    }</section>${changes('Configuration', found.configuration)}${changes('Environment', found.environment)}${changes('Labels', found.labels)}${packages(ctx, repository, found.packages, [before, after])}`,
   });
 }
 
@@ -52,10 +53,33 @@ function shortText(reference: Reference): string {
   return 'tag' in reference ? referenceText(reference) : shortDigest(reference.digest);
 }
 
-function changes(title: string, list: readonly Change[]): Html {
-  if (list.length === 0) return html`<section><h2>${title}</h2><p class="soft">No difference.</p></section>`;
+function packages(
+  ctx: RequestContext,
+  repository: string,
+  { added, changed, changes: list, from, removed, to }: PackageChangesView,
+  [before, after]: readonly [string, string],
+): Html {
+  if (from === undefined || to === undefined) {
+    const text = from === to ? 'Neither has an SBOM' : `${from === undefined ? before : after} has no SBOM`;
+    return html`<section><h2>Packages</h2><p class="soft">${text} that can be read.</p></section>`;
+  }
+  const link = (digest: Digest, text: string) =>
+    html`<a href="${referencePath(ctx, repository, { digest })}">${text}</a>`;
+  const all = added + removed + changed;
+  const note = html`<p class="soft">By the SBOMs of ${link(from, before)} and ${link(to, after)}: ${formatCount(added)} added, ${formatCount(removed)} removed, ${formatCount(changed)} of another version.${all > list.length && html` The first ${formatCount(list.length)} are shown.`}</p>`;
+  const versions = list.map(({ after, before, name }) => ({
+    name,
+    ...(before !== undefined && { before: before || 'no version' }),
+    ...(after !== undefined && { after: after || 'no version' }),
+  }));
+  return changes('Packages', versions, note);
+}
+
+function changes(title: string, list: readonly Change[], note?: Html): Html {
+  if (list.length === 0)
+    return html`<section><h2>${title}</h2><p class="soft">No difference.</p>${note}</section>`;
   const value = (text: string | undefined) =>
     text === undefined ? html`<span class="soft">–</span>` : longText(text);
   const rows = list.map(({ after, before, name }) => [name, value(before), value(after)]);
-  return html`<section><h2>${title}</h2>${table(title, [{ head: 'Name' }, { head: 'Before', kind: 'text' }, { head: 'After', kind: 'text' }], rows)}</section>`;
+  return html`<section><h2>${title}</h2>${table(title, [{ head: 'Name' }, { head: 'Before', kind: 'text' }, { head: 'After', kind: 'text' }], rows)}${note}</section>`;
 }

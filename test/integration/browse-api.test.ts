@@ -23,6 +23,7 @@ interface ImageOptions {
   readonly config?: object | string;
   readonly layers?: readonly string[];
   readonly mediaType?: string;
+  readonly layerAnnotations?: Readonly<Record<string, string>>;
   readonly more?: object;
 }
 
@@ -31,12 +32,15 @@ const sizes = new Map<string, number>();
 async function push(
   repository: string,
   reference: string,
-  { config = {}, layers = [], mediaType = LAYER, more = {} }: ImageOptions,
+  { config = {}, layers = [], layerAnnotations, mediaType = LAYER, more = {} }: ImageOptions,
 ) {
   const content = typeof config === 'string' ? config : JSON.stringify(config);
   const blob = await client.pushBlob(repository, content);
   const pushed = [];
-  for (const layer of layers) pushed.push({ ...(await client.pushBlob(repository, layer)), mediaType });
+  for (const layer of layers) {
+    const blob = await client.pushBlob(repository, layer);
+    pushed.push({ ...blob, mediaType, ...(layerAnnotations && { annotations: layerAnnotations }) });
+  }
   const manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
@@ -232,6 +236,50 @@ test('referrers tell who signed them, and an SBOM in a bundle is read', async ()
   const sbom = (await call(reader, 'GET', at('team/signed', '/manifests/sbom'))).json;
   assert.deepEqual(sbom.sbom, { format: 'SPDX', packages: [{ name: 'zlib' }], packageCount: 1 });
   assert.equal(sbom.signatures[0].digest, digest);
+});
+
+test('two images differ in the packages of their SBOMs, by an attestation in the index or a referrer', async () => {
+  const type = 'application/spdx+json';
+  const document = (version: string) =>
+    JSON.stringify({ spdxVersion: 'SPDX-2.3', packages: [{ name: 'zlib', versionInfo: version }] });
+  const one = await push('team/packages', '1', { layers: ['one'] });
+  const two = await push('team/packages', '2', { layers: ['two'] });
+  const difference = async (query: string) =>
+    (await call(reader, 'GET', at('team/packages', `/difference?${query}`))).json.packages;
+  const none = { added: 0, removed: 0, changed: 0, changes: [] };
+  assert.deepEqual(await difference('from=1&to=2'), none);
+  const attestation = await push('team/packages', 'attestation', {
+    layers: [JSON.stringify({ predicate: JSON.parse(document('1.2')) })],
+    mediaType: 'application/vnd.in-toto+json',
+    layerAnnotations: { 'in-toto.io/predicate-type': 'https://spdx.dev/Document' },
+  });
+  const members = [
+    { digest: one, platform: { os: 'linux', architecture: 'amd64' } },
+    {
+      digest: attestation,
+      platform: { os: 'unknown', architecture: 'unknown' },
+      annotations: {
+        'vnd.docker.reference.type': 'attestation-manifest',
+        'vnd.docker.reference.digest': one,
+      },
+    },
+  ].map((member) => ({ mediaType: OCI_MANIFEST, size: sizes.get(member.digest), ...member }));
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: members };
+  await client.pushManifest('team/packages', 'index', index, OCI_INDEX);
+  assert.deepEqual(await difference('from=index&to=2'), { ...none, from: attestation });
+  const sbom = await push('team/packages', 'sbom', {
+    layers: [document('1.3')],
+    mediaType: type,
+    more: { artifactType: type, subject: { mediaType: OCI_MANIFEST, digest: two, size: 1 } },
+  });
+  assert.deepEqual(await difference('from=index&to=2'), {
+    from: attestation,
+    to: sbom,
+    added: 0,
+    removed: 0,
+    changed: 1,
+    changes: [{ name: 'zlib', before: '1.2', after: '1.3' }],
+  });
 });
 
 test('a manifest has layers, history, configuration and referrers; two differ in what changed', async () => {

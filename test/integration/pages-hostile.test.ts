@@ -99,6 +99,27 @@ describe('pages and hostile content', async () => {
   });
   const signature = { 'dev.cosignproject.cosign/signature': ALL };
   const certificates = [SIGNING_CERTIFICATE_PEM, ...HOSTILE];
+  const version = await admin.pushManifest('open/app', 'version', {
+    ...image,
+    annotations: { version: '2' },
+  });
+  const packages = (count: number, text: string) =>
+    JSON.stringify({
+      bomFormat: 'CycloneDX',
+      components: HOSTILE.slice(count).map((name) => ({ name, version: `${text} ${name}` })),
+    });
+  for (const [about, content] of [
+    [digest, packages(1, '<b>1</b>')],
+    [version, packages(0, '<b>2</b>')],
+  ] as const) {
+    const list = await admin.pushBlob('open/app', content);
+    await admin.pushManifest('open/app', `packages${about.slice(7, 15)}`, {
+      ...image,
+      artifactType: 'application/vnd.cyclonedx+json',
+      subject: { mediaType: OCI_MANIFEST, digest: about, size: 1 },
+      layers: [{ ...list, mediaType: 'application/vnd.cyclonedx+json' }],
+    });
+  }
   await admin.pushManifest('open/app', `sha256-${digest.slice(7)}.sig`, {
     ...image,
     artifactType: ALL.slice(0, 200),
@@ -159,6 +180,7 @@ describe('pages and hostile content', async () => {
       '/repositories/open/app/-/tags/bundle0',
       `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
+      '/repositories/open/app/-/compare?from=latest&to=version',
       '/repositories/open/app/-/delete?reference=latest',
       `/repositories/open/app/-/compare?from=${text}&to=${text}`,
       `/repositories/${text}`,

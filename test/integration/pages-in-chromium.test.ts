@@ -45,6 +45,24 @@ describe('pages in Chromium', async () => {
       annotations: { 'dev.cosignproject.cosign/signature': 'c2lnbmVk', ...certificate },
     })),
   });
+  const newer = await registry.admin.pushImage('team/app', 'newer');
+  for (const [{ digest }, list] of [
+    [signed, packages],
+    [newer, [{ name: 'zlib', versionInfo: '1.3.1' }, { name: 'curl' }]],
+  ] as const) {
+    const document = await registry.admin.pushBlob(
+      'team/app',
+      JSON.stringify({ spdxVersion: 'SPDX-2.3', packages: list }),
+    );
+    await registry.admin.pushManifest('team/app', `sbom-${list.length}-${digest.slice(7, 15)}`, {
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      artifactType: 'application/spdx+json',
+      config: { ...document, mediaType: 'application/spdx+json' },
+      layers: [{ ...document, mediaType: 'application/spdx+json' }],
+      subject: { mediaType: OCI_MANIFEST, digest, size: 1 },
+    });
+  }
   for (const [method, path, body] of [
     ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
     ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
@@ -72,6 +90,7 @@ describe('pages in Chromium', async () => {
     '/repositories/team/app/-/tags/signed',
     '/repositories/team/web/-/delete?reference=main',
     '/repositories/team/app/-/compare?from=tag0&to=other',
+    '/repositories/team/app/-/compare?from=signed&to=newer',
     '/repositories/team/app/-/deleted',
     '/account',
     '/admin/users',

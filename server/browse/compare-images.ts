@@ -1,0 +1,108 @@
+import { SettingInvalidError } from '../../auth/errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Manifest } from '../../oci/manifest.ts';
+import { isIndex } from '../../oci/media-types.ts';
+import type { BrowseCatalog, BrowsedManifest } from '../../storage/catalog/browse/browse-catalog.ts';
+import type { DifferenceView, MemberView } from './browse.ts';
+import { type Compared, differenceOf } from './difference.ts';
+import { configOf, layersOf, membersOf, parseContent, unknownManifest } from './manifest-parts.ts';
+import { type ImageSbom, packageChanges, sbomsOf } from './package-changes.ts';
+import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
+
+/** The key of an image that is no member of an index. */
+const ANY = '';
+/** The annotation of BuildKit's attestations that names the image of the index that they are about. */
+const ATTESTED = 'vnd.docker.reference.digest';
+
+/** What a tag or digest names: images by platform, ANY for one that is an image itself, and attestations beside them. */
+interface Images {
+  readonly digest: Digest;
+  readonly byPlatform: ReadonlyMap<string, Digest>;
+  readonly attestations: ReadonlyMap<string, MemberView>;
+}
+
+/** Compares images of a repository that the visitor may see. */
+export class ImageComparison {
+  readonly #browse: Pick<BrowseCatalog, 'manifest' | 'referrers'>;
+  readonly #content: ContentReader;
+
+  constructor(browse: Pick<BrowseCatalog, 'manifest' | 'referrers'>, content: ContentReader) {
+    this.#browse = browse;
+    this.#content = content;
+  }
+
+  /**
+   * Of two indexes the images of `platform` are compared, or of the first platform of `from` that both have. Throws
+   * SettingInvalidError where there is none, ManifestUnknownError.
+   */
+  async difference(
+    repository: string,
+    from: BrowsedManifest,
+    to: BrowsedManifest,
+    platform: string | undefined,
+  ): Promise<DifferenceView> {
+    const [before, after] = [await this.#images(repository, from), await this.#images(repository, to)];
+    const common =
+      platform ??
+      [...before.byPlatform.keys()].find(
+        (name) => name !== ANY && (after.byPlatform.has(name) || after.byPlatform.has(ANY)),
+      );
+    const [one, other] = [imageOf(before, common), imageOf(after, common)];
+    const difference = differenceOf(
+      await this.#compared(repository, one),
+      await this.#compared(repository, other),
+    );
+    const packages = packageChanges(
+      await this.#sboms(repository, one, before),
+      await this.#sboms(repository, other, after),
+    );
+    return { ...difference, packages, ...(common !== undefined && { platform: common }) };
+  }
+
+  async #images(repository: string, found: BrowsedManifest): Promise<Images> {
+    const { digest, mediaType } = found;
+    const byPlatform = new Map<string, Digest>();
+    const attestations = new Map<string, MemberView>();
+    if (!isIndex(mediaType)) byPlatform.set(ANY, digest);
+    else {
+      for (const member of membersOf(await this.#read(repository, found), new Map())) {
+        const { annotations, platform } = member;
+        const about = annotations[ATTESTED];
+        if (about !== undefined) attestations.set(about, member);
+        else if (platform !== undefined && !byPlatform.has(platform)) byPlatform.set(platform, member.digest);
+      }
+    }
+    return { digest, byPlatform, attestations };
+  }
+
+  async #compared(repository: string, digest: Digest): Promise<Compared> {
+    const found = await this.#browse.manifest(repository, { digest });
+    if (found === undefined) throw unknownManifest(repository, { digest });
+    const manifest = await this.#read(repository, found);
+    const config = await configOf(this.#content, repository, manifest);
+    return { digest, layers: layersOf(manifest, []), config: config?.view };
+  }
+
+  #sboms(repository: string, image: Digest, { attestations }: Images): Promise<readonly ImageSbom[]> {
+    const parts = { browse: this.#browse, content: this.#content };
+    return sbomsOf(parts, repository, image, attestations.get(image));
+  }
+
+  /** Throws SettingInvalidError for one that cannot be read. */
+  async #read(repository: string, { digest, mediaType }: BrowsedManifest): Promise<Manifest> {
+    const body = await this.#content.manifestOf(repository, digest, LARGEST_MANIFEST);
+    const manifest = parseContent(body, mediaType);
+    if (typeof manifest === 'string') throw new SettingInvalidError(manifest);
+    return manifest;
+  }
+}
+
+/** Throws SettingInvalidError. */
+function imageOf({ byPlatform, digest }: Images, platform: string | undefined): Digest {
+  const image = byPlatform.get(ANY) ?? (platform === undefined ? undefined : byPlatform.get(platform));
+  if (image !== undefined) return image;
+  throw new SettingInvalidError(
+    `"platform": ${digest} has no image for ${platform ?? 'a platform that both have'}, but for ` +
+      `${[...byPlatform.keys()].slice(0, 20).join(', ') || 'none'}`,
+  );
+}
