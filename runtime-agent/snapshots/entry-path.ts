@@ -1,4 +1,4 @@
-import { TarFormatError } from './tar-header.ts';
+import { TarFormatError } from '../../lib/tar/tar-header.ts';
 
 /** Links that are followed on the way to one entry, as many as other readers of layers follow. */
 const MAX_LINKS = 255;

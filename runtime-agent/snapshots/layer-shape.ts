@@ -1,6 +1,6 @@
+import { quoteName, TarFormatError } from '../../lib/tar/tar-header.ts';
+import type { TarEntry, TarHandler } from '../../lib/tar/tar-parser.ts';
 import { namesOf } from './entry-path.ts';
-import { quoteName, TarFormatError } from './tar-header.ts';
-import type { TarEntry, TarHandler } from './tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 
 /** Refuses entries that no layer may have while a layer comes, and counts its content. */

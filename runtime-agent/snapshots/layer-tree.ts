@@ -1,7 +1,7 @@
+import { quoteName, TarFormatError } from '../../lib/tar/tar-header.ts';
+import type { TarEntry, TarEntryKind, TarHandler } from '../../lib/tar/tar-parser.ts';
 import { followLinks, type LinkedTree, namesOf, StepCount } from './entry-path.ts';
 import { keptXattrs } from './layer-xattrs.ts';
-import { quoteName, TarFormatError } from './tar-header.ts';
-import type { TarEntry, TarEntryKind, TarHandler } from './tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 
 /** Limits of a layer; the largest images of build machines reach a third. */

@@ -1,5 +1,5 @@
-import { quoteName, TarFormatError } from './tar-header.ts';
-import type { TarEntry } from './tar-parser.ts';
+import { quoteName, TarFormatError } from '../../lib/tar/tar-header.ts';
+import type { TarEntry } from '../../lib/tar/tar-parser.ts';
 
 /** XATTR_NAME_MAX and XATTR_LIST_MAX of Linux, and the largest value that an index can hold. */
 const MAX_NAME = 255;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { TarFormatError } from '../../lib/tar/tar-header.ts';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import { LayerShape } from './layer-shape.ts';
-import { TarFormatError } from './tar-header.ts';
-import { TarParser } from './tar-parser.ts';
 
 /** Findings about a layer's tar. */
 export interface TarFacts {

@@ -1,4 +1,4 @@
-import { TarFormatError } from './tar-header.ts';
+import { TarFormatError } from '../../lib/tar/tar-header.ts';
 
 /** `.wh.NAME` deletes NAME of the layers below (image-spec, layer.md, "Whiteouts"). */
 export const WHITEOUT_PREFIX = '.wh.';

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadInRoot } from '../../lib/linux/files/in-root.ts';
 import { loadTreeCalls } from '../../lib/linux/files/tree-calls.ts';
-import { TarFormatError } from '../snapshots/tar-header.ts';
-import { TarParser } from '../snapshots/tar-parser.ts';
+import { TarFormatError } from '../../lib/tar/tar-header.ts';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 import type { FillOrder, FillReport } from './fill-tree.ts';
 import { type FillRequest, TreeFiller, UnusableEntryError } from './tree-filler.ts';
 

@@ -19,8 +19,8 @@ import {
 import { fileTime } from '../../lib/linux/files/file-size.ts';
 import { type InRoot, O_PATH } from '../../lib/linux/files/in-root.ts';
 import type { TreeCalls } from '../../lib/linux/files/tree-calls.ts';
+import type { TarEntry, TarHandler } from '../../lib/tar/tar-parser.ts';
 import { namesIn, openFolderAt, pathAt, statAt } from '../snapshots/diff/tree-files.ts';
-import type { TarEntry, TarHandler } from '../snapshots/tar-parser.ts';
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 

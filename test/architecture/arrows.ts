@@ -30,6 +30,7 @@ const ARROWS: readonly Arrow[] = [
       'lib/pattern/',
       'lib/streams/',
       'lib/sync/',
+      'lib/tar/',
       'lib/threads/',
       'lib/linux/files/file-size.ts',
       'lib/linux/mount/mount.ts',

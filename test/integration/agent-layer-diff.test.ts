@@ -17,12 +17,12 @@ import {
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { it, type TestContext } from 'node:test';
+import { type TarEntry, TarParser } from '../../lib/tar/tar-parser.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { TreeTarRequest } from '../../runtime-agent/snapshots/diff/tree-tar.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { ErofsLayers } from '../../runtime-agent/snapshots/erofs/erofs-layers.ts';
 import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
-import { type TarEntry, TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
 import { describeTree } from '../support/describe-tree.ts';
 import { makeFeatureTree } from '../support/feature-tree.ts';
 import { runCommand } from '../support/run-command.ts';

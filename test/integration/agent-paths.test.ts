@@ -9,6 +9,7 @@ import { loadXattrs } from '../../lib/linux/files/xattrs.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
 import { holdPath } from '../../lib/linux/mount/held-path.ts';
 import { unmount } from '../../lib/linux/mount/mount.ts';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 import { CacheMounts } from '../../runtime-agent/builder/cache/cache-mounts.ts';
 import { FolderTree } from '../../runtime-agent/builder/context/folder-tree.ts';
 import {
@@ -20,7 +21,6 @@ import { selectSources } from '../../runtime-agent/builder/execute/select-source
 import type { RunOp, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
-import { TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
 import { fillTree } from '../../runtime-agent/trees/fill-tree.ts';
 import { CopyUp } from '../../runtime-agent/volumes/copy-up.ts';
 import { INSIDE, makeHostileTree, OUTSIDE, swapFolder } from '../support/hostile-tree.ts';

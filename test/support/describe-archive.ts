@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 
 /**
  * One line for each path of a tar that says its kind, mode, owner, link target, size and content, but no times. A hard link

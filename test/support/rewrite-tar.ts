@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 import { type TarEntry, writeTar } from './tar-writer.ts';
 
 /** The files of a tar by path; folders and links are left out. */

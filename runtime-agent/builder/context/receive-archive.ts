@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { TarFormatError } from '../../../lib/tar/tar-header.ts';
+import { type TarEntry, TarParser } from '../../../lib/tar/tar-parser.ts';
 import { EngineError } from '../../errors.ts';
-import { TarFormatError } from '../../snapshots/tar-header.ts';
-import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
 import type { ArchiveNode } from './archive-tree.ts';
 import type { TreeEntry } from './file-tree.ts';
 import { SpoolWriter } from './spool.ts';

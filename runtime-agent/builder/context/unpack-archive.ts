@@ -1,4 +1,4 @@
-import { hasValidChecksum } from '../../snapshots/tar-header.ts';
+import { hasValidChecksum } from '../../../lib/tar/tar-header.ts';
 import { storageFull } from '../../storage-full.ts';
 import { COMPRESSION_HEAD, compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
 import { ArchiveTree } from './archive-tree.ts';

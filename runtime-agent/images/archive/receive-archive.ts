@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { hasValidChecksum } from '../../../lib/tar/tar-header.ts';
+import type { TarEntry } from '../../../lib/tar/tar-parser.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { MAX_CONFIG_SIZE } from '../../../oci/image-config.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
-import { hasValidChecksum } from '../../snapshots/tar-header.ts';
-import type { TarEntry } from '../../snapshots/tar-parser.ts';
 import { compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
 import type { PendingImage } from '../pending/pending-images.ts';
 import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';

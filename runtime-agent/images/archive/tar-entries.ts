@@ -1,6 +1,6 @@
+import { TarFormatError } from '../../../lib/tar/tar-header.ts';
+import { type TarEntry, TarParser } from '../../../lib/tar/tar-parser.ts';
 import { EngineError } from '../../errors.ts';
-import { TarFormatError } from '../../snapshots/tar-header.ts';
-import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
 
 /** An entry of a tar with its content, which may be read in part or not at all. */
 export interface StreamedEntry {

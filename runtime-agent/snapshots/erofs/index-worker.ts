@@ -1,6 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { TarFormatError } from '../tar-header.ts';
+import { TarFormatError } from '../../../lib/tar/tar-header.ts';
 import type { IndexOrder, IndexReport } from './index-thread.ts';
 import { readLayerTree } from './read-layer-tree.ts';
 import { writeIndex } from './write-index.ts';

@@ -1,8 +1,8 @@
 import { readSync } from 'node:fs';
+import { quoteName, TarFormatError } from '../../../lib/tar/tar-header.ts';
+import { type TarEntry, TarParser } from '../../../lib/tar/tar-parser.ts';
 import { LayerShape } from '../layer-shape.ts';
 import { LayerTree } from '../layer-tree.ts';
-import { quoteName, TarFormatError } from '../tar-header.ts';
-import { type TarEntry, TarParser } from '../tar-parser.ts';
 
 /** Fits a few headers: most bodies are small. */
 const BUFFER_SIZE = 16 << 10;

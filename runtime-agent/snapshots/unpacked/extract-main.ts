@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { loadTreeCalls } from '../../../lib/linux/files/tree-calls.ts';
-import { TarParser } from '../tar-parser.ts';
+import { TarParser } from '../../../lib/tar/tar-parser.ts';
 import { writeExtractionFailure } from './extraction-failure.ts';
 import { TreeWriter } from './tree-writer.ts';
 

@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { fileTime } from '../../../lib/linux/files/file-size.ts';
 import type { TreeCalls } from '../../../lib/linux/files/tree-calls.ts';
+import { quoteName, TarFormatError } from '../../../lib/tar/tar-header.ts';
+import type { TarEntry, TarHandler } from '../../../lib/tar/tar-parser.ts';
 import { namesOf, StepCount } from '../entry-path.ts';
 import { keptXattrs, tooMany } from '../layer-xattrs.ts';
-import { quoteName, TarFormatError } from '../tar-header.ts';
-import type { TarEntry, TarHandler } from '../tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import { type FoundNode, type KnownNode, KnownTree } from './known-tree.ts';
 

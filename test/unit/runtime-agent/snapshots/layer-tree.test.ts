@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { TarParser } from '../../../../lib/tar/tar-parser.ts';
 import { StepCount } from '../../../../runtime-agent/snapshots/entry-path.ts';
 import { LayerShape } from '../../../../runtime-agent/snapshots/layer-shape.ts';
 import { type LayerNode, LayerTree } from '../../../../runtime-agent/snapshots/layer-tree.ts';
-import { TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
 import { type TarEntry, writeTar } from '../../../support/tar-writer.ts';
 
 const file = (name: string, content = ''): TarEntry => ({ name, type: 'file', content });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type TarEntry, TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
+import { type TarEntry, TarParser } from '../../../../lib/tar/tar-parser.ts';
 import {
   encodeEntry,
   type NewTarEntry,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readNumber, TarFormatError } from '../../../../runtime-agent/snapshots/tar-header.ts';
-import { type TarEntry, type TarHandler, TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
+import { readNumber, TarFormatError } from '../../../../lib/tar/tar-header.ts';
+import { type TarEntry, type TarHandler, TarParser } from '../../../../lib/tar/tar-parser.ts';
 import { makeFeatureTree } from '../../../support/feature-tree.ts';
 import { fc } from '../../../support/properties.ts';
 import { runCommand } from '../../../support/run-command.ts';

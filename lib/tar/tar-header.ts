@@ -1,4 +1,4 @@
-/** The stream is no tar that this agent can keep; the message says why, and at which byte. */
+/** The stream is no tar that can be kept; the message says why, and at which byte. */
 export class TarFormatError extends Error {
   override readonly name = 'TarFormatError';
 }
