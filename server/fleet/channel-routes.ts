@@ -3,7 +3,7 @@ import type { HostStore } from '../../fleet/host-store.ts';
 import { type ChannelRequest, MESSAGE_LIMIT } from '../../fleet/messages.ts';
 import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import { type Route, route } from '../api/route.ts';
-import { boolean, integer, object, optional, text } from '../api/schema.ts';
+import { boolean, integer, list, object, optional, text } from '../api/schema.ts';
 import { RegistryError } from '../errors.ts';
 import { answerStream } from '../http/answer.ts';
 import { offersUpgrade } from '../http/upgrades.ts';
@@ -12,16 +12,25 @@ import { shorten } from '../shorten.ts';
 import { APP_MAINTAINERS, APP_READERS, appOf, byOf } from './app-access.ts';
 import { followLogs } from './follow-logs.ts';
 import type { HostChannel } from './host-channel.ts';
-import { type LogLine, logLines, mergeLogs } from './log-lines.ts';
+import { type LogLine, lastLines, logLines, mergeLogs } from './log-lines.ts';
 import { ENVIRONMENT_HEADER, parseCommand, parseEnvironment, shownCommand } from './read-exec.ts';
 import { relayExec } from './relay-exec.ts';
 import { notConnected } from './replica-channels.ts';
 import { acceptWebSocket } from './web-socket.ts';
 
 const LONGEST_DETAIL = 4_000;
+/** Lines of a list. */
+const USUAL_LINES = 200;
+const MOST_LINES = 1_000;
+/** Characters of them together. */
+const MOST_TEXT = 1024 * 1024;
+/** Milliseconds that hosts have for a list of lines. */
+const PATIENCE = 10_000;
 
 /** Has a host do something for a person, whichever replica it is connected to. Throws RegistryError. */
 export type OpenChannel = (host: ReportedHost, request: ChannelRequest, by: string) => Promise<HostChannel>;
+
+type LogRequest = Extract<ChannelRequest, { readonly kind: 'logs' }>;
 
 export interface ChannelRoutesDependencies {
   readonly hosts: Pick<HostStore, 'list'>;
@@ -82,21 +91,8 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
       async handle({ ctx, query }) {
         const app = appOf(ctx);
         const { follow = false, timestamps = false } = query;
-        const request: ChannelRequest = { ...query, kind: 'logs', app, follow, timestamps };
-        const refused = new AbortController();
-        const signal = AbortSignal.any([ctx.state.signal, refused.signal]);
-        const found = await hostsOf(app, () => true);
-        const by = byOf(ctx);
-        const open = async (host: ReportedHost, more: { readonly since?: number } = {}) => {
-          const { tail: _, ...rest } = request;
-          const asked = more.since === undefined ? request : { ...rest, ...more };
-          return logLines(await openChannel(host, asked, by), host.name, signal);
-        };
-        await record(ctx, `logs of ${app}`);
-        const { sources, failures } = await openAll(found, open).catch((error) => {
-          refused.abort();
-          throw error;
-        });
+        const request: LogRequest = { ...query, kind: 'logs', app, follow, timestamps };
+        const { found, open, sources, failures, signal } = await openLogs(ctx, request, ctx.state.signal);
         const lines = follow
           ? followLogs({
               hosts: () => hostsThat(app),
@@ -106,6 +102,46 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
             })
           : mergeLogs(found.map((host) => sources.get(host.id) ?? failed(host, failures.get(host.id))));
         answerStream(ctx, linesOf(lines), { 'Content-Type': 'application/jsonl' });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/apps/{app}/latest-logs',
+      id: 'listLatestLogs',
+      summary: 'The latest lines of the instances of an app, as a list',
+      description: 'By time. It has what the hosts answer within ten seconds.',
+      access: APP_READERS,
+      area: 'apps',
+      params: { app: 'Name of the app; write %2F for each slash' },
+      query: {
+        service: optional(text({ description: 'One service alone' })),
+        instance: INSTANCE,
+        lines: optional(
+          integer({ minimum: 1, maximum: MOST_LINES, description: `${USUAL_LINES} unless given` }),
+        ),
+      },
+      answer: object({
+        lines: list(LOG_LINE),
+        complete: boolean({ description: 'False: there was more than 1 MB, or a host was too slow' }),
+      }),
+      errors: { 404: 'No host has instances of the app', 503: 'No host that has can be asked' },
+      async handle({ ctx, query: { lines: count = USUAL_LINES, ...wanted } }) {
+        const late = AbortSignal.timeout(PATIENCE);
+        const request: LogRequest = {
+          ...wanted,
+          kind: 'logs',
+          app: appOf(ctx),
+          tail: count,
+          follow: false,
+          timestamps: true,
+        };
+        const signal = AbortSignal.any([ctx.state.signal, late]);
+        const { found, sources, failures } = await openLogs(ctx, request, signal);
+        const merged = mergeLogs(
+          found.map((host) => sources.get(host.id) ?? failed(host, failures.get(host.id))),
+        );
+        const { lines, isCut } = await lastLines(merged, { count, text: MOST_TEXT });
+        return { lines, complete: !isCut && !late.aborted };
       },
     }),
     route({
@@ -179,6 +215,25 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
       },
     }),
   ];
+
+  /** Opens the logs of all hosts of an app that can be asked, and records it. Throws RegistryError when none can. */
+  async function openLogs(ctx: RequestContext, request: LogRequest, wanted: AbortSignal) {
+    const refused = new AbortController();
+    const signal = AbortSignal.any([wanted, refused.signal]);
+    const found = await hostsOf(request.app, () => true);
+    const by = byOf(ctx);
+    const open = async (host: ReportedHost, more: { readonly since?: number } = {}) => {
+      const { tail: _, ...rest } = request;
+      const asked = more.since === undefined ? request : { ...rest, ...more };
+      return logLines(await openChannel(host, asked, by), host.name, signal);
+    };
+    await record(ctx, `logs of ${request.app}`);
+    const opened = await openAll(found, open).catch((error) => {
+      refused.abort();
+      throw error;
+    });
+    return { ...opened, found, open, signal };
+  }
 
   /** Hosts that have reported about the app, by name. */
   async function hostsThat(app: string): Promise<readonly ReportedHost[]> {

@@ -115,6 +115,30 @@ export async function* mergeLogs(sources: readonly AsyncGenerator<LogLine>[]): A
   }
 }
 
+/** The last of some lines: at most so many, and of so many characters together. */
+export async function lastLines(
+  lines: AsyncIterable<LogLine>,
+  limit: { readonly count: number; readonly text: number },
+): Promise<{ readonly lines: readonly LogLine[]; readonly isCut: boolean }> {
+  const last: LogLine[] = [];
+  let size = 0;
+  let isCut = false;
+  for await (const line of lines) {
+    last.push(line);
+    size += lengthOf(line);
+    while (last.length > limit.count || size > limit.text) {
+      isCut ||= size > limit.text;
+      const first = last.shift();
+      if (first !== undefined) size -= lengthOf(first);
+    }
+  }
+  return { lines: last, isCut };
+}
+
+function lengthOf(line: LogLine): number {
+  return ('line' in line ? line.line : line.error).length;
+}
+
 function timeOf(line: LogLine): string {
   return 'time' in line ? line.time : '';
 }

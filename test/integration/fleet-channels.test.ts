@@ -159,6 +159,27 @@ describe('logs', { concurrency: true }, () => {
     assert.equal(recorded?.who, 'rita');
   });
 
+  test('the latest are a list', async () => {
+    const host = await startHost('latest', 'team/latest', instance('web', 1));
+    const read = async (lines: string, written: readonly string[]) => {
+      const reading = registry.manage(
+        'GET',
+        pathOf('team/latest', 'latest-logs', { lines }),
+        undefined,
+        READER,
+      );
+      const opened = await host.opened();
+      assert.ok(opened.request.kind === 'logs' && !opened.request.follow);
+      for (const [index, line] of written.entries()) {
+        host.socket.send(encodeFrame(opened.channel, 'data', entry(line, String(index))));
+      }
+      host.socket.send(encodeFrame(opened.channel, 'end'));
+      const answer = (await (await reading).json()) as { lines: { line: string }[]; complete: boolean };
+      return { ...answer, lines: answer.lines.map(({ line }) => line) };
+    };
+    assert.deepEqual(await read('2', ['a', 'b', 'c']), { lines: ['b', 'c'], complete: true });
+  });
+
   test('that are followed end for the host when the reader leaves', async () => {
     const host = await startHost('follower', 'team/follow', instance('web', 1));
     const leaving = new AbortController();

@@ -66,6 +66,7 @@ const ROUTES: readonly (readonly [string, string, string, readonly Who[], number
   ['PUT', `${APP}/secrets/a%20b`, '/apps/{app}/secrets/{name}', MAINTAIN, 400, { value: 'eA==' }],
   ['DELETE', `${APP}/secrets/KEY`, '/apps/{app}/secrets/{name}', MAINTAIN, 404],
   ['GET', `${APP}/logs`, '/apps/{app}/logs', READ, 404],
+  ['GET', `${APP}/latest-logs`, '/apps/{app}/latest-logs', READ, 404],
   ['GET', `${APP}/exec?service=web&command=["true"]`, '/apps/{app}/exec', MAINTAIN, 426],
 ];
 

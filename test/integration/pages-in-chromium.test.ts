@@ -81,6 +81,9 @@ describe('pages in Chromium', async () => {
     await page.waitForURL(`${url}/`);
   };
 
+  const HOSTILE_LINE = '<img src=x onerror=alert(1)></pre><h1>x</h1> \u202e\u0007 end';
+  world.hosts[0]?.logLines.push('hello from web', HOSTILE_LINE);
+
   const PAGES = [
     '/',
     '/?q=nothing-has-this-name',
@@ -109,6 +112,7 @@ describe('pages in Chromium', async () => {
     '/admin/health',
     '/apps',
     '/apps/one?app=team%2Fshop',
+    '/apps/logs?app=team%2Fshop',
     '/hosts',
     '/hosts/one?name=fra-1',
     '/admin/nothing',
@@ -270,6 +274,12 @@ describe('pages in Chromium', async () => {
     await turn(false);
     await news.waitFor();
 
+    await page.goto(`${url}/apps/one?app=team%2Fshop`);
+    await page.getByRole('link', { name: 'Logs' }).click();
+    const log = page.getByLabel('Log', { exact: true });
+    await log.getByText('hello from web').waitFor();
+    assert.ok((await log.textContent())?.includes(HOSTILE_LINE.replace('\u202e\u0007', '\ufffd\ufffd')));
+    assert.equal(await page.locator('img, h1:text-is("x")').count(), 0);
     await page.goto(`${url}/apps/one?app=team%2Fshop`);
     await page.getByRole('region', { name: /^Releases/ }).focus();
     const releases = page.getByRole('rowheader');

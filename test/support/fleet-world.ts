@@ -1,3 +1,4 @@
+import { encodeFrame } from '../../fleet/channel-frame.ts';
 import type { AppReport } from '../../fleet/report.ts';
 import type { AppTarget, HostTarget } from '../../fleet/target.ts';
 import { runBerthIn } from './berth-command.ts';
@@ -24,6 +25,8 @@ export class ObedientHost {
   readonly holds = new Set<string>();
   readonly socket: HostSocket;
   readonly apps = new Map<string, AppTarget>();
+  /** What an instance of `web` has written, when somebody asks. */
+  readonly logLines: string[] = [];
   /** Releases that it was told to run, in order. */
   readonly told: string[] = [];
 
@@ -36,7 +39,14 @@ export class ObedientHost {
     socket.send({ type: 'hello', facts: FACTS, generation: 0 });
   }
 
-  #take(message: { type: string; target?: HostTarget; set?: AppTarget[]; remove?: string[] }): void {
+  #take(message: {
+    type: string;
+    channel?: number;
+    target?: HostTarget;
+    set?: AppTarget[];
+    remove?: string[];
+  }): void {
+    if (message.type === 'open') this.#tellLogs(message.channel ?? 0);
     for (const app of message.remove ?? []) {
       this.apps.delete(app);
       if (this.tellsGone) this.socket.send({ type: 'report', reports: [], gone: [app] });
@@ -48,6 +58,16 @@ export class ObedientHost {
       this.told.push(`${target.release.number}`);
       if (!this.holds.has(target.app)) this.answer(target.app);
     }
+  }
+
+  #tellLogs(channel: number): void {
+    const origin = { service: 'web', instance: 1, release: 1, stream: 'stdout' };
+    for (const [second, line] of this.logLines.entries()) {
+      const time = `2026-12-01T12:00:${String(second).padStart(2, '0')}.000000000Z`;
+      const entry = `${JSON.stringify({ ...origin, time, line })}\n`;
+      this.socket.socket.send(encodeFrame(channel, 'data', entry));
+    }
+    this.socket.socket.send(encodeFrame(channel, 'end'));
   }
 
   /** Reports about an app, as its target is now. */

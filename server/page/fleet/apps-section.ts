@@ -8,6 +8,7 @@ import { command, empty, facts, notice, pageHead, pager, table } from '../parts.
 import { askingLink } from '../question.ts';
 import { referencePath } from '../repository-paths.ts';
 import { buttonForm, type Section } from '../section/section.ts';
+import { showLogs } from './app-logs.ts';
 
 interface App {
   readonly name: string;
@@ -95,7 +96,7 @@ export const APPS: Section = {
     );
     return livePart(ctx, { id: 'apps', names: ['app', 'rollout'], every: LOOK_AGAIN }, list);
   },
-  details: { one: showApp },
+  details: { one: showApp, logs: showLogs },
   actions: {
     rollback: {
       done: 'The rollback has begun.',
@@ -186,7 +187,7 @@ async function showApp(ctx: RequestContext, api: ApiCalls): Promise<Html> {
   const follows = app.follow === 'following';
   return html`${pageHead(name, {
     crumbs: [{ href: pathOf(ctx, '/apps'), text: 'Apps' }],
-    actions: html`<a class="button" href="${pathOf(ctx, '/apps/restart', params)}" data-dialog>Restart</a>${buttonForm(
+    actions: html`<a class="button" href="${pathOf(ctx, '/apps/logs', params)}">Logs</a><a class="button" href="${pathOf(ctx, '/apps/restart', params)}" data-dialog>Restart</a>${buttonForm(
       ctx,
       pathOf(ctx, '/apps/follow', { ...params, follow: follows ? 'off' : 'on' }),
       follows ? 'Stop following tags' : 'Follow tags',
