@@ -177,7 +177,9 @@ export class RolloutDriver {
     try {
       await this.#targets.set(rollout, revision, hosts);
     } catch (error) {
-      if (!(error instanceof SecretsKeyError) || hasEnded(rollout)) throw error;
+      if (!(error instanceof SecretsKeyError)) throw error;
+      // Hosts keep the targets that they have; the end is recorded.
+      if (hasEnded(rollout)) return rollout;
       return {
         ...rollout,
         phase: rollout.current === undefined ? 'failed' : 'paused',
