@@ -266,7 +266,7 @@ export const KEYS = {
   network: keyTable(
     {
       driver: '`bridge` alone',
-      external: 'a network that each host has already',
+      external: 'a network that each host has already, of no other app',
       name: 'with `external`; otherwise the name that Compose would make alone',
       internal: '',
       labels: '',
@@ -281,7 +281,7 @@ export const KEYS = {
   volume: keyTable(
     {
       driver: '`local` alone',
-      external: 'a volume that the host has already',
+      external: 'a volume that the host has already, of no other app',
       name: 'with `external`; otherwise the name that Compose would make alone',
       labels: '',
       'x-berth': '`exclusive: true`: the old instance stops before the new one starts',

@@ -139,12 +139,14 @@ function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly N
     if (ipam.value !== undefined && Object.keys(Object(ipam.value)).length > 0) {
       ipam.refuse('hosts choose the addresses: remove it');
     }
+    const external = readExternal(root, network);
+    if (external.external === 'host') network.refuse('is the network of the host: write network_mode: host');
     return {
       name: network.key,
       internal: network.get('internal').boolean() ?? false,
       ...(isIpv6 && { ipv6: true }),
       ...readNetworkOptions(network.get('driver_opts')),
-      ...readExternal(root, network),
+      ...external,
       labels: network.get('labels').record(''),
     };
   });

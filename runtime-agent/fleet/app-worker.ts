@@ -221,7 +221,7 @@ export class AppWorker {
     const target = this.#target;
     if (target !== undefined && this.#record.outcome === 'working') {
       try {
-        checkAllowed(this.#options.context, target);
+        await checkAllowed(this.#options.context, target);
       } catch (error) {
         this.#fail((error as Error).message);
         return;

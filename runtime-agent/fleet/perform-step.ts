@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { needsOf } from '../../fleet/eligibility.ts';
+import type { Allowance } from '../../fleet/host.ts';
 import { claimsOf } from '../../fleet/host-plan/claims.ts';
 import { type HostStep, projectOf } from '../../fleet/host-plan/host-app.ts';
 import type { NetworkSpec, ServiceSpec } from '../../fleet/service.ts';
@@ -117,16 +118,54 @@ export async function routedInstances(
   return routed;
 }
 
-/** Throws EngineError with a sentence when this host does not allow what a service asks for. */
-export function checkAllowed({ allows }: Pick<FleetContext, 'allows'>, target: AppTarget): void {
-  for (const { spec } of target.release.services) {
+/**
+ * Throws EngineError with a sentence when this host does not allow what an app asks for, or a network or volume that it names
+ * belongs to another app.
+ */
+export async function checkAllowed(
+  { allows, engine }: Pick<FleetContext, 'allows' | 'engine'>,
+  { app, release }: AppTarget,
+): Promise<void> {
+  for (const { spec } of release.services) {
     const refused = needsOf(spec).find(({ allowance }) => !allows.includes(allowance));
-    if (refused === undefined) continue;
-    throw new EngineError(
-      'forbidden',
-      `this host does not allow ${refused.key} of ${spec.name}: join it with --allow ${refused.allowance}`,
-    );
+    if (refused !== undefined) throw notAllowed(`${refused.key} of ${spec.name}`, refused.allowance);
   }
+  for (const spec of release.networks) {
+    const network = findNetwork(engine, networkName(app, spec));
+    if (network?.driver === 'host' && !allows.includes('host-network')) {
+      throw notAllowed(`its own network as ${spec.name}`, 'host-network');
+    }
+    checkOwner('network', network, app);
+  }
+  for (const spec of release.volumes) {
+    checkOwner('volume', await engine.volumes.get(volumeName(app, spec)).catch(unlessNotFound), app);
+  }
+}
+
+function notAllowed(what: string, allowance: Allowance): EngineError {
+  return new EngineError('forbidden', `this host does not allow ${what}: join it with --allow ${allowance}`);
+}
+
+function findNetwork({ networks }: FleetContext['engine'], name: string) {
+  try {
+    return networks.get(name).network;
+  } catch (error) {
+    return unlessNotFound(error);
+  }
+}
+
+/** Names of other apps can be written as external ones, and `team/shop` and `team-shop` have the same. */
+function checkOwner(
+  kind: 'network' | 'volume',
+  found: { readonly name: string; readonly labels: Readonly<Record<string, string>> } | undefined,
+  app: string,
+): void {
+  const owner = found?.labels[LABELS.app];
+  if (found === undefined || owner === undefined || owner === app) return;
+  throw new EngineError(
+    'forbidden',
+    `the ${kind} ${found.name} belongs to the app ${owner}, so ${app} cannot use it`,
+  );
 }
 
 /** Tries again what a network may have broken; what the registry refuses for good fails. */
@@ -209,7 +248,9 @@ async function createVolume({ engine }: FleetContext, at: StepContext, name: str
     [LABELS.volume]: name,
     [LABELS.app]: at.app,
   };
-  await engine.volumes.create({ name: volumeName(at.app, volume), labels });
+  const made = await engine.volumes.create({ name: volumeName(at.app, volume), labels });
+  // It may be older than this step.
+  checkOwner('volume', made, at.app);
 }
 
 /** Journals what the instance is made of before the container is there. */
@@ -309,6 +350,7 @@ function unlessNotModified(error: unknown): void {
   if (!(isEngineError(error) && error.code === 'not-modified')) throw error;
 }
 
-function unlessNotFound(error: unknown): void {
+function unlessNotFound(error: unknown): undefined {
   if (!(isEngineError(error) && error.code === 'not-found')) throw error;
+  return undefined;
 }

@@ -142,6 +142,62 @@ test('what a host does not allow is refused, and nothing changes', { skip }, asy
   assert.equal((await host.agent.docker(['ps', '-aq'])).stdout, '');
 });
 
+test('an app gets neither the network of the host nor what belongs to another app', { skip }, async (t) => {
+  const host = await startFleetHost(t);
+  const mounts = [
+    { type: 'volume', volume: 'data', target: '/data', readOnly: false, noCopy: false },
+  ] as const;
+  const volumes = [{ name: 'data', exclusive: false, labels: {} }];
+  const networks = [{ name: 'default', internal: false, labels: {} }];
+  const bank = target(host, 1, { web: { command: RUN, mounts } }, { volumes });
+  host.registry.setApps({ ...bank, app: 'team/bank' });
+  await host.registry.reported('team/bank', ({ phase }) => phase === 'healthy');
+  const tries = [
+    [
+      'team/shop',
+      { networks: [{ ...networks[0], external: 'host' }] },
+      'this host does not allow its own network as default: join it with --allow host-network',
+    ],
+    [
+      'team/shop',
+      { networks: [{ ...networks[0], external: 'team-bank_default' }] },
+      'the network team-bank_default belongs to the app team/bank, so team/shop cannot use it',
+    ],
+    [
+      'team/shop',
+      { volumes: [{ ...volumes[0], external: 'team-bank_data' }] },
+      'the volume team-bank_data belongs to the app team/bank, so team/shop cannot use it',
+    ],
+    // Compose's name of its project is the same.
+    [
+      'team-bank',
+      { volumes, networks: [] },
+      'the volume team-bank_data belongs to the app team/bank, so team-bank cannot use it',
+    ],
+  ] as const;
+  for (const [index, [app, release, reason]] of tries.entries()) {
+    const number = index + 1;
+    const web = {
+      command: RUN,
+      ...('volumes' in release && { mounts }),
+      ...(app === 'team-bank' && { networks: [] }),
+    };
+    const one = { ...target(host, number, { web }, release as object), app };
+    host.registry.setApps({ ...bank, app: 'team/bank' }, one);
+    const report = await host.registry.reported(
+      app,
+      (one) => one.release === number && (one.phase === 'failed' || one.phase === 'healthy'),
+    );
+    assert.deepEqual([report.phase, report.reason], ['failed', reason]);
+    assert.deepEqual(report.instances, []);
+    host.registry.setApps({ ...bank, app: 'team/bank' });
+    await eventually('it is gone', async () => {
+      const { stdout } = await host.agent.docker(['ps', '-aq', '--filter', `label=io.berth.app=${app}`]);
+      return stdout === '' ? true : undefined;
+    });
+  }
+});
+
 test('an update that needs the port of the old instance stops it first, and starts it again if it fails', {
   skip,
 }, async (t) => {

@@ -80,6 +80,11 @@ export class MemoryHost {
       },
       networks: {
         list: () => [...this.networks].map(([name, labels]) => ({ network: { name, labels } })),
+        get: (name: string) => {
+          const labels = this.networks.get(name);
+          if (labels === undefined) throw new EngineError('not-found', `network ${name} not found`);
+          return { network: { name, labels, driver: 'bridge' } };
+        },
         create: ({ name, labels }: { name: string; labels: Record<string, string> }) =>
           effect(async () => this.networks.set(name, labels)),
         remove: (name: string) => effect(async () => this.networks.delete(name)),
@@ -87,9 +92,13 @@ export class MemoryHost {
       volumes: {
         get: async (name: string) => {
           if (!this.volumes.has(name)) throw new EngineError('not-found', `get ${name}: no such volume`);
-          return {};
+          return { name, labels: {} };
         },
-        create: ({ name }: { name: string }) => effect(async () => this.volumes.add(name)),
+        create: ({ name }: { name: string }) =>
+          effect(async () => {
+            this.volumes.add(name);
+            return { name, labels: {} };
+          }),
       },
     };
     return parts as unknown as FleetEngine;

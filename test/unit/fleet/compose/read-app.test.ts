@@ -91,6 +91,19 @@ describe('readApp', () => {
     );
   });
 
+  it('refuses the network of the host under another name', async () => {
+    for (const network of [
+      '{external: true, name: host}',
+      '{external: {name: host}}',
+      '{name: host, external: true}',
+    ]) {
+      assert.equal(
+        await problemsOf(`services:\n  web: {image: w, networks: [n]}\nnetworks:\n  n: ${network}`),
+        'line 4, column 3: networks.n: is the network of the host: write network_mode: host',
+      );
+    }
+  });
+
   it('refuses cycles', async () => {
     const text =
       'services: {a: {image: a, depends_on: [b]}, b: {image: b, depends_on: [c]}, c: {image: c, depends_on: [a]}}';
