@@ -9,7 +9,8 @@ import { startRegistry } from '../support/registry-process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import type { Figure } from './measurement.ts';
 
-const REPOSITORY = 'bench/full';
+/** The repository of a full catalog. */
+export const FULL_REPOSITORY = 'bench/full';
 const PAGE = 100;
 const PAGES_ASKED = 20;
 
@@ -82,7 +83,7 @@ async function measurePages(url: string, count: number): Promise<readonly Figure
     const times: number[] = [];
     for (let index = 0; index < PAGES_ASKED; index += 1) {
       const began = performance.now();
-      const answer = await sendRequest(`${url}/v2/${REPOSITORY}/tags/list?${pages(index)}`);
+      const answer = await sendRequest(`${url}/v2/${FULL_REPOSITORY}/tags/list?${pages(index)}`);
       times.push(performance.now() - began);
       if (answer.status !== 200) throw new Error(`a page of tags answered ${answer.status}`);
     }
@@ -105,13 +106,13 @@ function tagOf(index: number): string {
   return `t${String(index).padStart(7, '0')}`;
 }
 
-/** By SQL: as many pushes would take many minutes. */
-async function fillCatalog(file: string, count: number): Promise<void> {
+/** Fills an empty catalog by SQL: as many pushes would take many minutes. */
+export async function fillCatalog(file: string, count: number): Promise<void> {
   const database = await openDatabase({ file });
   try {
     await openCatalog(database);
     const now = Date.now();
-    await database('repositories').insert({ id: 1, name: REPOSITORY, created_at: now });
+    await database('repositories').insert({ id: 1, name: FULL_REPOSITORY, created_at: now });
     const numbers = `with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ${count})`;
     const digest = "'sha256:' || printf('%064x', i)";
     for (const [columns, values] of [
@@ -135,7 +136,7 @@ async function fillCatalog(file: string, count: number): Promise<void> {
 
 /** As docker-registry 2.8 keeps tags: a folder for each, with a link to its manifest. */
 async function fillFolder(dataDir: string, count: number): Promise<void> {
-  const tags = join(dataDir, 'docker/registry/v2/repositories', REPOSITORY, '_manifests/tags');
+  const tags = join(dataDir, 'docker/registry/v2/repositories', FULL_REPOSITORY, '_manifests/tags');
   for (let index = 0; index < count; index += 1) {
     const current = join(tags, tagOf(index), 'current');
     await mkdir(current, { recursive: true });
