@@ -18,6 +18,7 @@ import {
   CONSEQUENCES,
   DELETED_TAG,
   DIFFERENCE,
+  FILE_CHANGES,
   MANIFEST,
   REPOSITORY,
   REPOSITORY_DETAILS,
@@ -47,6 +48,13 @@ const LIST = {
     }),
   ),
   ...PAGE,
+} as const;
+
+/** Two images to compare. */
+const SIDES = {
+  from: text({ description: 'A tag or a digest' }),
+  to: text({ description: 'A tag or a digest' }),
+  platform: optional(text({ description: 'Of indexes: such as linux/arm64' })),
 } as const;
 
 const NOT_THERE = { 404: 'There is no such repository, or the client may not see it' } as const;
@@ -226,19 +234,27 @@ function manifestRoutes(browse: Browse): readonly Route[] {
       access: VISITORS,
       area: 'any',
       params: REPOSITORY_PARAMETER,
-      query: {
-        from: text({ description: 'A tag or a digest' }),
-        to: text({ description: 'A tag or a digest' }),
-        platform: optional(text({ description: 'Of indexes: such as linux/arm64' })),
-      },
+      query: SIDES,
       answer: DIFFERENCE,
       errors: NO_MANIFEST,
-      handle: ({ ctx, params: { repository }, query: { from, to, platform } }) =>
-        browse.difference(ctx.state.identity, repository, {
-          from: referenceOf(repository, from),
-          to: referenceOf(repository, to),
-          ...(platform !== undefined && { platform }),
-        }),
+      handle: ({ ctx, params: { repository }, query }) =>
+        browse.difference(ctx.state.identity, repository, sidesOf(repository, query)),
+    }),
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/file-difference',
+      id: 'showFileDifference',
+      summary: 'Files that differ between two images, read from their layers',
+      description:
+        'Layers that both have are not read: a file that is added may stand in place of one of theirs. Not compared is what has more than 1 GiB, 100,000 files, or takes longer than 20 seconds.',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      query: SIDES,
+      answer: FILE_CHANGES,
+      errors: NO_MANIFEST,
+      handle: ({ ctx, params: { repository }, query }) =>
+        browse.files(ctx.state.identity, repository, sidesOf(repository, query), ctx.state.signal),
     }),
   ];
 }
@@ -278,6 +294,17 @@ function referenceOf(repository: string, text: string): Reference {
   if (isDigest(text)) return { digest: text };
   if (isTag(text)) return { tag: text };
   throw unknownReference(repository, text);
+}
+
+function sidesOf(
+  repository: string,
+  { from, platform, to }: { readonly from: string; readonly to: string; readonly platform?: string },
+) {
+  return {
+    from: referenceOf(repository, from),
+    to: referenceOf(repository, to),
+    ...(platform !== undefined && { platform }),
+  };
 }
 
 function unknownReference(repository: string, text: string): ManifestUnknownError {

@@ -12,7 +12,7 @@ import {
   text,
   time,
 } from '../api/schema.ts';
-import { REFERRER_KINDS, type ReferrerView } from './browse.ts';
+import { FILE_KINDS, REFERRER_KINDS, type ReferrerView } from './browse.ts';
 
 const digest = text({ description: 'Such as sha256:…' }) as Schema<Digest>;
 const bytes = (description = 'Bytes') => integer({ description });
@@ -294,4 +294,28 @@ export const DIFFERENCE = object(
     ),
   },
   { title: 'Difference' },
+);
+
+const FILE = optional(
+  object(
+    { kind: oneOf(FILE_KINDS), mode: integer({ description: 'Permission bits' }), size: bytes() },
+    { title: 'File' },
+  ),
+);
+
+export const FILE_CHANGES = object(
+  {
+    platform: optional(text({ description: 'Of indexes: whose images are compared' })),
+    from: digest,
+    to: digest,
+    problem: optional(text({ description: 'Why nothing is compared' })),
+    added: integer(),
+    removed: integer(),
+    changed: integer(),
+    changes: list(
+      object({ path: text(), change: oneOf(['added', 'removed', 'changed']), before: FILE, after: FILE }),
+      { description: '1,000 at most' },
+    ),
+  },
+  { title: 'FileChanges' },
 );

@@ -230,6 +230,41 @@ export interface PackageChangesView {
   readonly changes: readonly Change[];
 }
 
+export const FILE_KINDS = ['file', 'hardlink', 'symlink', 'char', 'block', 'folder', 'fifo'] as const;
+
+export interface FileView {
+  readonly kind: (typeof FILE_KINDS)[number];
+  /** Permission bits. */
+  readonly mode: number;
+  /** Bytes of a file; 0 for all others. */
+  readonly size: number;
+}
+
+/** A file that differs. */
+export interface FileChange {
+  readonly path: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  readonly before?: FileView;
+  readonly after?: FileView;
+}
+
+/**
+ * Files that differ between two images, by the layers that they do not share. Shared layers are not read: a file that is added
+ * may stand in place of one of theirs.
+ */
+export interface FileChangesView {
+  readonly platform?: string;
+  readonly from: Digest;
+  readonly to: Digest;
+  /** Why nothing is compared: there is too much to read, or a layer is missing or damaged. */
+  readonly problem?: string;
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  /** At most 1,000, and 64 KB of paths. */
+  readonly changes: readonly FileChange[];
+}
+
 /** A value that differs; undefined where there is none. */
 export interface Change {
   readonly name: string;
@@ -281,6 +316,13 @@ export interface Browse {
     repository: string,
     sides: { readonly from: Reference; readonly to: Reference; readonly platform?: string },
   ): Promise<DifferenceView>;
+  /** Reads layers, with limits: for somebody who asks for it. Throws as `difference`, and the signal's reason. */
+  files(
+    visitor: Identity,
+    repository: string,
+    sides: Parameters<Browse['difference']>[2],
+    signal: AbortSignal,
+  ): Promise<FileChangesView>;
   /** Sizes of all repositories that the visitor may see: together, and the largest first. */
   diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>): Promise<DiskUseView>;
 }

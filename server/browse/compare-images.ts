@@ -1,10 +1,12 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { Semaphore } from '../../lib/sync/semaphore.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import { isIndex } from '../../oci/media-types.ts';
 import type { BrowseCatalog, BrowsedManifest } from '../../storage/catalog/browse/browse-catalog.ts';
-import type { DifferenceView, MemberView } from './browse.ts';
+import type { DifferenceView, FileChangesView, MemberView } from './browse.ts';
 import { type Compared, differenceOf } from './difference.ts';
+import { FILE_LIMITS, FilesUnreadError, fileChanges, LayerFiles } from './file-changes.ts';
 import { configOf, layersOf, membersOf, parseContent, unknownManifest } from './manifest-parts.ts';
 import { type ImageSbom, packageChanges, sbomsOf } from './package-changes.ts';
 import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
@@ -13,6 +15,10 @@ import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 const ANY = '';
 /** The annotation of BuildKit's attestations that names the image of the index that they are about. */
 const ATTESTED = 'vnd.docker.reference.digest';
+
+/** Milliseconds that layers are read for one answer. */
+const LONGEST_READING = 20_000;
+const MOST_WAITING = 8;
 
 /** What a tag or digest names: images by platform, ANY for one that is an image itself, and attestations beside them. */
 interface Images {
@@ -25,6 +31,9 @@ interface Images {
 export class ImageComparison {
   readonly #browse: Pick<BrowseCatalog, 'manifest' | 'referrers'>;
   readonly #content: ContentReader;
+  /** Files are compared one after the other. */
+  readonly #reading = new Semaphore(1);
+  #waiting = 0;
 
   constructor(browse: Pick<BrowseCatalog, 'manifest' | 'referrers'>, content: ContentReader) {
     this.#browse = browse;
@@ -41,13 +50,7 @@ export class ImageComparison {
     to: BrowsedManifest,
     platform: string | undefined,
   ): Promise<DifferenceView> {
-    const [before, after] = [await this.#images(repository, from), await this.#images(repository, to)];
-    const common =
-      platform ??
-      [...before.byPlatform.keys()].find(
-        (name) => name !== ANY && (after.byPlatform.has(name) || after.byPlatform.has(ANY)),
-      );
-    const [one, other] = [imageOf(before, common), imageOf(after, common)];
+    const { after, before, common, one, other } = await this.#sides(repository, from, to, platform);
     const difference = differenceOf(
       await this.#compared(repository, one),
       await this.#compared(repository, other),
@@ -57,6 +60,71 @@ export class ImageComparison {
       await this.#sboms(repository, other, after),
     );
     return { ...difference, packages, ...(common !== undefined && { platform: common }) };
+  }
+
+  /** Files that the layers that are not shared change. Throws as `difference`, and the signal's reason. */
+  async files(
+    repository: string,
+    from: BrowsedManifest,
+    to: BrowsedManifest,
+    platform: string | undefined,
+    signal: AbortSignal,
+  ): Promise<FileChangesView> {
+    const { common, one, other } = await this.#sides(repository, from, to, platform);
+    const before = (await this.#compared(repository, one)).layers;
+    const after = (await this.#compared(repository, other)).layers;
+    const head = { from: one, to: other, ...(common !== undefined && { platform: common }) };
+    const time = AbortSignal.timeout(LONGEST_READING);
+    try {
+      if (this.#waiting >= MOST_WAITING)
+        throw new FilesUnreadError('others compare files now: try it again later');
+      this.#waiting += 1;
+      const changes = await this.#reading
+        .hold(AbortSignal.any([signal, time]), async () => {
+          const files = new LayerFiles(FILE_LIMITS, AbortSignal.any([signal, time]));
+          const unshared = (all: typeof before, others: typeof before) =>
+            all
+              .filter(({ digest }) => !others.some((layer) => layer.digest === digest))
+              .map(
+                ({ digest }) =>
+                  () =>
+                    this.#open(repository, digest, signal),
+              );
+          return fileChanges(
+            await files.read(unshared(before, after)),
+            await files.read(unshared(after, before)),
+          );
+        })
+        .finally(() => {
+          this.#waiting -= 1;
+        });
+      return { ...head, ...changes };
+    } catch (error) {
+      signal.throwIfAborted();
+      const problem = time.aborted
+        ? `the layers that differ take longer to read than ${LONGEST_READING / 1000} seconds`
+        : error instanceof FilesUnreadError
+          ? error.message
+          : undefined;
+      if (problem === undefined) throw error;
+      return { ...head, problem, added: 0, removed: 0, changed: 0, changes: [] };
+    }
+  }
+
+  async #open(repository: string, digest: Digest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const body = await this.#content.stream(repository, digest, signal);
+    if (typeof body === 'string') throw new FilesUnreadError(body);
+    return body;
+  }
+
+  async #sides(repository: string, from: BrowsedManifest, to: BrowsedManifest, platform: string | undefined) {
+    const [before, after] = [await this.#images(repository, from), await this.#images(repository, to)];
+    const common =
+      platform ??
+      [...before.byPlatform.keys()].find(
+        (name) => name !== ANY && (after.byPlatform.has(name) || after.byPlatform.has(ANY)),
+      );
+    return { before, after, common, one: imageOf(before, common), other: imageOf(after, common) };
   }
 
   async #images(repository: string, found: BrowsedManifest): Promise<Images> {

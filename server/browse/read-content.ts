@@ -56,6 +56,16 @@ export class ContentReader {
     return orSentence(() => this.#blobs.readAll(blob, largest));
   }
 
+  /** The bytes of a blob as they come, which nothing has verified; a sentence where it is missing. */
+  async stream(
+    repository: string,
+    digest: Digest,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | string> {
+    const blob = await this.#catalog.blobs.find(repository, digest);
+    return blob === undefined ? missing(digest) : this.#blobs.read(blob, undefined, signal);
+  }
+
   /** The first bytes of a blob, which alone cannot be verified. */
   async head(repository: string, digest: Digest, bytes: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);

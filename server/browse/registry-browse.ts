@@ -63,11 +63,13 @@ export interface BrowseDependencies extends FleetStores {
 export class RegistryBrowse implements Browse {
   readonly #dependencies: BrowseDependencies;
   readonly #content: ContentReader;
+  readonly #comparison: ImageComparison;
 
   constructor(dependencies: BrowseDependencies) {
     this.#dependencies = dependencies;
-    const { blobs, catalog, manifestCache } = dependencies;
+    const { blobs, browse, catalog, manifestCache } = dependencies;
     this.#content = new ContentReader(blobs, catalog, manifestCache);
+    this.#comparison = new ImageComparison(browse, this.#content);
   }
 
   async repositories(visitor: Identity, page: SortedPage<RepositorySort>) {
@@ -196,12 +198,18 @@ export class RegistryBrowse implements Browse {
   ): Promise<DifferenceView> {
     const one = await this.#find(visitor, repository, from);
     const other = await this.#find(visitor, repository, to);
-    return new ImageComparison(this.#dependencies.browse, this.#content).difference(
-      repository,
-      one,
-      other,
-      platform,
-    );
+    return this.#comparison.difference(repository, one, other, platform);
+  }
+
+  async files(
+    visitor: Identity,
+    repository: string,
+    { from, to, platform }: Parameters<Browse['difference']>[2],
+    signal: AbortSignal,
+  ) {
+    const one = await this.#find(visitor, repository, from);
+    const other = await this.#find(visitor, repository, to);
+    return this.#comparison.files(repository, one, other, platform, signal);
   }
 
   async diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>) {

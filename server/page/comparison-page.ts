@@ -1,12 +1,12 @@
 import type { Digest } from '../../oci/digest.ts';
-import type { Change, PackageChangesView, Reference } from '../browse/browse.ts';
-import { showPage } from '../login/answer-page.ts';
+import type { Change, FileChangesView, FileView, PackageChangesView, Reference } from '../browse/browse.ts';
+import { asSentence, showPage } from '../login/answer-page.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 import { counted, formatBytes, formatCount, shortDigest } from './format.ts';
 import { longText } from './manifest-page.ts';
-import { pathOf } from './page-context.ts';
-import { empty, facts, pageHead, table } from './parts.ts';
+import { asked, pathOf } from './page-context.ts';
+import { empty, facts, notice, pageHead, table } from './parts.ts';
 import { type RepositoryPage, referencePath, referenceText, repositoryPath } from './repository-paths.ts';
 
 /** What is different between two tags or manifests of a repository. */
@@ -17,6 +17,10 @@ export async function showComparison(
   to: Reference,
 ): Promise<void> {
   const found = await browse.difference(ctx.state.identity, repository, { from, to });
+  const isReading = asked(ctx, 'files') === 'yes';
+  const files =
+    isReading && (await browse.files(ctx.state.identity, repository, { from, to }, ctx.state.signal));
+  const sides = { from: referenceText(from), to: referenceText(to) };
   const [before, after] = [shortText(from), shortText(to)];
   const same = found.layers.filter(({ change }) => change === 'same');
   const layers = found.layers.map(({ change, digest, size }) => [
@@ -45,12 +49,49 @@ export async function showComparison(
       layers.length === 0
         ? empty('No layers', html`<p>Neither of the two has a layer.</p>`)
         : table('Layers', [{ head: 'Layer' }, { head: 'Change' }, { head: 'Size', kind: 'number' }], layers)
-    }</section>${changes('Configuration', found.configuration)}${changes('Environment', found.environment)}${changes('Labels', found.labels)}${packages(ctx, repository, found.packages, [before, after])}`,
+    }</section>${changes('Configuration', found.configuration)}${changes('Environment', found.environment)}${changes('Labels', found.labels)}${packages(ctx, repository, found.packages, [before, after])}
+<section><h2 id="files">Files</h2>${
+      files
+        ? fileChanges(files)
+        : html`<p><a class="button" rel="nofollow" href="${repositoryPath(ctx, repository, 'compare', { ...sides, files: 'yes' })}#files">Compare files</a> <span class="soft">It reads the layers that the two do not share.</span></p>`
+    }</section>`,
   });
 }
 
 function shortText(reference: Reference): string {
   return 'tag' in reference ? referenceText(reference) : shortDigest(reference.digest);
+}
+
+function fileChanges({ added, changed, changes: list, problem, removed }: FileChangesView): Html {
+  if (problem !== undefined) return notice('warn', asSentence(problem));
+  const rows = list.map(({ after, before, change, path }) => [
+    html`<span class="mono">${path}</span>`,
+    html`<span class="tag ${CHANGED[change]}">${change}</span>`,
+    fileText(before),
+    fileText(after),
+  ]);
+  const all = added + removed + changed;
+  return html`${
+    rows.length > 0 &&
+    table(
+      'Files',
+      [
+        { head: 'File', kind: 'text' },
+        { head: 'Change' },
+        { head: 'Before', kind: 'wide text' },
+        { head: 'After', kind: 'wide text' },
+      ],
+      rows,
+    )
+  }<p class="soft">${counted(added, 'file')} added, ${formatCount(removed)} removed, ${formatCount(changed)} changed.${all > list.length && html` The first ${formatCount(list.length)} are shown.`} Layers that both have are not read: a file that is added may stand in place of one of theirs.</p>`;
+}
+
+const CHANGED = { added: 'good', removed: 'bad', changed: '' } as const;
+
+function fileText(file: FileView | undefined): string {
+  if (file === undefined) return '–';
+  const { kind, mode, size } = file;
+  return kind === 'file' ? `${formatBytes(size)}, ${mode.toString(8)}` : `${kind}, ${mode.toString(8)}`;
 }
 
 function packages(

@@ -5,6 +5,7 @@ import { basicAuthorization } from '../support/http-client.ts';
 import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { SIGNING_CERTIFICATE, SIGNING_KEY } from '../support/signing-certificate.ts';
+import { writeTar } from '../support/tar-writer.ts';
 
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json';
@@ -64,7 +65,14 @@ test('visitors see what they may pull, and nothing names what they may not', asy
   assert.deepEqual(await names(admin), ['secret/app', 'team/app', 'team/open']);
   assert.deepEqual(await names(reader), ['team/app', 'team/open']);
   assert.deepEqual(await names(undefined), ['team/open']);
-  for (const below of ['', '/tags', '/deleted-tags', '/manifests/1', '/difference?from=1&to=1']) {
+  for (const below of [
+    '',
+    '/tags',
+    '/deleted-tags',
+    '/manifests/1',
+    '/difference?from=1&to=1',
+    '/file-difference?from=1&to=1',
+  ]) {
     assert.equal((await call(admin, 'GET', at('secret/app', below))).status, 200, below);
     const hidden = await call(reader, 'GET', at('secret/app', below));
     const missing = await call(reader, 'GET', at('secret/nothing', below));
@@ -116,6 +124,7 @@ test('each route by who asks: a visitor, a reader, a writer, a maintainer, and t
     ['GET', at('team/rights', '/deleted-tags')],
     ['GET', at('team/rights', `/manifests/${digest}`)],
     ['GET', at('team/rights', '/difference?from=1&to=2')],
+    ['GET', at('team/rights', '/file-difference?from=1&to=2')],
     ['POST', restore],
     ['DELETE', at('team/rights', '/manifests/1?dry-run=true')],
   ] as const;
@@ -129,8 +138,8 @@ test('each route by who asks: a visitor, a reader, a writer, a maintainer, and t
     assert.equal((await call(authorization, 'GET', '/repositories')).status, 200);
     assert.equal((await call(authorization, 'GET', '/disk-use')).status, 200);
   }
-  const hidden = [404, 404, 404, 404, 404];
-  const seen = [200, 200, 200, 200, 200];
+  const hidden = [404, 404, 404, 404, 404, 404];
+  const seen = [200, 200, 200, 200, 200, 200];
   assert.deepEqual(statuses, {
     nobody: [...hidden, 401, 401],
     outsider: [...hidden, 404, 404],
@@ -280,6 +289,28 @@ test('two images differ in the packages of their SBOMs, by an attestation in the
     changed: 1,
     changes: [{ name: 'zlib', before: '1.2', after: '1.3' }],
   });
+});
+
+test('two images differ in the files of the layers that they do not share', async () => {
+  const layer = (name: string, content: string) =>
+    writeTar([{ name, type: 'file', content }]).toString('latin1');
+  await push('team/files', '1', { layers: ['this is no tar, and shared', layer('a', 'one')] });
+  await push('team/files', '2', { layers: ['this is no tar, and shared', layer('a', 'two')] });
+  await push('team/files', 'damaged', { layers: ['this is no tar'] });
+  const path = (to: string) => at('team/files', `/file-difference?from=1&to=${to}`);
+  const { json } = await call(reader, 'GET', path('2'));
+  const file = { kind: 'file', mode: 0o644, size: 3 };
+  assert.deepEqual(json.changes, [{ path: 'a', change: 'changed', before: file, after: file }]);
+  assert.deepEqual([json.added, json.removed, json.changed], [0, 0, 1]);
+  const damaged = await call(reader, 'GET', path('damaged'));
+  assert.match(damaged.json.problem, /no tar/);
+  assert.deepEqual(damaged.json.changes, []);
+  assert.equal((await call(undefined, 'GET', path('2'))).status, 404);
+  const together = await Promise.all(Array.from({ length: 12 }, () => call(reader, 'GET', path('2'))));
+  for (const { json, status } of together) {
+    assert.equal(status, 200);
+    assert.ok(json.changed === 1 || /others compare files now/.test(json.problem), JSON.stringify(json));
+  }
 });
 
 test('a manifest has layers, history, configuration and referrers; two differ in what changed', async () => {

@@ -6,6 +6,7 @@ import { startPageBrowser } from '../support/page-browser.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
+import { writeTar } from '../support/tar-writer.ts';
 
 const HTML = { accept: 'text/html', 'accept-encoding': 'gzip' };
 
@@ -62,6 +63,15 @@ describe('pages and hostile content', async () => {
     }),
   );
   const layer = await admin.pushBlob('open/app', 'a layer');
+  const tar = await admin.pushBlob(
+    'open/app',
+    writeTar(
+      [...HOSTILE, ALL.replaceAll('\0', '')].map((name) => ({
+        name: name.replaceAll('\0', ''),
+        type: 'file',
+      })),
+    ),
+  );
   const image = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
@@ -101,7 +111,7 @@ describe('pages and hostile content', async () => {
   const certificates = [SIGNING_CERTIFICATE_PEM, ...HOSTILE];
   const version = await admin.pushManifest('open/app', 'version', {
     ...image,
-    annotations: { version: '2' },
+    layers: [...image.layers, { ...tar, mediaType: OCI_LAYER }],
   });
   const packages = (count: number, text: string) =>
     JSON.stringify({
@@ -180,7 +190,7 @@ describe('pages and hostile content', async () => {
       '/repositories/open/app/-/tags/bundle0',
       `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
-      '/repositories/open/app/-/compare?from=latest&to=version',
+      '/repositories/open/app/-/compare?from=latest&to=version&files=yes',
       '/repositories/open/app/-/delete?reference=latest',
       `/repositories/open/app/-/compare?from=${text}&to=${text}`,
       `/repositories/${text}`,

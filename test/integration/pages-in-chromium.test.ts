@@ -3,9 +3,10 @@ import { after, describe, test } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
 import { openWorld } from '../support/fleet-world.ts';
 import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
-import { OCI_MANIFEST } from '../support/registry-client.ts';
+import { OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
+import { writeTar } from '../support/tar-writer.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 describe('pages in Chromium', async () => {
@@ -63,6 +64,12 @@ describe('pages in Chromium', async () => {
       subject: { mediaType: OCI_MANIFEST, digest, size: 1 },
     });
   }
+  const tar = writeTar([{ name: 'usr/bin/tool', type: 'file', content: 'tool' }]);
+  const layer = await registry.admin.pushBlob('team/app', tar);
+  await registry.admin.pushManifest('team/app', 'files', {
+    ...signed.manifest,
+    layers: [...signed.manifest.layers, { ...layer, mediaType: OCI_LAYER }],
+  });
   for (const [method, path, body] of [
     ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
     ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
@@ -93,7 +100,8 @@ describe('pages in Chromium', async () => {
     '/repositories/team/app/-/tags/signed',
     '/repositories/team/web/-/delete?reference=main',
     '/repositories/team/app/-/compare?from=tag0&to=other',
-    '/repositories/team/app/-/compare?from=signed&to=newer',
+    '/repositories/team/app/-/compare?from=signed&to=files&files=yes',
+    '/repositories/team/app/-/compare?from=signed&to=newer&files=yes',
     '/repositories/team/app/-/deleted',
     '/account',
     '/admin/users',
