@@ -24,6 +24,8 @@ const TEN_MINUTES = 600;
 const DAY = 86_400;
 /** Longer than the host is away, by the clock of the machine. */
 const LONG = '30s';
+/** Goes on while the host is away. */
+const JOB = 'sleep 5';
 /** Milliseconds in which an agent tries to connect several times. */
 const TRIES = 5000;
 
@@ -71,7 +73,7 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
     const answer = await fetch(`${appPath(app)}/${what}`, { headers: ADMIN });
     return answer.json() as Promise<Record<string, Record<string, unknown>[]>>;
   };
-  const deploy = async (app: string, changes: object = {}, monitor = '200ms') => {
+  const deploy = async (app: string, changes: object = {}, monitor = '200ms', more: object = {}) => {
     const web = {
       image: `${registry.host}/team/web:small`,
       command: ['sleep', '600'],
@@ -80,7 +82,11 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
       deploy: { mode: 'global', update_config: { monitor } },
       ...changes,
     };
-    const answer = await postJson(`${appPath(app)}/releases`, { compose: { services: { web } } }, ADMIN);
+    const answer = await postJson(
+      `${appPath(app)}/releases`,
+      { compose: { services: { web, ...more } } },
+      ADMIN,
+    );
     assert.equal(answer.status, 201, await answer.text());
   };
   const inPhase = (app: string, ...phases: readonly string[]) =>
@@ -88,6 +94,11 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
       const { hosts: seen = [] } = await get(app, 'rollout');
       const host = seen.find((one) => one.host === 'web1');
       assert.ok(phases.includes(String(host?.phase)), JSON.stringify(seen));
+    });
+  const inState = (app: string, wanted: string) =>
+    untilPasses(async () => {
+      const { releases = [] } = await get(app, 'releases');
+      assert.equal(releases[0]?.state, wanted);
     });
   const ends = (app: string, ...wanted: readonly string[]) =>
     untilPasses(async () => {
@@ -100,8 +111,12 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
     });
 
   const stubborn = { command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'], init: false };
+  const afterJob = { depends_on: { migrate: { condition: 'service_completed_successfully' } } };
+  const unhealthy = { healthcheck: { test: ['CMD', 'false'], interval: '100ms', retries: 1 } };
   await deploy('draining', { ...stubborn, stop_grace_period: LONG });
+  await deploy('returning');
   await ends('draining', 'done');
+  await ends('returning', 'done');
   await deploy('starting', {
     healthcheck: { test: ['CMD-SHELL', 'test -e /ready'], interval: '100ms', retries: 1000 },
   });
@@ -110,6 +125,15 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
   await inPhase('draining', 'draining');
   await deploy('watching', {}, LONG);
   await inPhase('watching', 'healthy');
+  await deploy('migrating', afterJob, '200ms', {
+    migrate: { image: `${registry.host}/team/web:small`, command: ['sh', '-c', JOB] },
+  });
+  await untilPasses(async () => {
+    const { stdout } = await away.docker.docker(['ps', '--format', '{{.Names}}']);
+    assert.match(stdout, /migrating-migrate/);
+  });
+  await deploy('returning', { ...stubborn, stop_grace_period: LONG, ...unhealthy });
+  await inState('returning', 'rolling back');
   await deploy('fetching', { image: `${registry.host}/team/web:large` });
   // A quick machine may have it all already.
   await inPhase('fetching', 'fetching', 'starting', 'healthy');
@@ -125,8 +149,13 @@ test('a host that is away for ten minutes takes up what was decided, and for a d
   }
   await sleep(TRIES);
   await runCommand('ip', ['link', 'set', away.machine.cable, 'up']);
-  const apps = ['draining', 'fetching', 'starting', 'waiting', 'watching'];
-  for (const app of apps) await ends(app, ...(app === 'draining' ? ['done', 'done'] : ['done']));
+  for (const app of ['draining', 'fetching', 'starting', 'waiting', 'watching']) {
+    await ends(app, ...(app === 'draining' ? ['done', 'done'] : ['done']));
+  }
+  // No other host may run them, and it was away for longer than a host has.
+  await ends('migrating', 'failed: web1, which runs the jobs, was offline for 300 s');
+  await ends('returning', 'rolled back: web1: web 1 is unhealthy: its health check failed with 1: ', 'done');
+  const apps = ['draining', 'fetching', 'returning', 'starting', 'waiting', 'watching'];
   const instances = async () => {
     const all: string[][] = [];
     for (const { docker } of hosts) {

@@ -254,7 +254,10 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
       },
     });
     await succeed(app, web('main'));
-    const [old] = await containers(app);
+    const [old = ''] = await containers(app);
+    const began = async () =>
+      (await agent.docker(['inspect', '--format', '{{.State.StartedAt}}', old])).stdout;
+    const before = await began();
     const { layout, digest } = await push('four', 'damaged');
     const layer = (await readManifest(layout, digest)).layers?.at(-1)?.digest ?? '';
     const file = `${layer.replace('sha256:', '')}.*`;
@@ -263,6 +266,7 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     const { exitCode, stderr } = await deploy(app, web('damaged'), {}, '--timeout', '3s');
     assert.equal(exitCode, 3, stderr);
     assert.deepEqual(await containers(app), [old]);
+    assert.equal(await began(), before, 'it was stopped and started again');
     const answer = await fetch(`http://127.0.0.1:${ports[0]?.split(':')[0]}/`);
     assert.equal(await answer.text(), 'here\n');
     await removeApp(app);

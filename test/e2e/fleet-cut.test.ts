@@ -22,8 +22,10 @@ const ADMIN = { Authorization: basicAuthorization('admin', PASSWORD) };
 const CUT = 10_000;
 /** Longer than the cut, so that what lasts so long goes on during it. */
 const LONG = '15s';
+/** Ends while the network is cut. */
+const JOB = 'sleep 5';
 
-test('a network that is cut for ten seconds, in every state of a rollout, fails none', {
+test('a network that is cut for ten seconds, in every state of a rollout, changes no end', {
   skip: unlessRoot(),
 }, async (t) => {
   await plugIn();
@@ -52,7 +54,7 @@ test('a network that is cut for ten seconds, in every state of a rollout, fails 
     const answer = await fetch(`${appPath(app)}/${what}`, { headers: ADMIN });
     return answer.json() as Promise<Record<string, Record<string, unknown>[]>>;
   };
-  const deploy = async (app: string, changes: object = {}, monitor = '200ms') => {
+  const deploy = async (app: string, changes: object = {}, monitor = '200ms', more: object = {}) => {
     const web = {
       image: `${registry.host}/team/web:small`,
       command: ['sleep', '600'],
@@ -61,7 +63,11 @@ test('a network that is cut for ten seconds, in every state of a rollout, fails 
       deploy: { update_config: { monitor } },
       ...changes,
     };
-    const answer = await postJson(`${appPath(app)}/releases`, { compose: { services: { web } } }, ADMIN);
+    const answer = await postJson(
+      `${appPath(app)}/releases`,
+      { compose: { services: { web, ...more } } },
+      ADMIN,
+    );
     assert.equal(answer.status, 201, await answer.text());
   };
   const inPhase = (app: string, ...phases: readonly string[]) =>
@@ -69,14 +75,23 @@ test('a network that is cut for ten seconds, in every state of a rollout, fails 
       const { hosts = [] } = await get(app, 'rollout');
       assert.ok(phases.includes(String(hosts[0]?.phase)), JSON.stringify(hosts));
     });
+  const inState = (app: string, wanted: string) =>
+    untilPasses(async () => {
+      const { releases = [] } = await get(app, 'releases');
+      assert.equal(releases[0]?.state, wanted);
+    });
   const states = async (app: string) => {
     const { releases = [] } = await get(app, 'releases');
     return releases.map(({ state, reason }) => `${state}${reason === null ? '' : `: ${reason}`}`);
   };
 
   const stubborn = { command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'], init: false };
+  const afterJob = { depends_on: { migrate: { condition: 'service_completed_successfully' } } };
+  const unhealthy = { healthcheck: { test: ['CMD', 'false'], interval: '100ms', retries: 1 } };
   await deploy('draining', { ...stubborn, stop_grace_period: LONG });
+  await deploy('returning');
   await untilPasses(async () => assert.deepEqual(await states('draining'), ['done']));
+  await untilPasses(async () => assert.deepEqual(await states('returning'), ['done']));
   await deploy('starting', {
     healthcheck: { test: ['CMD-SHELL', 'test -e /ready'], interval: '100ms', retries: 1000 },
   });
@@ -85,6 +100,15 @@ test('a network that is cut for ten seconds, in every state of a rollout, fails 
   await inPhase('draining', 'draining');
   await deploy('watching', {}, LONG);
   await inPhase('watching', 'healthy');
+  await deploy('migrating', afterJob, '200ms', {
+    migrate: { image: `${registry.host}/team/web:small`, command: ['sh', '-c', JOB] },
+  });
+  await untilPasses(async () => {
+    const { stdout } = await docker.docker(['ps', '--format', '{{.Names}}']);
+    assert.match(stdout, /migrating-migrate/);
+  });
+  await deploy('returning', { ...stubborn, stop_grace_period: LONG, ...unhealthy });
+  await inState('returning', 'rolling back');
   await deploy('fetching', { image: `${registry.host}/team/web:large` });
   // A quick machine may have it all already.
   await inPhase('fetching', 'fetching', 'starting', 'healthy');
@@ -95,13 +119,19 @@ test('a network that is cut for ten seconds, in every state of a rollout, fails 
   await sleep(CUT);
   await runCommand('ip', ['link', 'set', machine.cable, 'up']);
 
-  for (const app of ['draining', 'starting', 'watching', 'fetching', 'waiting']) {
+  for (const app of ['draining', 'starting', 'watching', 'migrating', 'fetching', 'waiting']) {
     const wanted = app === 'draining' ? ['done', 'done'] : ['done'];
     await untilPasses(async () => assert.deepEqual(await states(app), wanted, app));
   }
   await untilPasses(async () => {
+    const [newest, ...before] = await states('returning');
+    assert.match(String(newest), /^rolled back: web1: web 1 is unhealthy/);
+    assert.deepEqual(before, ['done']);
+  });
+  await untilPasses(async () => {
     const { stdout } = await docker.docker(['ps', '-a', '--format', '{{.Names}}']);
-    const left = ['draining', 'fetching', 'starting', 'waiting', 'watching'].map((app) => `${app}-web-1`);
+    const apps = ['draining', 'fetching', 'migrating', 'returning', 'starting', 'waiting', 'watching'];
+    const left = [...apps.map((app) => `${app}-web-1`), 'migrating-migrate-1'].sort();
     assert.deepEqual(stdout.trim().split('\n').sort(), left);
   });
 });

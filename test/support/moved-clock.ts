@@ -6,7 +6,7 @@ import { makeTempDir } from './temp-dir.ts';
 /** The wall clock of programs that are started with `env`; their monotonic clock is that of the machine. */
 export interface MovedClock {
   readonly env: Readonly<Record<string, string>>;
-  /** Moves it on from the time of the machine by so many seconds; programs see it within a second. */
+  /** Moves it from the time of the machine by so many seconds, back by fewer than 0; programs see it within a second. */
   move(seconds: number): Promise<void>;
 }
 
@@ -15,7 +15,7 @@ export async function makeMovedClock(scope: CleanupScope): Promise<MovedClock> {
   const folder = await makeTempDir(scope, 'clock');
   const file = join(folder, 'offset');
   const move = async (seconds: number) => {
-    await writeFile(`${file}.new`, `+${seconds}\n`);
+    await writeFile(`${file}.new`, `${seconds < 0 ? '' : '+'}${seconds}\n`);
     await rename(`${file}.new`, file);
   };
   await move(0);
