@@ -55,6 +55,14 @@ function entryOf(
     .map(([placedName, given, own]) => ({ name: placedName, type, ...given, ...own }) as TarEntry);
 }
 
+/** An entry below a link, before and after what the link leads to. */
+const BELOW_LINKS = ['a/b', '/a/b', '../../a/b', './a/../a/b', 'b'].flatMap((to): [TarEntry[]][] => {
+  const folders: TarEntry[] = ['a/', 'a/b/', 'b/'].map((folder) => ({ name: folder, type: 'directory' }));
+  const link: TarEntry = { name: 'c', type: 'symlink', target: to };
+  const below: TarEntry = { name: 'c/n', type: 'file', content: 'x' };
+  return [[[...folders, link, below]], [[link, ...folders, below]], [[link, below]]];
+});
+
 /** A whiteout in a folder that has an entry: what is to be made of its folder where it has none is said nowhere. */
 const whiteout: fc.Arbitrary<readonly TarEntry[]> = fc
   .tuple(
@@ -93,7 +101,7 @@ for (const [kind, open] of Object.entries(LAYER_STORES)) {
           assert.deepEqual(ours, theirs);
           if (ours !== undefined) same += 1;
         }),
-        { numRuns },
+        { numRuns, examples: BELOW_LINKS },
       );
       assert.ok(same > numRuns / 5, `only ${same} were not refused`);
     });

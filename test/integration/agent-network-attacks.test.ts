@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { NetworkThread } from '../../runtime-agent/networks/kernel/network-thread.ts';
 import { DEFAULT_ENDPOINT } from '../../runtime-agent/networks/network.ts';
 import type { CleanupScope } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
@@ -232,6 +233,30 @@ describe('the packet filter of agents beside each other, attacked', {
     const attempts = targets.map((target) => ({ who: 'the neighbour', enter, url: `http://${target}` }));
     assert.deepEqual(await successes(attempts), []);
     await container.end();
+  });
+
+  test('a container is in no network before the packet filter holds for its bridge', async (t) => {
+    const agent = await startNetworkAgent(t);
+    await agent.createNetwork('sea');
+    const { run } = NetworkThread.prototype;
+    const opened: string[] = [];
+    t.mock.method(
+      NetworkThread.prototype,
+      'run',
+      async function (this: NetworkThread, ...[kind, request]: Parameters<typeof run>) {
+        if ('endpoints' in request) {
+          const { stdout } = await runCommand('nft', ['list ruleset']);
+          const [, bridges = ''] = /set bridges \{[^{}]*elements = \{([^}]*)\}/.exec(stdout) ?? [];
+          for (const { bridge } of request.endpoints) {
+            assert.ok(bridges.includes(`"${bridge}"`), `${bridge} is not in ${bridges}`);
+            opened.push(bridge);
+          }
+        }
+        return await run.call(this, kind, request);
+      },
+    );
+    for (const network of ['bridge', 'sea']) await (await agent.run(network, { networks: [network] })).end();
+    assert.equal(new Set(opened).size, 2);
   });
 
   test('no container makes itself the router of the host', async (t) => {
