@@ -16,8 +16,9 @@ export function settingsHelp(table: SettingsTable): string {
 export function optionHelp(usage: string, text: string): string {
   const lines = wrap(text, WIDTH - TEXT_COLUMN);
   const head = `  ${usage}`.padEnd(TEXT_COLUMN);
-  const [first, ...others] =
-    head.length > TEXT_COLUMN ? [head, ...indented(lines)] : [head + lines[0], ...indented(lines.slice(1))];
+  const [first, ...others] = !head.endsWith(' ')
+    ? [head, ...indented(lines)]
+    : [head + lines[0], ...indented(lines.slice(1))];
   return [first, ...others].map((line) => `${line}\n`).join('');
 }
 
