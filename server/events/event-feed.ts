@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import type { AuditCatalog, AuditEvent } from '../../storage/catalog/audit-catalog.ts';
@@ -15,21 +16,27 @@ import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
 const FRESH = 500;
 /** Time between two looks whether a reader without events may still read, ms. */
 const RECHECK = 5_000;
-/** Time of silence after which a comment shows that the connection is there, ms. */
 const HEARTBEAT = 15_000;
 /** Time until it is tried again after the database has failed, ms. */
 const AGAIN = 1_000;
-/** Readers whose credentials are looked at, or who are given what they missed, at the same time. */
-const AT_ONCE = 8;
-/** Looks at the record for what a reader has missed, each of so many entries; beyond that he loads anew. */
-const MISSED_LOOKS = 10;
+/** Readers whose credentials are looked at, and who are given what they missed, at the same time. */
+const CHECKS_AT_ONCE = 8;
+const CATCH_UPS_AT_ONCE = 2;
+/**
+ * Looks at the record for what a reader has missed, each of so many entries; beyond that he loads anew. No usual registry has
+ * that many in the time for which an ID counts: it would tell a reader how many there are that he may not see.
+ */
+const MISSED_LOOKS = 1000;
 const MISSED_AT_ONCE = 100;
+const RESET = 'event: reset\ndata: {}\n';
 
 export interface FeedParts {
   readonly audit: Pick<AuditCatalog, 'latest' | 'window'>;
   readonly ids: EventIds;
   readonly log: Logger;
   readonly limits?: Partial<ReaderCounts>;
+  /** Time of silence after which a comment shows that the connection is there, ms; 15 s unless given. */
+  readonly heartbeat?: number;
 }
 
 /** An event as streams have it. */
@@ -48,7 +55,8 @@ export class EventFeed {
   readonly #parts: FeedParts;
   readonly #limits: ReaderLimits;
   readonly #readers = new Set<EventReader>();
-  readonly #checks = new Semaphore(AT_ONCE);
+  readonly #checks = new Semaphore(CHECKS_AT_ONCE);
+  readonly #catchUps = new Semaphore(CATCH_UPS_AT_ONCE);
   readonly #closing = new AbortController();
   /** Up to where live readers have been served, while somebody reads. */
   #position: Promise<number> | undefined;
@@ -179,10 +187,9 @@ export class EventFeed {
   /** Ends streams of readers who may no longer read, and writes to those who have heard nothing. */
   async #tend(): Promise<void> {
     await Promise.all([...this.#readers].map((reader) => this.#check(reader, RECHECK)));
-    const now = performance.now();
-    const silent = [...this.#readers].filter(
-      ({ isLive, writtenAt }) => isLive && now - writtenAt >= HEARTBEAT,
-    );
+    const { heartbeat = HEARTBEAT } = this.#parts;
+    const since = performance.now() - heartbeat;
+    const silent = [...this.#readers].filter(({ isLive, writtenAt }) => isLive && writtenAt <= since);
     if (silent.length === 0) return;
     const beat = `: \nid: ${await this.#parts.ids.seal(String(this.#served))}\n\n`;
     for (const reader of silent) reader.write(beat);
@@ -205,9 +212,14 @@ export class EventFeed {
   /** Gives a reader what he has missed, or has him load anew, and makes him a live one. */
   async #catchUp(reader: EventReader): Promise<void> {
     const { audit, ids } = this.#parts;
+    const { signal } = this.#closing;
     const asked = reader.lastId === undefined ? undefined : await ids.open(reader.lastId);
-    let isReset = reader.lastId !== undefined && asked === undefined;
-    let after = asked ?? (await this.#latest());
+    const latest = await this.#latest();
+    // A database that was restored may not have got there again.
+    const isKnown = asked !== undefined && Number(asked) <= Number(latest);
+    if (isKnown) reader.write(`id: ${reader.lastId}\n\n`);
+    let isReset = reader.lastId !== undefined && !isKnown;
+    let after = isKnown ? asked : latest;
     for (let looks = 1; !reader.hasEnded; looks += 1) {
       if (looks > MISSED_LOOKS) {
         isReset = true;
@@ -215,19 +227,20 @@ export class EventFeed {
       }
       const served = this.#served;
       const page = { outcome: 'done', after, limit: MISSED_AT_ONCE } as const;
-      const { events, lookedUpTo } = await this.#checks.hold(this.#closing.signal, () => audit.window(page));
-      const frames = isReset ? [] : await this.#framesOf(events);
+      const { events, lookedUpTo } = await this.#catchUps.hold(signal, () => audit.window(page));
+      const missed = isReset ? '' : textOf(reader, await this.#framesOf(events));
       await reader.drained();
-      if (frames.length > 0 && (await this.#check(reader, FRESH))) reader.write(textOf(reader, frames));
+      if (missed !== '' && (await this.#check(reader, FRESH))) reader.write(missed);
       after = lookedUpTo ?? events.at(-1)?.id ?? after;
-      if (lookedUpTo !== undefined) continue;
-      const name = isReset ? 'event: reset\ndata: {}\n' : '';
-      const text = `id: ${await ids.seal(after)}\n${name}\n`;
-      // Live readers have got more meanwhile.
-      if (this.#served > Math.max(served, Number(after))) continue;
-      reader.write(text);
-      reader.goLive(Number(after));
-      return;
+      const start = isKnown && !isReset ? '' : `id: ${await ids.seal(after)}\n${isReset ? RESET : ''}\n`;
+      // Live readers may have got more meanwhile.
+      if (lookedUpTo === undefined && this.#served <= Math.max(served, Number(after))) {
+        // One who goes on has his ID: when he gets another one would tell how much there was to look at.
+        reader.write(start);
+        reader.goLive(Number(after));
+        return;
+      }
+      await turn();
     }
   }
 }

@@ -6,7 +6,7 @@ const TAG = 16;
 const PLAIN = 16;
 const SEALED = /^[\w-]{59}$/;
 /** Time for which a stream can be resumed, ms. */
-const LIFE = 60 * 60 * 1000;
+const LIFE = 10 * 60 * 1000;
 
 /**
  * The `id:` of events: a place in the audit, sealed. IDs of the audit count everything that happens, so two of them would tell a
@@ -35,7 +35,7 @@ export class EventIds {
     );
   }
 
-  /** Returns the place; undefined for what this registry has not sealed, or more than an hour ago. */
+  /** Returns the place; undefined for what this registry has not sealed, or more than ten minutes ago. */
   async open(id: string): Promise<string | undefined> {
     if (!SEALED.test(id)) return undefined;
     const sealed = Buffer.from(id, 'base64url');

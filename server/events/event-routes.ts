@@ -37,7 +37,7 @@ export function eventRoutes({ access, feed, identifyAgain }: EventRoutesDependen
       description:
         `Events are named ${EVENT_NAMES.join(', ')}. Clients get those about repositories and apps that they may pull from; ` +
         'those about hosts are for readers of `*`, garbage and change for administrators. With the header Last-Event-ID a ' +
-        'stream goes on after that event; the event reset says that something may be missing, and what is shown has to be ' +
+        'stream goes on after that event, for ten minutes; the event reset says that something may be missing, and what is shown has to be ' +
         'loaded again. The stream ends with the login, and when the server stops.',
       access: EVERYBODY,
       area: 'any',

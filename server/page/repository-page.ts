@@ -50,7 +50,7 @@ export async function showRepository(
     main: html`${repositoryHead(ctx, view, 'tags')}${done !== undefined && notice('good', done)}${newsLine(
       ctx,
       { names: ['push', 'delete', 'restore'], query: { repository } },
-      'This repository has changed since you opened it.',
+      'Tags may have changed since you opened this page.',
     )}
 <div class="sheet">${facts([
       ['Tags', formatCount(view.tags)],

@@ -260,7 +260,7 @@ describe('pages in Chromium', async () => {
     const { page } = await browser.open();
     await logIn(page);
     await page.goto(`${url}/repositories/team/app`);
-    const news = page.getByText('This repository has changed since you opened it.');
+    const news = page.getByText('Tags may have changed since you opened this page.');
     assert.equal(await news.isVisible(), false);
     await registry.admin.pushImage('team/other', 'elsewhere');
     await registry.admin.pushImage('team/app', 'just-pushed');
