@@ -38,7 +38,10 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
       query: PAGE,
       answer: pageOf('grants', GRANT),
       async handle({ ctx, query }) {
-        const { grants, next } = await visibleGrants(ctx, roles, rowPageOf(query, 3));
+        const { rights } = ctx.state.identity;
+        const { grants, next } = await matchingGrants(ctx, roles, rowPageOf(query, 3), ({ pattern }) =>
+          allowsAction(rights, pattern, 'manage'),
+        );
         return { grants: grants.map(shown), next };
       },
     }),
@@ -82,13 +85,13 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
   ];
 }
 
-/** A page of the grants that somebody may change. It is not full when it has looked at as many as one request may. */
-async function visibleGrants(
+/** A page of the grants that fit. It is not full when it has looked at as many as one request may. */
+export async function matchingGrants(
   ctx: RequestContext,
   roles: RoleStore,
   page: RowPage,
+  fits: (grant: RoleGrant) => boolean,
 ): Promise<{ readonly grants: readonly RoleGrant[]; readonly next: string | null }> {
-  const { rights } = ctx.state.identity;
   const pace = new Pace();
   const grants: RoleGrant[] = [];
   let { after } = page;
@@ -97,7 +100,7 @@ async function visibleGrants(
     const found = await roles.list({ limit: AT_ONCE, ...(after !== undefined && { after }) });
     for (const grant of found) {
       await pace.after(STEPS_OF_GRANT);
-      if (allowsAction(rights, grant.pattern, 'manage')) grants.push(grant);
+      if (fits(grant)) grants.push(grant);
       if (grants.length === page.limit) return { grants, next: cursorAfter(keyOf(grant)) };
     }
     const last = found.at(-1);

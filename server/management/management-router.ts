@@ -21,6 +21,7 @@ import { tokenRoutes } from './credentials.ts';
 import { grantRoutes, ruleRoutes } from './grants.ts';
 import { keyRoutes, loginRoutes } from './logins.ts';
 import { providerRoutes } from './providers.ts';
+import { accessRoutes } from './repository-access.ts';
 import { robotRoutes } from './robots.ts';
 import { quotaRoutes, tagRuleRoutes } from './settings.ts';
 import { teamRoutes } from './teams.ts';
@@ -92,6 +93,7 @@ export function managementRoutes(dependencies: ManagementDependencies): readonly
     ...userRoutes(store.accounts, passwords),
     ...teamRoutes(store.teams),
     ...grantRoutes(store.roles),
+    ...accessRoutes(store),
     ...tokenRoutes(store.credentials),
     ...loginRoutes(store.logins),
     ...robotRoutes(store.credentials),

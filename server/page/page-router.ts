@@ -24,16 +24,14 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
   });
   router.use(identify(dependencies), markEvents(feed), askForLogin);
   addRepositoriesPage(router, browse);
-  addRepositoryPages(router, browse);
-  if (login !== undefined && management !== undefined) {
-    const api = new ApiCalls(
-      managementRoutes(management),
-      registry.catalog.audit,
-      `${pathPrefix}${MANAGEMENT_PATH}`,
-    );
+  const api =
+    management &&
+    new ApiCalls(managementRoutes(management), registry.catalog.audit, `${pathPrefix}${MANAGEMENT_PATH}`);
+  addRepositoryPages(router, browse, api);
+  if (login !== undefined && api !== undefined) {
     addAccountPages(router, { ...login, api });
     addAdminPages(router, api, dependencies);
-    if (management.fleet.length > 0) addFleetPages(router, api);
+    if (management !== undefined && management.fleet.length > 0) addFleetPages(router, api);
   }
   router.all('/*rest', () => {
     throw new RegistryError('ROUTE_UNKNOWN', 'there is no page at this address');

@@ -1,3 +1,4 @@
+import { allowsAction } from '../../auth/access/rights.ts';
 import {
   type BrowsedTag,
   type Listed,
@@ -69,7 +70,7 @@ ${comparison(ctx, repository)}${await readmeOf(isMore ? view.readme : undefined)
 export function repositoryHead(
   ctx: RequestContext,
   { description, name }: Pick<RepositoryView, 'name' | 'description'>,
-  current: 'tags' | 'deleted',
+  current: 'tags' | 'deleted' | 'access',
 ): Html {
   return html`${pageHead(name, {
     crumbs: [{ href: pathOf(ctx, '/'), text: 'Repositories' }],
@@ -77,6 +78,9 @@ export function repositoryHead(
   })}${tabs('Repository', [
     { href: repositoryPath(ctx, name), text: 'Tags', isCurrent: current === 'tags' },
     { href: repositoryPath(ctx, name, 'deleted'), text: 'Deleted tags', isCurrent: current === 'deleted' },
+    ...(ctx.state.session !== undefined && allowsAction(ctx.state.identity.rights, name, 'delete')
+      ? [{ href: repositoryPath(ctx, name, 'access'), text: 'Access', isCurrent: current === 'access' }]
+      : []),
   ])}`;
 }
 

@@ -4,6 +4,8 @@ import { isTag } from '../../oci/tag.ts';
 import type { Browse, Reference } from '../browse/browse.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
+import { showAccess } from './access-page.ts';
+import type { ApiCalls } from './api-calls.ts';
 import { showComparison } from './comparison-page.ts';
 import { askToDelete, deleteReference } from './delete-page.ts';
 import { restoreTag, showDeletedTags } from './deleted-tags-page.ts';
@@ -14,9 +16,9 @@ import type { RepositoryPage } from './repository-paths.ts';
 
 /**
  * The pages about a repository: `/repositories/NAME`, and what stands after `/-/`, which is no part of a name. Whether the
- * visitor may see the repository, `Browse` decides.
+ * visitor may see the repository, `Browse` decides. `api` is absent where there are no accounts.
  */
-export function addRepositoryPages(router: RequestRouter, browse: Browse): void {
+export function addRepositoryPages(router: RequestRouter, browse: Browse, api: ApiCalls | undefined): void {
   router.get('/repositories', (ctx) => ctx.redirect(`${ctx.state.pathPrefix}/`));
 
   router.get('/repositories/*rest', async (ctx) => {
@@ -31,6 +33,7 @@ export function addRepositoryPages(router: RequestRouter, browse: Browse): void 
     }
     if (below === 'delete') return askToDelete(ctx, page, readReference(asked(ctx, 'reference')));
     if (below === 'deleted') return showDeletedTags(ctx, page);
+    if (below === 'access' && api !== undefined) return showAccess(ctx, page, api);
     throw nothingHere();
   });
 

@@ -116,6 +116,53 @@ test('an admin of repositories grants roles on these, and on no others', async (
   );
 });
 
+test('maintainers see who has access to a repository, and by which role', async () => {
+  const path = (query = '') => `/repositories/reach%2Fapp/access${query}`;
+  const keeper = await registry.addUser('keeper', { 'reach/*': 'maintainer' });
+  const reader = await registry.addUser('looker', { 'reach/app': 'reader', 'reach/other': 'writer' });
+  await call(admin, 'POST', '/teams', { name: 'reachers' });
+  await call(admin, 'PUT', '/teams/reachers/members/looker');
+  await call(admin, 'PUT', '/grants', { holder: 'team:reachers', pattern: '*/app', role: 'writer' });
+  const rule = { name: 'ci', issuer: 'https://ci.example', audience: 'berth', claims: { sub: 'x' } };
+  await call(admin, 'POST', '/rules', { ...rule, role: 'writer', pattern: 'reach/*' });
+  const { json } = await call(keeper, 'GET', path());
+  const own = json.holders.filter(({ holder }: { holder: string }) => holder !== 'public');
+  assert.deepEqual(own, [
+    {
+      holder: 'team:reachers',
+      actions: ['pull', 'push'],
+      role: 'writer',
+      pattern: '*/app',
+      members: ['looker'],
+      memberCount: 1,
+    },
+    { holder: 'user:keeper', actions: ['pull', 'push', 'delete'], role: 'maintainer', pattern: 'reach/*' },
+    { holder: 'user:looker', actions: ['pull'], role: 'reader', pattern: 'reach/app' },
+    { holder: 'job:ci', actions: ['pull', 'push'], role: 'writer', pattern: 'reach/*' },
+  ]);
+  assert.deepEqual((await call(admin, 'GET', path())).json, json);
+  const first = (await call(keeper, 'GET', path('?limit=1'))).json;
+  assert.deepEqual(
+    first.holders.map(({ holder }: { holder: string }) => holder),
+    ['team:reachers', 'job:ci'],
+  );
+  const second = (await call(keeper, 'GET', path(`?limit=1&after=${first.next}`))).json;
+  assert.deepEqual(
+    second.holders.map(({ holder }: { holder: string }) => holder),
+    ['user:keeper'],
+  );
+  for (const [who, other] of [
+    [reader, path()],
+    [keeper, '/repositories/secret%2Fapp/access'],
+    [keeper, '/repositories/reach%2F%00/access'],
+  ] as const) {
+    assert.equal((await call(who, 'GET', other)).status, 403, other);
+  }
+  assert.equal((await call(keeper, 'GET', path('?after=x'))).status, 400);
+  assert.equal((await call(admin, 'DELETE', '/rules/ci')).status, 204);
+  assert.equal((await call(admin, 'DELETE', '/teams/reachers')).status, 204);
+});
+
 test('tokens: made by people, and by no token', async () => {
   const fields = { name: 'laptop', scopes: ['team/*:pull'], expiresAt: null };
   const { status, json } = await call(ada, 'POST', '/tokens', fields);

@@ -191,6 +191,8 @@ describe('pages and hostile content', async () => {
       `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
       '/repositories/open/app/-/compare?from=latest&to=version&files=yes',
+      '/repositories/open/app/-/access',
+      `/repositories/open/app/-/access?after=${text}`,
       '/repositories/open/app/-/delete?reference=latest',
       `/repositories/open/app/-/compare?from=${text}&to=${text}`,
       `/repositories/${text}`,
@@ -256,6 +258,7 @@ describe('pages and hostile content', async () => {
         '/repositories/secret/app',
         '/repositories/secret/app/-/tags/hidden',
         '/repositories/secret/app/-/deleted',
+        '/repositories/secret/app/-/access',
         '/repositories/secret/app/-/delete?reference=hidden',
         '/repositories/secret/app/-/compare?from=hidden&to=hidden',
       ]) {

@@ -103,6 +103,7 @@ describe('pages in Chromium', async () => {
     '/repositories/team/app/-/compare?from=signed&to=files&files=yes',
     '/repositories/team/app/-/compare?from=signed&to=newer&files=yes',
     '/repositories/team/app/-/deleted',
+    '/repositories/team/app/-/access',
     '/account',
     '/admin/users',
     '/admin/users/one?name=ada',
@@ -188,7 +189,8 @@ describe('pages in Chromium', async () => {
       await press(page, page.getByText('Compare with another tag', { exact: true }));
       await fill('Tag or digest', 'other');
       await button('Compare');
-      await page.getByRole('heading', { name: 'Environment' }).waitFor();
+      await link('Compare files');
+      await page.getByText('A layer is no tar').waitFor();
       await link(`tag${turn}`);
       await link('Delete');
       await page.getByText('when garbage collection has run').waitFor();
@@ -199,6 +201,8 @@ describe('pages in Chromium', async () => {
       await press(page, deleted.getByRole('button', { name: 'Restore' }));
       await says('The tag is there again.');
       await page.getByRole('link', { name: `tag${turn}`, exact: true }).waitFor();
+      await link('Access');
+      await page.getByRole('row', { name: 'user:ada' }).waitFor();
 
       await link('admin');
       await fill('What it is for', `token ${turn}`);

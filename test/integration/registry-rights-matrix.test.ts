@@ -120,6 +120,7 @@ const MANAGEMENT: readonly Row[] = [
   ['GET', '/api/v1/grants', '/api/v1/grants', 'own', 200],
   ['PUT', '/api/v1/grants', '/api/v1/grants', 'manage', 404, json(NEW_GRANT)],
   ['DELETE', '/api/v1/grants?holder=public&pattern=team/x*', '/api/v1/grants', 'manage', 404],
+  ['GET', '/api/v1/repositories/team%2Fapp/access', '/api/v1/repositories/:repository/access', 'delete', 200],
   ['GET', '/api/v1/tokens', '/api/v1/tokens', 'own', 200],
   ['GET', '/api/v1/tokens?user=nobody', '/api/v1/tokens', 'admin', 200],
   ['POST', '/api/v1/tokens', '/api/v1/tokens', 'person', 400, json({})],
@@ -254,6 +255,7 @@ const AREAS: Readonly<Record<string, string>> = {
   logins: 'credentials',
   robots: 'credentials',
   grants: 'grants',
+  repositories: 'grants',
   rules: 'grants',
   keys: 'keys',
   quotas: 'settings',
@@ -351,7 +353,7 @@ test('the table has every route and method of the server', () => {
 /** Routes that fleet-rights-matrix and fleet-apps try as everybody. */
 const FLEET = /^\/(?:apps|hosts|host-tokens|running)(?:\/|$)/;
 /** Routes of repositories, which browse-api tries as everybody: what a visitor may not see is not there for them. */
-const BROWSE = /^\/(?:repositories|disk-use)(?:\/|$)/;
+const BROWSE = /^\/(?:repositories|disk-use)(?:\/(?!\{repository\}\/access$)|$)/;
 
 /** A stream, of which events.test tries who gets what. */
 const STREAM = '/events';
