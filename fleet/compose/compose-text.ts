@@ -39,7 +39,14 @@ export class ComposeText {
     });
     const errors = this.#document.errors.slice(0, 20);
     if (errors.length > 0) {
-      throw new ComposeError(errors.map(({ message, pos }) => ({ path: [], message, ...this.#at(pos[0]) })));
+      throw new ComposeError(
+        errors.map(({ code, message, pos }) => ({
+          path: [],
+          message:
+            code === 'MULTIPLE_DOCS' ? 'has a second document: put it into a file of its own' : message,
+          ...this.#at(pos[0]),
+        })),
+      );
     }
     this.#refuseBomb();
     this.value = this.#document.toJS({ maxAliasCount: MOST_ALIASES });

@@ -1,18 +1,53 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { HostFacts } from '../../fleet/host.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../../lib/files/folder-lock.ts';
 import { isJsonObject } from '../../lib/json/json-fields.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import { fetchAuthority } from './authority.ts';
-import { type Membership, readMembership, removeMembership, writeMembership } from './membership.ts';
+import {
+  type Membership,
+  membershipFolder,
+  readMembership,
+  removeMembership,
+  writeMembership,
+} from './membership.ts';
 import { type FleetCommand, isInsecure } from './read-fleet-command.ts';
 import { RegistryAnswerError, readAnswer } from './registry-api.ts';
 
 /**
  * Joins the registry and keeps what proves this host's identity; a running agent notices it. Answers the sentence for the
- * operator. Throws ConfigError when this host has joined already, or the registry refuses it.
+ * operator. Throws ConfigError when this host has joined already or is joining, its folder cannot be written, or the registry
+ * refuses it.
  */
 export async function joinRegistry(
+  command: FleetCommand & { readonly kind: 'join' },
+  dataDirectory: string,
+  facts: HostFacts,
+  signal: AbortSignal,
+): Promise<string> {
+  const lock = lockMembership(dataDirectory);
+  try {
+    return await join(command, dataDirectory, facts, signal);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Of two that join at once, the second would leave a host in the registry that no machine is. Throws ConfigError. */
+function lockMembership(dataDirectory: string): FolderLock {
+  const folder = membershipFolder(dataDirectory);
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (cause instanceof FolderInUseError) {
+      throw new ConfigError('another "berth-agent join" is running for this host.', { cause });
+    }
+    throw new ConfigError(`${folder} cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function join(
   command: FleetCommand & { readonly kind: 'join' },
   dataDirectory: string,
   facts: HostFacts,

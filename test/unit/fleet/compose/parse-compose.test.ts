@@ -42,6 +42,10 @@ describe('parseCompose', () => {
       await errorOf(`services: {web: {image: "${variable('TAG').slice(0, -1)}"}}`),
       /a \$\{ without its \}/,
     );
+    assert.equal(
+      await errorOf('services: {web: {image: a}}\n---\nservices: {}\n'),
+      'line 2, column 1: has a second document: put it into a file of its own',
+    );
     assert.match(await errorOf('- services'), /must be a mapping with services/);
   });
 
