@@ -75,20 +75,21 @@ export class ImageComparison {
     const after = (await this.#compared(repository, other)).layers;
     const head = { from: one, to: other, ...(common !== undefined && { platform: common }) };
     const time = AbortSignal.timeout(LONGEST_READING);
+    const either = AbortSignal.any([signal, time]);
     try {
       if (this.#waiting >= MOST_WAITING)
         throw new FilesUnreadError('others compare files now: try it again later');
       this.#waiting += 1;
       const changes = await this.#reading
-        .hold(AbortSignal.any([signal, time]), async () => {
-          const files = new LayerFiles(FILE_LIMITS, AbortSignal.any([signal, time]));
+        .hold(either, async () => {
+          const files = new LayerFiles(FILE_LIMITS, either);
           const unshared = (all: typeof before, others: typeof before) =>
             all
               .filter(({ digest }) => !others.some((layer) => layer.digest === digest))
               .map(
                 ({ digest }) =>
                   () =>
-                    this.#open(repository, digest, signal),
+                    this.#open(repository, digest, either),
               );
           return fileChanges(
             await files.read(unshared(before, after)),
