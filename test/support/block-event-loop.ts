@@ -1,8 +1,10 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 
-/** Loaded with `node --import`: a request whose path contains these words blocks the event loop forever. */
+/** Loaded with `node --import`: a request whose path contains these words blocks the event loop. */
 const WORDS = '/block-the-event-loop/';
+/** Milliseconds, after which the request is answered: nothing watches the event loop then. */
+const BLOCKED = 60_000;
 
 /** NODE_OPTIONS of such a program. */
 export const BLOCKING = `--import=${import.meta.url}`;
@@ -13,5 +15,5 @@ subscribe('http.server.request.start', (message) => {
 });
 
 function blockTheEventLoop(): void {
-  for (;;);
+  for (const end = Date.now() + BLOCKED; Date.now() < end; );
 }
