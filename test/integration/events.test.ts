@@ -196,7 +196,7 @@ test('a fleet: deploys, ends of rollouts and changes of hosts, for those who may
     await openEvents(t, url, { authorization }),
     await openEvents(t, url, { authorization: everything }),
   ];
-  await world.deploy();
+  await world.deploy({ follow: true });
   await world.registry.manage('PATCH', '/hosts/web1', { labels: { role: 'db' } });
   const [deploy, rollout] = await ada.expect('app', 'rollout');
   assert.deepEqual([deploy?.data.change, deploy?.data.by], ['deploy', 'admin']);
@@ -204,6 +204,13 @@ test('a fleet: deploys, ends of rollouts and changes of hosts, for those who may
   await waitUntil('there are three', () => ops.events.length === 3);
   const host = ops.events.find(({ name }) => name === 'host');
   assert.deepEqual([host?.data.host, host?.data.change], ['web1', 'change']);
+  await world.push('two');
+  await waitUntil('the push is deployed', () => ada.events.length === 5);
+  // The rollout may end before the audit has its beginning.
+  const later = ada.events
+    .slice(2)
+    .map(({ data, name }) => `${name} ${data.change ?? data.state ?? data.tag}`);
+  assert.deepEqual(later.toSorted(), ['app push', 'push main', 'rollout done']);
   await visitor.expect();
 });
 
