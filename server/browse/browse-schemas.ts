@@ -97,6 +97,11 @@ const SIGNATURES = list(
         }) as Schema<Digest>,
       ),
       subject: optional(text({ description: 'Alternative names of the certificate, or else its subject' })),
+      provider: optional(
+        text({
+          description: 'The OpenID Connect provider that vouched for the subject, as Fulcio writes it',
+        }),
+      ),
       issuer: optional(text({ description: "The certificate's" })),
       digest: optional(text({ description: 'SHA-256 of the signature itself' }) as Schema<Digest>),
       problem: optional(text({ description: 'Why not all of it is shown' })),

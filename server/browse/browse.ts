@@ -127,6 +127,8 @@ export interface SignatureView {
   readonly key?: Digest;
   /** Alternative names of the certificate, such as `email:ada@example.com`; else its subject. At most 1,000 characters. */
   readonly subject?: string;
+  /** The OpenID Connect provider that vouched for the subject, as Fulcio writes it into its certificates. */
+  readonly provider?: string;
   /** The certificate's issuer; at most 1,000 characters. */
   readonly issuer?: string;
   /** SHA-256 of the signature itself; undefined where it stands in an envelope, which is not read. */

@@ -7,6 +7,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import type { BrowsedReferrer } from '../../storage/catalog/browse/browse-catalog.ts';
 import { cut } from './bounded.ts';
 import type { SignatureView } from './browse.ts';
+import { extensionOf, textIn } from './certificate-extension.ts';
 import { parseContent } from './manifest-parts.ts';
 import { type Content, type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 
@@ -27,6 +28,10 @@ const SIGNATURE = 'dev.cosignproject.cosign/signature';
 const CERTIFICATE = 'dev.sigstore.cosign/certificate';
 const LOG_ENTRY = 'dev.sigstore.cosign/bundle';
 const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle';
+
+/** 1.3.6.1.4.1.57264.1.8, a UTF8String, and 1.3.6.1.4.1.57264.1.1, a text without DER, of older certificates. */
+const FULCIO_ISSUER = Buffer.from('2b0601040183bf300108', 'hex');
+const OLD_FULCIO_ISSUER = Buffer.from('2b0601040183bf300101', 'hex');
 
 /** Signatures of a manifest, and what the statement that they sign says of itself. */
 export interface Signed {
@@ -169,16 +174,26 @@ function certified(der: Buffer | undefined): SignatureView {
   try {
     if (der === undefined || der.length > LARGEST_CERTIFICATE) throw new RangeError('no certificate');
     const certificate = new X509Certificate(der);
-    const { issuer, publicKey, subject, subjectAltName } = certificate;
+    const { issuer, publicKey, raw, subject, subjectAltName } = certificate;
+    const provider = providerOf(raw);
     return {
       by: 'certificate',
       subject: nameOf(subjectAltName || subject),
+      ...(provider !== undefined && { provider: nameOf(provider) }),
       issuer: nameOf(issuer),
       key: fingerprint(publicKey),
     };
   } catch {
     return { by: 'certificate', problem: 'its certificate cannot be read' };
   }
+}
+
+/** Who vouched for the subject when Fulcio made the certificate (its document of extensions, "OIDs"). */
+function providerOf(certificate: Buffer): string | undefined {
+  const provider = extensionOf(certificate, FULCIO_ISSUER);
+  return provider === undefined
+    ? extensionOf(certificate, OLD_FULCIO_ISSUER)?.toString('utf8')
+    : textIn(provider);
 }
 
 function nameOf(text: string | undefined): string {

@@ -183,7 +183,7 @@ function signatures(views: readonly SignatureView[]): Html {
 
 const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. <code>cosign verify</code> verifies them.</p>`;
 
-function signature({ by, digest, issuer, key, problem, subject }: SignatureView): Html {
+function signature({ by, digest, issuer, key, problem, provider, subject }: SignatureView): Html {
   if (by === 'unknown') return html`<p class="soft">${asSentence(problem ?? '')}</p>`;
   const known: readonly (readonly [string, string | undefined])[] = [
     [
@@ -191,6 +191,7 @@ function signature({ by, digest, issuer, key, problem, subject }: SignatureView)
       by === 'key' ? 'with a key' : `with a certificate${problem === undefined ? '' : `; ${problem}`}`,
     ],
     ['Subject', subject],
+    ['Identity provider', provider],
     ['Issuer', issuer],
     ['Public key', key],
     ['Signature', digest],

@@ -56,6 +56,7 @@ describe('a signature of cosign', () => {
     assert.equal(subject?.slice(0, names.length), names);
     const signer = {
       by: 'certificate',
+      provider: 'https://token.actions.githubusercontent.com',
       issuer: 'CN=\\<script\\>alert(1)\\</script\\>, O=sigstore.dev',
       key: SIGNING_KEY,
       digest: sha256('signed'),
