@@ -28,7 +28,7 @@ import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Time that a host has for a release unless the person who deploys says otherwise, ms. */
 export const USUAL_TIMEOUT = 5 * 60 * 1000;
-/** How often a release is placed anew because another registry made one of another app meanwhile. */
+/** How often a release is made anew because somebody else made one meanwhile. */
 const MAX_TRIES = 5;
 /** Label that a restart gives to the instances that it replaces. */
 const RESTARTED = 'io.berth.restarted';
@@ -136,7 +136,10 @@ export class Deployments {
     return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec, jobs });
   }
 
-  /** Brings a new version of a secret to the services that use it; undefined when none does. Throws ComposeError, AppError. */
+  /**
+   * Brings a new version of a secret to the services that use it; undefined when none does. The version is stored already, so
+   * it goes on top of what somebody else deploys at the same time. Throws ComposeError, AppError.
+   */
   async useSecret(
     app: string,
     name: string,
@@ -144,11 +147,19 @@ export class Deployments {
     terms: ChangeTerms,
   ): Promise<Release | undefined> {
     if ((await this.#options.apps.find(app)) === undefined) return undefined;
-    const { found, base, jobs } = await this.#base(app);
-    if (!base.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
-    const secrets = { ...base.secrets, [name]: version };
-    const cause: Cause = { kind: 'secret', by: terms.by, secret: name };
-    return this.#release({ ...terms, ...unchanged(base), app, found, cause, secrets, jobs });
+    for (let tries = 1; ; tries += 1) {
+      const { found, base, jobs } = await this.#base(app);
+      if (!base.spec.services.some((spec) => secretsOf(spec).includes(name))) return undefined;
+      if ((base.secrets[name] ?? 0) >= version) return base;
+      const secrets = { ...base.secrets, [name]: version };
+      const cause: Cause = { kind: 'secret', by: terms.by, secret: name };
+      try {
+        return await this.#release({ ...terms, ...unchanged(base), app, found, cause, secrets, jobs });
+      } catch (error) {
+        const isOutdated = error instanceof AppError && error.code === 'changed';
+        if (!isOutdated || tries >= MAX_TRIES) throw error;
+      }
+    }
   }
 
   /**

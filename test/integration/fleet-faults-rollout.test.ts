@@ -227,6 +227,34 @@ describe('two at once', { concurrency: true }, () => {
     assert.equal((await stage.history()).length, made.length);
   });
 
+  test('of secrets that are set while others deploy, each is set and runs in the end', async () => {
+    const stage = await openStage('secrets', 1);
+    const compose = {
+      services: { web: { image, secrets: ['TOKEN', 'KEY'], ...UNWATCHED } },
+      secrets: { TOKEN: { external: true }, KEY: { external: true } },
+    };
+    const set = (name: string, value: string) => stage.call('PUT', `secrets/${name}`, { value });
+    await set('TOKEN', 'eA==');
+    await set('KEY', 'eA==');
+    await world.deploy({ compose, on: { stage: 'secrets' } }, stage.app);
+    assert.equal(await stage.ended(), 'done');
+    const deploying = [1, 2, 3, 4].map((number) => {
+      const web = { ...compose.services.web, environment: { N: `${number}` } };
+      return world.deploy({ compose: { ...compose, services: { web } } }, stage.app);
+    });
+    const answers = await Promise.all([set('TOKEN', 'eQ=='), set('KEY', 'eQ=='), set('TOKEN', 'eg==')]);
+    await Promise.all(deploying);
+    assert.deepEqual(
+      answers.map(({ status, text }) => [status, status === 200 ? '' : text]),
+      [1, 2, 3].map(() => [200, '']),
+    );
+    await waitUntil('the newest run', () => {
+      const { release } = stage.first.apps.get(stage.app) ?? {};
+      const versions = release?.secrets.map(({ name, version }) => `${name} ${version}`).sort();
+      return versions?.join() === 'KEY 2,TOKEN 3';
+    });
+  });
+
   test('of two first deploys that want a port of one host, one is refused', async () => {
     const host = await obey(registry, 'ports1', { stage: 'ports' });
     host.holds.add('team/ports-a').add('team/ports-b');
