@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 /** Loaded with `node --import`: a request whose path contains these words blocks the event loop. */
 const WORDS = '/block-the-event-loop/';
 /** Milliseconds, after which the request is answered: nothing watches the event loop then. */
-const BLOCKED = 60_000;
+const BLOCKED = 110_000;
 
 /** NODE_OPTIONS of such a program. */
 export const BLOCKING = `--import=${import.meta.url}`;
