@@ -54,19 +54,21 @@ describe('leaving and restarting, beside dockerd', { skip: unlessRoot(), timeout
     await terminal.until(/\r\n42\r\n/);
     terminal.type(keys);
     const { exitCode } = await terminal.ended;
-    const processes = (await docker(['top', name, '-o', 'pid,comm'])).stdout.replace(/\d+ +/g, 'PID ');
-    return {
-      exitCode,
-      state: (await docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', name])).stdout,
-      processes,
-    };
+    const state = (await docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', name])).stdout;
+    return { exitCode, state };
   };
+  const processesOf = async ({ docker }: Daemon, name: string) =>
+    (await docker(['top', name, '-o', 'pid,comm'])).stdout.replace(/\d+ +/g, 'PID ');
   const leavesAlike = async (name: string, command: string, keys: string) => {
     const [ours, theirs] = await Promise.all(
       [agent, dockerd].map((daemon) => leave(daemon, name, command, keys)),
     );
     assert.deepEqual(ours, theirs);
     assert.equal(ours?.state, 'running 0\n');
+    // A shell whose terminal was left may need a moment for its end.
+    await untilPasses(async () => {
+      assert.equal(await processesOf(agent, name), await processesOf(dockerd, name));
+    });
   };
 
   test('run, attach and exec at a terminal are left by their detach keys', async () => {

@@ -90,7 +90,8 @@ describe('commands about the fleet', async () => {
     const nobody = await berth({ BERTH_SERVER: registry.url }, 'hosts');
     assert.equal(nobody.exitCode, 1);
     assert.match(nobody.stderr, /log in by "berth login http:\/\/127\.0\.0\.1:\d+", or set BERTH_TOKEN/);
-    const wrong = await berth({ ...remote, BERTH_TOKEN: `${token.slice(0, -1)}x` }, 'hosts');
+    const mistyped = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`;
+    const wrong = await berth({ ...remote, BERTH_TOKEN: mistyped }, 'hosts');
     assert.equal(wrong.exitCode, 1);
     const nowhere = await berth({ ...remote, BERTH_SERVER: 'http://127.0.0.1:1' }, 'hosts');
     assert.match(nowhere.stderr, /^berth: 127\.0\.0\.1:1 cannot be reached: /);
