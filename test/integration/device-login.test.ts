@@ -133,6 +133,15 @@ describe('logins of terminals', async () => {
     assert.equal((await beginIn('2001:db8:2', 1))[0]?.status, 'fulfilled');
   });
 
+  test('one address begins not many, and keeps no other from it', async (t) => {
+    standStill(t);
+    const devices = new DeviceLogins(store);
+    for (const address of ['192.0.2.1', '192.0.2.2']) {
+      const begun = await Promise.allSettled(Array.from({ length: 30 }, () => devices.begin('x', address)));
+      assert.equal(begun.filter(({ status }) => status === 'fulfilled').length, 20, address);
+    }
+  });
+
   test('codes cannot be tried out', async (t) => {
     standStill(t);
     await registry.addUser('mallory');
