@@ -25,7 +25,7 @@ export interface RepositoryRights {
 export interface RepositoryView extends BrowsedRepositoryDetails {
   readonly rights: RepositoryRights;
   /**
-   * The README: raw Markdown or text that strangers wrote, at most 64 KB, to be sanitised by whoever renders it. From the
+   * The README: raw Markdown or text that strangers wrote, at most 64 KB, to be sanitised when it is rendered. From the
    * artifact under the tag `readme`, such as `oras push HOST/NAME:readme README.md:text/markdown`, or else the annotation
    * `org.opencontainers.image.description` of `latest`.
    */

@@ -1,4 +1,5 @@
-import { allowsAction, NO_RIGHTS } from '../../auth/access/rights.ts';
+import { nameOf } from '../../auth/access/identity.ts';
+import { allowsAction, isAdmin, NO_RIGHTS } from '../../auth/access/rights.ts';
 import { actionsOf, ROLES, type Role } from '../../auth/access/role.ts';
 import type { RoleGrant } from '../../auth/accounts/account-store.ts';
 import { formatHolder } from '../../auth/accounts/names.ts';
@@ -24,8 +25,10 @@ const HOLDER = object(
     actions: list(oneOf(ACTIONS)),
     role: oneOf(ROLES),
     pattern: PATTERN,
-    members: optional(list(text(), { description: `Of a team, ${MOST_MEMBERS} at most` })),
-    memberCount: optional(integer({ description: 'Of a team' })),
+    members: optional(
+      list(text(), { description: `Of a team, ${MOST_MEMBERS} at most; for administrators and its members` }),
+    ),
+    memberCount: optional(integer({ description: 'Of a team; for administrators and its members' })),
   },
   { title: 'RepositoryHolder' },
 );
@@ -44,7 +47,8 @@ export function accessRoutes({
       summary: 'Who may pull, push and delete in a repository, and by which role',
       description:
         'For administrators and maintainers of the repository, which need not exist yet. Not listed are administrators, who may ' +
-        'do everything, and robots and tokens, which may at most what their owner may. Rules for jobs are on the first page.',
+        'do everything, and robots and tokens, which may at most what their owner may. Rules for jobs are on the first page. ' +
+        'Who is in a team, administrators and its members see.',
       access: EVERYBODY,
       area: 'grants',
       params: { repository: 'Name of the repository, with %2F for its slashes' },
@@ -66,10 +70,7 @@ export function accessRoutes({
           holders.push({
             holder: formatHolder(holder),
             ...termsOf(pattern, role),
-            ...(team && {
-              members: team.members.slice(0, MOST_MEMBERS),
-              memberCount: team.members.length,
-            }),
+            ...(team && membersFor(ctx, team.members)),
           });
         }
         const rules = after === undefined ? await jobRules.list() : [];
@@ -80,6 +81,13 @@ export function accessRoutes({
       },
     }),
   ];
+}
+
+/** Names the members of a team to administrators and members; other maintainers see its name and role alone. */
+function membersFor({ state }: RequestContext, members: readonly string[]) {
+  const name = nameOf(state.identity);
+  if (!isAdmin(state.identity.rights) && (name === undefined || !members.includes(name))) return {};
+  return { members: members.slice(0, MOST_MEMBERS), memberCount: members.length };
 }
 
 /** Says nothing of whether there is such a repository. Throws DENIED. */

@@ -17,7 +17,7 @@ export interface BrowserSurroundings {
 
 /**
  * What browsers get: pages, with errors as pages too, and the files that pages load. The code of pages is loaded at the first
- * request for one. Other clients pass by: whoever does not ask for HTML gets what a registry answers.
+ * request for one. Requests that do not ask for HTML get what a registry answers.
  */
 export function answerBrowsers(
   { offers, pathPrefix, log, refused }: BrowserSurroundings,

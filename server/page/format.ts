@@ -37,7 +37,7 @@ const SPANS = [
   { seconds: 60, name: 'minute' },
 ] as const;
 
-/** A time as people say it, with the exact one for whoever points at it; a dash when there is none. */
+/** A time as people say it, with the exact time as its tooltip; a dash when there is none. */
 export function timeOf(at: Date | string | null | undefined, now = Date.now()): Html {
   const time = at === null || at === undefined ? undefined : new Date(at);
   if (time === undefined || Number.isNaN(time.getTime())) return html`<span class="soft">–</span>`;

@@ -39,7 +39,7 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
   return router.routes() as unknown as Middleware<RequestState>;
 }
 
-/** Who asks: whoever has logged in with this browser, and otherwise a visitor, who sees what is public. */
+/** Identifies the account that is logged in with this browser, or else a visitor, who sees what is public. */
 function identify({ authenticator, login }: PageDependencies): Middleware<RequestState> {
   return async (context, next) => {
     const ctx = context as RequestContext;
@@ -52,7 +52,7 @@ function identify({ authenticator, login }: PageDependencies): Middleware<Reques
   };
 }
 
-/** Notes, before a page reads what it shows, after which event it is to be told of changes. */
+/** Records the place in the event stream before a page reads its data, so that the page misses no change after that. */
 function markEvents(feed: PageDependencies['feed']): Middleware<RequestState> {
   return async (ctx, next) => {
     if (ctx.method === 'GET') ctx.state.eventsAfter = await feed.mark();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { runBerthIn } from '../support/berth-command.ts';
+import { OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
@@ -39,6 +40,45 @@ describe('commands about the content', async () => {
     }
     const [listed] = (await expect(remote, 'tag', 'ls', `${host}/team/app`, '--format', 'json')).split('\n');
     assert.deepEqual(JSON.parse(listed ?? '').digest, one.digest);
+  });
+
+  test('a difference tells which packages of the SBOMs differ', async () => {
+    const attach = async (about: string, packages: readonly object[]) => {
+      const document = JSON.stringify({ spdxVersion: 'SPDX-2.3', packages });
+      const sbom = { ...(await admin.pushBlob('team/sbom', document)), mediaType: 'application/spdx+json' };
+      await admin.pushManifest('team/sbom', `sbom-${about.slice(7, 19)}`, {
+        schemaVersion: 2,
+        mediaType: OCI_MANIFEST,
+        artifactType: 'application/spdx+json',
+        config: sbom,
+        layers: [sbom],
+        subject: { mediaType: OCI_MANIFEST, digest: about, size: 1 },
+      });
+    };
+    const [before, after] = [
+      (await admin.pushImage('team/sbom', '1')).digest,
+      (await admin.pushImage('team/sbom', '2')).digest,
+    ];
+    const lines = async () => {
+      const there = await expect(remote, 'tag', 'diff', 'team/sbom:1', '2');
+      assert.equal(await expect({}, 'tag', 'diff', 'team/sbom:1', '2', ...here), there);
+      return there.split('\n').filter((line) => line.includes('package'));
+    };
+    assert.deepEqual(await lines(), ['packages are not compared: neither image has an SBOM']);
+    await attach(before, [
+      { name: 'zlib', versionInfo: '1.3' },
+      { name: 'old', versionInfo: '1' },
+      { name: 'same', versionInfo: '1' },
+    ]);
+    assert.deepEqual(await lines(), ['packages are not compared: the second image has no SBOM']);
+    await attach(after, [
+      { name: 'zlib', versionInfo: '1.3.1' },
+      { name: 'new' },
+      { name: 'same', versionInfo: '1' },
+    ]);
+    assert.deepEqual(await lines(), [
+      ...['+ package new', '- package old 1', '- package zlib 1.3', '+ package zlib 1.3.1'],
+    ]);
   });
 
   test('lists have all pages', async () => {

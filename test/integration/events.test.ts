@@ -83,7 +83,7 @@ test('a stream goes on where it was, by header or parameter, and otherwise has i
   };
   assert.deepEqual(await tagsAfter({ lastId: one?.id }, 'push', 'push'), ['2', '3']);
   assert.deepEqual(await tagsAfter({ query: `?after=${start}` }, 'push', 'push', 'push'), ['1', '2', '3']);
-  // It is the reader's right that counts, not that of whoever got the ID.
+  // The rights of the reader count, not those of the reader who got the ID.
   await openEvents(t, registry.url, { lastId: one?.id ?? '' }).then((stream) => stream.expect());
   const flipped = one?.id.replace(/^./, (first) => (first === 'A' ? 'B' : 'A')) ?? '';
   for (const lastId of ['1', flipped, 'x'.repeat(8000), '\u00e9', '1, 2']) {
@@ -95,7 +95,7 @@ test('a stream goes on where it was, by header or parameter, and otherwise has i
   assert.ok(huge === undefined || huge.status === 431, `${huge?.status}`);
 });
 
-test('whoever has missed many gets all of them, however slowly', async (t) => {
+test('a reader who has missed many events gets all of them, however slowly', async (t) => {
   const first = await openEvents(t, registry.url);
   first.close();
   const database = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });

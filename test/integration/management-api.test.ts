@@ -128,19 +128,22 @@ test('maintainers see who has access to a repository, and by which role', async 
   const { json } = await call(keeper, 'GET', path());
   const own = json.holders.filter(({ holder }: { holder: string }) => holder !== 'public');
   assert.deepEqual(own, [
-    {
-      holder: 'team:reachers',
-      actions: ['pull', 'push'],
-      role: 'writer',
-      pattern: '*/app',
-      members: ['looker'],
-      memberCount: 1,
-    },
+    { holder: 'team:reachers', actions: ['pull', 'push'], role: 'writer', pattern: '*/app' },
     { holder: 'user:keeper', actions: ['pull', 'push', 'delete'], role: 'maintainer', pattern: 'reach/*' },
     { holder: 'user:looker', actions: ['pull'], role: 'reader', pattern: 'reach/app' },
     { holder: 'job:ci', actions: ['pull', 'push'], role: 'writer', pattern: 'reach/*' },
   ]);
-  assert.deepEqual((await call(admin, 'GET', path())).json, json);
+  // Who is in a team, administrators and its members alone see.
+  const teamFor = async (who: string) => {
+    const { holders } = (await call(who, 'GET', path())).json;
+    return holders.find(({ holder }: { holder: string }) => holder === 'team:reachers');
+  };
+  const members = { members: ['looker'], memberCount: 1 };
+  assert.deepEqual(await teamFor(admin), { ...own[0], ...members });
+  await call(admin, 'PUT', '/teams/reachers/members/keeper');
+  assert.deepEqual((await teamFor(keeper)).members, ['keeper', 'looker']);
+  await call(admin, 'DELETE', '/teams/reachers/members/keeper');
+  assert.deepEqual(await teamFor(keeper), own[0]);
   const first = (await call(keeper, 'GET', path('?limit=1'))).json;
   assert.deepEqual(
     first.holders.map(({ holder }: { holder: string }) => holder),

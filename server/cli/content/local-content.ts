@@ -53,7 +53,7 @@ export async function openLocalContent(flags: DataOptions): Promise<ContentDoor>
   return new LocalContent(registry, browse);
 }
 
-/** Whoever may read and write the data may do everything with it. */
+/** The content in the data of this machine. Access to the data gives all rights, so none are checked. */
 class LocalContent implements ContentDoor {
   readonly host = undefined;
   readonly #registry: StoredRegistry;

@@ -140,7 +140,8 @@ async function compare({ door, option, print, words: [word = '', other = ''] }: 
   else for (const line of differenceLines(difference)) print(printable(line));
 }
 
-function differenceLines({ download, layers, platform, ...changes }: DifferenceView): readonly string[] {
+function differenceLines(difference: DifferenceView): readonly string[] {
+  const { download, layers, packages, platform, ...changes } = difference;
   const same = layers.filter(({ change }) => change === 'same').length;
   const signs = { added: '+', removed: '-' } as const;
   return [
@@ -155,5 +156,21 @@ function differenceLines({ download, layers, platform, ...changes }: DifferenceV
         ...(after === undefined ? [] : [`+ ${kind} ${name}: ${after}`]),
       ]),
     ),
+    ...packageLines(packages),
+  ];
+}
+
+function packageLines({ added, changed, changes, from, removed, to }: DifferenceView['packages']) {
+  if (from === undefined && to === undefined) return ['packages are not compared: neither image has an SBOM'];
+  if (from === undefined || to === undefined) {
+    return [`packages are not compared: the ${from === undefined ? 'first' : 'second'} image has no SBOM`];
+  }
+  const more = added + changed + removed - changes.length;
+  return [
+    ...changes.flatMap(({ name, before, after }) => [
+      ...(before === undefined ? [] : [`- package ${name} ${before}`.trimEnd()]),
+      ...(after === undefined ? [] : [`+ package ${name} ${after}`.trimEnd()]),
+    ]),
+    ...(more > 0 ? [`${count(more, 'more package')} differ`] : []),
   ];
 }

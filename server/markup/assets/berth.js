@@ -119,7 +119,7 @@ for (const part of document.querySelectorAll('[data-events]')) {
       document.removeEventListener('visibilitychange', turn);
       return close();
     }
-    // Whoever answers a question or copies a text keeps it.
+    // An open question or a selected text stays as it is.
     const isBusy = document.querySelector('dialog') || !getSelection().isCollapsed;
     const found = isBusy ? undefined : await contentOf(location, `#${part.id}`).catch(() => undefined);
     if (found) {

@@ -209,7 +209,7 @@ export const TAG_RULES: Section = {
     ]);
     const list =
       rows.length === 0
-        ? empty('No rules yet', html`<p>Every tag can be moved by whoever may push.</p>`)
+        ? empty('No rules yet', html`<p>Everybody who may push can move every tag.</p>`)
         : table(
             'Tag rules',
             [{ head: 'Repositories' }, { head: 'Tags' }, { head: 'Rule' }, { head: 'Actions', kind: 'end' }],

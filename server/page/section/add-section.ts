@@ -84,7 +84,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/** Why a form was refused, if whoever sent it can mend it. */
+/** Why a form was refused, if its sender can mend it. */
 function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof RefusedError) return { status: 502, message: error.message };
   const { body, status } = errorAnswer(error);

@@ -16,7 +16,7 @@ import { waitUntil } from '../../../support/wait-until.ts';
 
 const KEY = randomBytes(32);
 
-test('IDs: opened by whoever has a key, within ten minutes, and by nobody else', async () => {
+test('IDs: a holder of the key opens them within ten minutes, nobody else does', async () => {
   let now = 1_000_000;
   const at = () => now;
   const ids = new EventIds(async () => [KEY], at);
@@ -39,7 +39,7 @@ test('IDs: opened by whoever has a key, within ten minutes, and by nobody else',
   assert.equal(await ids.open(sealed), undefined);
 });
 
-test('limits: of an account, an address, visitors and all; whoever leaves makes room once', () => {
+test('limits: of an account, an address, visitors and all; a reader who leaves makes room once', () => {
   const limits = new ReaderLimits({ all: 5, anonymous: 2, perAccount: 2, perAddress: 3 });
   const enter = (account: string | undefined, address: string) => limits.enter({ account, address });
   const refused = (account: string | undefined, address: string, kind: string) =>
@@ -242,7 +242,7 @@ test('silence has comments, whose IDs go on past what a reader may not see', asy
   await reader.ended;
 });
 
-test('whoever has missed very much loads anew; who may see none of it cannot tell how much there was', async () => {
+test('a reader who has missed very much loads anew; one who may see none of it cannot tell how much there was', async () => {
   const { feed, ids, push, read } = feedOver();
   push('a', ...new Array<string>(50_000).fill('b'));
   const lastId = await ids.seal('1');
