@@ -16,13 +16,16 @@ import { type Import, readImports } from './imports.ts';
 /*
  * Prints figures about the sources: cycles of imports, and small files. With --passes, which needs root, also the files that
  * three operations pass through: it starts both programs under the inspector and counts the files with a called function.
+ * With --passes --names it names them too, with their lines.
  */
 
 const root = dirname(dirname(import.meta.dirname));
 /** Runs a program under the inspector, on a port of loopback that the system chooses. */
 const INSPECTED = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 
-const { values } = parseArgs({ options: { passes: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { passes: { type: 'boolean', default: false }, names: { type: 'boolean', default: false } },
+});
 printSources();
 if (values.passes) await withCleanup(printPasses);
 
@@ -31,9 +34,7 @@ function printSources(): void {
   const cycles = importCycles(imports);
   const local = imports.filter(({ target }) => target.endsWith('.ts'));
   const files = [...new Set(local.flatMap(({ file, target }) => [file, target]))];
-  const lines = new Map(
-    files.map((file) => [file, readFileSync(join(root, file), 'utf8').split('\n').length - 1]),
-  );
+  const lines = new Map(files.map((file) => [file, linesOf(file)]));
   const under = (limit: number) => files.filter((file) => (lines.get(file) ?? 0) < limit);
   console.log(`cycles of imports to depth 2: ${cycles.filter(({ level }) => !level.includes('/')).length}`);
   console.log(`cycles of imports at any depth: ${cycles.length}`);
@@ -41,6 +42,10 @@ function printSources(): void {
   console.log(
     `files under 60 lines with one importer, in their own folder: ${under(60).filter((file) => hasOneNeighbour(file, local)).length}`,
   );
+}
+
+function linesOf(file: string): number {
+  return readFileSync(join(root, file), 'utf8').split('\n').length - 1;
 }
 
 function hasOneNeighbour(file: string, imports: readonly Import[]): boolean {
@@ -66,7 +71,10 @@ async function printPasses(scope: CleanupScope): Promise<void> {
     await operation();
     const inAgent = await inspectors.agent.calledFiles();
     const inRegistry = await inspectors.registry.calledFiles();
-    console.log(`${what}: ${inAgent} files of the agent, ${inRegistry} of the registry`);
+    console.log(`${what}: ${inAgent.length} files of the agent, ${inRegistry.length} of the registry`);
+    if (!values.names) return;
+    for (const file of inAgent) console.log(`  agent ${linesOf(file)} ${file}`);
+    for (const file of inRegistry) console.log(`  registry ${linesOf(file)} ${file}`);
   };
   const pull = () => agent.docker(['pull', '--quiet', image]);
   await pull();
@@ -83,8 +91,8 @@ async function printPasses(scope: CleanupScope): Promise<void> {
 }
 
 interface Inspector {
-  /** Returns how many files of the project have run a function since the last call, in the main thread. */
-  calledFiles(): Promise<number>;
+  /** Returns the files of the project that have run a function since the last call, in the main thread, sorted by path. */
+  calledFiles(): Promise<readonly string[]>;
 }
 
 /** Connects to a program that runs under the inspector, and starts to count calls (Chrome DevTools Protocol, Profiler). */
@@ -120,7 +128,10 @@ async function connectInspector(scope: CleanupScope, program: ManagedProcess): P
       const called = result.filter(({ functions }) =>
         functions.some(({ ranges }) => ranges.some(({ count }) => count > 0)),
       );
-      return called.filter(({ url }) => url.startsWith(home) && !url.includes('/node_modules/')).length;
+      return called
+        .filter(({ url }) => url.startsWith(home) && !url.includes('/node_modules/'))
+        .map(({ url }) => url.slice(home.length))
+        .sort();
     },
   };
 }
