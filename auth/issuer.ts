@@ -1,4 +1,4 @@
-import { isLoopback } from '../lib/http/is-loopback.ts';
+import { isLoopback } from '../lib/http/addresses.ts';
 
 const LONGEST = 512;
 

@@ -1,5 +1,5 @@
 import { isDigest } from '../oci/digest.ts';
-import { isRepositoryName } from '../oci/repository-name.ts';
+import { isRepositoryName } from '../oci/reference.ts';
 import type { HostMessage } from './messages.ts';
 import { HostInputError, integerOf, objectOf, plainText, readFacts, textOf } from './read-host.ts';
 import { APP_PHASES, type AppReport, type InstanceReport } from './report.ts';

@@ -1,12 +1,6 @@
 import { type Digest, isDigest } from './digest.ts';
 import { ManifestInvalidError } from './errors.ts';
-import {
-  isJsonObject,
-  optionalObject,
-  optionalString,
-  optionalStringMap,
-  optionalStrings,
-} from './json-object.ts';
+import { isJsonObject, optionalObject, optionalString, optionalStringMap, optionalStrings } from './json.ts';
 import { isForeignLayer, isMediaType } from './media-types.ts';
 
 /** Points at content (image-spec, descriptor.md). */

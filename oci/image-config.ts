@@ -9,7 +9,7 @@ import {
   optionalStringMap,
   optionalStrings,
   parseJsonObject,
-} from './json-object.ts';
+} from './json.ts';
 
 /** Maximum bytes of an image configuration that a client reads; docker's own have a few kilobytes. */
 export const MAX_CONFIG_SIZE = 8 << 20;

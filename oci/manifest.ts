@@ -7,7 +7,7 @@ import {
   optionalString,
   optionalStringMap,
   parseJsonObject,
-} from './json-object.ts';
+} from './json.ts';
 import { isDockerSchema1, isIndex, isManifest, MEDIA_TYPES } from './media-types.ts';
 
 /** Part of a manifest that points at other content. */

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 import type { Identity } from '../access/identity.ts';
 import { holdsAt } from '../access/identity.ts';
 import { WhileUnchanged } from '../while-unchanged.ts';

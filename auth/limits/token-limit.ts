@@ -1,4 +1,4 @@
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 import { type Identity, nameOf } from '../access/identity.ts';
 import { TooManyTokensError } from '../errors.ts';
 import { TokenBuckets } from './token-buckets.ts';

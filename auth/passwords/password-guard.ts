@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { networkOf, siteOf } from '../../lib/http/network-of.ts';
+import { networkOf, siteOf } from '../../lib/http/addresses.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { TooManyAttemptsError } from '../errors.ts';

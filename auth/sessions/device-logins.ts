@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { networkOf, siteOf } from '../../lib/http/network-of.ts';
+import { networkOf, siteOf } from '../../lib/http/addresses.ts';
 import { makePersonalToken } from '../administration/make-credential.ts';
 import type { CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, makeSecret } from '../credentials/secret.ts';

@@ -1,10 +1,9 @@
 import type { Challenge } from '../../lib/http/parse-challenges.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
-import { DistributionError, RegistryUnavailableError } from './errors.ts';
+import { connectionFailure, DistributionError, RegistryUnavailableError } from './errors.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import { isLoopbackRegistry } from './registry-address.ts';
-import { connectionFailure } from './registry-error.ts';
 import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
 
 /** A registry's challenge, and what it is answered with. */

@@ -11,8 +11,7 @@ import {
 } from '../../lib/http/proxies/proxy-error.ts';
 import { type ProxySettings, proxyAuthorization } from '../../lib/http/proxies/proxy-settings.ts';
 import { tunnelAgent } from '../../lib/http/proxies/tunnel-agent.ts';
-import type { ResponseBody } from './bulk-body.ts';
-import { bulkGet } from './bulk-get.ts';
+import { bulkGet, type ResponseBody } from './bulk-get.ts';
 import { RegistryUnavailableError } from './errors.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */

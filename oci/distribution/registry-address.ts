@@ -1,4 +1,4 @@
-import { isLoopback } from '../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../lib/http/addresses.ts';
 import { DistributionError } from './errors.ts';
 
 /** How a registry is reached. */

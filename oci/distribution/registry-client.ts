@@ -1,10 +1,9 @@
 import { familiarName, type ImageReference } from '../reference.ts';
 import type { CredentialSource } from './credentials/credential-files.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
-import { DistributionError } from './errors.ts';
+import { DistributionError, type RegistryErrorDetail, refusal } from './errors.ts';
 import { HttpExchange, type HttpResponse } from './http-exchange.ts';
 import { loginRegistry, type RegistryAddress, registryAddress, searchAddress } from './registry-address.ts';
-import { type RegistryErrorDetail, refusal } from './registry-error.ts';
 import { mirrorAddress, type RegistryMirror } from './registry-mirror.ts';
 import { RegistryRepository } from './registry-repository.ts';
 import { readWhole, sendExpecting } from './registry-request.ts';

@@ -1,10 +1,8 @@
 import { nextLink } from '../../lib/http/next-link.ts';
 import { OciError } from '../errors.ts';
-import { isJsonObject, type JsonObject } from '../json-object.ts';
-import { refuseTooManyValues } from '../json-size.ts';
-import { DistributionError } from './errors.ts';
+import { isJsonObject, type JsonObject, refuseTooManyValues } from '../json.ts';
+import { DistributionError, refusal } from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
-import { refusal } from './registry-error.ts';
 import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession } from './registry-session.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Digest, digestAlgorithm, isDigest } from '../digest.ts';
-import { isJsonObject, type JsonObject } from '../json-object.ts';
+import { isJsonObject, type JsonObject } from '../json.ts';
 import { MAX_MANIFEST_SIZE } from '../manifest.ts';
 import { MEDIA_TYPES } from '../media-types.ts';
-import { BULK_BLOCK } from './bulk-body.ts';
-import { DistributionError } from './errors.ts';
+import { BULK_BLOCK } from './bulk-get.ts';
+import { connectionFailure, DistributionError, refusal } from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import { streamBody } from './read-body.ts';
-import { connectionFailure, refusal } from './registry-error.ts';
 import { listPages, PAGE_SIZE, type PagedList, stringsOf } from './registry-lists.ts';
 import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession, SessionRequest } from './registry-session.ts';

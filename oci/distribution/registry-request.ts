@@ -1,7 +1,11 @@
-import type { DistributionError } from './errors.ts';
+import {
+  connectionFailure,
+  type DistributionError,
+  type RegistryErrorDetail,
+  readErrorBody,
+} from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
-import { connectionFailure, type RegistryErrorDetail, readErrorBody } from './registry-error.ts';
 import type { RegistrySession, SessionRequest } from './registry-session.ts';
 import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
 

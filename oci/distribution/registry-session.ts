@@ -2,11 +2,10 @@ import { parseChallenges } from '../../lib/http/parse-challenges.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { type Authorization, authorize } from './authorize.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
-import { DistributionError, RegistryUnavailableError } from './errors.ts';
+import { connectionFailure, DistributionError, RegistryUnavailableError } from './errors.ts';
 import { BodyError, type HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import type { RegistryAddress } from './registry-address.ts';
-import { connectionFailure } from './registry-error.ts';
 import { TransientError } from './retry.ts';
 
 export interface RegistrySessionOptions {

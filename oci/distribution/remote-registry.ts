@@ -1,10 +1,10 @@
 import { OciError } from '../errors.ts';
 import { MAX_CONFIG_SIZE, readImageConfig } from '../image-config.ts';
-import { refuseTooManyValues } from '../json-size.ts';
+import { refuseTooManyValues } from '../json.ts';
 import { type Manifest, readManifest } from '../manifest.ts';
-import { isTag } from '../tag.ts';
-import { DistributionError } from './errors.ts';
-import { readReference } from './read-reference.ts';
+import { isTag } from '../reference.ts';
+import { DistributionError, readReference } from './errors.ts';
+import { verifiedBlob } from './read-body.ts';
 import type { RegistryClient } from './registry-client.ts';
 import { unreadableList } from './registry-lists.ts';
 import type {
@@ -16,7 +16,6 @@ import type {
 } from './registry-queries.ts';
 import type { RegistryRepository } from './registry-repository.ts';
 import { searchRegistry, splitSearchTerm } from './search-registry.ts';
-import { verifiedBlob } from './verified-blob.ts';
 
 /** Asks registries over a client. */
 export class RemoteRegistry implements RegistryQueries {

@@ -1,7 +1,6 @@
 import type { Digest } from '../digest.ts';
-import { DistributionError } from './errors.ts';
+import { DistributionError, pushRefusal } from './errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
-import { pushRefusal } from './registry-error.ts';
 import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession, SessionRequest } from './registry-session.ts';
 import {

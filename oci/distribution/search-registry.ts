@@ -1,6 +1,5 @@
-import { refuseTooManyValues } from '../json-size.ts';
-import { DistributionError } from './errors.ts';
-import { refusal } from './registry-error.ts';
+import { refuseTooManyValues } from '../json.ts';
+import { DistributionError, refusal } from './errors.ts';
 import type { FoundRepository } from './registry-queries.ts';
 import { readWhole, sendExpecting } from './registry-request.ts';
 import type { RegistrySession } from './registry-session.ts';

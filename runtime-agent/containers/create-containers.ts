@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
-import { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
+import { CgroupMoves } from '../../lib/linux/cgroups/cgroups.ts';
 import { loadXattrs } from '../../lib/linux/files/xattrs.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
 import { HostMounts } from '../../lib/linux/mount/host-mounts.ts';

@@ -1,7 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
-import { allowRealtime } from '../../lib/linux/cgroups/cgroups.ts';
+import { allowRealtime, type CgroupMoves } from '../../lib/linux/cgroups/cgroups.ts';
 import { timestamp } from '../../lib/time/timestamp.ts';
 import { EngineError } from '../errors.ts';
 import type { Platform } from '../images/image.ts';

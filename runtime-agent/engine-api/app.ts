@@ -4,7 +4,7 @@ import { EngineError } from '../errors.ts';
 import { engineHeaders, escapeContainerName, splitVersion } from './api-version.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
-import { drainRequest } from './http/request-signal.ts';
+import { drainRequest } from './http/connection-end.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';

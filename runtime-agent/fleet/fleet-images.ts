@@ -3,7 +3,7 @@ import type { AppTarget } from '../../fleet/target.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
-import { readReference } from '../../oci/distribution/read-reference.ts';
+import { readReference } from '../../oci/distribution/errors.ts';
 import { familiarReference } from '../../oci/reference.ts';
 import type { ContainerInfo } from '../containers/container-info.ts';
 import { isEngineError } from '../errors.ts';

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ALLOWANCES, type Allowance } from '../../fleet/host.ts';
 import { type JoinToken, parseJoinToken } from '../../fleet/join-token.ts';
-import { isLoopback } from '../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../lib/http/addresses.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { type AgentConfig, readConfig } from '../config.ts';

@@ -1,5 +1,5 @@
 import { isDigest } from '../../oci/digest.ts';
-import { readReference } from '../../oci/distribution/read-reference.ts';
+import { readReference } from '../../oci/distribution/errors.ts';
 import { familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import { type ImageName, type ImageRecord, isTagName } from './image-record.ts';

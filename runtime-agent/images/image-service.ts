@@ -1,7 +1,7 @@
 import { allDone } from '../../lib/sync/concurrently.ts';
 import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { readReference } from '../../oci/distribution/read-reference.ts';
+import { readReference } from '../../oci/distribution/errors.ts';
 import type { RegistryClient } from '../../oci/distribution/registry-client.ts';
 import type { RegistryRepository } from '../../oci/distribution/registry-repository.ts';
 import { familiarName, familiarReference, type ImageReference } from '../../oci/reference.ts';

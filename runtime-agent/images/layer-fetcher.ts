@@ -1,10 +1,9 @@
-import { KeyedPool } from '../../lib/sync/keyed-pool.ts';
-import { Semaphore } from '../../lib/sync/semaphore.ts';
+import { allTogether } from '../../lib/sync/concurrently.ts';
+import { KeyedPool, Semaphore } from '../../lib/sync/semaphore.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
+import { verifiedBlob } from '../../oci/distribution/read-body.ts';
 import type { LayerStore } from '../snapshots/layer-store.ts';
-import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
 import type { PullOptions, PullProgress } from './images.ts';
 import type { KeptContent } from './layer-blobs/kept-content.ts';

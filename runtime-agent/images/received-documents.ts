@@ -1,6 +1,6 @@
 import { OciError } from '../../oci/errors.ts';
 import { type ImageConfig, readImageConfig } from '../../oci/image-config.ts';
-import { refuseTooManyValues } from '../../oci/json-size.ts';
+import { refuseTooManyValues } from '../../oci/json.ts';
 import { type Manifest, readManifest } from '../../oci/manifest.ts';
 import { checkEntries } from '../bounds.ts';
 import { EngineError } from '../errors.ts';

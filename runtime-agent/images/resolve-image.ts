@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { printable } from '../../oci/distribution/errors.ts';
+import { verifiedBlob } from '../../oci/distribution/read-body.ts';
 import type { FetchedManifest, RegistryRepository } from '../../oci/distribution/registry-repository.ts';
-import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
 import { type ImageConfig, MAX_CONFIG_SIZE } from '../../oci/image-config.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';

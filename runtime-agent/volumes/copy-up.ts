@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { openInRoot } from '../../lib/linux/files/open-in-root.ts';
+import { openInRoot } from '../../lib/linux/files/in-root.ts';
 import type { Xattrs } from '../../lib/linux/files/xattrs.ts';
 import type { Libc } from '../../lib/linux/libc.ts';
 import { syncFilesystem } from '../../lib/linux/sync-filesystem.ts';

@@ -1,5 +1,5 @@
 import { nameOf } from '../../auth/access/identity.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import type { RequestContext } from '../request-context.ts';
 import { shorten } from '../shorten.ts';

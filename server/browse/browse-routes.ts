@@ -1,6 +1,6 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { isDigest } from '../../oci/digest.ts';
-import { isTag } from '../../oci/tag.ts';
+import { isTag } from '../../oci/reference.ts';
 import {
   REPOSITORY_SORTS,
   type SortKey,

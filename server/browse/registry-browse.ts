@@ -3,7 +3,7 @@ import { type Identity, nameOf } from '../../auth/access/identity.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type {
   BrowseCatalog,

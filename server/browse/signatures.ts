@@ -2,7 +2,7 @@ import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'no
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { OciError } from '../../oci/errors.ts';
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { BrowsedReferrer } from '../../storage/catalog/browse/browse-catalog.ts';
 import { cut } from './bounded.ts';

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 
 /** Where docker keeps its settings and logins. */
 export function dockerConfigFile(env: Readonly<Record<string, string | undefined>>): string {

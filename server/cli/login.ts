@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
-import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { refusedOption } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './remote/chosen-registry.ts';

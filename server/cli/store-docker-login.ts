@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { dockerConfigFile, readDockerConfig, replacePrivateFile } from './docker-config.ts';
 
 /** A login as `docker login` would keep it. */

@@ -1,4 +1,4 @@
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 import { RegistryError } from '../errors.ts';
 
 /** Maximum readers at once. */

@@ -2,7 +2,7 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { allowsScope } from '../../auth/access/rights.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import type { Access } from '../api/access.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';

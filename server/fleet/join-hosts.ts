@@ -5,7 +5,7 @@ import type { Host } from '../../fleet/host.ts';
 import { HostError, type HostStore } from '../../fleet/host-store.ts';
 import { parseJoinToken } from '../../fleet/join-token.ts';
 import { HostInputError, type JoinRequest } from '../../fleet/read-host.ts';
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 
 /** Failures of an address that cost no waiting, and milliseconds until it may fail once more. */

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback } from '../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../lib/http/addresses.ts';
 import { SendfileThread, type TransferOutcome } from '../../lib/linux/sendfile/sendfile-thread.ts';
-import { plainDescriptor } from './plain-descriptor.ts';
+import { plainDescriptor } from '../../lib/streams/handle-descriptor.ts';
 
 /** A part of an open file. */
 export interface FilePart {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 
 /** Descriptors that the process needs beside those of its connections. */
 const OWN_DESCRIPTORS = 256;

@@ -1,4 +1,4 @@
-import { isLoopback } from '../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../lib/http/addresses.ts';
 import { RegistryError } from '../errors.ts';
 import { isHost } from '../http/forwarded.ts';
 import type { RequestContext } from '../request-context.ts';

@@ -4,7 +4,7 @@ import { actionsOf, ROLES, type Role } from '../../auth/access/role.ts';
 import type { RoleGrant } from '../../auth/accounts/account-store.ts';
 import { formatHolder } from '../../auth/accounts/names.ts';
 import type { AuthStore } from '../../auth/auth-store.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import { EVERYBODY } from '../api/access.ts';
 import { limitParameter, rowPageOf } from '../api/page.ts';
 import { type Route, route } from '../api/route.ts';

@@ -7,7 +7,7 @@ import { type LinkedIdentity, linkIdentity, unlinkIdentity } from '../../auth/ad
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { PasswordGuard } from '../../auth/passwords/password-guard.ts';
 import type { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
-import { networkOf } from '../../lib/http/network-of.ts';
+import { networkOf } from '../../lib/http/addresses.ts';
 import {
   ADMINS,
   ADMINS_IN_PERSON,

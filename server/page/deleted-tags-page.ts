@@ -1,4 +1,4 @@
-import { isTag } from '../../oci/tag.ts';
+import { isTag } from '../../oci/reference.ts';
 import { RegistryError } from '../errors.ts';
 import { showPage } from '../login/answer-page.ts';
 import { formField } from '../login/forms.ts';

@@ -1,6 +1,5 @@
 import { isDigest } from '../../oci/digest.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
-import { isTag } from '../../oci/tag.ts';
+import { isRepositoryName, isTag } from '../../oci/reference.ts';
 import type { Browse, Reference } from '../browse/browse.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';

@@ -1,7 +1,6 @@
 import { type Digest, isDigest, parseDigest } from '../../oci/digest.ts';
 import { NameInvalidError } from '../../oci/errors.ts';
-import { parseRepositoryName } from '../../oci/repository-name.ts';
-import { isTag } from '../../oci/tag.ts';
+import { isTag, parseRepositoryName } from '../../oci/reference.ts';
 import type { RequestContext } from '../request-context.ts';
 
 export type ManifestReferenceParameter =

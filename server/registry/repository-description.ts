@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import { OciError } from '../../oci/errors.ts';
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { StorageError } from '../../storage/errors.ts';

@@ -1,5 +1,5 @@
+import { plainDescriptor } from '../../lib/streams/handle-descriptor.ts';
 import type { SocketContent, TakenContent } from '../../storage/blobs/socket-content.ts';
-import { plainDescriptor } from '../http/plain-descriptor.ts';
 import { expectsContinue, requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 

@@ -9,7 +9,7 @@ import {
   parseDigest,
 } from '../../oci/digest.ts';
 import { DigestInvalidError } from '../../oci/errors.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';

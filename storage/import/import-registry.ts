@@ -1,4 +1,4 @@
-import { isRepositoryName } from '../../oci/repository-name.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import { emptyReport, type ImportReport } from './import-blob.ts';
 import { type RepositoryImport, RepositoryImporter } from './import-repository.ts';
 import { SourceContentError } from './import-source.ts';

@@ -1,7 +1,6 @@
 import { isDigest } from '../../oci/digest.ts';
-import type { JsonObject } from '../../oci/json-object.ts';
-import { isRepositoryName } from '../../oci/repository-name.ts';
-import { isTag } from '../../oci/tag.ts';
+import type { JsonObject } from '../../oci/json.ts';
+import { isRepositoryName, isTag } from '../../oci/reference.ts';
 import type { NameLine } from '../catalog/catalog.ts';
 
 /** Where the snapshots of names lie beside the blobs. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
-import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { isPostgres } from '../catalog/dialect.ts';
 import type { CopiedTable } from './copied-tables.ts';
 

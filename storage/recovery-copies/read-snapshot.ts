@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import type { SideFiles } from '../blobs/side-files.ts';
 import { listSnapshots } from './snapshot-names.ts';
 

@@ -34,7 +34,6 @@ test('files are made by one module, for their owner alone', () => {
     'lib/watchdog/watch-worker.ts',
     // The agent's, as root: files of the kernel, and files that are there already.
     'lib/linux/cgroups/cgroups.ts',
-    'lib/linux/files/overwrite-file.ts',
     'lib/linux/mount/held-path.ts',
     'lib/linux/mount/mount-namespace.ts',
   ];

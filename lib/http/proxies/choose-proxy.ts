@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { isLoopback } from '../is-loopback.ts';
+import { isLoopback } from '../addresses.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 
 /** Returns the proxy for an address; undefined to connect directly. */

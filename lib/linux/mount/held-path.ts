@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { mkdir, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type OutwardLinks, openInRootLater } from '../files/open-in-root.ts';
+import { type OutwardLinks, openInRootLater } from '../files/in-root.ts';
 import type { Libc } from '../libc.ts';
 import { SystemCallError } from '../mount-library.ts';
 import { attachMounts, mount, unmount } from './mount.ts';

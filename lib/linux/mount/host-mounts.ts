@@ -2,12 +2,11 @@ import { closeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { RequestThread } from '../../threads/request-thread.ts';
-import { openInRootLater } from '../files/open-in-root.ts';
+import { openInRootLater } from '../files/in-root.ts';
 import type { Libc } from '../libc.ts';
 import { SystemCallError } from '../mount-library.ts';
 import { type HeldPath, type HeldPropagation, holdTree } from './held-path.ts';
-import { attachMounts, type MountRequest, mountFlags } from './mount.ts';
-import { type MountEntry, parseMountInfo } from './mount-info.ts';
+import { attachMounts, type MountEntry, type MountRequest, mountFlags, parseMountInfo } from './mount.ts';
 
 interface Asked {
   readonly id: number;

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../oci/digest.ts';
-import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
 import { type ImageConfig, readImageConfig } from '../../../oci/image-config.ts';
 import { isEngineError } from '../../errors.ts';
 import type { Image, Platform } from '../../images/image.ts';

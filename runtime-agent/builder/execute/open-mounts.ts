@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, constants, openSync, rmdirSync, unlinkSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import { openInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { holdPath } from '../../../lib/linux/mount/held-path.ts';
 import { checkProcMountsIn } from '../../containers/run/check-mounts.ts';

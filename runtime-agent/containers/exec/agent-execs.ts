@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { CgroupMoves } from '../../../lib/linux/cgroups/cgroup-moves.ts';
+import type { CgroupMoves } from '../../../lib/linux/cgroups/cgroups.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { readOciSpec } from '../../oci-runner/bundle.ts';
 import type { OciHost } from '../../oci-runner/oci-host.ts';

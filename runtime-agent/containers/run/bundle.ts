@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
-import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import { readFileInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { apparmorProfile } from '../../oci-runner/apparmor.ts';
 import { type OciMount, type OciSpec, type SeccompProfile, writeOciJson } from '../../oci-runner/bundle.ts';

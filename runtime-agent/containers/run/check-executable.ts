@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { arch } from 'node:process';
-import { readHeadInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import { readHeadInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { RuntimeCreateError } from '../../oci-runner/conmon.ts';
 import type { ContainerInfo } from '../container-info.ts';

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import { openInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import {
   type HeldPath,

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { overwrite, overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
 import { openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
 import type { ContainerNetworks, NetworkFiles } from '../../networks/container-networks.ts';
@@ -131,4 +131,27 @@ export async function editEtcFile(log: Logger, path: string, edit: (text: string
   } finally {
     await file.close();
   }
+}
+
+const { O_CREAT, O_RDWR, O_NOFOLLOW } = constants;
+
+/** Gives a file, which is made where it is missing, this text and mode. A text no longer than before needs no room. */
+async function overwriteFile(path: string, text: string, mode: number): Promise<void> {
+  const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
+  try {
+    await overwrite(file, text);
+    await file.chmod(mode);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same for a file that is open for writing. */
+async function overwrite(file: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  let written = 0;
+  while (written < bytes.length) {
+    written += (await file.write(bytes, written, bytes.length - written, written)).bytesWritten;
+  }
+  await file.truncate(bytes.length);
 }

@@ -1,5 +1,5 @@
 import { fieldsList, isJsonObject, parseJson, stringList, stringMap } from '../../../lib/json/json-fields.ts';
-import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
 import type { BuildRequest, StepLimits } from '../../builder/builder.ts';
 import { type GitUrl, isGitUrl, parseGitUrl } from '../../builder/context/git/git-url.ts';
 import { EngineError } from '../../errors.ts';

@@ -3,8 +3,8 @@ import { type AsyncQueue, createAsyncQueue } from '../../../lib/streams/async-qu
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
+import { requestSignal } from './connection-end.ts';
 import { streamBody } from './json-answer.ts';
-import { requestSignal } from './request-signal.ts';
 
 /** A long piece of work that tells how far it is. */
 export interface ProgressWork<Step> {

@@ -2,9 +2,9 @@ import type { Router } from '@koa/router';
 import type { BuildCache, CacheRecord } from '../../builder/build-cache.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { readFilters } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { untilFilter } from '../http/until-filter.ts';
 
 const FILTERS = [

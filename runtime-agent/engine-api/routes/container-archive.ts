@@ -4,9 +4,9 @@ import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import type { ContainerArchive, PathStat } from '../../containers/files/container-archive.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json-answer.ts';
 import { queryBoolean } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 
 /** `docker cp` both ways (Engine API, ContainerArchiveInfo, ContainerArchive, PutContainerArchive). */
 export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive: ContainerArchive): void {

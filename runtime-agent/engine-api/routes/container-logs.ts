@@ -3,9 +3,9 @@ import type { LogOptions } from '../../containers/containers.ts';
 import { logDetails } from '../../containers/plan/log-details.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json-answer.ts';
 import { decodeTimestamp, queryBoolean } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { logFrames } from '../streams/log-frames.ts';
 import { streamContentType } from '../streams/raw-answer.ts';
 

@@ -3,9 +3,9 @@ import type { Router } from '@koa/router';
 import type { StatsSample } from '../../containers/stats/container-stats.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json-answer.ts';
 import { queryBoolean } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { statsView } from '../views/stats-view.ts';
 
 /** Milliseconds between two samples. */

@@ -3,10 +3,10 @@ import { changeConfig } from '../../builder/change-config.ts';
 import { commitContainer } from '../../containers/files/commit-container.ts';
 import { decodeCommitConfig } from '../decode/container-config.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { answerJson, jsonList, streamBody } from '../http/json-answer.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { tagOf } from './tag-of.ts';
 
 const KINDS = { modified: 0, added: 1, deleted: 2 } as const;

@@ -3,8 +3,8 @@ import type { WaitCondition, WaitResult } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json-answer.ts';
-import { requestSignal } from '../http/request-signal.ts';
 
 const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'removed'];
 

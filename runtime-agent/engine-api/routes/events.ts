@@ -4,10 +4,10 @@ import { createAsyncQueue } from '../../../lib/streams/async-queue.ts';
 import { EngineError } from '../../errors.ts';
 import { charactersOf, type EngineEvent, nanoseconds } from '../../events/event-bus.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { streamBody } from '../http/json-answer.ts';
 import { decodeTimestamp } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 
 /** Maximum characters of events that wait for a slow client, with EVENT for each. Beyond it the answer ends after those events. */
 const SLOW_CLIENT = 8 << 20;

@@ -6,10 +6,10 @@ import type { ImageArchives, LoadProgress } from '../../images/archive/image-arc
 import { hostPlatform } from '../../images/platform.ts';
 import { decodePlatform } from '../../images/read-platform.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json-answer.ts';
 import { streamProgress } from '../http/progress-stream.ts';
 import { pathName, queryBoolean } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { loadLines } from '../views/push-lines.ts';
 import { tagOf } from './tag-of.ts';
 

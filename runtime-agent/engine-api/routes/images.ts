@@ -1,7 +1,6 @@
 import type { Router } from '@koa/router';
-import { readReference } from '../../../oci/distribution/read-reference.ts';
-import { familiarName } from '../../../oci/reference.ts';
-import { isTag } from '../../../oci/tag.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
+import { familiarName, isTag } from '../../../oci/reference.ts';
 import { EngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
 import { EngineError } from '../../errors.ts';
 import { booleanFilter, readFilters } from '../http/filters.ts';
 import { readJsonList } from '../http/json-body.ts';

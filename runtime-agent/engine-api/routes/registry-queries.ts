@@ -2,9 +2,9 @@ import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { booleanFilter, readFilters } from '../http/filters.ts';
 import { pathName, queryInteger } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
 
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;

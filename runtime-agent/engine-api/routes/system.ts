@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import { METRICS_TYPE } from '../../../lib/metrics/metric-set.ts';
 import { API_VERSION, asksBefore, MIN_API_VERSION } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/connection-end.ts';
 import { readJsonBody } from '../http/json-body.ts';
-import { requestSignal } from '../http/request-signal.ts';
 import { systemInfo } from '../views/system-info.ts';
 
 /** A moment in nanoseconds since 1970. */

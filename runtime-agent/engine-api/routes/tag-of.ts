@@ -1,4 +1,4 @@
-import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../../images/image-record.ts';
 import { refuseAmbiguousTag } from '../../images/image-service.ts';

@@ -5,9 +5,9 @@ import { EngineError } from '../../errors.ts';
 import { escapeContainerName, splitVersion } from '../api-version.ts';
 import { decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { endConnection } from '../http/connection-end.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { openAttach, type StreamSession } from './attach.ts';
-import { endConnection } from './connection-end.ts';
 import { RAW_STREAM, refuseUpgrade, streamContentType, writeHead } from './raw-answer.ts';
 import { relayAttachment } from './relay-attachment.ts';
 

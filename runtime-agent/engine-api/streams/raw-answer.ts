@@ -3,7 +3,7 @@ import { http } from '../../../lib/http/node-http.ts';
 import { asksBefore, engineHeaders } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
-import { endConnection } from './connection-end.ts';
+import { endConnection } from '../http/connection-end.ts';
 
 /** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. `written` is called when they have gone, or cannot. */
 export function writeHead(

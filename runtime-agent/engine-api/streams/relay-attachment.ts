@@ -6,7 +6,7 @@ import { handleDescriptor } from '../../../lib/streams/handle-descriptor.ts';
 import { whenEnded } from '../../../lib/streams/when-ended.ts';
 import type { Attachment } from '../../containers/containers.ts';
 import { parseDetachKeys } from '../decode/terminal.ts';
-import { endConnection, probeHalfClosed } from './connection-end.ts';
+import { endConnection, probeHalfClosed } from '../http/connection-end.ts';
 import { frame } from './log-frames.ts';
 
 export interface RelayOptions {

@@ -1,4 +1,4 @@
-import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../oci/distribution/errors.ts';
 import { familiarReference, fullReference, parseImageReference } from '../../../oci/reference.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';

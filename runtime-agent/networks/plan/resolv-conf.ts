@@ -1,4 +1,4 @@
-import { isLoopback } from '../../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../../lib/http/addresses.ts';
 /** Where a container finds the resolver that knows other containers' names, as in Docker. */
 export const RESOLVER_ADDRESS = '127.0.0.11';
 

@@ -3,7 +3,7 @@ import { ANONYMOUS } from '../../../auth/access/identity.ts';
 import { AuthError } from '../../../auth/errors.ts';
 import { isDigest } from '../../../oci/digest.ts';
 import { OciError } from '../../../oci/errors.ts';
-import { parseTag } from '../../../oci/tag.ts';
+import { parseTag } from '../../../oci/reference.ts';
 import type {
   Listed,
   RepositorySort,

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isLoopback } from '../../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../../lib/http/addresses.ts';
 import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
-import { isJsonObject } from '../../../oci/json-object.ts';
+import { isJsonObject } from '../../../oci/json.ts';
 import { dockerConfigFile, replacePrivateFile } from '../docker-config.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NameInvalidError } from '../../../oci/errors.ts';
-import { isRepositoryName, parseRepositoryName } from '../../../oci/repository-name.ts';
+import { isRepositoryName, parseRepositoryName } from '../../../oci/reference.ts';
 import { fc } from '../../support/properties.ts';
 
 /** The expression of distribution-spec, word for word. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TagInvalidError } from '../../../oci/errors.ts';
-import { isTag, parseTag } from '../../../oci/tag.ts';
+import { isTag, parseTag } from '../../../oci/reference.ts';
 import { fc } from '../../support/properties.ts';
 
 test('a tag has 1 to 128 of its characters and begins with a word', () => {

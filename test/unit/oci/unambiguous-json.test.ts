@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManifestInvalidError } from '../../../oci/errors.ts';
-import { refuseAmbiguousJson } from '../../../oci/unambiguous-json.ts';
+import { refuseAmbiguousJson } from '../../../oci/json.ts';
 import { fc } from '../../support/properties.ts';
 
 const check = (text: string) => refuseAmbiguousJson(Buffer.from(text), 'the document');

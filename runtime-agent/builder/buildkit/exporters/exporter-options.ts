@@ -1,4 +1,4 @@
-import { readReference } from '../../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../../oci/distribution/errors.ts';
 import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { SentForm } from '../../builder.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { allTogether } from '../../../../lib/sync/concurrently.ts';
 import { Semaphore } from '../../../../lib/sync/semaphore.ts';
 import { EngineError } from '../../../errors.ts';
-import { allTogether } from '../../../images/all-together.ts';
 import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
 import { platformText } from '../../../images/platform.ts';

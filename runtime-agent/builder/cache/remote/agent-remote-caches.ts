@@ -1,4 +1,4 @@
-import { readReference } from '../../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../../oci/distribution/errors.ts';
 import type { FolderCaches } from './folder-caches.ts';
 import type { RegistryCaches } from './registry-caches.ts';
 import type { CacheClient, RemoteCaches } from './remote-cache.ts';

@@ -1,5 +1,5 @@
 import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
-import { readReference } from '../../../../oci/distribution/read-reference.ts';
+import { readReference } from '../../../../oci/distribution/errors.ts';
 import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLoopback } from '../../../../lib/http/is-loopback.ts';
+import { isLoopback } from '../../../../lib/http/addresses.ts';
 
 test('hosts that mean this machine, and others', () => {
   for (const address of ['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]', '::ffff:127.0.0.1']) {

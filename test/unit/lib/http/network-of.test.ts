@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { networkOf, siteOf } from '../../../../lib/http/network-of.ts';
+import { networkOf, siteOf } from '../../../../lib/http/addresses.ts';
 
 test('of IPv6 a network counts, of IPv4 an address', () => {
   assert.equal(networkOf('192.0.2.1'), '192.0.2.1');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { CgroupMoves } from '../../../../lib/linux/cgroups/cgroup-moves.ts';
+import { CgroupMoves } from '../../../../lib/linux/cgroups/cgroups.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 

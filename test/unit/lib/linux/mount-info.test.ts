@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseMountInfo } from '../../../../lib/linux/mount/mount-info.ts';
+import { parseMountInfo } from '../../../../lib/linux/mount/mount.ts';
 
 describe('parseMountInfo', () => {
   it('reads entries with and without optional fields, and undoes escapes', () => {

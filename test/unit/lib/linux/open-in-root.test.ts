@@ -9,7 +9,7 @@ import {
   openInRootLater,
   readFileInRoot,
   readHeadInRoot,
-} from '../../../../lib/linux/files/open-in-root.ts';
+} from '../../../../lib/linux/files/in-root.ts';
 import { loadLibc } from '../../../../lib/linux/libc.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';

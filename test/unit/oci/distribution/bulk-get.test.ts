@@ -7,9 +7,12 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
-import { BULK_BLOCK } from '../../../../oci/distribution/bulk-body.ts';
-import { type BulkRequest, bulkGet } from '../../../../oci/distribution/bulk-get.ts';
-import { readResponseHead } from '../../../../oci/distribution/response-head.ts';
+import {
+  BULK_BLOCK,
+  type BulkRequest,
+  bulkGet,
+  readResponseHead,
+} from '../../../../oci/distribution/bulk-get.ts';
 import { makeCertificate } from '../../../support/certificates.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 

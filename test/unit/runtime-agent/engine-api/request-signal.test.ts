@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { requestSignal } from '../../../../runtime-agent/engine-api/http/request-signal.ts';
+import { requestSignal } from '../../../../runtime-agent/engine-api/http/connection-end.ts';
 
 const running = new AbortController().signal;
 

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { plainDescriptor } from '../../../../server/http/plain-descriptor.ts';
+import { plainDescriptor } from '../../../../lib/streams/handle-descriptor.ts';
 import { HashThread } from '../../../../storage/blobs/hashing/hash-thread.ts';
 import { type CleanupScope, defer } from '../../../support/cleanup.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';

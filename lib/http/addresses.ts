@@ -45,3 +45,12 @@ function numbersOf(text: string): readonly number[] {
     return [a * 256 + b, c * 256 + d];
   });
 }
+
+/**
+ * Reports whether a host means this machine: the name `localhost`, or an address of the loopback network in the form of a
+ * URL, with brackets, or of a socket.
+ */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '').replace(/^::ffff:(?=127\.)/, '');
+  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
+}

@@ -5,9 +5,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadLibc } from '../../../../lib/linux/libc.ts';
-import { connectSeqpacket } from '../../../../lib/linux/terminal/seqpacket.ts';
-import { untilAccepted } from '../../../../lib/linux/terminal/until-accepted.ts';
+import { loadLibc } from '../../../../../lib/linux/libc.ts';
+import { connectSeqpacket } from '../../../../../lib/linux/terminal/seqpacket.ts';
+import { untilAccepted } from '../../../../../runtime-agent/containers/attach/attach-session.ts';
 
 /** Listens, and accepts one connection for each line that it is sent. */
 const SERVER = `
