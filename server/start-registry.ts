@@ -173,6 +173,7 @@ export async function startRegistry(
     access,
     catalog,
     blobs,
+    content,
     manifestCache,
     deletes,
     readOnly,

@@ -1,6 +1,6 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { isDigest } from '../../oci/digest.ts';
-import { isTag } from '../../oci/reference.ts';
+import { isTag, parseTag } from '../../oci/reference.ts';
 import {
   REPOSITORY_SORTS,
   type SortKey,
@@ -16,12 +16,15 @@ import type { RequestContext } from '../request-context.ts';
 import type { Browse, Reference } from './browse.ts';
 import {
   CONSEQUENCES,
+  COPY,
   DELETED_TAG,
   DIFFERENCE,
   FILE_CHANGES,
+  LISTED_MANIFEST,
   MANIFEST,
   REPOSITORY,
   REPOSITORY_DETAILS,
+  REPOSITORY_LOSS,
   TAG,
 } from './browse-schemas.ts';
 
@@ -94,6 +97,33 @@ function repositoryRoutes(browse: Browse): readonly Route[] {
       answer: REPOSITORY_DETAILS,
       errors: NOT_THERE,
       handle: ({ ctx, params }) => browse.repository(ctx.state.identity, params.repository),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/repositories/{repository}',
+      id: 'deleteRepository',
+      summary: 'Delete everything in a repository',
+      description:
+        'For maintainers of the repository. Nothing is deleted when a rule keeps one of the tags, or a release runs one of the images. One request deletes 500 manifests at most: repeat it until `remaining` is 0.',
+      access: EVERYBODY,
+      area: 'any',
+      recordedBy: 'catalog',
+      params: REPOSITORY_PARAMETER,
+      query: {
+        'dry-run': optional(boolean({ description: 'True: nothing is deleted' })),
+        force: optional(boolean({ description: 'True: also what a release runs' })),
+      },
+      answer: REPOSITORY_LOSS,
+      errors: {
+        ...NOT_THERE,
+        403: 'The client may not delete, or a rule keeps a tag',
+        409: 'A release runs an image',
+      },
+      handle: ({ ctx, params: { repository }, query: { 'dry-run': dryRun = false, force = false } }) =>
+        browse.deleteRepository(ctx.state.identity, repository, {
+          ...{ dryRun, force, signal: ctx.state.signal },
+          ...originOf(ctx),
+        }),
     }),
     route({
       method: 'GET',
@@ -180,6 +210,56 @@ function tagRoutes(browse: Browse): readonly Route[] {
 
 function manifestRoutes(browse: Browse): readonly Route[] {
   return [
+    route({
+      method: 'GET',
+      path: '/repositories/{repository}/manifests',
+      id: 'listManifests',
+      summary: 'Manifests of a repository, with a tag or without',
+      description: 'By digest.',
+      access: VISITORS,
+      area: 'any',
+      params: REPOSITORY_PARAMETER,
+      query: PAGE,
+      answer: pageOf('manifests', LISTED_MANIFEST),
+      errors: NOT_THERE,
+      async handle({ ctx, params: { repository }, query }) {
+        const page = pageFrom(query, 1);
+        const { entries, next } = await browse.manifests(ctx.state.identity, repository, page);
+        return { manifests: entries, next: cursorOf(next) };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/repositories/{repository}/manifests/{reference}/copy',
+      id: 'copyManifest',
+      summary: 'Copy an image to another repository or tag of the registry',
+      description:
+        'For people who may pull from the one repository and push to the other. No content moves: blobs are mounted. Rules, quotas, audit and webhooks apply as to a push.',
+      access: EVERYBODY,
+      area: 'any',
+      recordedBy: 'catalog',
+      params: REFERENCE_PARAMETER,
+      body: object(
+        {
+          repository: text({ description: 'To which it is copied' }),
+          tag: optional(text({ description: 'Of the copy; absent: it has none' })),
+          referrers: optional(boolean({ description: 'True: with signatures, SBOMs and others about it' })),
+        },
+        { title: 'NewCopy' },
+      ),
+      answer: COPY,
+      errors: {
+        ...NO_MANIFEST,
+        403: 'The client may not push there, a rule keeps the tag, or a quota is full',
+      },
+      handle({ ctx, params: { repository, reference }, body: { repository: to, tag, referrers = false } }) {
+        return browse.copy(ctx.state.identity, repository, referenceOf(repository, reference), {
+          ...{ to, referrers, signal: ctx.state.signal },
+          ...(tag !== undefined && { tag: parseTag(tag) }),
+          ...originOf(ctx),
+        });
+      },
+    }),
     route({
       method: 'GET',
       path: '/repositories/{repository}/manifests/{reference}',

@@ -269,6 +269,53 @@ export const CONSEQUENCES = object(
   { title: 'Consequences' },
 );
 
+export const REPOSITORY_LOSS = object(
+  {
+    deleted: boolean({ description: 'False: it was a dry run' }),
+    tagCount: integer(),
+    manifestCount: integer(),
+    bytesFreed: bytes('Bytes that the storage gets back when garbage collection has run'),
+    bytesKept: bytes('Bytes that stay, because other repositories have them'),
+    complete: boolean({ description: 'False: there was more than was looked at' }),
+    refusal: optional(text({ description: 'Why the delete would be refused' })),
+    needsForce: boolean({ description: 'Whether ?force=true would help' }),
+    remaining: integer({
+      description: 'Manifests that are still there: the same request again deletes more',
+    }),
+  },
+  { title: 'RepositoryLoss' },
+);
+
+export const LISTED_MANIFEST = object(
+  {
+    digest,
+    mediaType: text(),
+    artifactType: optional(text()),
+    size: optional(bytes('As of a tag')),
+    pushedAt: time(),
+    pushedBy: optional(text()),
+    subject: optional(digest),
+    isMember: boolean({ description: 'Whether an index of the repository lists it' }),
+    tags: list(text(), { description: '20 at most' }),
+    tagCount: integer(),
+  },
+  { title: 'ListedManifest' },
+);
+
+export const COPY = object(
+  {
+    digest,
+    manifests: integer({ description: 'That the target did not have' }),
+    mounted: integer({ description: 'Blobs that the target did not have' }),
+    bytes: bytes('Bytes of these blobs'),
+    referrers: integer({ description: 'Manifests about the image that the target did not have' }),
+    keptTags: list(text(), {
+      description: 'Tags of signatures that the target has already for something else: they stay',
+    }),
+  },
+  { title: 'Copy' },
+);
+
 const CHANGES = list(object({ name: text(), before: optional(text()), after: optional(text()) }));
 
 export const DIFFERENCE = object(

@@ -8,6 +8,7 @@ import type {
   BrowsedTag,
   DeletedTag,
   Listed,
+  ListedManifest,
   Loss,
   ManifestKey,
   RepositorySort,
@@ -15,6 +16,8 @@ import type {
   TagSort,
 } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
+import type { CopyView } from './copy-image.ts';
+import type { RepositoryLossView } from './delete-repository.ts';
 
 /** What a visitor may do with a repository that they may see. */
 export interface RepositoryRights {
@@ -312,6 +315,39 @@ export interface Browse {
     tag: string,
     options: Pick<Actor, 'address'>,
   ): Promise<Digest>;
+  /** Manifests by digest. */
+  manifests(
+    visitor: Identity,
+    repository: string,
+    page: Pick<SortedPage<TagSort>, 'limit' | 'after'>,
+  ): Promise<Listed<ListedManifest>>;
+  /**
+   * Copies an image into the repository `to`, or gives it another tag, without moving its content: for people who may pull
+   * from the one and push to the other. Throws what a push throws.
+   */
+  copy(
+    visitor: Identity,
+    repository: string,
+    reference: Reference,
+    options: Pick<Actor, 'address'> & {
+      readonly to: string;
+      readonly tag?: string;
+      /** Also signatures, SBOMs and others that are about it. */
+      readonly referrers?: boolean;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<CopyView>;
+  /** Deletes everything in a repository, or some of it when there is much: `remaining` tells. */
+  deleteRepository(
+    visitor: Identity,
+    repository: string,
+    options: Pick<Actor, 'address'> & {
+      readonly dryRun?: boolean;
+      /** Also what a release runs. */
+      readonly force?: boolean;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<RepositoryLossView>;
   /** Of two indexes the images of `platform` are compared, or of the first platform of `from` that both have. */
   difference(
     visitor: Identity,

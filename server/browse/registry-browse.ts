@@ -3,7 +3,7 @@ import { type Identity, nameOf } from '../../auth/access/identity.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
-import { isRepositoryName } from '../../oci/reference.ts';
+import { isRepositoryName, parseRepositoryName } from '../../oci/reference.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type {
   BrowseCatalog,
@@ -29,6 +29,8 @@ import type {
 } from './browse.ts';
 import { refuseSearch } from './check-page.ts';
 import { ImageComparison } from './compare-images.ts';
+import { type CopyStores, type CopyView, copyImage } from './copy-image.ts';
+import { deleteRepository, type RepositoryLossView, repositoryLoss } from './delete-repository.ts';
 import {
   configOf,
   layerDigests,
@@ -46,16 +48,17 @@ import { SignatureReader } from './signatures.ts';
 
 export interface BrowseDependencies extends FleetStores {
   readonly access: Access;
-  readonly catalog: Pick<Catalog, 'blobs' | 'manifests' | 'tags'>;
+  readonly catalog: Pick<Catalog, 'blobs' | 'manifests' | 'quotas' | 'repositories' | 'tags'>;
   readonly browse: BrowseCatalog;
   readonly blobs: Pick<BlobStore, 'read' | 'readAll'>;
+  readonly content: CopyStores['content'];
   readonly manifestCache: ManifestCache;
   /** Whether tags and manifests can be deleted. */
   readonly deletes: boolean;
   readonly readOnly: boolean;
   /** When garbage collection takes what; it need not run by itself. */
   readonly garbage: Pick<GarbagePolicy, 'graceMs' | 'historyMs' | 'untagged'>;
-  /** Called after a tag was restored, as after a push; absent: nobody follows tags. */
+  /** Called after a tag was restored or copied, as after a push; absent: nobody follows tags. */
   readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
 }
 
@@ -189,6 +192,44 @@ export class RegistryBrowse implements Browse {
     const digest = await catalog.tags.restore(repository, tag, this.#actor(visitor, repository, origin));
     pushed?.(repository, [tag], nameOf(visitor) ?? '');
     return digest;
+  }
+
+  async manifests(visitor: Identity, repository: string, page: Parameters<Browse['manifests']>[2]) {
+    this.#see(visitor, repository);
+    const found = await this.#dependencies.browse.manifests(repository, page);
+    if (found === undefined) throw unknownRepository(repository);
+    return found;
+  }
+
+  async copy(
+    visitor: Identity,
+    repository: string,
+    reference: Reference,
+    { address, referrers = false, signal, tag, to }: Parameters<Browse['copy']>[3],
+  ): Promise<CopyView> {
+    const { digest } = await this.#find(visitor, repository, reference);
+    this.#may(visitor, parseRepositoryName(to), 'push');
+    const by = this.#actor(visitor, to, address === undefined ? {} : { address });
+    const copied = await copyImage(this.#dependencies, {
+      ...{ from: repository, digest, to, referrers, by },
+      ...(tag !== undefined && { tag }),
+      ...(signal && { signal }),
+    });
+    if (tag !== undefined) this.#dependencies.pushed?.(to, [tag], nameOf(visitor) ?? '');
+    return copied;
+  }
+
+  async deleteRepository(
+    visitor: Identity,
+    repository: string,
+    { dryRun = false, force = false, signal, ...origin }: Parameters<Browse['deleteRepository']>[2],
+  ): Promise<RepositoryLossView> {
+    this.#see(visitor, repository);
+    this.#may(visitor, repository, 'delete');
+    const by = { ...this.#actor(visitor, repository, origin), ...(force && { overrides: true as const }) };
+    return dryRun
+      ? repositoryLoss(this.#dependencies, repository, by)
+      : deleteRepository(this.#dependencies, repository, by, signal);
   }
 
   async difference(

@@ -1,6 +1,7 @@
 import type { ParseArgsConfig } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeOutput } from '../../lib/streams/program-output.ts';
+import { fitTable } from '../../lib/terminal/fit-table.ts';
 import type { AuditCatalog, AuditEvent, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { parseAuditFilter } from '../audit/audit-filter.ts';
@@ -8,6 +9,7 @@ import { shownEvent } from '../audit/audit-lines.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseOptions } from './parse-options.ts';
 import { printable } from './printable.ts';
+import { FORMAT_OPTION, type Format, parseFormat } from './remote/table.ts';
 import { openStoredDatabase } from './stored-registry.ts';
 
 const USUAL_LIMIT = 100;
@@ -27,18 +29,29 @@ const OPTIONS = {
   until: { type: 'string' },
   limit: { type: 'string' },
   json: { type: 'boolean' },
+  ...FORMAT_OPTION,
 } as const satisfies ParseArgsConfig['options'];
 
 /** `berth audit`: who did what, and what was refused, beside a running server or without one. */
 export async function audit(args: readonly string[]): Promise<number> {
-  const { who, action, outcome, repository, since, until, limit, json, ...flags } = parseOptions(
-    args,
-    OPTIONS,
-  );
+  const {
+    who,
+    action,
+    outcome,
+    repository,
+    since,
+    until,
+    limit,
+    json,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, OPTIONS);
   const filter = parseAuditFilter({ who, action, outcome, repository, since, until }, (name, reason) => {
     throw new ConfigError(`--${name}: ${reason}`);
   });
   const most = parseLimit(limit);
+  const usual = json === true || !process.stdout.isTTY ? 'jsonl' : 'table';
+  const format = wanted === undefined ? usual : parseFormat(wanted);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const database = await openStoredDatabase(config);
   // Whoever has read enough (`berth audit | head`) goes.
@@ -46,14 +59,16 @@ export async function audit(args: readonly string[]): Promise<number> {
   process.stdout.on('error', () => {
     left = true;
   });
-  const write = json === true || !process.stdout.isTTY ? jsonLines : auditTable;
   try {
     const { audit: recorded } = await openCatalog(database);
     const pages = most === 'all' ? everything(recorded, filter) : [await latest(recorded, filter, most)];
+    let written = 0;
     for await (const events of pages) {
       if (left) break;
-      if (events.length > 0) await writeOutput(process.stdout, `${write(events).join('\n')}\n`);
+      if (events.length > 0) await writeOutput(process.stdout, textOf(format, events, written));
+      written += events.length;
     }
+    if (format === 'json') await writeOutput(process.stdout, written === 0 ? '[]\n' : '\n]\n');
     return 0;
   } finally {
     await database.destroy();
@@ -87,8 +102,12 @@ async function latest(
   return found.reverse();
 }
 
-function jsonLines(events: readonly AuditEvent[]): readonly string[] {
-  return events.map((event) => printable(JSON.stringify(shownEvent(event))));
+/** A part of the output, after `written` events. */
+function textOf(format: Format, events: readonly AuditEvent[], written: number): string {
+  if (format === 'table') return `${auditTable(events, process.stdout.columns).join('\n')}\n`;
+  const lines = events.map((event) => printable(JSON.stringify(shownEvent(event))));
+  if (format === 'jsonl') return `${lines.join('\n')}\n`;
+  return `${written === 0 ? '[' : ',\n'}${lines.join(',\n')}`;
 }
 
 function parseLimit(text: string | undefined): number | 'all' {
@@ -104,15 +123,8 @@ const HEAD = ['TIME', 'WHO', 'FROM', 'ACTION', 'OUTCOME', 'WHAT'] as const;
 const DIGITS = 12;
 
 /** Events as the lines of a table for people. What others have written into them does nothing to a terminal. */
-export function auditTable(events: readonly AuditEvent[]): readonly string[] {
-  const rows = [HEAD, ...events.map(rowOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+export function auditTable(events: readonly AuditEvent[], width?: number): readonly string[] {
+  return fitTable(HEAD, events.map(rowOf), width);
 }
 
 function rowOf(event: AuditEvent): readonly string[] {

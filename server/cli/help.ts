@@ -26,9 +26,11 @@ Usage: berth serve [options]            run the registry
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
 
 Content, also from another machine:
-       berth repo ls | du               repositories, and what they take
+       berth repo ls | du | rm          repositories, and what they take
        berth tag ls | inspect | diff    tags and what they name
-       berth tag rm | restore           delete tags with their consequences told, and take that back
+       berth tag cp | rm | restore      copy tags; delete them with their consequences told, and take that back
+       berth manifest ls | inspect | rm  manifests, with a tag or without
+       berth context ls | use | rm      registries of "berth login"
 
 Apps on hosts, also from another machine:
        berth host                       the machines that run apps; berth hosts lists them

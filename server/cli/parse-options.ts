@@ -13,6 +13,29 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   }
 }
 
+/** The options and words of a command whose `usage` names its words in capitals. Throws ConfigError. */
+export function parseWords<Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Options,
+  usage: string,
+) {
+  const { values, positionals: words } = parsedOf(args, options);
+  const names = usage.split(' ').filter((word) => /^[A-Z]/.test(word));
+  if (words.length !== names.length) throw new ConfigError(`write: berth ${usage}`);
+  return { values, words };
+}
+
+function parsedOf<Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (cause) {
+    throw refusedOption(cause, options);
+  }
+}
+
 /** The refusal of what parseArgs could not read. */
 export function refusedOption(cause: unknown, options: NonNullable<ParseArgsConfig['options']>): ConfigError {
   const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);

@@ -1,21 +1,100 @@
+import { cutTo } from '../../lib/terminal/fit-table.ts';
 import { printable } from './printable.ts';
 
-/** Milliseconds between two lines of progress. */
-const INTERVAL = 250;
+/** Milliseconds between two changes of the line on a terminal, and between two lines elsewhere. */
+const REDRAWN_AFTER = 250;
+const LINE_AFTER = 10_000;
+/** Milliseconds of the past by which the rate is measured. */
+const RATE_OVER = 30_000;
 
-/** A line on a terminal that is written over again and again; nothing where standard error is no terminal. */
+/** How far a job has come. */
+export interface Amount {
+  readonly done: number;
+  /** Undefined: nobody knows. */
+  readonly total?: number | undefined;
+  /** `bytes`, or what is counted, such as `blobs`. */
+  readonly unit: string;
+}
+
+/** Where progress is shown. */
+export interface ProgressOutput {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/**
+ * Shows on standard error how far a job has come, with its rate, total and time left where they are known: on a terminal one
+ * line that is written over again and again; elsewhere a line each 10 seconds.
+ */
 export class Progress {
-  #shownAt = 0;
+  readonly #output: ProgressOutput;
+  readonly #now: () => number;
+  readonly #beganAt: number;
+  #shownAt: number;
+  #isShown = false;
+  #samples: { readonly at: number; readonly done: number }[] = [];
 
-  show(line: string): void {
-    if (!process.stderr.isTTY || performance.now() - this.#shownAt < INTERVAL) return;
-    this.#shownAt = performance.now();
-    process.stderr.write(`\r\x1b[K${printable(line).slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  /** `now` returns milliseconds. */
+  constructor(output: ProgressOutput = process.stderr, now: () => number = () => performance.now()) {
+    this.#output = output;
+    this.#now = now;
+    this.#beganAt = now();
+    this.#shownAt = output.isTTY === true ? Number.NEGATIVE_INFINITY : this.#beganAt;
   }
 
+  /** Shows a line, unless the last one was shown just before. */
+  show(text: string, amount?: Amount): void {
+    const { columns = 80, isTTY } = this.#output;
+    const now = this.#now();
+    if (now - this.#shownAt < (isTTY ? REDRAWN_AFTER : LINE_AFTER)) return;
+    this.#shownAt = now;
+    const line = printable([text, ...(amount === undefined ? [] : [this.#describe(amount, now)])].join(': '));
+    this.#isShown = true;
+    this.#output.write(isTTY ? `\r\x1b[K${cutTo(line, columns - 1)}` : `${line}\n`);
+  }
+
+  /** Removes the line from a terminal, so that others can be written. */
   clear(): void {
-    if (process.stderr.isTTY && this.#shownAt > 0) process.stderr.write('\r\x1b[K');
+    if (this.#output.isTTY && this.#isShown) this.#output.write('\r\x1b[K');
+    this.#isShown = false;
   }
+
+  #describe({ done, total, unit }: Amount, now: number): string {
+    const rate = this.#rateOf(done, now);
+    const many = (number: number) =>
+      unit === 'bytes' ? byteCount(number) : number.toLocaleString('en', { maximumFractionDigits: 0 });
+    const noun = unit === 'bytes' ? '' : ` ${unit}`;
+    // What is pushed meanwhile is not in the total.
+    const known = total === undefined || done > total ? undefined : total;
+    const parts = [
+      known === undefined
+        ? `${many(done)}${noun}`
+        : `${many(done)} of ${many(known)}${noun} (${Math.floor((100 * done) / Math.max(known, 1))} %)`,
+      ...(rate > 0 ? [`${many(rate)}/s`] : []),
+      ...(rate > 0 && known !== undefined ? [`${timeText((known - done) / rate)} left`] : []),
+    ];
+    return parts.join(', ');
+  }
+
+  /** A second, by the last half minute. */
+  #rateOf(done: number, now: number): number {
+    if (this.#samples.length === 0) this.#samples.push({ at: this.#beganAt, done: 0 });
+    this.#samples.push({ at: now, done });
+    const recent = this.#samples.findLastIndex(({ at }) => at <= now - RATE_OVER);
+    if (recent > 0) this.#samples = this.#samples.slice(recent);
+    const [first] = this.#samples;
+    if (first === undefined || now <= first.at) return 0;
+    return Math.max(0, (1000 * (done - first.done)) / (now - first.at));
+  }
+}
+
+/** A length of time for people, such as `3m 20s`. */
+function timeText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole >= 86_400) return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
+  if (whole >= 3600) return `${Math.floor(whole / 3600)}h ${Math.floor((whole % 3600) / 60)}m`;
+  return whole >= 60 ? `${Math.floor(whole / 60)}m ${whole % 60}s` : `${whole}s`;
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

@@ -3,10 +3,14 @@ import { OciError } from '../../oci/errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
+import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { StorageError } from '../../storage/errors.ts';
-import type { RegistryDependencies } from './registry-dependencies.ts';
 
-type Stores = Pick<RegistryDependencies, 'blobs' | 'catalog'>;
+interface Stores {
+  readonly blobs: Pick<BlobStore, 'readAll'>;
+  readonly catalog: Pick<Catalog, 'blobs' | 'manifests' | 'repositories'>;
+}
 
 const KEY = 'org.opencontainers.image.description';
 const LONGEST = 1000;

@@ -14,7 +14,6 @@ const WRITERS = [
   // Lines of instances, as docker logs prints them.
   'server/cli/fleet/logs.ts',
   'server/cli/printable.ts',
-  'server/cli/progress.ts',
   // Addresses that it listens on.
   'server/cli/serve.ts',
 ];

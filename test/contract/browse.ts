@@ -372,6 +372,57 @@ export function describeBrowse(name: string, open: () => Promise<BrowseHarness>)
       assert.deepEqual(await harness.knex.raw(WRONG_COUNTS).then((answer) => answer.rows ?? answer), []);
     });
 
+    test('the manifests of a repository are listed; a delete of all takes an index before its members', async () => {
+      const one = await push('whole/app', 'whole one', ['shared layer', 'own layer'], []);
+      await push('whole/other', 'whole other', ['shared layer'], ['1']);
+      const index = await pushIndex(
+        'whole/app',
+        'whole index',
+        [{ kind: 'manifest', digest: one }],
+        ['1', 'v2'],
+      );
+      const about = await pushIndex('whole/app', 'whole about', [{ kind: 'subject', digest: index }], []);
+      const listed = [];
+      for (let after: SortKey | undefined, isLast = false; !isLast; ) {
+        const page = await browse.manifests('whole/app', { limit: 1, ...(after && { after }) });
+        listed.push(...(page?.entries ?? []));
+        after = page?.next;
+        isLast = after === undefined;
+      }
+      const seen = listed.map(({ digest, isMember, subject, tags, tagCount }) => ({
+        digest,
+        isMember,
+        subject,
+        tags,
+        tagCount,
+      }));
+      const untagged = { tags: [], tagCount: 0 };
+      assert.deepEqual(
+        seen,
+        [
+          { digest: one, isMember: true, subject: undefined, ...untagged },
+          { digest: index, isMember: false, subject: undefined, tags: ['1', 'v2'], tagCount: 2 },
+          { digest: about, isMember: false, subject: index, ...untagged },
+        ].sort((a, b) => (a.digest < b.digest ? -1 : 1)),
+      );
+      assert.equal(await browse.manifests('whole/none', { limit: 1 }), undefined);
+      const kept = 'shared layer'.length;
+      const plan = await browse.planDelete('whole/app', ALICE);
+      const all = ['whole one', 'config whole one', 'own layer', 'whole index', 'whole about'];
+      const counts = { tagCount: 2, manifestCount: 3, complete: true };
+      assert.deepEqual(plan, { ...counts, bytesFreed: all.join('').length, bytesKept: kept });
+      await catalog.tagRules.put({ pattern: 'whole/*', tags: 'v*', kind: 'immutable' });
+      assert.match((await browse.planDelete('whole/app', ALICE))?.rule ?? '', /the tag v2 is immutable/);
+      await catalog.tagRules.remove({ pattern: 'whole/*', tags: 'v*' });
+      const next = async () =>
+        (await browse.nextToDelete('whole/app', 10)).map(({ digest }) => digest).sort();
+      assert.deepEqual(await next(), [index, about].sort());
+      for (const digest of await next()) await catalog.manifests.delete('whole/app', digest, ALICE);
+      assert.deepEqual(await next(), [one]);
+      await catalog.manifests.delete('whole/app', one, ALICE);
+      assert.equal(await browse.planDelete('whole/app', ALICE), undefined);
+    });
+
     test('a deleted tag is listed and can be restored while its manifest is there', async () => {
       const digest = await push('back/app', 'to restore', ['r'], ['1', '2']);
       await push('back/app', 'newer', ['r'], ['2', 'v3']);

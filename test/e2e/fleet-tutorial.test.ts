@@ -161,7 +161,7 @@ async function setUp(t: TestContext) {
     runCommand('sh', ['-euc', commands], { cwd: folder, env: laptopEnv, expectExit });
 
   const history = async () => {
-    const { stdout } = await laptop('berth history team/shop --format json --limit 1');
+    const { stdout } = await laptop('berth history team/shop --format jsonl --limit 1');
     const { release, state } = JSON.parse(stdout);
     return { release, state };
   };

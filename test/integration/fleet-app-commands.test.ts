@@ -21,7 +21,7 @@ const berth = async (...args: readonly string[]) => {
   return { stdout, stderr };
 };
 const lines = async (...args: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
-  const { stdout } = await berth(...args, '--format', 'json');
+  const { stdout } = await berth(...args, '--format', 'jsonl');
   return stdout
     .split('\n')
     .filter(Boolean)

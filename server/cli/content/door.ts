@@ -2,9 +2,12 @@ import type { RepositorySort, TagSort } from '../../../storage/catalog/browse/br
 import type { RegistryApi } from '../remote/registry-api.ts';
 import type {
   ConsequencesView,
+  CopyView,
   DifferenceView,
   DiskUse,
+  ManifestEntry,
   ManifestView,
+  RepositoryLossView,
   RepositoryView,
   TagView,
 } from './views.ts';
@@ -28,6 +31,14 @@ export interface DeleteOptions {
   readonly force: boolean;
 }
 
+export interface CopyOptions {
+  /** The repository of the copy. */
+  readonly to: string;
+  readonly tag?: string;
+  /** Also signatures, SBOMs and others that are about the image. */
+  readonly referrers: boolean;
+}
+
 /**
  * What commands read and change of the content: through a registry's API, or in the data of this machine. Every method throws
  * ApiError.
@@ -44,6 +55,11 @@ export interface ContentDoor extends AsyncDisposable {
   manifest(name: ManifestName): Promise<ManifestView>;
   /** Answers what goes, or would go. */
   delete(name: ManifestName, options: DeleteOptions): Promise<ConsequencesView>;
+  /** All pages, by digest. */
+  manifests(repository: string): Promise<readonly ManifestEntry[]>;
+  copy(name: ManifestName, options: CopyOptions): Promise<CopyView>;
+  /** Deletes everything, or some of it where there is much: `remaining` tells what is left. */
+  deleteRepository(repository: string, options: DeleteOptions): Promise<RepositoryLossView>;
   /** Takes the delete of a tag back, and answers the digest of its manifest. */
   restore(repository: string, tag: string): Promise<string>;
   difference(
@@ -95,6 +111,20 @@ export class RemoteContent implements ContentDoor {
   delete(name: ManifestName, { dryRun, force }: DeleteOptions): Promise<ConsequencesView> {
     const query = new URLSearchParams({ 'dry-run': String(dryRun), force: String(force) });
     return this.#api.call('DELETE', `${manifestPath(name)}?${query}`);
+  }
+
+  manifests(repository: string): Promise<readonly ManifestEntry[]> {
+    const path = repositoryPath(repository, 'manifests');
+    return this.#all(path, {}, (page: { manifests: ManifestEntry[] }) => page.manifests);
+  }
+
+  copy(name: ManifestName, { to, ...body }: CopyOptions): Promise<CopyView> {
+    return this.#api.call('POST', `${manifestPath(name)}/copy`, { body: { repository: to, ...body } });
+  }
+
+  deleteRepository(repository: string, { dryRun, force }: DeleteOptions): Promise<RepositoryLossView> {
+    const query = new URLSearchParams({ 'dry-run': String(dryRun), force: String(force) });
+    return this.#api.call('DELETE', `repositories/${encodeURIComponent(repository)}?${query}`);
   }
 
   async restore(repository: string, tag: string): Promise<string> {

@@ -11,6 +11,7 @@ import type {
   TagSort,
 } from '../../../storage/catalog/browse/browse-catalog.ts';
 import { KnexBrowse } from '../../../storage/catalog/browse/knex-browse.ts';
+import { ContentStore } from '../../../storage/content-store.ts';
 import { StorageError } from '../../../storage/errors.ts';
 import { garbagePolicy } from '../../../storage/gc/garbage-policy.ts';
 import type { Browse, Reference } from '../../browse/browse.ts';
@@ -20,12 +21,15 @@ import { RegistryError } from '../../errors.ts';
 import { ApiError } from '../remote/api-error.ts';
 import type { DataOptions } from '../remote/registry-command.ts';
 import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
-import type { ContentDoor, DeleteOptions, ListOptions, ManifestName } from './door.ts';
+import type { ContentDoor, CopyOptions, DeleteOptions, ListOptions, ManifestName } from './door.ts';
 import type {
   ConsequencesView,
+  CopyView,
   DifferenceView,
   DiskUse,
+  ManifestEntry,
   ManifestView,
+  RepositoryLossView,
   RepositoryView,
   TagView,
 } from './views.ts';
@@ -44,6 +48,7 @@ export async function openLocalContent(flags: DataOptions): Promise<ContentDoor>
     hosts,
     blobs,
     catalog,
+    content: new ContentStore(catalog, blobs),
     browse: new KnexBrowse(database),
     manifestCache: { get: () => undefined, set: () => undefined },
     deletes: true,
@@ -101,6 +106,18 @@ class LocalContent implements ContentDoor {
       if (!dryRun) await this.#browse.delete(ANONYMOUS, repository, wanted, { force });
       return { deleted: !dryRun, ...consequences };
     });
+  }
+
+  manifests(repository: string): Promise<readonly ManifestEntry[]> {
+    return answer(() => allPages((page) => this.#browse.manifests(ANONYMOUS, repository, page)));
+  }
+
+  copy({ repository, reference }: ManifestName, options: CopyOptions): Promise<CopyView> {
+    return answer(() => this.#browse.copy(ANONYMOUS, repository, referenceOf(reference), options));
+  }
+
+  deleteRepository(repository: string, options: DeleteOptions): Promise<RepositoryLossView> {
+    return answer(() => this.#browse.deleteRepository(ANONYMOUS, repository, options));
   }
 
   restore(repository: string, tag: string): Promise<string> {

@@ -4,7 +4,15 @@ import { TAG_SORTS } from '../../../storage/catalog/browse/browse-catalog.ts';
 import { printable } from '../printable.ts';
 import { byteCount, count } from '../progress.ts';
 import { ApiError } from '../remote/api-error.ts';
-import { ago, type Column, parseFormat, printRows, shortDigest } from '../remote/table.ts';
+import {
+  ago,
+  type Column,
+  FORMAT_OPTION,
+  parseFormat,
+  printOne,
+  printRows,
+  shortDigest,
+} from '../remote/table.ts';
 import {
   type ContentCommand,
   type ContentInput,
@@ -12,10 +20,9 @@ import {
   readRepository,
   runContentAction,
 } from './content-command.ts';
+import type { ManifestName } from './door.ts';
 import { readSort } from './repo.ts';
 import type { ConsequencesView, DifferenceView, TagView } from './views.ts';
-
-const FORMAT = { format: { type: 'string' } } as const;
 
 const COLUMNS: readonly Column<TagView>[] = [
   { head: 'TAG', cell: ({ name }) => name },
@@ -31,7 +38,7 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
   ls: {
     usage: 'tag ls REPOSITORY',
     local: true,
-    options: { search: { type: 'string' }, sort: { type: 'string' }, ...FORMAT },
+    options: { search: { type: 'string' }, sort: { type: 'string' }, ...FORMAT_OPTION },
     run: async ({ door, option, words: [word = ''] }) => {
       const format = parseFormat(option('format'));
       const sort = readSort(option('sort'), TAG_SORTS);
@@ -42,22 +49,18 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
       printRows(format, found, COLUMNS);
     },
   },
-  inspect: {
-    usage: 'tag inspect IMAGE…',
-    local: true,
-    run: async ({ door, print, words }) => {
-      const opened = await door();
-      const found = await Promise.all(
-        words.map((word) => opened.manifest(readManifestName(word, opened.host))),
-      );
-      print(JSON.stringify(found, undefined, 2));
-    },
-  },
+  inspect: { usage: 'tag inspect IMAGE…', local: true, run: inspect },
   rm: {
     usage: 'tag rm IMAGE…',
     local: true,
-    options: { 'dry-run': { type: 'boolean' }, force: { type: 'boolean' }, ...FORMAT },
+    options: { 'dry-run': { type: 'boolean' }, force: { type: 'boolean' }, ...FORMAT_OPTION },
     run: remove,
+  },
+  cp: {
+    usage: 'tag cp IMAGE TARGET',
+    local: true,
+    options: { referrers: { type: 'boolean' }, ...FORMAT_OPTION },
+    run: copy,
   },
   restore: {
     usage: 'tag restore IMAGE',
@@ -73,29 +76,67 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
   diff: {
     usage: 'tag diff IMAGE OTHER',
     local: true,
-    options: { platform: { type: 'string' }, ...FORMAT },
+    options: { platform: { type: 'string' }, ...FORMAT_OPTION },
     run: compare,
   },
 };
+
+/** Prints all that is known of images, as JSON. */
+export async function inspect({ door, print, words }: ContentInput): Promise<void> {
+  const opened = await door();
+  const found = await Promise.all(words.map((word) => opened.manifest(readManifestName(word, opened.host))));
+  print(JSON.stringify(found, undefined, 2));
+}
 
 /** `berth tag`: tags and what they name. */
 export function tag(args: readonly string[]): Promise<number> {
   return runContentAction('tag', ACTIONS, args);
 }
 
+async function copy({ door, flag, option, words: [word = '', other = ''] }: ContentInput): Promise<void> {
+  const format = parseFormat(option('format'));
+  const opened = await door();
+  const source = readManifestName(word, opened.host);
+  const { repository: to, tag = undefined } = readTarget(other, source, opened.host);
+  const view = await opened.copy(source, {
+    to,
+    referrers: flag('referrers'),
+    ...(tag !== undefined && { tag }),
+  });
+  const target = tag === undefined ? `${to}@${view.digest}` : `${to}:${tag}`;
+  printOne(format, { image: word, target, ...view }, () => [
+    `${target} is ${view.digest}`,
+    `  new there: ${count(view.manifests, 'manifest')}, ${count(view.mounted, 'blob')} (${byteCount(view.bytes)} mounted, none copied)`,
+    ...(view.referrers > 0 ? [`  and ${count(view.referrers, 'referrer')}`] : []),
+    ...view.keptTags.map((kept) => `  ${kept} has something else there already, and stays`),
+  ]);
+}
+
+/** A target is `REPOSITORY:TAG`, or a repository, in which the copy has the tag of the source. Throws ConfigError. */
+function readTarget(text: string, { reference }: ManifestName, host: string | undefined) {
+  if (text.includes('@')) throw new ConfigError(`"${text}" is no target: write team/app:1.0 or team/app`);
+  const own = readRepository(text, host);
+  if (own.includes(':')) {
+    const { repository, reference: tag } = readManifestName(text, host);
+    return { repository, tag };
+  }
+  return { repository: own, ...(!isDigest(reference) && { tag: reference }) };
+}
+
 /** Each image on its own: one that cannot be deleted keeps no other. */
-async function remove({ door, flag, option, print, tell, words }: ContentInput): Promise<number> {
+export async function remove({ door, flag, option, print, tell, words }: ContentInput): Promise<number> {
   const format = parseFormat(option('format'));
   const options = { dryRun: flag('dry-run'), force: flag('force') };
   const opened = await door();
   const names = words.map((word) => readManifestName(word, opened.host));
   let code = 0;
+  const gone: object[] = [];
   for (const [index, name] of names.entries()) {
     const word = words[index] ?? '';
     try {
       const consequences = await opened.delete(name, options);
-      if (format === 'json') print(printable(JSON.stringify({ image: word, ...consequences })));
-      else for (const line of linesOf(word, consequences)) print(printable(line));
+      if (format === 'table') for (const line of linesOf(word, consequences)) print(printable(line));
+      else gone.push({ image: word, ...consequences });
       if (!consequences.deleted && consequences.refusal !== undefined && !options.force) code = 1;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -103,6 +144,7 @@ async function remove({ door, flag, option, print, tell, words }: ContentInput):
       code = 1;
     }
   }
+  if (format !== 'table') printRows(format, gone, []);
   return code;
 }
 
@@ -125,7 +167,7 @@ function linesOf(word: string, view: ConsequencesView): readonly string[] {
   ];
 }
 
-async function compare({ door, option, print, words: [word = '', other = ''] }: ContentInput): Promise<void> {
+async function compare({ door, option, words: [word = '', other = ''] }: ContentInput): Promise<void> {
   const format = parseFormat(option('format'));
   const opened = await door();
   const { repository, reference: from } = readManifestName(word, opened.host);
@@ -136,8 +178,7 @@ async function compare({ door, option, print, words: [word = '', other = ''] }: 
     throw new ConfigError('images of two repositories are not compared: name two of one repository');
   }
   const difference = await opened.difference(repository, from, to.reference, option('platform'));
-  if (format === 'json') print(printable(JSON.stringify(difference)));
-  else for (const line of differenceLines(difference)) print(printable(line));
+  printOne(format, difference, () => differenceLines(difference));
 }
 
 function differenceLines(difference: DifferenceView): readonly string[] {

@@ -1,5 +1,11 @@
-import type { BrowsedRepository, BrowsedTag } from '../../../storage/catalog/browse/browse-catalog.ts';
+import type {
+  BrowsedRepository,
+  BrowsedTag,
+  ListedManifest,
+} from '../../../storage/catalog/browse/browse-catalog.ts';
 import type * as browse from '../../browse/browse.ts';
+import type * as copied from '../../browse/copy-image.ts';
+import type * as loss from '../../browse/delete-repository.ts';
 
 /** What JSON makes of a view: times are RFC 3339. */
 type Answered<View> = View extends Date
@@ -27,5 +33,12 @@ export type ConsequencesView = Answered<browse.ConsequencesView> & {
   /** False: nothing was deleted. */
   readonly deleted: boolean;
 };
+
+/** A manifest in the list of a repository's. */
+export type ManifestEntry = Answered<ListedManifest>;
+
+export type CopyView = Answered<copied.CopyView>;
+
+export type RepositoryLossView = Answered<loss.RepositoryLossView>;
 
 export type DifferenceView = browse.DifferenceView;

@@ -1,13 +1,11 @@
-import { createInterface } from 'node:readline/promises';
 import type { Cause } from '../../../fleet/release.ts';
-import { ConfigError } from '../../../lib/settings/config-error.ts';
-import { ago, type Column, parseFormat, printRows, shortDigest } from '../remote/table.ts';
+import { confirm } from '../confirm.ts';
+import { ago, type Column, FORMAT_OPTION, parseFormat, printRows, shortDigest } from '../remote/table.ts';
 import { appPath } from './door.ts';
 import { type FleetCommand, runFleetCommand } from './fleet-command.ts';
 import { numberOf } from './rollouts.ts';
 import type { AppView, InstanceView, ReleaseView } from './views.ts';
 
-const FORMAT = { format: { type: 'string' } } as const;
 const USUAL_LIMIT = 50;
 
 const APP_COLUMNS: readonly Column<AppView>[] = [
@@ -47,7 +45,7 @@ const RELEASE_COLUMNS: readonly Column<ReleaseView>[] = [
 const APPS: FleetCommand = {
   usage: 'apps',
   local: true,
-  options: FORMAT,
+  options: FORMAT_OPTION,
   run: async ({ door, option }) => {
     const format = parseFormat(option('format'));
     printRows(format, await (await door()).apps(), APP_COLUMNS);
@@ -57,7 +55,7 @@ const APPS: FleetCommand = {
 const PS: FleetCommand = {
   usage: 'ps APP',
   local: true,
-  options: FORMAT,
+  options: FORMAT_OPTION,
   run: async ({ door, option, words: [app = ''] }) => {
     const format = parseFormat(option('format'));
     printRows(format, await (await door()).instances(app), INSTANCE_COLUMNS);
@@ -67,7 +65,7 @@ const PS: FleetCommand = {
 const HISTORY: FleetCommand = {
   usage: 'history APP',
   local: true,
-  options: { ...FORMAT, limit: { type: 'string' }, before: { type: 'string' } },
+  options: { ...FORMAT_OPTION, limit: { type: 'string' }, before: { type: 'string' } },
   run: async ({ door, option, words: [app = ''] }) => {
     const format = parseFormat(option('format'));
     const limit = option('limit');
@@ -127,19 +125,9 @@ export function rm(args: readonly string[]): Promise<number> {
   return runFleetCommand(RM, args);
 }
 
-async function isSure(app: string): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new ConfigError(
-      `this removes ${app} from all of its hosts, with its releases and secrets: add --yes`,
-    );
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const question = `Remove ${app} from all of its hosts, with its releases and secrets? Volumes stay. [y/N] `;
-    return /^y(es)?$/i.test((await terminal.question(question)).trim());
-  } finally {
-    terminal.close();
-  }
+function isSure(app: string): Promise<boolean> {
+  const loss = `${app} from all of its hosts, with its releases and secrets`;
+  return confirm(`Remove ${loss}? Volumes stay.`, `this removes ${loss}`);
 }
 
 /** Why a release was made, in a few words. */

@@ -10,7 +10,7 @@ the data of this machine.
 `;
 
 /** The option --format. */
-export const FORMAT = `  --format json         a JSON object for each line (default: table)
+export const FORMAT = `  --format FORMAT       table, json (one document) or jsonl (an object for each line); default: table
 `;
 
 const WAITING = `  --timeout TIME        how long each host may take until it is healthy (default 5m)

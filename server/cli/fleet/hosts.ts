@@ -1,12 +1,10 @@
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { advice } from '../parse-options.ts';
 import { pairsOf } from '../remote/registry-command.ts';
-import { ago, type Column, labelsOf, parseFormat, printRows } from '../remote/table.ts';
+import { ago, type Column, FORMAT_OPTION, labelsOf, parseFormat, printRows } from '../remote/table.ts';
 import type { HostChange } from './door.ts';
 import { type FleetCommand, type FleetInput, runFleetCommand } from './fleet-command.ts';
 import type { HostView } from './views.ts';
-
-const FORMAT = { format: { type: 'string' } } as const;
 
 const COLUMNS: readonly Column<HostView>[] = [
   { head: 'HOST', cell: ({ name }) => name },
@@ -21,7 +19,7 @@ const COLUMNS: readonly Column<HostView>[] = [
 const LIST: FleetCommand = {
   usage: 'host ls',
   local: true,
-  options: FORMAT,
+  options: FORMAT_OPTION,
   run: async ({ door, option }) => {
     const format = parseFormat(option('format'));
     printRows(format, await (await door()).hosts(), COLUMNS);
@@ -32,7 +30,7 @@ const ACTIONS: Readonly<Record<string, FleetCommand>> = {
   token: {
     usage: 'host token',
     local: true,
-    options: { label: { type: 'string', multiple: true }, ...FORMAT },
+    options: { label: { type: 'string', multiple: true }, ...FORMAT_OPTION },
     run: async ({ door, option, options, print, tell }) => {
       const format = parseFormat(option('format'));
       const opened = await door();

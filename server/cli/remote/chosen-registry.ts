@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isLoopback } from '../../../lib/http/addresses.ts';
 import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
-import { isJsonObject } from '../../../oci/json.ts';
+import { isJsonObject, type JsonObject } from '../../../oci/json.ts';
 import { dockerConfigFile, replacePrivateFile } from '../docker-config.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -38,29 +38,65 @@ export function namedRegistry(choice: Choice, env: Environment): ChosenRegistry 
   return checked({ server: text, ca, insecure: choice.insecure });
 }
 
-/** The registry that `berth login` logged in to last; undefined before the first. Throws ConfigError. */
+/** The current registry of those that `berth login` logged in to; undefined before the first. Throws ConfigError. */
 export async function lastRegistry(choice: Choice, env: Environment): Promise<ChosenRegistry | undefined> {
-  let text: string;
-  try {
-    text = await readFile(choiceFile(env), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const kept = parseKept(text);
-  if (kept === undefined) throw new ConfigError(`${choiceFile(env)} is damaged: log in again, or remove it`);
+  const { contexts, current } = await readContexts(env);
+  const kept = current === undefined ? undefined : contexts.get(current);
+  if (kept === undefined) return undefined;
   const ca = choice.ca ?? (env.BERTH_CA || kept.ca);
   return checked({ ...kept, ca, insecure: choice.insecure ?? kept.insecure });
 }
 
-/** Has commands without --server use this registry from now on. */
+/** Keeps a registry as a context, named by its host, and has commands without --server use it from now on. */
 export async function keepRegistry({ url, ca, insecure }: ChosenRegistry, env: Environment): Promise<void> {
+  const { contexts } = await readContexts(env);
   const kept = {
     server: url.href,
     ...(ca !== undefined && { ca: resolve(ca) }),
     ...(insecure && { insecure }),
   };
-  await replacePrivateFile(choiceFile(env), kept);
+  await writeContexts({ contexts: new Map([...contexts, [url.host, kept]]), current: url.host }, env);
+}
+
+/** A registry that `berth login` has kept. */
+export interface Context {
+  readonly server: string;
+  readonly ca?: string;
+  readonly insecure?: boolean;
+}
+
+/** Registries of `berth login` by host. */
+export interface Contexts {
+  readonly contexts: ReadonlyMap<string, Context>;
+  /** The one that commands use. */
+  readonly current?: string | undefined;
+}
+
+/** Reads what `berth login` has kept. Throws ConfigError. */
+export async function readContexts(env: Environment): Promise<Contexts> {
+  let text: string;
+  try {
+    text = await readFile(choiceFile(env), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { contexts: new Map() };
+    throw new ConfigError(`${choiceFile(env)} cannot be read (${code})`, { cause: error });
+  }
+  const kept = parseContexts(text);
+  if (kept === undefined) throw new ConfigError(`${choiceFile(env)} is damaged: log in again, or remove it`);
+  return kept;
+}
+
+/** Replaces the file of the contexts (0600). Throws ConfigError. */
+export async function writeContexts({ contexts, current }: Contexts, env: Environment): Promise<void> {
+  const kept = { ...(current !== undefined && { current }), contexts: Object.fromEntries(contexts) };
+  try {
+    await replacePrivateFile(choiceFile(env), kept);
+  } catch (cause) {
+    throw new ConfigError(`${choiceFile(env)} cannot be written (${(cause as NodeJS.ErrnoException).code})`, {
+      cause,
+    });
+  }
 }
 
 /** Parses the address of a registry. Throws ConfigError, also for http to another machine unless `insecure`. */
@@ -102,14 +138,35 @@ function choiceFile(env: Environment): string {
   return join(dirname(dockerConfigFile(env)), 'berth.json');
 }
 
-function parseKept(text: string): Choice | undefined {
+function parseContexts(text: string): Contexts | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!isJsonObject(value) || typeof value.server !== 'string') return undefined;
-  const { ca, insecure, server } = value;
-  return { server, insecure: insecure === true, ...(typeof ca === 'string' && { ca }) };
+  if (!isJsonObject(value)) return undefined;
+  // The form of version 1: the last login alone.
+  if (typeof value.server === 'string') {
+    const context = parseContext(value);
+    const host = URL.parse(value.server)?.host;
+    return context && host ? { contexts: new Map([[host, context]]), current: host } : undefined;
+  }
+  if (!isJsonObject(value.contexts)) return undefined;
+  const contexts = new Map<string, Context>();
+  for (const [name, entry] of Object.entries(value.contexts)) {
+    const context = isJsonObject(entry) ? parseContext(entry) : undefined;
+    if (context === undefined) return undefined;
+    contexts.set(name, context);
+  }
+  return { contexts, ...(typeof value.current === 'string' && { current: value.current }) };
+}
+
+function parseContext({ ca, insecure, server }: JsonObject): Context | undefined {
+  if (typeof server !== 'string') return undefined;
+  return {
+    server,
+    ...(typeof ca === 'string' && { ca }),
+    ...(insecure === true && { insecure }),
+  };
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from '../../../lib/settings/config-error.ts';
+import { fitTable } from '../../../lib/terminal/fit-table.ts';
 import { printable, printLine } from '../printable.ts';
 
 export interface Column<Row> {
@@ -7,17 +8,21 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
 }
 
-export type Format = 'table' | 'json';
+/** `json`: one document, which is an array where there may be many; `jsonl`: an object for each line. */
+export type Format = 'table' | 'json' | 'jsonl';
+
+/** The option --format. */
+export const FORMAT_OPTION = { format: { type: 'string' } } as const;
 
 /** Reads --format. Throws ConfigError. */
 export function parseFormat(text: string | undefined): Format {
   if (text === undefined || text === 'table') return 'table';
-  if (text === 'json') return text;
-  throw new ConfigError(`"${text}" is no --format: write json or table`);
+  if (text === 'json' || text === 'jsonl') return text;
+  throw new ConfigError(`"${text}" is no --format: write json, jsonl or table`);
 }
 
 /**
- * Prints rows: aligned columns, with a head on a terminal; or a JSON object for each row. What others have written does
+ * Prints rows: aligned columns, with a head and fitted to the width on a terminal; or as JSON. What others have written does
  * nothing to a terminal.
  */
 export function printRows<Row extends object>(
@@ -25,28 +30,36 @@ export function printRows<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
 ): void {
+  const { columns: width, isTTY } = process.stdout;
   const lines =
-    format === 'json'
-      ? rows.map((row) => printable(JSON.stringify(row)))
-      : alignedLines(rows, columns, process.stdout.isTTY);
+    format === 'table' ? alignedLines(rows, columns, isTTY, isTTY ? width : undefined) : jsonOf(format, rows);
   if (lines.length > 0) printLine(lines.join('\n'));
 }
 
-/** The lines of a table. */
+/** Prints one thing: lines for people, or JSON. */
+export function printOne(format: Format, value: object, lines: () => readonly string[]): void {
+  const shown = format === 'table' ? lines().map(printable) : [printable(JSON.stringify(value))];
+  if (shown.length > 0) printLine(shown.join('\n'));
+}
+
+function jsonOf(format: 'json' | 'jsonl', rows: readonly object[]): readonly string[] {
+  const lines = rows.map((row) => printable(JSON.stringify(row)));
+  if (format === 'jsonl') return lines;
+  return lines.length === 0 ? ['[]'] : [`[${lines.join(',\n')}]`];
+}
+
+/** The lines of a table; none is longer than `width`, unless that is undefined. */
 export function alignedLines<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   withHead: boolean,
+  width?: number,
 ): readonly string[] {
   const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row)) || '-'));
-  const all = withHead ? [columns.map(({ head }) => head), ...cells] : cells;
-  const widths = columns.map((_, index) => Math.max(0, ...all.map((row) => row[index]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const head = columns.map((column) => column.head);
+  if (withHead) return fitTable(head, cells, width);
+  const none = columns.map(() => '');
+  return fitTable(none, cells, width).slice(1);
 }
 
 /** Labels as people write them, such as `role=web zone=a`. */

@@ -140,6 +140,42 @@ export interface BrowsedManifest {
   readonly indexes: readonly Digest[];
 }
 
+/** A manifest in the list of a repository's. */
+export interface ListedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** At most 255 characters. */
+  readonly artifactType?: string;
+  /** As BrowsedTag.size. */
+  readonly size?: number;
+  readonly pushedAt: Date;
+  readonly pushedBy?: string;
+  /** What it is about. */
+  readonly subject?: Digest;
+  /** Whether an index of the repository lists it. */
+  readonly isMember: boolean;
+  /** 20 at most. */
+  readonly tags: readonly string[];
+  /** Counted to 10,000. */
+  readonly tagCount: number;
+}
+
+/** What a delete of a whole repository takes. */
+export interface DeletePlan {
+  readonly tagCount: number;
+  readonly manifestCount: number;
+  /** Bytes that the storage gets back when garbage collection has run. */
+  readonly bytesFreed: number;
+  /** Bytes that stay, because other repositories have them. */
+  readonly bytesKept: number;
+  /** False: there was more than could be looked at, and the bytes are of a part of it. */
+  readonly complete: boolean;
+  /** The sentence of the tag rule that forbids it. */
+  readonly rule?: string;
+  /** The sentence about a release that runs an image of it. */
+  readonly running?: string;
+}
+
 /** A manifest about another one. */
 export interface BrowsedReferrer {
   /** What it is about, of the digests that were asked for. */
@@ -203,6 +239,18 @@ export interface BrowseCatalog {
   repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
   /** Undefined when there is no such repository. */
   tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
+  /** By digest. Undefined when there is no such repository. */
+  manifests(
+    repository: string,
+    page: Pick<SortedPage<TagSort>, 'limit' | 'after'>,
+  ): Promise<Listed<ListedManifest> | undefined>;
+  /** Undefined when the repository has no manifest. */
+  planDelete(repository: string, by: Actor): Promise<DeletePlan | undefined>;
+  /** At most `limit` manifests that no other manifest of the repository lists: those to delete first. */
+  nextToDelete(
+    repository: string,
+    limit: number,
+  ): Promise<readonly { readonly digest: Digest; readonly tagCount: number }[]>;
   /** Tags that can be restored, the latest deleted first, at most 100. */
   deletedTags(repository: string): Promise<readonly DeletedTag[]>;
   manifest(repository: string, reference: ManifestKey): Promise<BrowsedManifest | undefined>;

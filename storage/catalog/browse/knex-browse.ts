@@ -9,6 +9,7 @@ import type {
   TagSort,
   VisibleNames,
 } from './browse-catalog.ts';
+import { listManifests, nextToDelete, planDelete } from './browse-contents.ts';
 import { findLoss, type LossOptions } from './browse-loss.ts';
 import { findManifest, shareBlobs } from './browse-manifests.ts';
 import { listReferrers } from './browse-referrers.ts';
@@ -38,6 +39,18 @@ export class KnexBrowse implements BrowseCatalog {
 
   tags(repository: string, page: SortedPage<TagSort>) {
     return listTags(this.#knex, repository, page);
+  }
+
+  manifests(repository: string, page: Pick<SortedPage<TagSort>, 'limit' | 'after'>) {
+    return listManifests(this.#knex, repository, page);
+  }
+
+  planDelete(repository: string, by: Actor) {
+    return planDelete(this.#knex, repository, by);
+  }
+
+  nextToDelete(repository: string, limit: number) {
+    return nextToDelete(this.#knex, repository, limit);
   }
 
   deletedTags(repository: string) {
