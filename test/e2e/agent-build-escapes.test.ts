@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { TarParser } from '../../lib/tar/tar-parser.ts';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
@@ -19,6 +20,11 @@ const APIS = [
   { api: 'BuildKit', options: { env: { DOCKER_BUILDKIT: '1' } } },
 ] as const;
 
+/** What files have, all of one size, so that one read in another's place is not noticed by its size. */
+const OF_HOST = 'of host.\n';
+const OF_STAGE = 'of stage\n';
+const MIRRORED = 'mirrored\n';
+
 describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage(
@@ -26,10 +32,12 @@ describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_00
     { agentArgs: ['--allow-build', 'network.host', '--allow-build', 'security.insecure'] },
   );
   const outside = await makeTempDir({ after }, 'outside');
-  await writeFile(join(outside, 'secret'), 'of the host');
-  // The folder's name is the byte 0xff, which read as UTF-8 is U+FFFD: under that name lies a link to the host.
+  await writeFile(join(outside, 'secret'), OF_HOST);
+  // The folder's name is the byte 0xff, which read as UTF-8 is U+FFFD: under that name lies a link to the host. What lies in
+  // the stage at the host's path tells a link that is followed in the stage from one that is followed on the host.
   const evil = `FROM ${image} AS evil
-RUN d="$(printf '\\377')"; mkdir "/$d" && echo inside > "/$d/secret" && ln -s ${outside} "$(printf '/\\357\\277\\275')" && ln -s "$d" /go
+RUN d="$(printf '\\377')"; mkdir "/$d" && echo ${OF_STAGE.trim()} > "/$d/secret" && ln -s ${outside} "$(printf '/\\357\\277\\275')" && ln -s "$d" /go
+RUN mkdir -p ${outside} && echo ${MIRRORED.trim()} > ${outside}/secret && ln -s ../../../..${outside} /climbing
 `;
 
   for (const { api, options } of APIS) {
@@ -46,7 +54,7 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       const { exitCode, stderr } = await build(folder, '--no-cache');
       assert.equal(exitCode, 0, stderr);
       const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/listed', '/read']);
-      assert.equal(stdout, 'secret\ninside\n');
+      assert.equal(stdout, `secret\n${OF_STAGE}`);
     });
 
     test(`RUN has the host's network and its rights only when they were granted, by the ${api} API`, async (t) => {
@@ -87,9 +95,58 @@ RUN --mount=type=cache,id=${api},from=evil,source=/go,target=/cache cat /cache/s
       const { exitCode, stderr } = await build(folder, '--no-cache');
       assert.equal(exitCode, 0, stderr);
       const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/read']);
-      assert.equal(stdout, 'inside\n');
+      assert.equal(stdout, OF_STAGE);
+    });
+
+    test(`COPY --from copies from its stage alone, under its names, by the ${api} API`, async (t) => {
+      const folder = await makeBuildContext(
+        t,
+        `${evil}RUN mkdir /all && cp -a /go/ "$(printf '/all/\\377')" && ln -s ${outside} "$(printf '/all/\\357\\277\\275')"
+FROM ${image}
+COPY --from=evil /go /folder
+COPY --from=evil /go/sec* /files/
+COPY --from=evil /all /all
+COPY --from=evil /climbing /mirror
+COPY --from=evil /climbing/secret /through/
+RUN cat "$(printf '/all/\\377/secret')" > /bytes; readlink "$(printf '/all/\\357\\277\\275')" > /link; true
+`,
+      );
+      const { exitCode, stderr } = await build(folder, '--no-cache');
+      assert.equal(exitCode, 0, stderr);
+      const files = [
+        '/folder/secret',
+        '/files/secret',
+        '/bytes',
+        '/mirror/secret',
+        '/through/secret',
+        '/link',
+      ];
+      const read = await agent.docker(['run', '--rm', 'escape', 'cat', ...files], { expectExit: 'any' });
+      assert.equal(read.stdout, `${OF_STAGE.repeat(3)}${MIRRORED.repeat(2)}${outside}\n`);
     });
   }
+
+  test('export and cp read from the container alone, under its names', async (t) => {
+    const folder = await makeBuildContext(t, evil);
+    await agent.docker(['build', '-t', 'evil', folder]);
+    await agent.docker(['create', '--name', 'exported', 'evil']);
+    const output = await makeTempDir(t, 'exported');
+    const tar = join(output, 'tar');
+    await agent.docker(['export', '-o', tar, 'exported']);
+    const listed = await listTar(tar);
+    assert.equal(listed.get('\xff/secret'), OF_STAGE);
+    assert.equal(listed.get('go'), '-> \xff');
+    assert.equal(listed.get('\xef\xbf\xbd'), `-> ${outside}`);
+    assert.equal(listed.get(`${outside.slice(1)}/secret`), MIRRORED);
+    const cp = async (...args: readonly string[]) => {
+      const to = join(output, 'file');
+      await agent.docker(['cp', ...args, to]);
+      return await readFile(to, 'utf8');
+    };
+    assert.equal(await cp('exported:/go/secret'), OF_STAGE);
+    assert.equal(await cp('exported:/climbing/secret'), MIRRORED);
+    assert.equal(await cp('exported:/\ufffd/secret'), MIRRORED);
+  });
 
   test('names that are no UTF-8 are not sent to a folder of the client under another name', async (t) => {
     const folder = await makeBuildContext(
@@ -165,7 +222,25 @@ RUN --mount=type=secret,id=s,env=SECRET --mount=type=secret,id=s [ "$SECRET" = "
   });
 
   test('nothing of the host was changed', async () => {
-    assert.equal(await readFile(join(outside, 'secret'), 'utf8'), 'of the host');
+    assert.equal(await readFile(join(outside, 'secret'), 'utf8'), OF_HOST);
     assert.deepEqual(await readdir(outside), ['secret']);
   });
 });
+
+/** Of each entry of a tar: what its file has, or where its link leads. Each character is one byte. */
+async function listTar(path: string): Promise<ReadonlyMap<string, string>> {
+  const entries = new Map<string, string>();
+  let last = '';
+  const parser = new TarParser({
+    entry: (entry) => {
+      last = entry.path;
+      entries.set(last, entry.kind === 'symlink' ? `-> ${entry.target}` : '');
+    },
+    data: (chunk) => {
+      if (chunk.length < 100) entries.set(last, Buffer.from(chunk).toString('latin1'));
+    },
+  });
+  parser.push(await readFile(path));
+  parser.finish();
+  return entries;
+}

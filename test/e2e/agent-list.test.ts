@@ -32,9 +32,9 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3
     ...args.flatMap((filter) => ['--filter', filter]),
   ];
 
-  test('names, signals and modes are taken and refused as by dockerd', async () => {
+  test('names, signals and modes are taken and refused as by dockerd', async (t) => {
     const sleeps = [image, 'sleep', '100000'];
-    await same(
+    const steps = [
       ['run', '-d', '--name', 'named', ...sleeps],
       ['run', '-d', '--name', 'linking', '--link', 'named:other', ...sleeps],
       ...['linking/other', '/linking/other', 'linking/nosuch', 'named/other'].map((name) => [
@@ -55,7 +55,11 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3
       ['restart', '-t', '0', 'again'],
       ['ps', '--filter', 'name=again', '--format', '{{.Names}}'],
       ['rm', '-f', 'again', 'linking', 'named'],
-    );
+    ];
+    // Each on its own, so that one that differs does not hide the others.
+    for (const step of steps) {
+      await t.test(`docker ${step.join(' ')}`, async () => void (await same(step)));
+    }
   });
 
   test('container ls, by every filter', async () => {

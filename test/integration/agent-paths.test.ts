@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { closeSync, constants, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { loadInRoot, readFileAt, readFileInRoot } from '../../lib/linux/files/in-root.ts';
@@ -16,13 +16,14 @@ import {
   noteMountStubs,
   openMounts,
 } from '../../runtime-agent/builder/execute/open-mounts.ts';
-import { selectSources } from '../../runtime-agent/builder/execute/select-sources.ts';
+import { copiedEntries, selectSources } from '../../runtime-agent/builder/execute/select-sources.ts';
 import type { RunOp, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
+import { openFileAt, openFolderAt } from '../../runtime-agent/snapshots/diff/tree-files.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { fillTree } from '../../runtime-agent/trees/fill-tree.ts';
 import { CopyUp } from '../../runtime-agent/volumes/copy-up.ts';
-import { INSIDE, makeHostileTree, OUTSIDE, swapFolder } from '../support/hostile-tree.ts';
+import { INSIDE, MIRRORED, makeHostileTree, OUTSIDE, swapFolder } from '../support/hostile-tree.ts';
 import { writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -44,6 +45,8 @@ interface EntryPoint {
   readonly makes?: 'mounts' | 'threads';
   /** Nobody writes to its tree while it works. */
   readonly isStill?: true;
+  /** It puts a folder of its own there and finds the file of that. */
+  readonly covers?: true;
   readonly open: (t: TestContext, root: string, trees: TreeThreads) => Promise<Find>;
 }
 
@@ -147,6 +150,7 @@ const ENTRY_POINTS: readonly EntryPoint[] = [
   {
     name: 'a mount in the view of a container',
     makes: 'mounts',
+    covers: true,
     open: async (t, root) => {
       const volume = await makeTempDir(t, 'volume');
       await writeFile(join(volume, 'file'), INSIDE);
@@ -188,12 +192,18 @@ describe('paths of images and containers are opened inside their tree', { skip: 
   const trees = new TreeThreads();
   after(() => trees.close());
 
-  for (const [index, { name, makes, isStill, open }] of ENTRY_POINTS.entries()) {
+  for (const [index, { name, makes, isStill, covers, open }] of ENTRY_POINTS.entries()) {
     it(`${name}: names of all bytes, and links at every component`, async (t) => {
       const find = await open(t, hostile.root, trees);
       const share = SHARE[makes ?? 'calls'];
       const paths = hostile.links.filter((_, at) => at % share === index % share);
       for (const path of paths) assert.equal(await find(path), INSIDE, path);
+      await assertUntouched(hostile.outside);
+    });
+
+    it(`${name}: links that lead to a folder of the host outside of the tree`, async (t) => {
+      const find = await open(t, hostile.root, trees);
+      for (const path of hostile.hostPaths) assert.equal(await find(path), covers ? INSIDE : MIRRORED, path);
       await assertUntouched(hostile.outside);
     });
 
@@ -213,11 +223,49 @@ describe('paths of images and containers are opened inside their tree', { skip: 
     });
   }
 
-  it('export: names of all bytes in a tar, and no content of the host', async () => {
+  it('COPY --from: every name of a folder byte by byte', async () => {
+    const tree = new FolderTree(hostile.root, async () => undefined);
+    const [source] = await selectSources(tree, '/', { parents: false, dropsOwners: false });
+    assert.ok(source);
+    const copied = (await Array.fromAsync(copiedEntries(source, []))).map(({ path, entry }) => {
+      const target = entry.kind === 'symlink' ? entry.target : '';
+      return `${path} ${entry.kind} ${target}`;
+    });
+    const expected = (await listTree(Buffer.from(hostile.root), '')).map((line) =>
+      line.replace(/ file .*$/, ' file '),
+    );
+    assert.deepEqual(copied.slice(1).sort(), expected.sort());
+  });
+
+  it('export: every name of the tree byte by byte, links as links, and no content of the host', async () => {
     const chunks = await Array.fromAsync(trees.read({ folder: hostile.root }, never));
-    const contents = contentsOf(chunks);
-    assert.ok(contents.includes(INSIDE));
-    assert.ok(!contents.includes(OUTSIDE));
+    const expected = (await listTree(Buffer.from(hostile.root), '')).sort();
+    assert.deepEqual(listTar(chunks).sort(), expected);
+    assert.ok(expected.some((line) => line.startsWith('\xff/\xff/file file')));
+  });
+
+  it('export: a link that was a folder or a file is opened as neither, and leads to no member', async () => {
+    const fd = openSync(hostile.root, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      assert.equal(openFolderAt(fd, 'to-host'), undefined);
+      assert.equal(openFileAt(fd, 'to-host-file'), undefined);
+    } finally {
+      closeSync(fd);
+    }
+    const members = [{ source: 'to-host/file', target: 'file', recursive: true }];
+    await assert.rejects(Array.fromAsync(trees.read({ folder: hostile.root, members }, never)), {
+      code: 'ENOENT',
+    });
+  });
+
+  it('export: a folder that becomes a link meanwhile', async (t) => {
+    const swapped = await swapFolder(t);
+    for (let call = 0; call < 200; call += 1) {
+      const contents = contentsOf(await Array.fromAsync(trees.read({ folder: swapped.root }, never)));
+      assert.ok(!contents.includes(OUTSIDE));
+    }
+    await swapped.end();
+    await assertUntouched(swapped.outside);
   });
 });
 
@@ -277,6 +325,31 @@ function contentsOf(tar: readonly Uint8Array[]): readonly string[] {
   for (const chunk of tar) parser.push(chunk);
   parser.finish();
   return contents;
+}
+
+/** A line for each entry below a folder: its path, each character one byte; its kind; what it has or leads to. */
+async function listTree(folder: Buffer, path: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+    const at = Buffer.concat([folder, Buffer.from('/'), entry.name]);
+    const below = `${path}${entry.name.toString('latin1')}`;
+    if (entry.isSymbolicLink()) lines.push(`${below} symlink ${await readlink(at, { encoding: 'latin1' })}`);
+    else if (entry.isFile()) lines.push(`${below} file ${await readFile(at, 'latin1')}`);
+    else lines.push(`${below} folder `, ...(await listTree(at, `${below}/`)));
+  }
+  return lines;
+}
+
+/** The same of the entries of a tar. */
+function listTar(tar: readonly Uint8Array[]): string[] {
+  const lines: string[] = [];
+  const parser = new TarParser({
+    entry: ({ path, kind, target }) => lines.push(`${path.replace(/\/$/, '')} ${kind} ${target}`),
+    data: (chunk) => lines.push(`${lines.pop()}${Buffer.from(chunk).toString('latin1')}`),
+  });
+  for (const chunk of tar) parser.push(chunk);
+  parser.finish();
+  return lines;
 }
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -129,6 +129,10 @@ test('failures in the name of a robot or a person do not lock them out', async (
     assert.equal((await from(address, basicAuthorization('admin+ci', secret))).status, 401);
     assert.equal((await from(address, basicAuthorization('admin', 'a stale pull secret'))).status, 401);
   }
+  // Each wrong password counts once.
+  const guess = (turn: number) => from('10.0.0.4', basicAuthorization('admin', `guess ${turn}`));
+  for (let turn = 0; turn < 10; turn += 1) assert.equal((await guess(turn)).status, 401);
+  assert.equal((await guess(10)).status, 429);
   for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
     assert.equal((await from(address, robot)).status, 200, `the robot from ${address}`);
     assert.equal((await from(address, admin)).status, 200, `the administrator from ${address}`);

@@ -6,6 +6,8 @@ import { makeTempDir } from './temp-dir.ts';
 
 export const INSIDE = 'of the tree';
 export const OUTSIDE = 'of the host';
+/** In the tree, at the path that `outside` has on the host. */
+export const MIRRORED = 'of the tree, at a path of the host';
 
 /** A tree that an attacker made to read or write files of the host. */
 export interface HostileTree {
@@ -15,6 +17,8 @@ export interface HostileTree {
   readonly outside: string;
   /** Paths of the tree, all ASCII, that lead over links of many forms to folders with the file `file`. */
   readonly links: readonly string[];
+  /** Paths that lead by links to the path of `outside`: in the tree to a folder whose file is MIRRORED, on the host to OUTSIDE. */
+  readonly hostPaths: readonly string[];
 }
 
 /**
@@ -45,7 +49,15 @@ export async function makeHostileTree(scope: CleanupScope): Promise<HostileTree>
     await symlink(name, at(folder, Buffer.from('deeper')));
     links.push(`/l${index}-0/deeper`, `/l${index}-1/../l${index}-2/deeper/../deeper`);
   }
-  return { root, outside, links };
+  const mirror = join(root, outside);
+  await mkdir(mirror, { recursive: true });
+  await writeFile(join(mirror, 'file'), MIRRORED);
+  await symlink(outside, join(root, 'to-host'));
+  await symlink(join(outside, 'file'), join(root, 'to-host-file'));
+  await symlink(`${'../'.repeat(20)}${outside}`, join(root, 'climbs-to-host'));
+  await symlink('/', join(root, 'to-root'));
+  const hostPaths = ['/to-host', '/climbs-to-host', `/to-root${outside}`];
+  return { root, outside, links, hostPaths };
 }
 
 /** A folder of a tree that an attacker swaps for a link to the host, and back, until `end`. */

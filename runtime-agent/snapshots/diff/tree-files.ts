@@ -1,8 +1,18 @@
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+} from 'node:fs';
 import { O_PATH } from '../../../lib/linux/files/in-root.ts';
+import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 
-/** What went away, or is no folder any more, while a tree is read. */
-const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+/** What went away, or is no folder or no link any more, while a tree is read. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL']);
 
 /*
  * A name is always looked up in the open descriptor of its folder, and never followed when it is a link, so that a
@@ -17,6 +27,20 @@ export function pathAt(folder: number, name: string): Buffer {
 /** Undefined when there is nothing of that name. */
 export function statAt(folder: number, name: string): BigIntStats | undefined {
   return lstatSync(pathAt(folder, name), { bigint: true, throwIfNoEntry: false });
+}
+
+/** The extended attributes of a name; undefined when there is nothing of that name. */
+export function xattrsAt(
+  xattrs: Xattrs,
+  folder: number,
+  name: string,
+): ReadonlyMap<string, string> | undefined {
+  return unlessGone(() => xattrs.read(pathAt(folder, name)));
+}
+
+/** The target of a symlink, each character one byte; undefined when there is no symlink of that name. */
+export function targetAt(folder: number, name: string): string | undefined {
+  return unlessGone(() => readlinkSync(pathAt(folder, name), { encoding: 'latin1' }));
 }
 
 /** Undefined when there is no folder of that name. The caller closes the descriptor. */

@@ -1,10 +1,10 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../tar-writer.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import { checkForLayer, isKept, isOpaque, isWhiteout, UnusableTreeError } from './overlay-marks.ts';
 import { isPlaceholder, type Place } from './placeholders.ts';
-import { namesIn, openFileAt, openFolderAt, pathAt, statAt } from './tree-files.ts';
+import { namesIn, openFileAt, openFolderAt, pathAt, statAt, targetAt, xattrsAt } from './tree-files.ts';
 import type { TreeMember, TreeTarRequest } from './tree-tar.ts';
 
 const CHUNK = 1 << 20;
@@ -104,7 +104,8 @@ export class TreeReader {
         `a path is longer than ${MAX_PATH} bytes, which no layer can hold: ${shown(path)}…`,
       );
     }
-    const xattrs = this.#xattrs.read(pathAt(place.fd, name));
+    const xattrs = xattrsAt(this.#xattrs, place.fd, name);
+    if (xattrs === undefined) return;
     if (this.#request.overlay !== undefined) {
       if (isWhiteout(stat, xattrs)) {
         yield* this.#whiteout(place, name, path);
@@ -167,7 +168,8 @@ export class TreeReader {
         closeSync(fd);
       }
     } else if (stat.isSymbolicLink()) {
-      const target = readlinkSync(pathAt(place.fd, name), { encoding: 'latin1' });
+      const target = targetAt(place.fd, name);
+      if (target === undefined) return;
       yield* this.#header(stat, { path, kind: 'symlink', target, xattrs });
     } else {
       const kind = stat.isFIFO() ? 'fifo' : stat.isBlockDevice() ? 'block' : 'char';

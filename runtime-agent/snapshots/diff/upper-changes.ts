@@ -2,7 +2,7 @@ import { type BigIntStats, closeSync, constants, openSync } from 'node:fs';
 import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 import { isOpaque, isWhiteout } from './overlay-marks.ts';
 import { hasSameOwner, isPlaceholder, type Place } from './placeholders.ts';
-import { namesIn, openFolderAt, pathAt, statAt } from './tree-files.ts';
+import { namesIn, openFolderAt, statAt, xattrsAt } from './tree-files.ts';
 import type { UpperChange, UpperRequest } from './tree-tar.ts';
 
 /** What the upper folder of an overlay changes of the layers below, sorted; in the thread that calls it. See TreeTars.changes. */
@@ -39,7 +39,8 @@ class Finder {
       const stat = statAt(place.fd, name);
       if (stat === undefined || isPlaceholder(place, name, path, this.#leftOut)) continue;
       const below = place.base === undefined ? undefined : statAt(place.base, name);
-      const marks = this.#xattrs.read(pathAt(place.fd, name));
+      const marks = xattrsAt(this.#xattrs, place.fd, name);
+      if (marks === undefined) continue;
       if (isWhiteout(stat, marks)) {
         if (below !== undefined) this.#note(path, 'deleted');
       } else if (stat.isDirectory())
