@@ -28,7 +28,7 @@ import type {
   RepositoryRights,
 } from './browse.ts';
 import { refuseSearch } from './check-page.ts';
-import { ImageComparison } from './compare-images.ts';
+import type { ImageComparison } from './compare-images.ts';
 import { type CopyStores, type CopyView, copyImage } from './copy-image.ts';
 import { deleteRepository, type RepositoryLossView, repositoryLoss } from './delete-repository.ts';
 import {
@@ -43,8 +43,6 @@ import { ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 import { readmeOf } from './readme.ts';
 import { referrerTree } from './referrer-views.ts';
 import { type FleetStores, runningOf } from './running.ts';
-import { sbomOf } from './sbom.ts';
-import { SignatureReader } from './signatures.ts';
 
 export interface BrowseDependencies extends FleetStores {
   readonly access: Access;
@@ -66,13 +64,12 @@ export interface BrowseDependencies extends FleetStores {
 export class RegistryBrowse implements Browse {
   readonly #dependencies: BrowseDependencies;
   readonly #content: ContentReader;
-  readonly #comparison: ImageComparison;
+  #comparison: Promise<ImageComparison> | undefined;
 
   constructor(dependencies: BrowseDependencies) {
     this.#dependencies = dependencies;
-    const { blobs, browse, catalog, manifestCache } = dependencies;
+    const { blobs, catalog, manifestCache } = dependencies;
     this.#content = new ContentReader(blobs, catalog, manifestCache);
-    this.#comparison = new ImageComparison(browse, this.#content);
   }
 
   async repositories(visitor: Identity, page: SortedPage<RepositorySort>) {
@@ -113,6 +110,10 @@ export class RegistryBrowse implements Browse {
     const direct = await browse.referrers(repository, [digest]);
     const indirect = await browse.referrers(repository, [...new Set(direct.map((one) => one.digest))]);
     const config = manifest && (await configOf(this.#content, repository, manifest));
+    const [{ sbomOf }, { SignatureReader }] = await Promise.all([
+      import('./sbom.ts'),
+      import('./signatures.ts'),
+    ]);
     const sbom = manifest && (await sbomOf(this.#content, repository, manifest));
     const own = manifest && (await new SignatureReader(this.#content, repository).of(manifest)).signatures;
     const signed = await new SignatureReader(this.#content, repository).ofAll([...direct, ...indirect]);
@@ -239,7 +240,7 @@ export class RegistryBrowse implements Browse {
   ): Promise<DifferenceView> {
     const one = await this.#find(visitor, repository, from);
     const other = await this.#find(visitor, repository, to);
-    return this.#comparison.difference(repository, one, other, platform);
+    return (await this.#comparing()).difference(repository, one, other, platform);
   }
 
   async files(
@@ -250,7 +251,7 @@ export class RegistryBrowse implements Browse {
   ) {
     const one = await this.#find(visitor, repository, from);
     const other = await this.#find(visitor, repository, to);
-    return this.#comparison.files(repository, one, other, platform, signal);
+    return (await this.#comparing()).files(repository, one, other, platform, signal);
   }
 
   async diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>) {
@@ -259,6 +260,14 @@ export class RegistryBrowse implements Browse {
     const listed = await browse.repositories({ ...page, sort: 'size', visible });
     const { repositories, size } = await browse.sum(visible);
     return { ...listed, repositoryCount: repositories, size };
+  }
+
+  /** Loads what only comparisons need. */
+  #comparing(): Promise<ImageComparison> {
+    this.#comparison ??= import('./compare-images.ts').then(
+      ({ ImageComparison }) => new ImageComparison(this.#dependencies.browse, this.#content),
+    );
+    return this.#comparison;
   }
 
   /** Throws NameUnknownError, whether there is no such repository or the visitor may not see it. */

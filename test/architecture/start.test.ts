@@ -28,6 +28,12 @@ for (const [program, file, packages] of [
   });
 }
 
+test('berth loads no code of pages at its start but what decides whether a request is for one', () => {
+  const loaded = [...loadedWith('server/cli/serve.ts', imports)];
+  const pages = loaded.filter((file) => /^server\/(?:page|markup)\//.test(file));
+  assert.deepEqual(pages, ['server/page/answer-browsers.ts']);
+});
+
 test('what is only a type, and what import() asks for, is not loaded at once', () => {
   const text = [
     "import type { A } from './a.ts';",
