@@ -96,7 +96,11 @@ const SIGNATURES = list(
             "SHA-256 of the public key as PKIX (DER), where a certificate, a bundle or an entry of Rekor's log tells it",
         }) as Schema<Digest>,
       ),
-      subject: optional(text({ description: 'Alternative names of the certificate, or else its subject' })),
+      subject: optional(
+        text({
+          description: 'Alternative names of the certificate; its subject without them and for Notation',
+        }),
+      ),
       provider: optional(
         text({
           description: 'The OpenID Connect provider that vouched for the subject, as Fulcio writes it',
@@ -106,7 +110,10 @@ const SIGNATURES = list(
       digest: optional(text({ description: 'SHA-256 of the signature itself' }) as Schema<Digest>),
       problem: optional(text({ description: 'Why not all of it is shown' })),
     },
-    { title: 'Signature', description: 'Of cosign, as its maker describes it: nothing of it is verified' },
+    {
+      title: 'Signature',
+      description: 'Of cosign or Notation, as its maker describes it: nothing of it is verified',
+    },
   ),
   { description: '10 at most; of the first 20 referrers that have some, 2 MiB together' },
 );
@@ -234,7 +241,7 @@ export const MANIFEST = object(
         },
         {
           title: 'Sbom',
-          description: 'Of an artifact that is an SBOM of SPDX 2, CycloneDX or Syft as JSON, at most 2 MiB',
+          description: 'Of an artifact that is an SBOM of SPDX, CycloneDX or Syft as JSON, at most 2 MiB',
         },
       ),
     ),

@@ -122,13 +122,13 @@ export interface SbomView {
 export const REFERRER_KINDS = ['signature', 'sbom', 'provenance', 'attestation', 'other'] as const;
 export type ReferrerKind = (typeof REFERRER_KINDS)[number];
 
-/** A signature of cosign, as its maker describes it: nothing of it is verified. */
+/** A signature of cosign or Notation, as its maker describes it: nothing of it is verified. */
 export interface SignatureView {
   /** `unknown`: it was not read. */
   readonly by: 'key' | 'certificate' | 'unknown';
   /** SHA-256 of the public key as PKIX (DER), where it is told: in a certificate, a bundle or an entry of Rekor's log. */
   readonly key?: Digest;
-  /** Alternative names of the certificate, such as `email:ada@example.com`; else its subject. At most 1,000 characters. */
+  /** Alternative names of the certificate, such as `email:ada@example.com`; its subject without them and for Notation. At most 1,000 characters. */
   readonly subject?: string;
   /** The OpenID Connect provider that vouched for the subject, as Fulcio writes it into its certificates. */
   readonly provider?: string;
@@ -149,7 +149,7 @@ export interface ReferrerView {
   /** Bytes of its manifest. */
   readonly size: number;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Of cosign; 10 at most, and of the first 20 manifests that have some, 2 MiB together. */
+  /** 10 at most, and of the first 20 manifests that have some, 2 MiB together. */
   readonly signatures: readonly SignatureView[];
   /** What is about it: a signature of an SBOM, say. Two levels, 100 entries of each. */
   readonly referrers: readonly ReferrerView[];
@@ -182,7 +182,7 @@ export interface ManifestView extends BrowsedManifest {
   readonly history: readonly HistoryView[];
   /** Of an artifact that is an SBOM. */
   readonly sbom?: SbomView;
-  /** Of an artifact that holds signatures of cosign; 10 at most. */
+  /** Of an artifact that holds signatures; 10 at most. */
   readonly signatures: readonly SignatureView[];
   readonly subject?: Digest;
   readonly referrers: readonly ReferrerView[];

@@ -6,6 +6,7 @@ import { cut, MOST_ENTRIES, within } from './bounded.ts';
 import type { PackageView, SbomView } from './browse.ts';
 import type { ContentReader } from './read-content.ts';
 import { isBundle } from './signatures.ts';
+import { isSpdx3, packagesOfSpdx3, type Spdx3Package } from './spdx3.ts';
 
 /** SBOMs that are read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
 const LARGEST = 2 * 1024 * 1024;
@@ -38,7 +39,7 @@ export async function sbomOf(
 }
 
 /**
- * The packages of an artifact that is an SBOM: SPDX 2, CycloneDX or Syft as JSON, also as the predicate of an in-toto
+ * The packages of an artifact that is an SBOM: SPDX 2 or 3, CycloneDX or Syft as JSON, also as the predicate of an in-toto
  * statement, and that in a DSSE envelope or Sigstore bundle, whose signature is not verified here. A sentence where it cannot
  * be read; undefined where no layer says that it is one.
  */
@@ -105,24 +106,36 @@ function predicateOf(document: JsonObject): JsonObject {
 
 function packagesOf(document: JsonObject): PackageList | string {
   if (typeof document.spdxVersion === 'string') return listOf('SPDX', document.packages, fromSpdx);
+  if (isSpdx3(document)) {
+    const found = packagesOfSpdx3(document, LONGEST_NAME);
+    return { format: 'SPDX', packages: found.map((one) => packageOf(fromSpdx3(one))) };
+  }
   if (document.bomFormat === 'CycloneDX') return listOf('CycloneDX', document.components, fromCycloneDx);
   if (Array.isArray(document.artifacts)) return listOf('Syft', document.artifacts, fromSyft);
-  return 'the SBOM is not the JSON of SPDX 2, CycloneDX or Syft';
+  return 'the SBOM is not the JSON of SPDX, CycloneDX or Syft';
 }
 
 function listOf(
   format: PackageList['format'],
   list: unknown,
-  read: (entry: JsonObject) => readonly [name: unknown, version: unknown, licence: unknown],
+  read: (entry: JsonObject) => PackageTerms,
 ): PackageList {
   const entries = Array.isArray(list) ? list.filter(isJsonObject) : [];
-  const packages = entries.map((entry): PackageView => {
-    const [name, version, licence] = read(entry).map((value) =>
-      typeof value === 'string' ? cut(value, LONGEST_NAME) : '',
-    );
-    return { name: name ?? '', ...(version && { version }), ...(licence && { licence }) };
-  });
-  return { format, packages };
+  return { format, packages: entries.map((entry) => packageOf(read(entry))) };
+}
+
+/** What a document says of a package, of whatever type. */
+type PackageTerms = readonly [name: unknown, version: unknown, licence: unknown];
+
+function packageOf(terms: PackageTerms): PackageView {
+  const [name, version, licence] = terms.map((value) =>
+    typeof value === 'string' ? cut(value, LONGEST_NAME) : '',
+  );
+  return { name: name ?? '', ...(version && { version }), ...(licence && { licence }) };
+}
+
+function fromSpdx3({ element, licence }: Spdx3Package) {
+  return [element.name, element.software_packageVersion, NO_LICENCE.has(licence) ? '' : licence] as const;
 }
 
 function fromSpdx(entry: JsonObject) {

@@ -9,6 +9,7 @@ import { cut } from './bounded.ts';
 import type { SignatureView } from './browse.ts';
 import { extensionOf, textIn } from './certificate-extension.ts';
 import { parseContent } from './manifest-parts.ts';
+import { isNotationEnvelope, NOTATION_TYPE, readNotation } from './notation.ts';
 import { type Content, type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 
 /** Bytes of manifests and bundles with signatures that are read for one page. */
@@ -45,8 +46,9 @@ export function isBundle(mediaType: string | undefined): boolean {
 }
 
 /**
- * Reads the signatures that one page shows: those of cosign, in annotations of layers and in Sigstore bundles. They tell who
- * signed as the signer says it: no signature, certificate or log entry is verified.
+ * Reads the signatures that one page shows: those of cosign, in annotations of layers and in Sigstore bundles, and those of
+ * Notation, in JWS and COSE envelopes. They tell who signed as the signer says it: no signature, certificate or log entry is
+ * verified.
  */
 export class SignatureReader {
   readonly #content: ContentReader;
@@ -59,11 +61,11 @@ export class SignatureReader {
     this.#repository = repository;
   }
 
-  /** The signatures of those referrers that cosign has made; others, and those beyond the limits of a page, are left out. */
+  /** The signatures of the referrers that cosign and Notation have made; those beyond the limits of a page are left out. */
   async ofAll(referrers: readonly BrowsedReferrer[]): Promise<ReadonlyMap<Digest, Signed>> {
     const found = new Map<Digest, Signed>();
     for (const referrer of referrers) {
-      if (found.has(referrer.digest) || !isCosign(referrer)) continue;
+      if (found.has(referrer.digest) || !isSigned(referrer)) continue;
       if (this.#manifests === 0) break;
       this.#manifests -= 1;
       const { digest, mediaType } = referrer;
@@ -79,15 +81,17 @@ export class SignatureReader {
     return found;
   }
 
-  async of({ layers }: Pick<Manifest, 'layers'>): Promise<Signed> {
+  async of({ artifactType, layers }: Pick<Manifest, 'artifactType' | 'layers'>): Promise<Signed> {
     const signatures: SignatureView[] = [];
     const predicateTypes: string[] = [];
     for (const layer of layers.slice(0, MOST_SIGNATURES)) {
       if (COSIGN_LAYERS.includes(layer.mediaType)) signatures.push(annotated(layer));
+      if (artifactType === NOTATION_TYPE && isNotationEnvelope(layer.mediaType)) {
+        const body = await this.#blob(layer);
+        signatures.push(typeof body === 'string' ? unread(body) : notationOf(body, layer.mediaType));
+      }
       if (!isBundle(layer.mediaType)) continue;
-      const body = await this.#read(layer.size, () =>
-        this.#content.blob(this.#repository, layer.digest, LARGEST_SUM),
-      );
+      const body = await this.#blob(layer);
       if (typeof body === 'string') signatures.push(unread(body));
       else {
         const { predicateType, signature } = readBundle(body);
@@ -99,6 +103,10 @@ export class SignatureReader {
     return { signatures, ...(predicateType !== undefined && { predicateType }) };
   }
 
+  #blob({ digest, size }: Descriptor): Promise<Content> {
+    return this.#read(size, () => this.#content.blob(this.#repository, digest, LARGEST_SUM));
+  }
+
   async #read(size: number, read: () => Promise<Content>): Promise<Content> {
     if (size > this.#bytes) return 'it was not read: one page reads 2 MiB of signatures';
     const body = await read();
@@ -107,7 +115,8 @@ export class SignatureReader {
   }
 }
 
-function isCosign({ artifactType, tag }: BrowsedReferrer): boolean {
+function isSigned({ artifactType, tag }: BrowsedReferrer): boolean {
+  if (artifactType === NOTATION_TYPE) return true;
   if (isBundle(artifactType)) return true;
   if (artifactType?.startsWith('application/vnd.dev.cosign.')) return true;
   return tag !== undefined && COSIGN_TAGS.some((ending) => tag.endsWith(ending));
@@ -151,6 +160,20 @@ export function readBundle(body: Buffer): {
   }
 }
 
+/** The signer of an envelope of Notation, who is named by the subject of the certificate (its trust policy, "x509.subject"). */
+function notationOf(body: Buffer, mediaType: string): SignatureView {
+  try {
+    const { certificate, signature } = readNotation(body, mediaType);
+    return {
+      ...certified(certificate, 'subject'),
+      ...(signature !== undefined && { digest: digestOf(signature) }),
+    };
+  } catch (error) {
+    if (error instanceof OciError) return unread(error.message);
+    throw error;
+  }
+}
+
 /** The verification material of a bundle: a certificate, a chain of them (until 0.2), or the hint of a public key. */
 function signerOf({ certificate, publicKey, x509CertificateChain }: JsonObject): SignatureView {
   const { certificates } = objectOf(x509CertificateChain);
@@ -169,8 +192,8 @@ function predicateTypeOf(payload: unknown): string | undefined {
   return typeof predicateType === 'string' ? cut(predicateType, LONGEST_NAME) : undefined;
 }
 
-/** The certificate's names, and the SHA-256 of its public key. */
-function certified(der: Buffer | undefined): SignatureView {
+/** The certificate's names, alternative ones unless `by` says otherwise, and the SHA-256 of its public key. */
+function certified(der: Buffer | undefined, by?: 'subject'): SignatureView {
   try {
     if (der === undefined || der.length > LARGEST_CERTIFICATE) throw new RangeError('no certificate');
     const certificate = new X509Certificate(der);
@@ -178,7 +201,7 @@ function certified(der: Buffer | undefined): SignatureView {
     const provider = providerOf(raw);
     return {
       by: 'certificate',
-      subject: nameOf(subjectAltName || subject),
+      subject: nameOf((by !== 'subject' && subjectAltName) || subject),
       ...(provider !== undefined && { provider: nameOf(provider) }),
       issuer: nameOf(issuer),
       key: fingerprint(publicKey),

@@ -181,7 +181,7 @@ function signatures(views: readonly SignatureView[]): Html {
   return html`<section class="sheet"><h2>Signatures</h2>${UNVERIFIED}${views.map(signature)}</section>`;
 }
 
-const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. <code>cosign verify</code> verifies them.</p>`;
+const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. <code>cosign verify</code> and <code>notation verify</code> verify them.</p>`;
 
 function signature({ by, digest, issuer, key, problem, provider, subject }: SignatureView): Html {
   if (by === 'unknown') return html`<p class="soft">${asSentence(problem ?? '')}</p>`;

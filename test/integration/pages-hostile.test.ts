@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { startPageBrowser } from '../support/page-browser.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
-import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
+import { SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_PEM, SIGNING_KEY } from '../support/signing-certificate.ts';
 import { writeTar } from '../support/tar-writer.ts';
 
 const HTML = { accept: 'text/html', 'accept-encoding': 'gzip' };
@@ -156,6 +156,33 @@ describe('pages and hostile content', async () => {
       annotations: { 'dev.sigstore.bundle.predicateType': `spdx ${text}` },
     });
   }
+  for (const [index, certificate] of [SIGNING_CERTIFICATE, ...HOSTILE].entries()) {
+    const envelope = await admin.pushBlob(
+      'open/app',
+      JSON.stringify({ payload: ALL, header: { x5c: [certificate], agent: ALL }, signature: ALL }),
+    );
+    await admin.pushManifest('open/app', `notation${index}`, {
+      ...image,
+      artifactType: 'application/vnd.cncf.notary.signature',
+      subject: { mediaType: OCI_MANIFEST, digest: version, size: 1 },
+      layers: [{ ...envelope, mediaType: 'application/jose+json' }],
+    });
+  }
+  const spdx3 = await admin.pushBlob(
+    'open/app',
+    JSON.stringify({
+      '@context': 'https://spdx.org/rdf/3.0.1/spdx-context.jsonld',
+      '@graph': HOSTILE.flatMap((text) => [
+        { type: 'software_Package', spdxId: text, name: text, software_packageVersion: text },
+        { type: 'Relationship', relationshipType: 'hasDeclaredLicense', from: text, to: [text] },
+      ]),
+    }),
+  );
+  await admin.pushManifest('open/app', 'spdx3', {
+    ...image,
+    artifactType: 'application/spdx+json',
+    layers: [{ ...spdx3, mediaType: 'application/spdx+json' }],
+  });
   await admin.pushImage('secret/app', 'hidden');
   const browser = await startPageBrowser({ after });
 
@@ -188,6 +215,10 @@ describe('pages and hostile content', async () => {
       '/repositories/open/app/-/tags/readme',
       '/repositories/open/app/-/tags/sbom',
       '/repositories/open/app/-/tags/bundle0',
+      '/repositories/open/app/-/tags/version',
+      '/repositories/open/app/-/tags/notation0',
+      '/repositories/open/app/-/tags/notation1',
+      '/repositories/open/app/-/tags/spdx3',
       `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
       '/repositories/open/app/-/compare?from=latest&to=version&files=yes',
@@ -227,6 +258,16 @@ describe('pages and hostile content', async () => {
     }
     const faults = browser.errors.filter((line) => !/the server responded with a status of 4/.test(line));
     assert.deepEqual(faults, []);
+  });
+
+  test('a page tells who signed by Notation, and lists packages of SPDX 3', async () => {
+    const { page } = await browser.open({ script: false });
+    await page.goto(`${url}/repositories/open/app/-/tags/version`);
+    await page.getByText(SIGNING_KEY).waitFor();
+    await page.getByText('notation verify').waitFor();
+    await page.goto(`${url}/repositories/open/app/-/tags/spdx3`);
+    const packages = page.getByRole('table', { name: 'Packages of this SBOM (SPDX)' });
+    assert.equal(await packages.getByRole('rowheader').count(), HOSTILE.length);
   });
 
   test('a search answers while one types, and a dialog asks before a delete', async () => {

@@ -157,3 +157,68 @@ describe('a signature of cosign', () => {
     assert.match(found.get(sha256('1'))?.signatures[0]?.problem ?? '', /not JSON/);
   });
 });
+
+describe('a signature of Notation', () => {
+  const der = Buffer.from(SIGNING_CERTIFICATE, 'base64');
+  const artifactType = 'application/vnd.cncf.notary.signature';
+  const of = async (body: Buffer, mediaType: string, type = artifactType) =>
+    (await readerOf(body).reader.of({ artifactType: type, layers: [layerOf({}, mediaType)] })).signatures;
+  const JWS = 'application/jose+json';
+  const COSE = 'application/cose';
+  const jws = (header: unknown) =>
+    Buffer.from(JSON.stringify({ payload: '', header, signature: 'c2lnbmVk' }));
+  const signer = {
+    by: 'certificate',
+    subject: 'CN=\\<script\\>alert(1)\\</script\\>, O=sigstore.dev',
+    provider: 'https://token.actions.githubusercontent.com',
+    issuer: 'CN=\\<script\\>alert(1)\\</script\\>, O=sigstore.dev',
+    key: SIGNING_KEY,
+    digest: sha256('signed'),
+  };
+  const head = (major: number, length: number) =>
+    length < 24 ? Buffer.from([major | length]) : Buffer.from([major | 25, length >> 8, length & 255]);
+  const bytes = (content: Buffer | string) =>
+    Buffer.concat([head(0x40, Buffer.byteLength(content)), Buffer.from(content)]);
+  const list = (...items: readonly Buffer[]) => Buffer.concat([head(0x80, items.length), ...items]);
+  /** COSE_Sign1 with its tag, and x5chain (33) and a text in its unprotected header. */
+  const cose = (chain: Buffer) => {
+    const text = (content: string) => Buffer.concat([head(0x60, content.length), Buffer.from(content)]);
+    const header = [text('agent'), text('notation'), Buffer.from([0x18, 33]), chain];
+    const map = Buffer.concat([head(0xa0, header.length / 2), ...header]);
+    return Buffer.concat([Buffer.from([0xd2]), list(bytes(''), map, bytes('{}'), bytes('signed'))]);
+  };
+
+  test('tells the subject and the key of its certificate, as JWS and as COSE', async () => {
+    assert.deepEqual(await of(jws({ x5c: [SIGNING_CERTIFICATE, 'other'] }), JWS), [signer]);
+    assert.deepEqual(await of(cose(list(bytes(der), bytes('other'))), COSE), [signer]);
+    assert.deepEqual(await of(cose(bytes(der)), COSE), [signer]);
+    // These types are those of other artifacts too.
+    assert.deepEqual(await of(jws({ x5c: [SIGNING_CERTIFICATE] }), JWS, 'application/other'), []);
+  });
+
+  test('of a stranger is read as far as it can be', async () => {
+    const nothing = { by: 'certificate', problem: 'its certificate cannot be read' };
+    const signed = { ...nothing, digest: sha256('signed') };
+    for (const header of [undefined, 7, {}, { x5c: 'x' }, { x5c: [7] }, { x5c: ['AAAA'] }]) {
+      assert.deepEqual(await of(jws(header), JWS), [signed]);
+    }
+    assert.equal((await of(Buffer.from('<script>'), JWS))[0]?.by, 'unknown');
+    const whole = cose(bytes(der));
+    for (let length = 0; length < whole.length; length += 7) {
+      const [view] = await of(whole.subarray(0, length), COSE);
+      assert.equal(view?.by, 'certificate', `${length} bytes`);
+    }
+    for (const hex of [
+      'ff',
+      '9f',
+      'bf',
+      '5f',
+      'd2d2d2d2',
+      '9bffffffffffffffff',
+      '81'.repeat(100_000),
+      'f97e00',
+    ]) {
+      assert.deepEqual(await of(Buffer.from(hex, 'hex'), COSE), [nothing], hex.slice(0, 20));
+    }
+  });
+});
