@@ -36,6 +36,9 @@ interface LayerHost {
 
 const never = new AbortController().signal;
 
+/** Zeros behind a tar. */
+const MEBIBYTES = 128;
+
 /**
  * What every LayerStore promises, alone and below RootfsOverlays. Needs root: it mounts. `manyLayers` for one that is slow to add them;
  * docker allows 128.
@@ -298,6 +301,29 @@ export function describeLayerStore(
         const { path } = await host.overlays.mount(`c${index}`, [diffId]);
         assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'content', `end ${index}`);
       }
+    });
+
+    it('keeps zeros behind the end of a tar once on the disk, and not in memory', async (t) => {
+      const { directory, host } = await begin(t);
+      const tar = writeTar([file('d/a', 'content')]);
+      const zeros = Buffer.alloc(1 << 20);
+      const hash = createHash('sha256').update(tar);
+      for (let count = 0; count < MEBIBYTES; count += 1) hash.update(zeros);
+      const diffId: Digest = `sha256:${hash.digest('hex')}`;
+      let grown = 0;
+      const source = async function* () {
+        yield tar;
+        const before = process.memoryUsage().rss;
+        for (let count = 0; count < MEBIBYTES; count += 1) yield zeros;
+        grown = process.memoryUsage().rss - before;
+      };
+      await host.layerStore.add(diffId, source(), never);
+      assert.ok(grown < (MEBIBYTES << 20) / 2, `${grown} bytes of memory for zeros`);
+      const { stdout } = await runCommand('du', ['-s', '--block-size=1', directory]);
+      const onDisk = Number.parseInt(stdout, 10);
+      assert.ok(onDisk < (MEBIBYTES << 20) * 1.5, `${onDisk} bytes on the disk`);
+      const { path } = await host.overlays.mount('c', [diffId]);
+      assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'content');
     });
 
     it('gives folders without an entry to root, not to everybody', async (t) => {
