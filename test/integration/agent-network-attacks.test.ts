@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
@@ -104,8 +105,13 @@ async function pretendLoopback({ enter }: NetworkContainer): Promise<void> {
     'for i in all eth0; do echo 1 > /proc/sys/net/ipv4/conf/$i/route_localnet; done',
     'ip route replace 127.0.0.1/32 via $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p")',
   ].join('; ');
+  await runIn(enter, script);
+}
+
+/** Runs a script in a namespace; answers what it prints. */
+async function runIn(enter: readonly string[], script: string): Promise<string> {
   const [command = '', ...args] = [...enter, 'sh', '-c', script];
-  await runCommand(command, args);
+  return (await runCommand(command, args)).stdout;
 }
 
 /** Sends what routers send (RFC 4861, 4.2), as each container can that may open raw sockets, and waits until the host has it. */
@@ -232,6 +238,50 @@ describe('the packet filter of agents beside each other, attacked', {
     ].concat(['127.0.0.1:8153', `${ipv4}:80`, `${ipv4}:81`, `[${ipv6}]:80`, `[${ipv6}]:81`]);
     const attempts = targets.map((target) => ({ who: 'the neighbour', enter, url: `http://${target}` }));
     assert.deepEqual(await successes(attempts), []);
+    await container.end();
+  });
+
+  test('a container reaches another of its network by a published port, and hosts that know no way back', async (t) => {
+    const neighbour = await makeNeighbour(t, 93);
+    const agent = await startNetworkAgent(t);
+    await agent.createNetwork('six', { enableIpv6: true, subnets: [{ subnet: 'fd00:94::/64' }] });
+    const ports = { '80/tcp': [{ HostIp: '', HostPort: '8161' }] };
+    const web = await agent.run('web', { networks: ['six'], ports });
+    const other = await agent.run('other', { networks: ['six'] });
+    for (const host of [neighbour.host4, `[${neighbour.host6}]`]) {
+      const url = `http://${host}:8161`;
+      assert.equal(await fetchFrom(other.enter, url), 'web', `another container: ${url}`);
+      assert.equal(await fetchFrom(web.enter, url), 'web', `the container itself: ${url}`);
+    }
+    await neighbour.ip('route', 'del', 'default');
+    await neighbour.ip('-6', 'route', 'del', 'default');
+    for (const to of [neighbour.ipv4, neighbour.ipv6]) assert.ok(await reaches(other.enter, to, 20), to);
+    for (const container of [web, other]) await container.end();
+  });
+
+  test('nothing comes from a container under an address of the loopback', async (t) => {
+    const agent = await startNetworkAgent(t);
+    const container = await agent.run('web');
+    await pretendLoopback(container);
+    const { enter } = container;
+    const gateway = (await runIn(enter, 'ip route | sed -n "s/^default via \\([0-9.]*\\).*/\\1/p"')).trim();
+    const senders: string[] = [];
+    const socket = createSocket('udp4', (_, { address }) => senders.push(address)).unref();
+    t.after(() => void socket.close());
+    await new Promise<void>((resolve) => socket.bind(0, '0.0.0.0', resolve));
+    const { port } = socket.address();
+    await runIn(enter, 'ip addr add 127.0.0.5/32 dev eth0');
+    const send = (from: string) =>
+      runIn(
+        enter,
+        `python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("${from}", 0)); s.sendto(b"x", ("${gateway}", ${port}))'`,
+      );
+    await send('127.0.0.5');
+    await send(container.ipv4);
+    await eventually('what it sends under its own address is there', async () =>
+      senders.includes(container.ipv4) ? true : undefined,
+    );
+    assert.deepEqual(new Set(senders), new Set([container.ipv4]));
     await container.end();
   });
 

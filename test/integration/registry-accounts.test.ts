@@ -119,6 +119,7 @@ test('failures in the name of a robot or a person do not lock them out', async (
     trustedProxies: parseTrustedProxies(['127.0.0.1']),
   });
   const robot = await registry.addRobot('ci', 'team/*:pull');
+  const ada = await registry.addUser('ada');
   const from = (address: string, authorization: string) =>
     registry.send('GET', '/v2/', { headers: { authorization, 'X-Forwarded-For': address } });
   const admin = basicAuthorization('admin', ADMIN_PASSWORD);
@@ -133,6 +134,7 @@ test('failures in the name of a robot or a person do not lock them out', async (
   const guess = (turn: number) => from('10.0.0.4', basicAuthorization('admin', `guess ${turn}`));
   for (let turn = 0; turn < 10; turn += 1) assert.equal((await guess(turn)).status, 401);
   assert.equal((await guess(10)).status, 429);
+  assert.equal((await from('10.0.0.4', ada)).status, 200, 'another account where they failed');
   for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
     assert.equal((await from(address, robot)).status, 200, `the robot from ${address}`);
     assert.equal((await from(address, admin)).status, 200, `the administrator from ${address}`);
