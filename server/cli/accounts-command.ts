@@ -7,8 +7,9 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { openAccounts } from '../open-auth.ts';
-import { refusedOption, STORAGE_OPTIONS } from './parse-options.ts';
+import { advice, refusedOption, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
+import { type Column, FORMAT_OPTION, parseFormat, printRows } from './remote/table.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** What an action of a command about accounts works with. */
@@ -23,6 +24,8 @@ export interface ActionInput {
   readonly options: (name: string) => readonly string[];
   readonly flag: (name: string) => boolean;
   readonly print: (line: string) => void;
+  /** Prints a list, in the format that --format names. */
+  readonly show: <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) => void;
   /** For people who look on: not part of what the command answers. */
   readonly tell: (line: string) => void;
 }
@@ -47,13 +50,22 @@ export async function runAccountsCommand(
   const [name = '', ...rest] = args;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action === undefined) {
-    const known = Object.keys(actions).join(', ');
-    throw new ConfigError(`what to do was not said: berth ${noun} has ${known}: try "berth ${noun} --help"`);
+    const known = Object.keys(actions);
+    const said =
+      name === '' || name.startsWith('-') ? 'what to do was not said' : `berth ${noun} has no "${name}"`;
+    throw new ConfigError(
+      `${said}: it has ${known.join(', ')}: ${advice(name, known, `"berth ${noun} --help"`)}`,
+    );
   }
-  const { values, positionals } = parseAction(rest, { ...STORAGE_OPTIONS, ...action.options });
+  const { values, positionals } = parseAction(rest, {
+    ...STORAGE_OPTIONS,
+    ...(name === 'list' && FORMAT_OPTION),
+    ...action.options,
+  });
   if (positionals.length !== action.words.length) {
     throw new ConfigError(`write: berth ${[noun, name, ...action.words].join(' ')}`);
   }
+  const format = parseFormat(values.format as string | undefined);
   const { data, database, config } = values as Readonly<Record<string, string | undefined>>;
   const storage = loadConfig({
     flags: { data, database, config },
@@ -72,6 +84,8 @@ export async function runAccountsCommand(
       options: (option: string) => (given(option) as readonly string[] | undefined) ?? [],
       flag: (option: string) => given(option) === true,
       print: printLine,
+      show: <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) =>
+        printRows(format, rows, columns),
       tell: tellLine,
     };
     if (['list', 'test'].includes(name)) await action.run(input);

@@ -1,6 +1,7 @@
 const COMMON = `They work on the registry's database, beside a running server, and hold at once for new logins;
 revoked access ends when its last token expires (--token-life of berth serve). Options of all of them:
---data DIR, --database URL and --config FILE, as berth serve has them.
+--data DIR, --database URL and --config FILE, as berth serve has them. Lists take --format table, json (one document) or
+jsonl (an object for each line).
 `;
 
 const SECRETS = `  --expires TIME        when it ends, such as 12h, or never (default 90d)

@@ -3,14 +3,21 @@ import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.
 import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
 import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
+import { labelsOf } from './remote/table.ts';
 
 const GRANT_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const { holder, pattern, role } of await store.roles.list()) {
-        print(`${formatHolder(holder)} ${pattern} ${role}`);
-      }
+    run: async ({ store, show }) => {
+      const grants = (await store.roles.list()).map(({ holder, ...rest }) => ({
+        holder: formatHolder(holder),
+        ...rest,
+      }));
+      show(grants, [
+        { head: 'HOLDER', cell: ({ holder }) => holder },
+        { head: 'REPOSITORIES', cell: ({ pattern }) => pattern },
+        { head: 'ROLE', cell: ({ role }) => role },
+      ]);
     },
   },
   add: {
@@ -36,11 +43,15 @@ export function grant(args: readonly string[]): Promise<number> {
 const RULE_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const { name, issuer, audience, claims, role, pattern } of await store.jobRules.list()) {
-        const said = Object.entries(claims).map(([claim, value]) => `${claim}=${value}`);
-        print(`${name} ${role} ${pattern} issuer ${issuer} audience ${audience} ${said.join(' ')}`);
-      }
+    run: async ({ store, show }) => {
+      show(await store.jobRules.list(), [
+        { head: 'RULE', cell: ({ name }) => name },
+        { head: 'ROLE', cell: ({ role }) => role },
+        { head: 'REPOSITORIES', cell: ({ pattern }) => pattern },
+        { head: 'ISSUER', cell: ({ issuer }) => issuer },
+        { head: 'AUDIENCE', cell: ({ audience }) => audience },
+        { head: 'CLAIMS', cell: ({ claims }) => labelsOf(claims) },
+      ]);
     },
   },
   add: {

@@ -70,7 +70,7 @@ proxies to S3, webhooks, identity providers and other registries, for all comman
 answer without a password. The log has 100 successful GET and HEAD requests a second, 50 refused ones and 200
 others; beyond that one in 100, whose "unlogged" counts the rest.
 `,
-  audit: `Lists who did what, and what was refused: a table on a terminal, JSON lines elsewhere (as in GET /api/v1/audit),
+  audit: `Lists who did what, and what was refused: a table on a terminal, jsonl elsewhere (as in GET /api/v1/audit),
 the oldest first. It works beside a running registry.
 
 Usage: berth audit [options]
@@ -82,7 +82,7 @@ Usage: berth audit [options]
   --since TIME          from then on: 2026-11-27, 2026-11-27T08:00Z, or so long ago, such as 2h or 7d
   --until TIME          before then, in the same forms
   --limit NUMBER|all    the latest so many (default 100)
-  --json                JSON lines on a terminal too
+  --format FORMAT       table, json (one document) or jsonl (an object for each line); --json is the same as jsonl
   --data DIR, --database URL and --config FILE, as berth serve has them
 Times are UTC. What is older than --audit-retention of berth serve is gone.
 `,

@@ -3,18 +3,26 @@ import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
 import { parseProvider } from '../../auth/providers/parse-provider.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
+import { labelsOf } from './remote/table.ts';
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const provider of await store.providers.list()) {
-        const { name, issuer, clientId, nameClaim, groupsClaim, groups } = provider;
-        const mapped = Object.entries(groups).map(([group, team]) => ` ${group}=${team}`);
-        print(
-          `${name} issuer ${issuer} client ${clientId} names ${nameClaim} groups ${groupsClaim}${mapped.join('')}`,
-        );
-      }
+    run: async ({ store, show }) => {
+      // Without the secret.
+      const providers = (await store.providers.list()).map(
+        ({ name, issuer, clientId, nameClaim, groupsClaim, groups }) => ({
+          ...{ name, issuer, clientId, nameClaim, groupsClaim, groups },
+        }),
+      );
+      show(providers, [
+        { head: 'PROVIDER', cell: ({ name }) => name },
+        { head: 'ISSUER', cell: ({ issuer }) => issuer },
+        { head: 'CLIENT', cell: ({ clientId }) => clientId },
+        { head: 'NAMES', cell: ({ nameClaim }) => nameClaim },
+        { head: 'GROUPS', cell: ({ groupsClaim }) => groupsClaim },
+        { head: 'TEAMS', cell: ({ groups }) => labelsOf(groups) },
+      ]);
     },
   },
   add: {

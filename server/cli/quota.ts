@@ -6,10 +6,12 @@ import { type Action, runAccountsCommand } from './accounts-command.ts';
 const QUOTA_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ catalog, print }) => {
-      for (const { pattern, bytes, used } of await catalog.quotas.list()) {
-        print(`${pattern} ${used} of ${bytes} bytes`);
-      }
+    run: async ({ catalog, show }) => {
+      show(await catalog.quotas.list(), [
+        { head: 'REPOSITORIES', cell: ({ pattern }) => pattern },
+        { head: 'BYTES USED', cell: ({ used }) => String(used) },
+        { head: 'OF', cell: ({ bytes }) => String(bytes) },
+      ]);
     },
   },
   set: {
@@ -35,9 +37,12 @@ export function quota(args: readonly string[]): Promise<number> {
 const TAG_RULE_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ catalog, print }) => {
-      for (const { pattern, tags, kind } of await catalog.tagRules.list())
-        print(`${pattern} ${tags} ${kind}`);
+    run: async ({ catalog, show }) => {
+      show(await catalog.tagRules.list(), [
+        { head: 'REPOSITORIES', cell: ({ pattern }) => pattern },
+        { head: 'TAGS', cell: ({ tags }) => tags },
+        { head: 'KIND', cell: ({ kind }) => kind },
+      ]);
     },
   },
   add: {

@@ -17,21 +17,31 @@ import {
   SCOPE_OPTION,
   termsOf,
 } from './credential-options.ts';
+import type { Column } from './remote/table.ts';
 
 const TOKEN_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: ['USER'],
-    run: async ({ store, print, words: [name = ''] }) => {
+    run: async ({ store, show, words: [name = ''] }) => {
       if ((await store.accounts.find(name)) === undefined) {
         throw new EntryUnknownError(`there is no account named "${name}"`);
       }
-      for (const token of await store.credentials.list('personal', { kind: 'user', name })) {
-        print(`${token.id} token "${token.name}" ${describeTerms(token)}`);
-      }
-      for (const login of await store.logins.list('user', name)) {
-        const client = login.client === '' ? 'unknown program' : login.client;
-        print(`${login.family} login by ${client}, ends ${dayOf(login.expiresAt)} unless used`);
-      }
+      const tokens = await store.credentials.list('personal', { kind: 'user', name });
+      const logins = await store.logins.list('user', name);
+      const rows = [
+        ...tokens.map((token) => ({ id: token.id, kind: 'token', ...termsView(token) })),
+        ...logins.map(({ client, expiresAt, family }) => ({
+          ...{ id: family, kind: 'login', name: client === '' ? 'unknown program' : client, expiresAt },
+        })),
+      ];
+      show<TokenRow>(rows, [
+        { head: 'ID', cell: ({ id }) => id },
+        {
+          head: 'WHAT',
+          cell: ({ kind, name: label }) => (kind === 'login' ? `login by ${label}` : `token "${label}"`),
+        },
+        ...TERMS,
+      ]);
     },
   },
   create: {
@@ -69,16 +79,51 @@ export function token(args: readonly string[]): Promise<number> {
   return runAccountsCommand('token', TOKEN_ACTIONS, args);
 }
 
-/** What a credential may do, when it was used and when it ends. */
-export function describeTerms({ limits, expiresAt, lastUsedAt }: Credential): string {
-  const scopes = limits === undefined ? 'all that its owner may' : limits.map(formatLimit).join(' ');
-  const used = lastUsedAt === undefined ? 'never used' : `last used ${dayOf(lastUsedAt)}`;
-  return `${scopes}, ${used}, ${endOf(expiresAt)}`;
+interface TokenRow extends Partial<TermsView> {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
 }
 
+/** A credential without its secret. */
+interface TermsView {
+  readonly name: string;
+  /** Absent: all that its owner may. */
+  readonly scopes?: readonly string[];
+  readonly lastUsedAt?: Date;
+  /** Absent: never. */
+  readonly expiresAt?: Date;
+}
+
+function termsView({ expiresAt, lastUsedAt, limits, name }: Credential): TermsView {
+  return {
+    name,
+    ...(limits !== undefined && { scopes: limits.map(formatLimit) }),
+    ...(lastUsedAt !== undefined && { lastUsedAt }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+/** What a credential may do, when it was used and when it ends. */
+const TERMS: readonly Column<Partial<TermsView> & { readonly kind?: string }>[] = [
+  {
+    head: 'MAY',
+    cell: ({ kind, scopes }) => scopes?.join(' ') ?? (kind === 'login' ? '' : 'all that its owner may'),
+  },
+  {
+    head: 'USED',
+    cell: ({ kind, lastUsedAt }) =>
+      lastUsedAt === undefined ? (kind === 'login' ? '' : 'never') : dayOf(lastUsedAt),
+  },
+  {
+    head: 'ENDS',
+    cell: ({ expiresAt, kind }) => `${endOf(expiresAt)}${kind === 'login' ? ' unless used' : ''}`,
+  },
+];
+
 function endOf(expiresAt: Date | undefined): string {
-  if (expiresAt === undefined) return 'never ends';
-  return `${expiresAt.getTime() <= Date.now() ? 'ended' : 'ends'} ${dayOf(expiresAt)}`;
+  if (expiresAt === undefined) return 'never';
+  return `${expiresAt.getTime() <= Date.now() ? 'ended ' : ''}${dayOf(expiresAt)}`;
 }
 
 function dayOf(date: Date): string {
@@ -88,9 +133,9 @@ function dayOf(date: Date): string {
 const ROBOT_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const robot of await store.credentials.list('robot'))
-        print(`${robot.name} ${describeTerms(robot)}`);
+    run: async ({ store, show }) => {
+      const robots = (await store.credentials.list('robot')).map(termsView);
+      show<TermsView>(robots, [{ head: 'ROBOT', cell: ({ name }) => name }, ...TERMS]);
     },
   },
   create: {

@@ -11,9 +11,12 @@ const PASSWORD = { 'password-stdin': { type: 'boolean' } } as const;
 const USER_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const { name, admin } of await store.accounts.list())
-        print(admin ? `${name} (administrator)` : name);
+    run: async ({ store, show }) => {
+      const users = (await store.accounts.list()).map(({ name, admin }) => ({ name, admin }));
+      show(users, [
+        { head: 'USER', cell: ({ name }) => name },
+        { head: 'ROLE', cell: ({ admin }) => (admin ? 'administrator' : '') },
+      ]);
     },
   },
   add: {
@@ -83,8 +86,11 @@ function tellPassword({ print, tell }: ActionInput, made: string | undefined): v
 const TEAM_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ store, print }) => {
-      for (const { name, members } of await store.teams.list()) print([`${name}:`, ...members].join(' '));
+    run: async ({ store, show }) => {
+      show(await store.teams.list(), [
+        { head: 'TEAM', cell: ({ name }) => name },
+        { head: 'MEMBERS', cell: ({ members }) => members.join(' ') },
+      ]);
     },
   },
   add: {

@@ -12,14 +12,22 @@ import { type Action, type ActionInput, runAccountsCommand } from './accounts-co
 const ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
-    run: async ({ catalog, print }) => {
-      for (const hook of await catalog.webhooks.list()) {
-        const { name, url, events, pattern, waiting, dropped, failure } = hook;
-        const trouble = failure === undefined ? '' : `; ${failure}`;
-        print(
-          `${name} ${url} ${pattern} ${events.join(',')} ${waiting} waiting, ${dropped} dropped${trouble}`,
-        );
-      }
+    run: async ({ catalog, show }) => {
+      const hooks = (await catalog.webhooks.list()).map(
+        ({ name, url, events, pattern, waiting, dropped, failure }) => ({
+          ...{ name, url, events, pattern, waiting, dropped },
+          ...(failure !== undefined && { failure }),
+        }),
+      );
+      show(hooks, [
+        { head: 'WEBHOOK', cell: ({ name }) => name },
+        { head: 'URL', cell: ({ url }) => url },
+        { head: 'REPOSITORIES', cell: ({ pattern }) => pattern },
+        { head: 'EVENTS', cell: ({ events }) => events.join(',') },
+        { head: 'WAITING', cell: ({ waiting }) => String(waiting) },
+        { head: 'DROPPED', cell: ({ dropped }) => String(dropped) },
+        { head: 'FAILURE', cell: ({ failure }) => failure ?? '' },
+      ]);
     },
   },
   add: {

@@ -33,7 +33,7 @@ describe('a CI job without a secret', { timeout: 900_000 }, async () => {
     const elsewhere = await push('team/other', token, 1);
     assert.match(elsewhere.stderr, /denied|unauthorized|forbidden/i);
     await push('team/app', await provider.jobToken({ ...claims, repository: 'team/other' }), 1);
-    assert.match(await rule('list'), /^app writer team\/app issuer http:\/\/127.* repository=team\/app\n$/);
+    assert.match(await rule('list'), /^app {2}writer {2}team\/app {2}http:\/\/127.* repository=team\/app\n$/);
     await rule('remove', 'app');
     await push('team/app', token, 1);
   });

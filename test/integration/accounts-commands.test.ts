@@ -38,9 +38,9 @@ test('a person, a team and a role, and all of it taken back', async () => {
   await berth('team', 'join', 'crew', 'ada');
   await berth('grant', 'add', 'team:crew', 'team/*', 'reader');
   assert.equal(await status(MANIFEST, ada), 200);
-  assert.equal(await berth('user', 'list'), 'ada\nadmin (administrator)');
-  assert.equal(await berth('team', 'list'), 'crew: ada');
-  assert.equal(await berth('grant', 'list'), 'team:crew team/* reader');
+  assert.equal(await berth('user', 'list'), 'ada    -\nadmin  administrator');
+  assert.equal(await berth('team', 'list'), 'crew  ada');
+  assert.equal(await berth('grant', 'list'), 'team:crew  team/*  reader');
   await berth('team', 'leave', 'crew', 'ada');
   assert.equal(await status(MANIFEST, ada), 403);
   await berth('grant', 'add', 'public', 'team/app', 'reader');
@@ -60,7 +60,7 @@ test('tokens and robots, their lists and ends', async () => {
   const line = await berth('token', 'list', 'ada');
   assert.match(
     line,
-    /^[0-9A-Za-z]{10} token "laptop" team\/\*:pull, last used \d{4}-\d\d-\d\d, ends \d{4}-\d\d-\d\d$/,
+    /^[0-9A-Za-z]{10} {2}token "laptop" {2}team\/\*:pull {2}\d{4}-\d\d-\d\d {2}\d{4}-\d\d-\d\d$/,
   );
   await berth('token', 'revoke', line.split(' ')[0] ?? '');
   await refused(1, /there is no account named "aada"/, 'token', 'list', 'aada');
@@ -79,9 +79,41 @@ test('tokens and robots, their lists and ends', async () => {
   const second = await berth('robot', 'rotate', 'ada+ci');
   assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', first)), 401);
   assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', second)), 200);
-  assert.match(await berth('robot', 'list'), /^ada\+ci team\/app:pull, last used/);
+  assert.match(await berth('robot', 'list'), /^ada\+ci {2}team\/app:pull {2}\d{4}/);
   await berth('robot', 'remove', 'ada+ci');
   assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', second)), 401);
+});
+
+test('every list is JSON on demand, and holds no secret', async () => {
+  const secrets = [
+    await berth('token', 'create', 'ada', '--name', 'listed'),
+    await berth('robot', 'create', 'user:ada', 'listed', '--scope', 'team/app:pull'),
+    await berth('webhook', 'add', 'listed', 'https://127.0.0.1:1/hook', '--webhook-private', 'on'),
+  ];
+  for (const words of [
+    ['user'],
+    ['team'],
+    ['grant'],
+    ['rule'],
+    ['provider'],
+    ['robot'],
+    ['webhook'],
+    ['tag-rule'],
+    ['quota'],
+    ['token', 'ada'],
+  ]) {
+    const [noun = '', ...rest] = words;
+    const list = (format: string) => berth(noun, 'list', ...rest, '--format', format);
+    const [json, jsonl] = [await list('json'), await list('jsonl')];
+    const rows = jsonl === '' ? [] : jsonl.split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(JSON.parse(json), rows, noun);
+    for (const secret of secrets) assert.ok(!json.includes(secret), noun);
+    assert.doesNotMatch(json, /password|"hash"|"secret"/i, noun);
+  }
+  await refused(2, /"xml" is no --format: write json, jsonl or table/, 'user', 'list', '--format', 'xml');
+  await refused(2, /berth user has no "lst": .*did you mean "list"\?/, 'user', 'lst');
+  await berth('robot', 'remove', 'ada+listed');
+  await berth('webhook', 'remove', 'listed');
 });
 
 test('the Secret of Kubernetes holds a login for the images', async () => {
@@ -123,7 +155,11 @@ test('what cannot be done is said in one sentence', async () => {
   );
   await refused(1, /neither a token nor a login/, 'token', 'revoke', 'gone');
   await refused(1, /needs scopes/, 'robot', 'create', 'user:ada', 'x');
-  await refused(2, /berth user has list, add, password, admin, link, unlink, remove/, 'user');
+  await refused(
+    2,
+    /what to do was not said: it has list, add, password, admin, link, unlink, remove/,
+    'user',
+  );
   await refused(2, /write: berth team join TEAM USER/, 'team', 'join', 'crew');
   await refused(2, /go together/, 'token', 'create', 'ada', '--kubernetes');
   await refused(2, /is no time after which a token ends/, 'token', 'create', 'ada', '--expires', 'soon');
@@ -163,7 +199,7 @@ test('the audit trail: JSON lines elsewhere, a table on a terminal, and words th
   assert.equal(await berth('audit', '--until', '2020-01-01'), '');
   const terminal = openTerminal(
     t,
-    `${process.execPath} ${MAIN} audit --limit all --repository trail/app --data ${registry.data}`,
+    `stty cols 120; ${process.execPath} ${MAIN} audit --limit all --repository trail/app --data ${registry.data}`,
   );
   const { exitCode, output } = await terminal.ended;
   assert.equal(exitCode, 0, output);

@@ -59,7 +59,7 @@ test('a quota that counts wrong is told of, and mended on demand', async (t) => 
   await sql(server.dataDir, 'update quota_use set used = used + 1000');
   const found = await fsck();
   assert.notEqual(found.exitCode, 0, found.stdout);
-  const [, used = ''] = /^team\/\* (\d+) of/.exec(right) ?? [];
+  const [, used = ''] = /^team\/\* {2}(\d+)/.exec(right) ?? [];
   assert.match(
     found.stdout,
     new RegExp(`the quota of team/\\* counts ${Number(used) + 1000} bytes where there are ${used}`),

@@ -29,7 +29,8 @@ export function runContentAction(
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action !== undefined) return runRegistryCommand(action, DOORS, args);
   const known = Object.keys(actions);
-  const said = name === '' ? 'what to do was not said' : `berth ${noun} has no "${name}"`;
+  const said =
+    name === '' || name.startsWith('-') ? 'what to do was not said' : `berth ${noun} has no "${name}"`;
   throw new ConfigError(
     `${said}: it has ${known.join(', ')}: ${advice(name, known, `"berth ${noun} --help"`)}`,
   );
