@@ -64,7 +64,8 @@ export async function backup(args: readonly string[]): Promise<number> {
           ? { from: registry.blobs, to: new BlobStore(await openDriver(folder, opened)) }
           : undefined,
       signal,
-      onProgress: ({ blobs, bytes }) => progress.show(`${count(blobs, 'blob')} copied (${byteCount(bytes)})`),
+      onProgress: ({ blobs, bytes, totalBytes }) =>
+        progress.show(`${count(blobs, 'blob')} copied`, { done: bytes, total: totalBytes, unit: 'bytes' }),
     });
     progress.clear();
     for (const lost of report.lost) printLine(describeUncopied(lost));

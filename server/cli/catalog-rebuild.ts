@@ -1,6 +1,7 @@
 import { access, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import type { BlobDriver } from '../../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { FolderSideFiles } from '../../storage/blobs/filesystem/folder-side-files.ts';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
@@ -15,7 +16,7 @@ import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine } from './printable.ts';
+import { printLine, tellLine } from './printable.ts';
 import { Progress } from './progress.ts';
 import { rebuildAccounts } from './rebuild-accounts.ts';
 
@@ -46,7 +47,15 @@ export async function rebuild(args: readonly string[]): Promise<number> {
         `${file} has content: look at it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
       );
     }
-    const report = await rebuildInto(`${file}.new`, config);
+    const signal = interruption();
+    const report = await rebuildInto(`${file}.new`, config, signal).catch(async (error: unknown) => {
+      for (const part of PARTS) await rm(`${file}.new${part}`, { force: true });
+      if (!signal.aborted) throw error;
+    });
+    if (report === undefined) {
+      tellLine('berth: interrupted: nothing was changed; run the same command again to begin anew');
+      return 1;
+    }
     if (config.database !== undefined) {
       await copyFromFile(config, `${file}.new`);
       for (const part of PARTS) await rm(`${file}.new${part}`, { force: true });
@@ -79,6 +88,7 @@ async function hasContent(file: string): Promise<boolean> {
 async function rebuildInto(
   file: string,
   config: StorageConfig,
+  signal: AbortSignal,
 ): Promise<RebuildReport & { accounts: string[] }> {
   for (const part of PARTS) await rm(`${file}${part}`, { force: true });
   const progress = new Progress();
@@ -91,6 +101,7 @@ async function rebuildInto(
     say(`the snapshot of names ${broken} is damaged: an earlier one is used`),
   );
   say(snapshot ? `names are taken from ${NAMES_FOLDER}/${snapshot.file}` : 'there is no snapshot of names');
+  const total = await filesIn(driver, signal);
   const database = await openDatabase({ file });
   try {
     // Until it has its name nobody relies on it.
@@ -100,9 +111,9 @@ async function rebuildInto(
       catalog,
       blobs: new BlobStore(driver),
       names: snapshot?.lines ?? [],
-      signal: interruption(),
+      signal,
       onProblem: say,
-      onFile: (count) => progress.show(`${count} files verified`),
+      onFile: (done) => progress.show('verified', { done, total, unit: 'files' }),
     });
     progress.clear();
     const accounts = await rebuildAccounts({ database, catalog, files: driver.sideFiles, say });
@@ -114,6 +125,12 @@ async function rebuildInto(
     await handle.sync();
     await handle.close();
   }
+}
+
+async function filesIn(driver: BlobDriver, signal: AbortSignal): Promise<number> {
+  let files = 0;
+  for await (const _ of new BlobStore(driver).list(signal)) files += 1;
+  return files;
 }
 
 async function openDriver(config: StorageConfig) {

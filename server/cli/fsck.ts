@@ -5,8 +5,9 @@ import { describeWiderFiles } from '../open-storage.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
-import { byteCount, Progress } from './progress.ts';
-import { openStoredRegistry } from './stored-registry.ts';
+import { byteCount, count, Progress } from './progress.ts';
+import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
+import { openStoredRegistry, recordedContent } from './stored-registry.ts';
 
 /** Names that one line gives. */
 const MOST_NAMES = 10;
@@ -16,23 +17,39 @@ const MOST_NAMES = 10;
  * all is well or was mended, 1 when something is damaged or it was interrupted.
  */
 export async function fsck(args: readonly string[]): Promise<number> {
-  const { repair, ...flags } = parseOptions(args, {
+  const {
+    repair,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, {
+    ...FORMAT_OPTION,
     ...STORAGE_OPTIONS,
     repair: { type: 'boolean' },
   });
+  const format = parseFormat(wanted);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   await using registry = await openStoredRegistry(config);
-  for (const sentence of describeWiderFiles(config.data)) printLine(`wider than it should be: ${sentence}`);
+  const wider = describeWiderFiles(config.data);
+  const tell = format === 'table' ? printLine : tellLine;
+  for (const sentence of wider) tell(`wider than it should be: ${sentence}`);
   const signal = interruption();
   const progress = new Progress();
+  /** With --format json alone: that prints one document. */
+  const findings: Finding[] = [];
   const counts = { mended: 0, removed: 0, kept: 0 };
   const onFinding = (finding: Finding) => {
     progress.clear();
     counts[finding.outcome] += 1;
-    printLine(describe(finding));
+    if (format === 'json') findings.push(finding);
+    else printOne(format, finding, () => [describe(finding)]);
   };
+  const { bytes: total } = await recordedContent(registry.database);
   const onProgress = ({ blobs, bytes, manifests }: Readonly<CheckSummary>) =>
-    progress.show(`${blobs} blobs (${byteCount(bytes)}), ${manifests} manifests`);
+    progress.show(`${count(blobs, 'blob')}, ${count(manifests, 'manifest')}`, {
+      done: bytes,
+      total,
+      unit: 'bytes',
+    });
   try {
     const summary = await checkStore({
       ...registry,
@@ -42,7 +59,8 @@ export async function fsck(args: readonly string[]): Promise<number> {
       onProgress,
     });
     progress.clear();
-    printLine(conclusion(summary, counts));
+    const result = { ...(format === 'json' && { findings }), summary: { ...summary, ...counts } };
+    printOne(format, result, () => [conclusion(summary, counts)]);
   } catch (error) {
     progress.clear();
     if (!signal.aborted) throw error;

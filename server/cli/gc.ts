@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openCopy } from '../../storage/catalog/open-copy.ts';
 import {
@@ -7,6 +8,8 @@ import {
   type GarbagePolicy,
   type GarbageReport,
   type GarbageRun,
+  type GarbageStage,
+  SWEEP_WINDOW,
 } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { recordCollection } from '../../storage/gc/record-collection.ts';
@@ -17,8 +20,9 @@ import type { StorageConfig } from '../open-storage.ts';
 import { copyToFile } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine, tellLine } from './printable.ts';
-import { byteCount, count, Progress } from './progress.ts';
+import { tellLine } from './printable.ts';
+import { type Amount, byteCount, count, Progress } from './progress.ts';
+import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
 /** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */
@@ -34,14 +38,17 @@ export async function gc(args: readonly string[]): Promise<number> {
     untagged,
     uploads,
     'dry-run': dryRun,
+    format: wanted,
     ...flags
   } = parseOptions(args, {
     ...STORAGE_OPTIONS,
+    ...FORMAT_OPTION,
     grace: { type: 'string' },
     uploads: { type: 'string' },
     untagged: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   });
+  const format = parseFormat(wanted);
   const storage = loadConfig({
     flags,
     env: process.env,
@@ -51,7 +58,9 @@ export async function gc(args: readonly string[]): Promise<number> {
   await using registry = await openStoredRegistry(storage);
   const signal = interruption();
   const progress = new Progress();
-  const onStep: GarbageRun['onStep'] = (stage, report) => progress.show(`${stage}: ${summary(report)}`);
+  const stages = new GarbageStages(await rowsOf(registry.database));
+  const onStep: GarbageRun['onStep'] = (stage, report) =>
+    progress.show(`${stage} (${summary(report)})`, stages.step(stage));
   try {
     const report = dryRun
       ? await tryOut(registry, storage, policy, { signal, onStep })
@@ -62,7 +71,10 @@ export async function gc(args: readonly string[]): Promise<number> {
       return 1;
     }
     if (!dryRun) await recordCollection(registry.catalog.audit, report);
-    printLine(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}${kept(report)}`);
+    printOne(format, { dryRun: dryRun === true, ...report }, () => [
+      `${dryRun ? 'would delete' : 'deleted'} ${summary(report)}`,
+      ...kept(report),
+    ]);
     return 0;
   } catch (error) {
     progress.clear();
@@ -107,10 +119,52 @@ function summary(report: Readonly<GarbageReport>): string {
 }
 
 /** Explains the space that unfinished uploads hold. */
-function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): string {
-  if (keptUploads === 0) return '';
-  return (
-    `\nkept ${count(keptUploads, 'unfinished upload')} of ${byteCount(keptUploadBytes)}: a client may resume an upload ` +
-    'for 24h after its last use; --uploads 0s deletes it now'
-  );
+function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): readonly string[] {
+  if (keptUploads === 0) return [];
+  return [
+    `kept ${count(keptUploads, 'unfinished upload')} of ${byteCount(keptUploadBytes)}: a client may resume an upload ` +
+      'for 24h after its last use; --uploads 0s deletes it now',
+  ];
+}
+
+/** Tables through which stages go in windows, and their rows. */
+async function rowsOf(database: Database): Promise<ReadonlyMap<string, number>> {
+  const tables = {
+    manifests: 'manifests',
+    links: 'blob_links',
+    history: 'tag_history',
+    repositories: 'repositories',
+    blobs: 'blobs',
+  };
+  const rows = new Map<string, number>();
+  for (const [stage, table] of Object.entries(tables)) {
+    const found = await database(table).count({ rows: '*' }).first();
+    rows.set(stage, Number(found?.rows ?? 0));
+  }
+  return rows;
+}
+
+/** How far a garbage collection has come through all of its stages; the last ones have no total. */
+class GarbageStages {
+  readonly #rows: ReadonlyMap<string, number>;
+  readonly #total: number;
+  #stage = '';
+  #before = 0;
+  #steps = 0;
+
+  constructor(rows: ReadonlyMap<string, number>) {
+    this.#rows = rows;
+    this.#total = [...rows.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  step(stage: GarbageStage): Amount {
+    if (stage !== this.#stage) {
+      this.#before += this.#rows.get(this.#stage) ?? 0;
+      this.#stage = stage;
+      this.#steps = 0;
+    }
+    this.#steps += 1;
+    const done = this.#before + Math.min(this.#steps * SWEEP_WINDOW, this.#rows.get(stage) ?? 0);
+    return { done: Math.min(done, this.#total), total: this.#total, unit: 'records' };
+  }
 }

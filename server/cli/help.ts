@@ -108,6 +108,7 @@ ${COMMON}  --grace TIME          collect garbage this long after last use: a pus
   --uploads TIME        delete unfinished uploads this long after last use (default 24h)
   --untagged            also delete manifests without a tag that no index refers to
   --dry-run             only print what would be deleted
+  --format FORMAT       table, json or jsonl; default: table
 `,
   fsck: `Verifies everything that is kept, also beside a running registry. Exit code 1: something is damaged.
 
@@ -115,6 +116,7 @@ Usage: berth fsck [options]
 
 ${COMMON}  --repair              repair what can be repaired; move other damage to quarantine/, so that it can be
                         pushed again
+  --format FORMAT       table, json (one document), or jsonl (each finding as it is found, and the summary)
 `,
   import: `Copies repositories of another registry, also beside a running registry.
 

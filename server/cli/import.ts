@@ -49,6 +49,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     printLine(line);
   };
   let showing: NodeJS.Timeout | undefined;
+  let total: number | undefined;
   try {
     const report = await importRegistry({
       source,
@@ -61,13 +62,18 @@ export async function importFrom(args: readonly string[]): Promise<number> {
       signal,
       onProblem: (problem) => say(`not imported: ${problem}`),
       onTagged: (name, manifest) => recordDescription({ catalog, blobs }, name, manifest),
+      onListed: (repositories) => {
+        total = repositories;
+      },
       onStart: (name, before, current) => {
         clearInterval(showing);
         showing = setInterval(() => {
           const bytes = byteCount(before.bytes + current.bytes);
-          progress.show(
-            `${name}: ${contents(current)}; ${count(before.repositories, 'repository')} done, ${bytes} copied`,
-          );
+          progress.show(`${name}: ${contents(current)}; ${bytes} in all`, {
+            done: before.repositories,
+            total,
+            unit: 'repositories',
+          });
         }, 250);
       },
       onRepository: (name, done) => say(`${name}: ${contents(done)}`),
@@ -82,6 +88,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     return 1;
   } finally {
     clearInterval(showing);
+    progress.clear();
   }
 }
 

@@ -56,7 +56,11 @@ export async function restore(args: readonly string[]): Promise<number> {
       content: mark === WITH_CONTENT ? await contentEnds(folder, config, opened) : undefined,
       signal,
       onProgress: (report) =>
-        progress.show(`${count(report.blobs, 'blob')} copied (${byteCount(report.bytes)})`),
+        progress.show(`${count(report.blobs, 'blob')} copied`, {
+          done: report.bytes,
+          total: report.totalBytes,
+          unit: 'bytes',
+        }),
     });
     if (config.database !== undefined) {
       await copyFromFile(config, catalogFile);

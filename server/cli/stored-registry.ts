@@ -50,6 +50,14 @@ export async function openStoredDatabase(config: StorageConfig): Promise<Databas
   }
 }
 
+/** How many blobs the catalog records, and their bytes: what a job over all content will read. */
+export async function recordedContent(
+  database: Database,
+): Promise<{ readonly blobs: number; readonly bytes: number }> {
+  const row = await database('blobs').count({ blobs: '*' }).sum({ bytes: 'size' }).first();
+  return { blobs: Number(row?.blobs ?? 0), bytes: Number(row?.bytes ?? 0) };
+}
+
 /** Throws ConfigError where the catalog would be in the data folder and is not there. */
 export async function expectFile(config: StorageConfig): Promise<void> {
   if (config.database !== undefined) return;

@@ -8,6 +8,7 @@ import { BlobUnknownError, DigestMismatchError, StorageUnavailableError } from '
 
 /** Rows that are read, and written, at a time. */
 const PAGE = 500;
+const ROWS_COUNTED_AT_ONCE = 10_000;
 const JOBS = 16;
 
 export interface ContentCopy {
@@ -19,6 +20,8 @@ export interface ContentCopy {
   readonly present: Map<Digest, string>;
   readonly signal: AbortSignal;
   readonly onCopied: (blob: StoredBlob) => void;
+  /** Called at the beginning with the bytes of the blobs that are to be copied. */
+  readonly onTotal?: (bytes: number) => void;
 }
 
 /** A blob that could not be copied, and why, as a clause; its record still says where it lay. */
@@ -31,6 +34,7 @@ export interface UncopiedBlob {
 
 /** Copies every blob that a catalog records, verifying it. Throws StorageFullError, StorageUnavailableError, the signal's reason. */
 export async function copyContent(copy: ContentCopy): Promise<readonly UncopiedBlob[]> {
+  copy.onTotal?.(await bytesToCopy(copy));
   const uncopied: UncopiedBlob[] = [];
   for (let after: string | undefined = ''; after !== undefined; ) {
     const rows: readonly BlobRow[] = await copy
@@ -50,6 +54,20 @@ export async function copyContent(copy: ContentCopy): Promise<readonly UncopiedB
     after = rows.at(-1)?.digest;
   }
   return uncopied;
+}
+
+async function bytesToCopy({ catalog, present }: ContentCopy): Promise<number> {
+  let bytes = 0;
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const rows: readonly BlobRow[] = await catalog('blobs')
+      .where('digest', '>', after)
+      .orderBy('digest')
+      .limit(ROWS_COUNTED_AT_ONCE)
+      .select(BLOB_COLUMNS);
+    for (const { digest, size } of rows.map(blobOfRow)) if (!present.has(digest)) bytes += size;
+    after = rows.at(-1)?.digest;
+  }
+  return bytes;
 }
 
 async function copyOne(

@@ -16,6 +16,8 @@ export interface RestoreRun {
 export interface RestoreReport {
   blobs: number;
   bytes: number;
+  /** Bytes that are copied when it is through. */
+  totalBytes: number;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface RestoreReport {
 export async function readBackup(
   run: RestoreRun,
 ): Promise<RestoreReport & { readonly lost: readonly UncopiedBlob[] }> {
-  const report: RestoreReport = { blobs: 0, bytes: 0 };
+  const report: RestoreReport = { blobs: 0, bytes: 0, totalBytes: 0 };
   const { content, signal } = run;
   return replaceCatalogFile(run.catalogFile, run.copyCatalog, async (catalog) => {
     await forgetPassing(catalog);
@@ -36,6 +38,9 @@ export async function readBackup(
       ...content,
       present: new Map(),
       signal,
+      onTotal: (bytes) => {
+        report.totalBytes = bytes;
+      },
       onCopied: ({ size }) => {
         report.blobs += 1;
         report.bytes += size;

@@ -36,6 +36,8 @@ export interface BackupReport {
   /** Copied now; the others were there from the last time. */
   blobs: number;
   bytes: number;
+  /** Bytes that are copied when it is through. */
+  totalBytes: number;
   /** Deleted, because nothing names them any more. */
   deleted: number;
 }
@@ -52,7 +54,7 @@ export interface BackupReport {
 export async function writeBackup(
   run: BackupRun,
 ): Promise<BackupReport & { readonly lost: readonly UncopiedBlob[] }> {
-  const report: BackupReport = { blobs: 0, bytes: 0, deleted: 0 };
+  const report: BackupReport = { blobs: 0, bytes: 0, totalBytes: 0, deleted: 0 };
   const { content, signal } = run;
   const present = new Map<Digest, string>();
   if (content !== undefined) {
@@ -63,11 +65,14 @@ export async function writeBackup(
     report.bytes += size;
     run.onProgress(report);
   };
+  const onTotal = (bytes: number) => {
+    report.totalBytes = report.bytes + bytes;
+  };
   const pass = (onMissing: () => Promise<void>) =>
     replaceCatalogFile(run.catalogFile, run.copyCatalog, async (catalog) => {
       await forgetPassing(catalog);
       if (content === undefined) return [];
-      const uncopied = await copyContent({ catalog, ...content, present, signal, onCopied });
+      const uncopied = await copyContent({ catalog, ...content, present, signal, onCopied, onTotal });
       if (uncopied.some(({ isMissing }) => isMissing)) await onMissing();
       return uncopied;
     });

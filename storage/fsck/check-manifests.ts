@@ -3,7 +3,7 @@ import { OciError } from '../../oci/errors.ts';
 import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
-import { BlobUnknownError, ManifestBlobUnknownError, StorageError } from '../errors.ts';
+import { BlobUnknownError, ContentDamagedError, ManifestBlobUnknownError, StorageError } from '../errors.ts';
 import type { CheckRun, CheckSummary, Finding } from './findings.ts';
 
 const AT_ONCE = 100;
@@ -61,7 +61,8 @@ async function differenceOf(run: CheckRun, record: ManifestRecord): Promise<Diff
     bytes = await run.blobs.readAll(record.blob, MAX_MANIFEST_SIZE);
   } catch (error) {
     run.signal?.throwIfAborted();
-    if (error instanceof BlobUnknownError || !(error instanceof StorageError)) return undefined;
+    const isTold = error instanceof BlobUnknownError || error instanceof ContentDamagedError;
+    if (isTold || !(error instanceof StorageError)) return undefined;
     throw error;
   }
   let actual: ManifestRecord;

@@ -9,7 +9,7 @@ import { UploadBusyError } from '../errors.ts';
 import { GarbageLease } from './garbage-lease.ts';
 
 /** Rows that one step looks at: about a millisecond's work. */
-const WINDOW = 250;
+export const SWEEP_WINDOW = 250;
 /** Blobs that are deleted in one go: what one request to S3 takes. */
 const DELETED_AT_ONCE = 500;
 
@@ -115,7 +115,7 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
     take: (items: readonly Item[]) => Promise<void> | void,
   ) => {
     for (let next: string | undefined = ''; next !== undefined; ) {
-      const window = { lease: lease.lease, limit: WINDOW, ...(next !== '' && { after: next }) };
+      const window = { lease: lease.lease, limit: SWEEP_WINDOW, ...(next !== '' && { after: next }) };
       const began = performance.now();
       const swept: Swept<Item> = await step(window);
       if (swept.items.length > 0) await sleep(Math.min(performance.now() - began, LONGEST_PAUSE));

@@ -6,6 +6,8 @@ import { SourceContentError } from './import-source.ts';
 export interface ImportRun extends Omit<RepositoryImport, 'repository' | 'report'> {
   /** Those that are wanted; all unless given. */
   readonly repositories?: readonly string[];
+  /** Called at the beginning with the number of repositories. */
+  readonly onListed?: (repositories: number) => void;
   /** Called when a repository is through, with what was done in it alone. */
   readonly onRepository: (repository: string, report: Readonly<ImportReport>) => void;
   /** Called with each repository that begins, and what has been done before it and is being done in it. */
@@ -28,7 +30,9 @@ export async function importRegistry(run: ImportRun): Promise<ImportReport> {
     total.problems += 1;
     run.onProblem(problem);
   };
-  for await (const repository of run.repositories ?? run.source.repositories(run.signal)) {
+  const names = run.repositories ?? (await Array.fromAsync(run.source.repositories(run.signal)));
+  run.onListed?.(names.length);
+  for (const repository of names) {
     run.signal.throwIfAborted();
     if (!isRepositoryName(repository)) {
       onProblem(`${JSON.stringify(repository.slice(0, 300))} is not a repository name here: it is left out`);

@@ -51,6 +51,32 @@ test('a sound registry is clean, beside the server and without it', async (t) =>
   }
 });
 
+test('what it finds is JSON on demand, and so is what garbage collection takes', async (t) => {
+  const { server, fsck } = await withImage(t);
+  const clean = await fsck('--format', 'json');
+  assert.equal(clean.exitCode, 0, clean.stderr);
+  const { findings, summary } = JSON.parse(clean.stdout);
+  assert.deepEqual(findings, []);
+  assert.partialDeepStrictEqual(summary, { blobs: 3, manifests: 1, kept: 0 });
+  await sql(server.dataDir, 'update quota_use set used = used + 1000');
+  await sql(server.dataDir, 'update blobs set size = size + 1 where size = (select max(size) from blobs)');
+  const damaged = await fsck('--format', 'jsonl');
+  assert.equal(damaged.exitCode, 1, damaged.stderr);
+  assert.equal(damaged.stderr, '');
+  const lines = damaged.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ kind = 'summary' }) => kind),
+    ['blob', 'summary'],
+  );
+  const whole = JSON.parse((await fsck('--format', 'json')).stdout);
+  assert.deepEqual([...whole.findings, { summary: whole.summary }], lines);
+  const dry = await runBerth('gc', '--dry-run', '--format', 'json', '--data', server.dataDir);
+  assert.partialDeepStrictEqual(JSON.parse(dry.stdout), { dryRun: true, blobs: 0, bytes: 0 });
+});
+
 test('a quota that counts wrong is told of, and mended on demand', async (t) => {
   const { server, fsck } = await withImage(t);
   const quota = (...args: readonly string[]) => runBerth('quota', ...args, '--data', server.dataDir);
