@@ -88,7 +88,7 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
 /** A page of the grants that fit. It is not full when it has looked at as many as one request may. */
 export async function matchingGrants(
   ctx: RequestContext,
-  roles: RoleStore,
+  roles: Pick<RoleStore, 'list'>,
   page: RowPage,
   fits: (grant: RoleGrant) => boolean,
 ): Promise<{ readonly grants: readonly RoleGrant[]; readonly next: string | null }> {

@@ -105,6 +105,7 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     });
     const subject = String(pushed.headers['docker-content-digest']);
     const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    t.after(() => knex.destroy());
     const { repository_id } = await knex('tags').where({ name: 'subject' }).first('repository_id');
     const numbers = 'with recursive n (i) as (select 1 union all select i + 1 from n where i < 5000)';
     const digests = "'sha256:' || printf('%064x', i)";
@@ -137,7 +138,6 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     });
     const left = await knex('blob_links').where({ repository_id, touched_at: 0 }).count({ count: '*' });
     const referring = await knex('manifest_references').where({ manifest_digest: subject }).first();
-    await knex.destroy();
     assert.deepEqual(left, [{ count: 0 }], 'the grace of all of them begins anew');
     assert.equal(referring, undefined);
   });
@@ -146,6 +146,7 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     'a record of who did what in which a filter finds nothing, as pages and as a stream',
     async () => {
       const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+      t.after(() => knex.destroy());
       const catalog = await openCatalog(knex);
       await knex.raw(
         `insert into audit_events (at, who, action, outcome, count)
@@ -165,12 +166,13 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
       await assert.rejects(catalog.audit.list(filter, AbortSignal.abort()), { name: 'AbortError' });
       const looks = t.mock.method(catalog.audit, 'window');
       const lines = auditLines(catalog.audit, { who: 'nobody' }, stopping.signal, async () => false);
-      const first = lines.next();
-      await waitUntil('the stream has looked for new events', () => looks.mock.callCount() > 53);
-      stopping.abort();
-      assert.equal((await first).done, true);
+      await bounded('the stream', async () => {
+        const first = lines.next();
+        await waitUntil('the stream has looked for new events', () => looks.mock.callCount() > 53);
+        stopping.abort();
+        assert.equal((await first).done, true);
+      });
       assert.ok(looks.mock.callCount() < 60, 'it goes on where it has looked before');
-      await knex.destroy();
     },
   );
 
