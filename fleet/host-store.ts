@@ -73,6 +73,8 @@ export interface HostStore {
    * SILENCE has passed. A power cut may undo it.
    */
   polled(id: string, now: Date): Promise<void>;
+  /** What the state of each host follows from. */
+  presence(): Promise<readonly Pick<Host, 'connected' | 'draining' | 'id' | 'name' | 'seenAt'>[]>;
   /** How many hosts are in each state. */
   countStates(now: Date): Promise<Readonly<Record<HostState, number>>>;
   /**

@@ -183,7 +183,12 @@ export async function startRegistry(
     garbage: garbagePolicy(config.gcGrace, config.gcUntagged),
     ...(fleet && { pushed: fleet.pushed }),
   });
-  const feed = new EventFeed({ audit: catalog.audit, ids: new EventIds(() => keysFor('berth events')), log });
+  const feed = new EventFeed({
+    audit: catalog.audit,
+    ids: new EventIds(() => keysFor('berth events')),
+    log,
+    ...(fleet && { hosts: storage.hosts }),
+  });
   const events = eventRoutes({
     access,
     feed,

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { HostStore } from '../../fleet/host-store.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import type { AuditCatalog, AuditEvent } from '../../storage/catalog/audit-catalog.ts';
 import { DatabaseUnavailableError } from '../../storage/errors.ts';
@@ -10,6 +11,7 @@ import { RegistryError } from '../errors.ts';
 import type { EventIds } from './event-ids.ts';
 import { EventReader, type ReaderTerms } from './event-reader.ts';
 import { type FeedEvent, feedEventOf } from './feed-event.ts';
+import { HostWatch, OF_HOSTS } from './host-watch.ts';
 import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
 
 /** Age of what is known of a reader's rights at which no event is given by it, ms. */
@@ -33,6 +35,8 @@ const RESET = 'event: reset\ndata: {}\n';
 export interface FeedParts {
   readonly audit: Pick<AuditCatalog, 'latest' | 'window'>;
   readonly ids: EventIds;
+  /** Absent where there are no hosts. */
+  readonly hosts?: Pick<HostStore, 'presence'> | undefined;
   readonly log: Logger;
   readonly limits?: Partial<ReaderCounts>;
   /** Time of silence after which a comment shows that the connection is there, ms; 15 s unless given. */
@@ -48,12 +52,14 @@ interface Frame {
 }
 
 /**
- * Streams of events, taken from the audit: writes of all replicas are there, in one order. While somebody reads, one look a
+ * Streams of events, taken from the audit: writes of all replicas are there, in one order. States of hosts are not, and are
+ * looked at beside it: those events have no ID, and a stream that goes on has its reader load the hosts anew. While somebody reads, one look a
  * second at what is new serves all readers; each gets what he may see, by rights that are half a second old at most.
  */
 export class EventFeed {
   readonly #parts: FeedParts;
   readonly #limits: ReaderLimits;
+  readonly #hosts: HostWatch | undefined;
   readonly #readers = new Set<EventReader>();
   readonly #checks = new Semaphore(CHECKS_AT_ONCE);
   readonly #catchUps = new Semaphore(CATCH_UPS_AT_ONCE);
@@ -65,6 +71,7 @@ export class EventFeed {
   constructor(parts: FeedParts) {
     this.#parts = parts;
     this.#limits = new ReaderLimits(parts.limits);
+    this.#hosts = parts.hosts && new HostWatch(parts.hosts);
     // Every reader may wait for his turn.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -146,10 +153,14 @@ export class EventFeed {
         for await (const { events, after, isCurrent } of followAudit(audit, page, signal)) {
           isFailing = false;
           await this.#deliver(events, Number(after));
-          if (isCurrent) await this.#tend();
+          if (isCurrent) {
+            await this.#tend();
+            await this.#tellHosts();
+          }
           if (this.#readers.size > 0) continue;
           // Before anything else runs: the next reader begins anew.
           this.#position = undefined;
+          this.#hosts?.forget();
           return;
         }
       } catch (error) {
@@ -195,6 +206,29 @@ export class EventFeed {
     for (const reader of silent) reader.write(beat);
   }
 
+  /** Tells readers which hosts have come and gone, those too who have yet to get what they missed. */
+  async #tellHosts(): Promise<void> {
+    const readers = [...this.#readers].filter((reader) => reader.wants(OF_HOSTS));
+    if (readers.length === 0) {
+      this.#hosts?.forget();
+      return;
+    }
+    const events = (await this.#hosts?.changes()) ?? [];
+    const text = events.map(textOfHosts).join('');
+    if (text === '') return;
+    const tell = async (reader: EventReader) => {
+      if ((await this.#check(reader, FRESH)) && reader.wants(OF_HOSTS)) reader.write(text);
+    };
+    await Promise.all(readers.map(tell));
+  }
+
+  /** From here on a reader gets changes of hosts. One who goes on may have missed some. */
+  async #beginHosts(reader: EventReader): Promise<void> {
+    if (this.#hosts === undefined || !reader.wants(OF_HOSTS)) return;
+    const hasHosts = await this.#hosts.begin();
+    if (hasHosts && reader.lastId !== undefined) reader.write(textOfHosts(OF_HOSTS));
+  }
+
   /** Looks at the credentials of a reader unless that was done within `age`. Ends the stream, and returns false, if they no longer count. */
   async #check(reader: EventReader, age: number): Promise<boolean> {
     if (performance.now() - reader.checkedAt < age) return true;
@@ -213,6 +247,7 @@ export class EventFeed {
   async #catchUp(reader: EventReader): Promise<void> {
     const { audit, ids } = this.#parts;
     const { signal } = this.#closing;
+    await this.#beginHosts(reader);
     const asked = reader.lastId === undefined ? undefined : await ids.open(reader.lastId);
     const latest = await this.#latest();
     // A database that was restored may not have got there again.
@@ -247,4 +282,8 @@ export class EventFeed {
 
 function textOf(reader: EventReader, frames: readonly Frame[]): string {
   return frames.flatMap(({ event, text }) => (reader.wants(event) ? [text] : [])).join('');
+}
+
+function textOfHosts({ data, name }: FeedEvent): string {
+  return `event: ${name}\ndata: ${JSON.stringify({ ...data, at: new Date().toISOString() })}\n\n`;
 }

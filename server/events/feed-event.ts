@@ -27,8 +27,14 @@ export const EVENT_DATA = object(
     release: optional(integer({ description: 'Of rollout' })),
     state: optional(text({ description: 'Of rollout: how it has ended' })),
     reason: optional(text({ description: 'Of rollout: why it has failed' })),
-    host: optional(text({ description: 'Of host' })),
-    change: optional(text({ description: 'What was done: of app, host, garbage and change' })),
+    host: optional(text({ description: 'Of host; absent when several may have changed state' })),
+    change: optional(
+      text({
+        description:
+          'What was done: of app, host, garbage and change. Of host also its new state: online, offline or unknown; ' +
+          'states: load the hosts anew',
+      }),
+    ),
   },
   { title: 'Event' },
 );

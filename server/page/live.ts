@@ -4,7 +4,7 @@ import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 import { pathOf } from './page-context.ts';
 
-/** Time between two looks at hosts, s: one that goes offline is no event. */
+/** Time between two looks at apps, s: what hosts report of instances is no event. */
 export const LOOK_AGAIN = 15;
 
 /** Events by which a page changes, and what they have to be about. */

@@ -194,13 +194,18 @@ export class KnexHostStore implements HostStore {
 
   async countStates(now: Date): Promise<Readonly<Record<HostState, number>>> {
     const counts = { online: 0, offline: 0, unknown: 0, draining: 0 };
-    const rows: readonly Pick<HostRow, 'connection' | 'draining' | 'seen_at'>[] = await this.#knex(
-      'hosts',
-    ).select('connection', 'draining', 'seen_at');
-    for (const row of rows) {
-      counts[hostState({ ...connectionOf(row), draining: Boolean(row.draining) }, now.getTime())] += 1;
-    }
+    for (const host of await this.presence()) counts[hostState(host, now.getTime())] += 1;
     return counts;
+  }
+
+  async presence() {
+    const rows: readonly Pick<HostRow, 'connection' | 'draining' | 'id' | 'name' | 'seen_at'>[] =
+      await this.#knex('hosts').select('connection', 'draining', 'id', 'name', 'seen_at');
+    return rows.map((row) => {
+      const { connected, seenAt } = connectionOf(row);
+      const draining = Boolean(row.draining);
+      return { id: row.id, name: row.name, connected, draining, ...(seenAt && { seenAt }) };
+    });
   }
 
   async report(id: string, reports: readonly AppReport[], gone: readonly string[], now: Date): Promise<void> {

@@ -47,6 +47,8 @@ const hostOf = (id: string, more: Partial<NewHost> = {}): NewHost => ({
   ...more,
 });
 
+const nameOf = (id: string) => ({ id, name: hostOf(id).name });
+
 const targetOf = (app: string, number = 1): AppTarget => ({
   app,
   release: { number, services: [], volumes: [], networks: [], configs: [], secrets: [] },
@@ -233,6 +235,11 @@ export function describeHostStore(name: string, open: () => Promise<HostStoreHar
       const soon = new Date(NOW.getTime() + 1000);
       await hosts.heard(new Map([['A', 'of A']]), new Date(NOW.getTime() + 60_000));
       assert.deepEqual(await hosts.countStates(soon), { online: 2, draining: 1, offline: 1, unknown: 1 });
+      const byId = new Map((await hosts.presence()).map((host) => [host.id, host]));
+      const seenAt = new Date(NOW.getTime() + 60_000);
+      assert.deepEqual(byId.get('A'), { ...nameOf('A'), connected: true, draining: false, seenAt });
+      assert.deepEqual(byId.get('C'), { ...nameOf('C'), connected: false, draining: false, seenAt: NOW });
+      assert.deepEqual(byId.get('E'), { ...nameOf('E'), connected: false, draining: false });
       const late = new Date(NOW.getTime() + 100_000);
       assert.deepEqual(await hosts.countStates(late), { online: 1, draining: 0, offline: 0, unknown: 4 });
     });

@@ -8,6 +8,7 @@ import { openEvents } from '../support/event-stream.ts';
 import { openWorld } from '../support/fleet-world.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { FACTS } from '../support/joined-host.ts';
 import { connectRaw } from '../support/raw-connection.ts';
 import { createRegistryClient } from '../support/registry-client.ts';
 import { startRegistry } from '../support/registry-process.ts';
@@ -212,6 +213,36 @@ test('a fleet: deploys, ends of rollouts and changes of hosts, for those who may
     .map(({ data, name }) => `${name} ${data.change ?? data.state ?? data.tag}`);
   assert.deepEqual(later.toSorted(), ['app push', 'push main', 'rollout done']);
   await visitor.expect();
+});
+
+test('readers of hosts are told when one goes and comes, and others are not', async (t) => {
+  const world = await openWorld(t, ['web1', 'web2']);
+  const { registry: own } = world;
+  const authorization = await own.addUser('ada', { 'team/*': 'maintainer' });
+  const everything = await own.addUser('ops', { '*': 'reader' });
+  const open = (terms: object) => openEvents(t, own.url, terms);
+  const [visitor, ada, ops] = [
+    await open({}),
+    await open({ authorization }),
+    await open({ authorization: everything }),
+  ];
+  const begun = ops.lastId();
+  const [host] = world.hosts;
+  host?.socket.socket.terminate();
+  const [gone] = await ops.expect('host');
+  assert.deepEqual([gone?.data.host, gone?.data.change], ['web1', 'offline']);
+  assert.match(String(gone?.data.at), /^2/);
+  await (await host?.host.connect())?.send({ type: 'hello', facts: FACTS, generation: 0 });
+  const [, back] = await ops.expect('host', 'host');
+  assert.deepEqual([back?.data.host, back?.data.change], ['web1', 'online']);
+  // These have no ID. One who goes on may have missed some.
+  assert.equal(ops.lastId(), begun);
+  const again = await open({ authorization: everything, lastId: begun });
+  const [missed] = await again.expect('host');
+  assert.deepEqual([missed?.data.host, missed?.data.change], [undefined, 'states']);
+  await open({ authorization, lastId: begun }).then((stream) => stream.expect());
+  await visitor.expect();
+  await ada.expect();
 });
 
 test('without accounts everybody gets everything, also where there are no pages', async (t) => {

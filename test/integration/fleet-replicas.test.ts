@@ -8,6 +8,7 @@ import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { KnexHostStore } from '../../storage/fleet/knex-host-store.ts';
 import { defer } from '../support/cleanup.ts';
 import { digestOf } from '../support/content.ts';
+import { openEvents } from '../support/event-stream.ts';
 import { emptyTarget, healthyReport } from '../support/fleet-registry.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
@@ -112,10 +113,13 @@ test('hosts of two replicas on one database', async (t) => {
   defer(t, () => connection.destroy());
   const hosts = new KnexHostStore(connection);
 
+  const stream = await openEvents(t, one.url, { authorization: ADMIN.Authorization });
   const atOne = await joinHost(t, one.url, await tokenOf(other.url), 'web1');
   const atOther = hostClient(t, other.url, atOne);
   const socket = await greet(atOther);
   assert.equal((await hostAt(one.url, 'web1')).state, 'online');
+  const states = () => stream.events.flatMap(({ data, name }) => (name === 'host' ? [data.change] : []));
+  await waitUntil('its events are there', () => states().includes('online'));
   assert.equal((await atOne.get('/target')).status, 200);
 
   await hosts.setTargets([{ host: atOne.id, set: [emptyTarget('team/shop')], remove: [] }]);

@@ -3,7 +3,7 @@ import type { RequestContext } from '../../request-context.ts';
 import { pairsOf } from '../admin/access-sections.ts';
 import type { ApiCalls } from '../api-calls.ts';
 import { counted, formatBytes, timeOf } from '../format.ts';
-import { LOOK_AGAIN, livePart } from '../live.ts';
+import { livePart } from '../live.ts';
 import { asked, pathOf } from '../page-context.ts';
 import { area, empty, facts, pageHead, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
@@ -61,21 +61,18 @@ export const HOSTS: Section = {
             ],
             rows,
           );
-    return html`${livePart(ctx, { id: 'hosts', names: ['host'], every: LOOK_AGAIN }, list)}${sectionForm(
-      ctx,
-      {
-        id: 'make-join-token',
-        title: 'Add a host',
-        action: pathOf(ctx, '/hosts/token'),
-        button: 'Make a join token',
-        content: area('labels', {
-          label: 'Labels (optional)',
-          name: 'labels',
-          value: draft.value('labels'),
-          help: html`One a line, such as <code>role=web</code>. The token counts once, within an hour.`,
-        }),
-      },
-    )}`;
+    return html`${livePart(ctx, { id: 'hosts', names: ['host'] }, list)}${sectionForm(ctx, {
+      id: 'make-join-token',
+      title: 'Add a host',
+      action: pathOf(ctx, '/hosts/token'),
+      button: 'Make a join token',
+      content: area('labels', {
+        label: 'Labels (optional)',
+        name: 'labels',
+        value: draft.value('labels'),
+        help: html`One a line, such as <code>role=web</code>. The token counts once, within an hour.`,
+      }),
+    })}`;
   },
   details: { one: showHost },
   actions: {
@@ -156,7 +153,7 @@ async function showHost(ctx: RequestContext, api: ApiCalls): Promise<Html> {
     actions: html`${drain}${askingLink(pathOf(ctx, '/hosts/remove', { name }), 'Remove')}`,
   })}${livePart(
     ctx,
-    { id: 'host', names: ['host', 'rollout'], every: LOOK_AGAIN },
+    { id: 'host', names: ['host', 'rollout'] },
     html`<div class="sheet">${facts([
       ['State', stateTag(host.draining ? 'draining' : host.state)],
       ['Last seen', timeOf(host.seenAt)],
