@@ -186,7 +186,9 @@ const LAYER = object(
       repositories: list(text(), {
         description: 'Others that have it and that the client may see; 10 at most',
       }),
-      repositoryCount: integer({ description: 'All others that have it; counted to 1,000' }),
+      repositoryCount: integer({
+        description: 'All others that have it and that you may see, among 200 that have it',
+      }),
     }),
   },
   { title: 'Layer' },

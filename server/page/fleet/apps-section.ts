@@ -81,7 +81,7 @@ export const APPS: Section = {
       stateTag(app.state),
       html`${app.latest}${app.current !== null && app.current !== app.latest && html`<span class="small">${app.current} runs</span>`}`,
       followText(app.follow),
-      app.on.join(', '),
+      hostsText(app.on),
     ]);
     const list = table(
       'Apps',
@@ -168,6 +168,11 @@ export function stateTag(state: string): Html {
   return html`<span class="tag ${kind}">${state}</span>`;
 }
 
+/** What hosts have to be like; all may have an app without constraints. */
+function hostsText(on: App['on']): string {
+  return on.length === 0 ? 'all' : on.join(', ');
+}
+
 function followText(follow: App['follow']): string {
   return { off: 'no', following: 'yes', held: 'held after a rollback' }[follow];
 }
@@ -205,7 +210,7 @@ async function showApp(ctx: RequestContext, api: ApiCalls): Promise<Html> {
       ['Latest release', app.latest],
       ['Runs', app.current === null ? 'none yet' : `release ${app.current}`],
       ['Follows tags', followText(app.follow)],
-      ['Hosts', app.on.length === 0 ? 'all' : app.on.join(', ')],
+      ['Hosts', hostsText(app.on)],
       ['Since', timeOf(app.createdAt)],
     ])}</div>${rollout !== undefined && rolloutTable(ctx, rollout)}
 <section><h2>Releases</h2>${releaseTable(ctx, app, releases)}${pager(
@@ -265,7 +270,7 @@ function releaseTable(ctx: RequestContext, app: App, releases: readonly Release[
       { head: 'State', kind: 'text' },
       { head: 'Cause', kind: 'wide' },
       { head: 'Images', kind: 'wide' },
-      { head: 'Made' },
+      { head: 'Made', kind: 'wide' },
       { head: 'Actions', kind: 'end' },
     ],
     rows,

@@ -201,7 +201,7 @@ export interface BlobSharing {
   readonly manifests: number;
   /** Other repositories that have it and that the visitor may see, 10 at most, by name. */
   readonly repositories: readonly string[];
-  /** All other repositories that have it; counted to 1,000. */
+  /** All other repositories that have it and that the visitor may see, among the first 200 that have it. */
   readonly repositoryCount: number;
 }
 

@@ -81,7 +81,6 @@ interface SharingRow {
   readonly digest: string;
   readonly size: number | string | null;
   readonly manifests: number | string;
-  readonly repositories: number | string;
   readonly names: string | readonly string[] | null;
 }
 
@@ -105,8 +104,6 @@ export async function shareBlobs(
         (select count(*) from (select distinct x.manifest_digest from (select y.manifest_digest from manifest_references y
           where y.repository_id = r.id and y.digest = d.value and y.kind <> 'subject' and y.manifest_digest <> ?
           limit ${counted}) as x) as counted) as manifests,
-        (select count(*) from (select 1 from blob_links o where o.digest = d.value and o.repository_id <> r.id
-          limit ${counted}) as counted) as repositories,
         (select ${collect('name')} from (select s.name from
           (select o.repository_id from blob_links o where o.digest = d.value and o.repository_id <> r.id
             limit ${looked}) as others
@@ -114,13 +111,15 @@ export async function shareBlobs(
       from repositories r cross join ${list} d where r.name = ? order by d.place`,
     [manifest, JSON.stringify(digests), repository],
   );
-  return rows.map(({ digest, size, manifests, repositories, names }) => ({
-    digest: parseDigest(digest),
-    ...(size !== null && { size: Number(size) }),
-    manifests: Number(manifests),
-    repositories: collected(names)
-      .filter((name) => visible.includes(name))
-      .slice(0, MOST_NAMES),
-    repositoryCount: Number(repositories),
-  }));
+  return rows.map(({ digest, size, manifests, names }) => {
+    // A number of those that the visitor may not see would tell who else has content that he can guess.
+    const seen = collected(names).filter((name) => visible.includes(name));
+    return {
+      digest: parseDigest(digest),
+      ...(size !== null && { size: Number(size) }),
+      manifests: Number(manifests),
+      repositories: seen.slice(0, MOST_NAMES),
+      repositoryCount: seen.length,
+    };
+  });
 }
