@@ -154,6 +154,42 @@ describe('pages in Chromium', async () => {
     assert.deepEqual(faults, []);
   });
 
+  test('no form of any page is taken from another site, or without the mark of the session', async () => {
+    const { context, page } = await browser.open();
+    await logIn(page);
+    const actions = new Set<string>();
+    for (const path of PAGES) {
+      await page.goto(url + path);
+      const found = await page.evaluate<readonly string[]>(
+        `[...document.querySelectorAll('form[method=post]')].map((form) => form.getAttribute('action'))`,
+      );
+      for (const action of found) actions.add(action);
+    }
+    assert.ok(actions.size > 20, `${[...actions].join(' ')}`);
+    const csrf = (await page.locator('input[name=csrf]').first().getAttribute('value')) ?? '';
+    const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    for (const action of actions) {
+      for (const [origin, token] of [
+        ['https://evil.example', csrf],
+        [url, ''],
+        [url, `${csrf.slice(0, -2)}xx`],
+      ] as const) {
+        const answer = await registry.send('POST', action, {
+          headers: {
+            accept: 'text/html',
+            cookie,
+            origin,
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+          body: new URLSearchParams({ csrf: token }).toString(),
+        });
+        assert.equal(answer.status, 403, `${action} from ${origin}`);
+      }
+    }
+    await page.goto(url);
+    await page.getByRole('button', { name: 'Log out' }).waitFor();
+  });
+
   const WAYS = [
     { way: 'with script', script: true, follow: click, press: click },
     { way: 'without script', script: false, follow: click, press: click },
