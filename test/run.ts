@@ -46,8 +46,8 @@ const longestFirst = (a: string, b: string) => (recorded[b] ?? Infinity) - (reco
 const files = [...found.filter(isCheap), ...found.filter((file) => !isCheap(file)).sort(longestFirst)];
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
-// Two cores and more: many tests wait for others' clocks, such as that of docker, whose tokens last for a minute.
-const CONCURRENCY = 3;
+// More than cores: many tests wait for clocks of others, such as that of docker, whose tokens last for a minute.
+const CONCURRENCY = 5;
 
 // Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
 const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
