@@ -3,7 +3,9 @@ import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { AGENT_EXIT_CODES } from '../runtime-agent/cli/exit-codes.ts';
 import { HELP as AGENT_HELP } from '../runtime-agent/cli/help.ts';
+import { EXIT_CODES } from '../server/cli/exit-codes.ts';
 import { COMMAND_HELP, HELP } from '../server/cli/help.ts';
 import { makeArchiveTree, makeNpmTree, packFolder, writeChecksums } from './package/archives.ts';
 import { type Compression, makeDebianPackage } from './package/debian.ts';
@@ -44,6 +46,7 @@ const manuals: Readonly<Record<Program, Manual>> = {
     about: 'private OCI registry, and apps on hosts',
     help: HELP,
     commands: COMMAND_HELP,
+    exitCodes: EXIT_CODES,
   },
   'berth-agent': {
     program: 'berth-agent',
@@ -51,6 +54,7 @@ const manuals: Readonly<Record<Program, Manual>> = {
     about: 'Docker Engine API for containers on this host',
     help: AGENT_HELP,
     commands: {},
+    exitCodes: AGENT_EXIT_CODES,
   },
 };
 const work = await mkdtemp(join(tmpdir(), 'berth-package-'));

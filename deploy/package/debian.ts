@@ -3,8 +3,9 @@ import { chmod, cp, lstat, mkdir, readdir, readFile, rename, writeFile } from 'n
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { completionScript } from '../../lib/terminal/completion.ts';
 import type { Architecture } from './locked-packages.ts';
-import { bashCompletion, fishCompletion, type Manual, manPage, zshCompletion } from './manual.ts';
+import { type Manual, manPage } from './manual.ts';
 import type { Program } from './program-tree.ts';
 
 const run = promisify(execFile);
@@ -123,9 +124,12 @@ ${licence}`,
   const changes = `${program} (${version}) unstable; urgency=medium\n\n  * Release ${version}.\n\n -- The Berth developers <berth@localhost.localdomain>  ${date}\n`;
   await write(join(docs, 'changelog.gz'), gzipSync(changes, { level: 9 }));
   await write(within('usr/share/man/man1', `${program}.1.gz`), gzipSync(manPage(manual), { level: 9 }));
-  await write(within('usr/share/bash-completion/completions', program), bashCompletion(manual));
-  await write(within('usr/share/zsh/vendor-completions', `_${program}`), zshCompletion(manual));
-  await write(within('usr/share/fish/vendor_completions.d', `${program}.fish`), fishCompletion(manual));
+  await write(within('usr/share/bash-completion/completions', program), completionScript('bash', manual));
+  await write(within('usr/share/zsh/vendor-completions', `_${program}`), completionScript('zsh', manual));
+  await write(
+    within('usr/share/fish/vendor_completions.d', `${program}.fish`),
+    completionScript('fish', manual),
+  );
 }
 
 /** The units of deploy/systemd, for a program that is in /usr. */

@@ -1,16 +1,21 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
+import { SHELLS, type Shell } from '../../lib/terminal/completion.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
 import { type FleetCommand, readFleetCommand } from '../fleet/read-fleet-command.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
+
+const DOCTOR_FORMATS = ['table', 'json', 'jsonl'] as const;
+export type DoctorFormat = (typeof DOCTOR_FORMATS)[number];
 
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
+  | { readonly kind: 'completion'; readonly shell: Shell }
   | { readonly kind: 'serve'; readonly config: AgentConfig }
-  | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean }
+  | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly format: DoctorFormat }
   | FleetCommand
   /** Without `yes` it only lists. */
   | { readonly kind: 'reset'; readonly yes: boolean };
@@ -23,6 +28,11 @@ export function readCommandLine(
   const [first, ...others] = args;
   if ((first === 'join' || first === 'leave') && !others.includes('--help')) {
     return readFleetCommand(first, others, environment);
+  }
+  if (first === 'completion' && !others.includes('--help')) {
+    const shell = SHELLS.find((one) => one === others[0]);
+    if (shell !== undefined && others.length === 1) return { kind: 'completion', shell };
+    throw new ConfigError(`write: berth-agent completion ${SHELLS.join('|')}.`);
   }
   const { values, positionals } = parse(args);
   if (values.help === true) return { kind: 'help' };
@@ -44,15 +54,16 @@ export function readCommandLine(
     );
   }
   if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: ${command} takes options only.`);
-  if (values.json !== undefined && command !== 'doctor') {
-    throw new ConfigError('--json is an option of "berth-agent doctor" alone.');
+  const given = values.json === undefined ? values.format : 'json';
+  if (given !== undefined && command !== 'doctor') {
+    throw new ConfigError('--json and --format are options of "berth-agent doctor" alone.');
   }
+  const format = DOCTOR_FORMATS.find((one) => one === (given ?? 'table'));
+  if (format === undefined) throw new ConfigError(`"${given}" is no --format: write json, jsonl or table.`);
   const file = values.config === undefined ? {} : { config: String(values.config) };
   const flags = { ...readOptions(AGENT_SETTINGS, values), ...file };
   const config = readConfig(flags, environment);
-  return command === 'serve'
-    ? { kind: 'serve', config }
-    : { kind: 'doctor', config, json: values.json === true };
+  return command === 'serve' ? { kind: 'serve', config } : { kind: 'doctor', config, format };
 }
 
 function parse(args: readonly string[]) {
@@ -64,6 +75,7 @@ function parse(args: readonly string[]) {
         ...optionsOf(AGENT_SETTINGS),
         config: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
+        format: { type: 'string' },
         json: { type: 'boolean' },
         version: { type: 'boolean', short: 'v' },
         yes: { type: 'boolean' },

@@ -1,8 +1,9 @@
 import { enterMountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import type { AgentConfig } from '../config.ts';
-import { examineHost, printFindings } from '../doctor/examine-host.ts';
+import { examineHost, type Finding, printFindings } from '../doctor/examine-host.ts';
 import { readHost } from '../doctor/read-host.ts';
 import { tryHost } from '../doctor/try-host.ts';
+import type { DoctorFormat } from './command-line.ts';
 import { runDirectory } from './run-directory.ts';
 
 /**
@@ -11,15 +12,21 @@ import { runDirectory } from './run-directory.ts';
  */
 export async function doctor(
   config: AgentConfig,
-  options: { readonly json: boolean },
+  options: { readonly format: DoctorFormat },
   signal: AbortSignal,
 ): Promise<number> {
   const reading = await readHost(config, process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin');
   const canTry = reading.platform === 'linux' && reading.root && reading.programs.has('unshare');
   const trials = canTry ? await tryInNamespace(reading.data.folder, signal) : undefined;
   const findings = examineHost({ ...reading, ...(trials !== undefined && { trials }) });
-  process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings));
+  process.stdout.write(textOf(findings, options.format));
   return findings.some(({ grade }) => grade === 'lacking') ? 1 : 0;
+}
+
+function textOf(findings: readonly Finding[], format: DoctorFormat): string {
+  if (format === 'json') return `${JSON.stringify(findings, null, 2)}\n`;
+  if (format === 'jsonl') return findings.map((finding) => `${JSON.stringify(finding)}\n`).join('');
+  return printFindings(findings);
 }
 
 /** What is mounted by the trials stays away from the host, and from an agent that runs. */

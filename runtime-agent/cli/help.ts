@@ -12,10 +12,12 @@ Usage: berth-agent serve [options]
                                                WORD is one of privileged, host-network, host-pid, bind,
                                                device
        berth-agent leave [--data DIR]          leaves it; instances go on
-       berth-agent doctor [--json] [options]   lists what this host lacks, and the command that fixes it
+       berth-agent doctor [--format table|json|jsonl] [options]
+                                               lists what this host lacks, and the command that fixes it
        berth-agent reset [--yes]               lists bridges, packet filters and folders that killed agents
                                                left on this host; --yes removes them. Folders whose
                                                containers or proxy run are kept
+       berth-agent completion bash|zsh|fish    prints the script that completes these words in a shell
 
 Options, and the environment variables that they win over. A variable that ends in _FILE, such as
 BERTH_AGENT_HTTP_PROXY_FILE, names a file with the value.

@@ -11,9 +11,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     const command = readCommandLine(args, process.env);
     if (command.kind === 'help') process.stdout.write(HELP);
     else if (command.kind === 'version') process.stdout.write(`berth-agent ${await readVersion()}\n`);
-    else if (command.kind === 'doctor') {
+    else if (command.kind === 'completion') {
+      const { completionScript } = await import('../../lib/terminal/completion.ts');
+      process.stdout.write(
+        completionScript(command.shell, { program: 'berth-agent', help: HELP, commands: {} }),
+      );
+    } else if (command.kind === 'doctor') {
       const { doctor } = await import('./doctor.ts');
-      return await doctor(command.config, { json: command.json }, interrupted);
+      return await doctor(command.config, { format: command.format }, interrupted);
     } else if (command.kind === 'reset') {
       const { reset } = await import('./reset/reset.ts');
       await reset(command);

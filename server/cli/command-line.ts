@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   webhook: async () => (await import('./webhook.ts')).webhook,
   repo: async () => (await import('./content/repo.ts')).repo,
   manifest: async () => (await import('./content/manifest.ts')).manifest,
+  completion: async () => (await import('./completion.ts')).completion,
   context: async () => (await import('./context.ts')).context,
   tag: async () => (await import('./content/tag.ts')).tag,
   'tag-rule': async () => (await import('./quota.ts')).tagRule,

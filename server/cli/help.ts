@@ -31,6 +31,7 @@ Content, also from another machine:
        berth tag cp | rm | restore      copy tags; delete them with their consequences told, and take that back
        berth manifest ls | inspect | rm  manifests, with a tag or without
        berth context ls | use | rm      registries of "berth login"
+       berth completion SHELL           completion of these words for bash, zsh and fish
 
 Apps on hosts, also from another machine:
        berth host                       the machines that run apps; berth hosts lists them

@@ -45,6 +45,13 @@ Usage: berth manifest ls REPOSITORY [--untagged]
   --force               also delete what an app runs
 
 ${FORMAT}${LOCAL}`,
+  completion: `Prints the script that completes the words of berth in a shell, and names of the registry that commands use.
+
+Usage: berth completion bash|zsh|fish
+
+The Debian package has these scripts in place. Otherwise, for bash: eval "$(berth completion bash)" in ~/.bashrc; for zsh:
+berth completion zsh >"\${fpath[1]}/_berth"; for fish: berth completion fish >~/.config/fish/completions/berth.fish
+`,
   context: `Registries of "berth login". Commands use the current one, unless they have --server or BERTH_SERVER.
 
 Usage: berth context ls                              list them; * marks the current one

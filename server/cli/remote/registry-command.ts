@@ -106,19 +106,29 @@ export async function runRegistryCommand<Door extends AsyncDisposable>(
   }
 }
 
-async function openRegistry(values: Values): Promise<RegistryApi> {
-  const choice = choiceOf(values);
+function openRegistry(values: Values): Promise<RegistryApi> {
+  return chosenApi(choiceOf(values), AbortSignal.timeout(60_000));
+}
+
+/**
+ * The API of the registry that is named here, or else of the current context; `signal` bounds asking a credential helper. Throws
+ * ConfigError.
+ */
+export async function chosenApi(
+  choice: Parameters<typeof namedRegistry>[0],
+  signal: AbortSignal,
+): Promise<RegistryApi> {
   const chosen = namedRegistry(choice, process.env) ?? (await lastRegistry(choice, process.env));
-  if (chosen !== undefined) return connectTo(chosen);
+  if (chosen !== undefined) return connectTo(chosen, signal);
   throw new ConfigError(
     'say which registry: log in by "berth login https://REGISTRY", or give --server URL or BERTH_SERVER',
   );
 }
 
-async function connectTo({ ca, url }: ChosenRegistry): Promise<RegistryApi> {
+async function connectTo({ ca, url }: ChosenRegistry, signal: AbortSignal): Promise<RegistryApi> {
   if (ca !== undefined) await trustAuthorities(ca);
   const { authorizationFor } = await import('./registry-login.ts');
-  const authorization = await authorizationFor(url.host, process.env, AbortSignal.timeout(60_000));
+  const authorization = await authorizationFor(url.host, process.env, signal);
   return new RegistryApi(url, authorization);
 }
 
