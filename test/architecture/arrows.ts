@@ -14,8 +14,17 @@ const ARROWS: readonly Arrow[] = [
   { from: 'auth/', to: ['lib/', 'oci/'] },
   { from: 'server/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
   { from: 'runtime-agent/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
-  // Manual pages are made of what --help prints.
-  { from: 'deploy/', to: ['server/cli/help.ts', 'runtime-agent/cli/help.ts'] },
+  {
+    // Manual pages and completions are made of what --help prints and of the exit codes.
+    from: 'deploy/',
+    to: [
+      'lib/terminal/completion.ts',
+      'server/cli/exit-codes.ts',
+      'server/cli/help.ts',
+      'runtime-agent/cli/exit-codes.ts',
+      'runtime-agent/cli/help.ts',
+    ],
+  },
   {
     from: 'test/',
     to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/', 'server/', 'runtime-agent/', 'deploy/'],
