@@ -52,8 +52,6 @@ export async function listVisible(
   const pace = new Pace();
   let last = after;
   for (const prefix of visible.prefixes) {
-    pace.take(1);
-    if (pace.isDue) await pace.rest();
     while (mayFollow(prefix, last)) {
       signal.throwIfAborted();
       const from = latest(last, justBefore(prefix));

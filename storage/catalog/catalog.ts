@@ -76,7 +76,10 @@ export interface DescribedRepository {
 export interface RepositoryCatalog {
   list(page: Page): Promise<NamePage>;
   exists(repository: string): Promise<boolean>;
-  /** Returns at most `limit` repositories whose name or description contains `text`, ignoring case, by name. */
+  /**
+   * Returns at most `limit` repositories whose name or description contains `text`, ignoring case, by name. The event loop
+   * turns after each 1,000 repositories that are looked through.
+   */
   search(text: string, page: Page): Promise<readonly DescribedRepository[]>;
   /** Replaces the description of an existing repository. */
   describe(repository: string, description: string): Promise<void>;

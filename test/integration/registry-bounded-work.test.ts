@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { auditLines } from '../../server/audit/audit-lines.ts';
+import { sumRepositories } from '../../storage/catalog/browse/browse-repositories.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { loadOf } from '../support/database-load.ts';
@@ -187,6 +188,31 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     const { statements } = await bounded('the search', () => registry.send('GET', '/v1/search?q=nowhere'));
     assert.ok(statements >= 50, `${statements} windows`);
     await bounded('the catalog', () => registry.send('GET', '/v2/_catalog'));
+  });
+
+  await t.test('a search that finds more than it shows, and names that many patterns fit', async () => {
+    const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    t.after(() => knex.destroy());
+    await knex.raw(
+      `insert into blob_links (repository_id, digest, created_at, touched_at, size)
+        select r.id, ?, 0, 0, 1 from repositories r where r.name like 'many/%'`,
+      [digest],
+    );
+    await knex.raw(
+      `insert into manifests (repository_id, digest, media_type, pushed_at)
+        select r.id, ?, ?, 0 from repositories r where r.name like 'many/%'`,
+      [digest, OCI_MANIFEST],
+    );
+    await bounded('the search', async () => {
+      const found = JSON.parse((await registry.send('GET', '/v1/search?q=many')).body.toString());
+      assert.equal(found.num_results, 10_000);
+    });
+    const patterns = Array.from({ length: 10 }, (_, index) => `*/${index}*`);
+    const { statements } = await bounded('the names', async () => {
+      const sum = await sumRepositories(knex, { patterns: [patterns], includes: () => false });
+      assert.deepEqual(sum, { repositories: 0, size: 0 });
+    });
+    assert.ok(statements >= 50, `${statements} windows`);
   });
 });
 

@@ -63,3 +63,34 @@ test('ten thousand roles on repositories that do not exist cost no query each', 
   assert.deepEqual(page, { names: [], more: false });
   assert.ok(repositories.queries() < 10, `${repositories.queries()} queries`);
 });
+
+test('a page looks at names that nobody may see in pieces', async () => {
+  const names = Array.from({ length: 50_000 }, (_, i) => `r${String(i).padStart(5, '0')}`);
+  let looked = 0;
+  let inThisTurn = 0;
+  let most = 0;
+  const visible = {
+    ...visibleBy(['*/app']),
+    includes: () => {
+      looked += 1;
+      inThisTurn += 1;
+      most = Math.max(most, inThisTurn);
+      return false;
+    },
+  };
+  const list = async ({ limit, after }: Page): Promise<NamePage> => {
+    const from = after === undefined ? 0 : Number(after.slice(1)) + 1;
+    return { names: names.slice(from, from + limit), more: from + limit < names.length };
+  };
+  let ended = false;
+  const followTurns = () => {
+    inThisTurn = 0;
+    if (!ended) setImmediate(followTurns);
+  };
+  followTurns();
+  const page = await listVisible({ list }, visible, { limit: 100 }, signal);
+  ended = true;
+  assert.deepEqual(page, { names: [], more: false });
+  assert.equal(looked, names.length);
+  assert.ok(most <= 1200, `${most} names in a turn`);
+});
