@@ -28,7 +28,10 @@ export interface Column {
   readonly sorted?: 'ascending' | 'descending' | undefined;
 }
 
-/** A table whose first column names its rows. `cells` has as many values as there are columns. */
+/**
+ * A table whose first column names its rows. `cells` has as many values as there are columns. On a phone the buttons of a
+ * row are below its other cells, so that nobody scrolls sideways to reach them.
+ */
 export function table(
   caption: string,
   columns: readonly Column[],
@@ -47,7 +50,9 @@ export function table(
     );
     return html`<tr><th scope="row" class="${columns[0]?.kind ?? ''}">${first}</th>${others}</tr>`;
   });
-  return html`<div class="rows" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
+  const hasButtons = columns.some(({ kind }) => kind === 'end');
+  const narrow = columns.filter(({ kind }) => kind !== 'end' && !kind?.startsWith('wide')).length;
+  return html`<div class="rows" role="region" aria-label="${caption}" tabindex="0"><table class="${hasButtons ? `acts of-${narrow}` : ''}"><caption>${caption}</caption>
 <thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 

@@ -144,6 +144,8 @@ describe('pages in Chromium', async () => {
       await note('dark 320');
       const width = await page.evaluate('document.documentElement.scrollWidth');
       if (width !== 320) faults.push(`${path} is ${width} wide`);
+      const cut = await page.evaluate<readonly string[]>(CUT_BUTTONS);
+      faults.push(...cut.map((text) => `${path} cuts the button ${text} off`));
       await page.emulateMedia({ colorScheme: 'light' });
       await note('light 320', 'color-contrast');
     };
@@ -357,6 +359,14 @@ describe('pages in Chromium', async () => {
     );
   });
 });
+
+/** Answers the texts of buttons that one reaches only by scrolling sideways. */
+const CUT_BUTTONS = `[...document.querySelectorAll('main button, main .button')]
+  .filter((button) => {
+    const { left, right, width } = button.getBoundingClientRect();
+    return width > 0 && (left < 0 || right > 320 - 14);
+  })
+  .map((button) => button.textContent)`;
 
 async function click(_page: Page, target: Locator): Promise<void> {
   await target.click();
