@@ -47,7 +47,8 @@ interface EntryPoint {
   readonly isStill?: true;
   /** It puts a folder of its own there and finds the file of that. */
   readonly covers?: true;
-  readonly open: (t: TestContext, root: string, trees: TreeThreads) => Promise<Find>;
+  /** `outside` is the folder of the host that links of the tree lead to. */
+  readonly open: (t: TestContext, root: string, trees: TreeThreads, outside: string) => Promise<Find>;
 }
 
 const ENTRY_POINTS: readonly EntryPoint[] = [
@@ -151,7 +152,7 @@ const ENTRY_POINTS: readonly EntryPoint[] = [
     name: 'a mount in the view of a container',
     makes: 'mounts',
     covers: true,
-    open: async (t, root) => {
+    open: async (t, root, _, outside) => {
       const volume = await makeTempDir(t, 'volume');
       await writeFile(join(volume, 'file'), INSIDE);
       return async (path) => {
@@ -159,12 +160,18 @@ const ENTRY_POINTS: readonly EntryPoint[] = [
         try {
           const point = { destination: path, type: 'bind', source: volume, options: ['rbind', 'rw'] };
           await mountInView(inRoot, fd, point);
-          const found = inRoot.open(fd, path, constants.O_RDONLY | constants.O_DIRECTORY);
           try {
-            return await readFile(`/proc/self/fd/${found}/file`, 'utf8');
+            // While it is mounted: the host's file would be there again after the unmount.
+            assert.equal(await readFile(join(outside, 'file'), 'utf8'), OUTSIDE, 'mounted on the host');
+            const found = inRoot.open(fd, path, constants.O_RDONLY | constants.O_DIRECTORY);
+            try {
+              return await readFile(`/proc/self/fd/${found}/file`, 'utf8');
+            } finally {
+              await unmount(`/proc/self/fd/${found}`, { detach: true });
+              closeSync(found);
+            }
           } finally {
-            await unmount(`/proc/self/fd/${found}`, { detach: true });
-            closeSync(found);
+            await unmountAll(outside);
           }
         } finally {
           closeSync(fd);
@@ -194,7 +201,7 @@ describe('paths of images and containers are opened inside their tree', { skip: 
 
   for (const [index, { name, makes, isStill, covers, open }] of ENTRY_POINTS.entries()) {
     it(`${name}: names of all bytes, and links at every component`, async (t) => {
-      const find = await open(t, hostile.root, trees);
+      const find = await open(t, hostile.root, trees, hostile.outside);
       const share = SHARE[makes ?? 'calls'];
       const paths = hostile.links.filter((_, at) => at % share === index % share);
       for (const path of paths) assert.equal(await find(path), INSIDE, path);
@@ -202,7 +209,7 @@ describe('paths of images and containers are opened inside their tree', { skip: 
     });
 
     it(`${name}: links that lead to a folder of the host outside of the tree`, async (t) => {
-      const find = await open(t, hostile.root, trees);
+      const find = await open(t, hostile.root, trees, hostile.outside);
       for (const path of hostile.hostPaths) assert.equal(await find(path), covers ? INSIDE : MIRRORED, path);
       await assertUntouched(hostile.outside);
     });
@@ -210,7 +217,7 @@ describe('paths of images and containers are opened inside their tree', { skip: 
     if (isStill) continue;
     it(`${name}: a folder that becomes a link meanwhile`, async (t) => {
       const swapped = await swapFolder(t);
-      const find = await open(t, swapped.root, trees);
+      const find = await open(t, swapped.root, trees, swapped.outside);
       for (let call = 0; call < (makes === 'threads' ? 6 : 60); call += 1) {
         for (const path of swapped.paths) {
           const found = await find(path).catch(unlessGone);
@@ -222,6 +229,21 @@ describe('paths of images and containers are opened inside their tree', { skip: 
       await assertUntouched(swapped.outside);
     });
   }
+
+  it('a mount in the view of a container: a place is named in UTF-8', async (t) => {
+    const volume = await makeTempDir(t, 'volume');
+    await writeFile(join(volume, 'file'), 'of the volume');
+    const fd = openSync(hostile.root, constants.O_RDONLY | constants.O_DIRECTORY);
+    const place = join(hostile.root, '\ud55c');
+    try {
+      const point = { destination: '/\ud55c', type: 'bind', source: volume, options: ['rbind', 'rw'] };
+      await mountInView(inRoot, fd, point);
+      assert.equal(await readFile(join(place, 'file'), 'utf8'), 'of the volume');
+    } finally {
+      await unmountAll(place);
+      closeSync(fd);
+    }
+  });
 
   it('COPY --from: every name of a folder byte by byte', async () => {
     const tree = new FolderTree(hostile.root, async () => undefined);
