@@ -277,14 +277,13 @@ function heldPropagation(propagation: MountPoint['propagation']): HeldPropagatio
   return propagation.endsWith('slave') ? 'slave' : 'private';
 }
 
+/** Submounts come with the source, and a source of the host is held without them where they are not to be there. */
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
-  const propagation = point.propagation === '' ? 'rprivate' : point.propagation;
   const options = [
-    point.recursive ? 'rbind' : 'bind',
-    // crun applies the `r` of a propagation to the bind.
-    point.recursive ? propagation : propagation.replace(/^r/, ''),
+    'rbind',
+    point.propagation === '' ? 'rprivate' : point.propagation,
     // `rro` includes submounts, as in dockerd since version 25.
-    point.writable ? 'rw' : point.recursive && point.below !== 'writable' ? 'rro' : 'ro',
+    point.writable ? 'rw' : point.below === 'writable' ? 'ro' : 'rro',
     ...flags,
   ];
   return { destination: point.destination, type: 'bind', source, options };
