@@ -88,7 +88,7 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     assert.equal(exitCode, 0, stderr);
   };
   const newest = async (app: string) => {
-    const { stdout } = await berth('history', app, '--format', 'json', '--limit', '1');
+    const { stdout } = await berth('history', app, '--format', 'jsonl', '--limit', '1');
     return JSON.parse(stdout) as { release: number; state: string; reason: string | null };
   };
   const containers = async (app: string, format = '{{.ID}}') => {

@@ -66,10 +66,7 @@ describe('commands about the fleet', async () => {
     }
     const there = await expect(remote, 'hosts', '--format', 'json');
     assert.equal(await expect({}, 'host', 'ls', '--format', 'json', ...here), there);
-    const [first, second] = there
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const [first, second] = JSON.parse(there);
     assert.deepEqual([first.name, first.state, first.draining], ['web1', 'unknown', true]);
     await expect(remote, 'host', 'drain', '--off', 'web1');
     await expect({}, 'host', 'rename', 'web2', 'web3', ...here);

@@ -78,7 +78,8 @@ Usage: berth logs APP [SERVICE] [options]
   --since TIME          from then on: so long ago, such as 10m, or 2026-11-27T08:00Z
   -t, --timestamps      with the time of each line
   --instance NUMBER     only this instance of the service
-${FORMAT}${REGISTRY}`,
+  --format FORMAT       json or jsonl: an object for each line, as it comes; default: table
+${REGISTRY}`,
   exec: `Runs a command in an instance. It is for maintainers of the app's name.
 
 Usage: berth exec [options] APP SERVICE COMMAND [ARGUMENT]…

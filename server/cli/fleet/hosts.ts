@@ -35,7 +35,7 @@ const ACTIONS: Readonly<Record<string, FleetCommand>> = {
       const format = parseFormat(option('format'));
       const opened = await door();
       const made = await opened.createHostToken(pairsOf('label', options('label')));
-      if (format === 'json') {
+      if (format !== 'table') {
         print(JSON.stringify(made));
         return;
       }

@@ -93,7 +93,7 @@ class LogPrinter {
   /** Throws ConfigError. */
   constructor(input: FleetInput) {
     this.#input = input;
-    this.#isJson = parseFormat(input.option('format')) === 'json';
+    this.#isJson = parseFormat(input.option('format')) !== 'table';
   }
 
   /** The logs are asked for again; answers since when, ms since 1970, or undefined before the first line. */
