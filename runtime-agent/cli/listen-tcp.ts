@@ -6,9 +6,13 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { TcpConfig } from '../config.ts';
-import { createEngineApp } from '../engine-api/app.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
-import { type EngineServer, SERVER_OPTIONS, serveEngine } from '../engine-api/engine-server.ts';
+import {
+  createEngineApp,
+  type EngineServer,
+  SERVER_OPTIONS,
+  serveEngine,
+} from '../engine-api/engine-server.ts';
 
 /** The API by TCP, until it is closed. */
 export interface TcpListener {

@@ -7,7 +7,7 @@ import type { BuildkitApi } from '../builder/buildkit/buildkit-api.ts';
 import { SyncedFolders } from '../builder/buildkit/session/synced-folders.ts';
 import { type CreateBuilderOptions, createBuilder } from '../builder/create-builder.ts';
 import { readHostConfig } from '../containers/host-config.ts';
-import { decodeContainerConfig } from '../engine-api/decode/container-config.ts';
+import { decodeContainerConfig } from '../engine-api/decode/create-request.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';

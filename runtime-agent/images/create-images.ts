@@ -9,7 +9,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { LayerStore } from '../snapshots/layer-store.ts';
 import { ImageAttestations } from './attestations/image-attestations.ts';
 import { LayerCompressor } from './compression/layer-compressor.ts';
-import { findDecompressors } from './decompressors.ts';
+import { findDecompressors } from './decompress.ts';
 import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
 import { ImageIndexes } from './indexes/image-indexes.ts';

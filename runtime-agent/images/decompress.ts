@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import type { Decompressor, Decompressors } from './decompressors.ts';
-import type { BlobContent, LayerCompression } from './read-compression.ts';
 
 /** What a layer goes through: bytes in, other bytes out. */
 interface Filter {
@@ -119,4 +119,115 @@ async function feed(
     await Promise.race([closed, new Promise<void>((resolve) => input.write(chunk, () => resolve()))]);
   }
   if (!input.destroyed) input.end();
+}
+
+/** A program that reads compressed bytes from its stdin and writes what they were to its stdout. */
+export interface Decompressor {
+  /** For messages. */
+  readonly name: string;
+  /**
+   * The command that runs it as nobody, with bounds: of the bytes of a file from which on SIGXFSZ ends it when it writes one,
+   * of memory and processor time. `path` is absolute.
+   */
+  command(fileSize: number): { readonly path: string; readonly args: readonly string[] };
+}
+
+/** Those of this host; where one is missing, zlib does its work, which takes longer. */
+export type Decompressors = Readonly<Partial<Record<LayerCompression, Decompressor>>>;
+
+/** Bytes of address space, of which a window of zstd takes 128 MB, and seconds of processor time. */
+const LIMITS = [`--as=${1 << 30}`, '--cpu=3600', '--core=0'];
+/** `nobody` and `nogroup` of Debian, and the kernel's overflow ids; no program that it starts can be more. */
+const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--'];
+
+/** Finds igzip and zstd. */
+export async function findDecompressors(): Promise<Decompressors> {
+  const [prlimit, setpriv, igzip, zstd] = await Promise.all(
+    ['prlimit', 'setpriv', 'igzip', 'zstd'].map(findProgram),
+  );
+  if (prlimit === undefined || setpriv === undefined) return {};
+  const bounded = (name: string, program: string, options: string): Decompressor => ({
+    name,
+    command: (fileSize) => ({
+      path: prlimit,
+      args: [...LIMITS, `--fsize=${fileSize}`, setpriv, ...NOBODY, program, options],
+    }),
+  });
+  return {
+    ...(igzip !== undefined && { gzip: bounded('igzip', igzip, '-dc') }),
+    ...(zstd !== undefined && { zstd: bounded('zstd', zstd, '-dcq') }),
+  };
+}
+
+async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(':').filter(isAbsolute)) {
+    try {
+      await access(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw error;
+    }
+  }
+  return undefined;
+}
+
+export type LayerCompression = 'gzip' | 'zstd';
+
+/** A layer's blob, of which the first bytes have been looked at. */
+export interface BlobContent {
+  readonly compression: LayerCompression | undefined;
+  /** All of it. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
+
+/**
+ * Finds out how a layer is compressed: the content decides, and the media type where that says it is compressed. Throws
+ * EngineError 'bad-request' when it is not, after `source` was read to its end, so that its own check is made.
+ */
+export async function readCompression(
+  blob: { readonly digest: Digest; readonly mediaType: string },
+  source: AsyncIterable<Uint8Array>,
+): Promise<BlobContent> {
+  const iterator = source[Symbol.asyncIterator]();
+  const head = await readHead(iterator);
+  const content = rest(head, iterator);
+  const compression = compressionOf(head);
+  const stated = /[.+](gzip|zstd)$/.exec(blob.mediaType)?.[1];
+  if (compression !== undefined || stated === undefined) return { compression, content };
+  for await (const _ of content);
+  throw new EngineError(
+    'bad-request',
+    `layer ${blob.digest} is broken: it is said to be ${stated} and is not`,
+  );
+}
+
+async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Buffer> {
+  let head = Buffer.alloc(0);
+  while (head.length < MAGIC.zstd.length) {
+    const step = await iterator.next();
+    if (step.done === true) break;
+    head = Buffer.concat([head, step.value]);
+  }
+  return head;
+}
+
+async function* rest(head: Buffer, iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    if (head.length > 0) yield head;
+    for (;;) {
+      const step = await iterator.next();
+      if (step.done === true) return;
+      yield step.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+function compressionOf(head: Buffer): LayerCompression | undefined {
+  const begins = (magic: readonly number[]) => magic.every((byte, index) => head[index] === byte);
+  return begins(MAGIC.gzip) ? 'gzip' : begins(MAGIC.zstd) ? 'zstd' : undefined;
 }

@@ -4,14 +4,13 @@ import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { verifiedBlob } from '../../oci/distribution/read-body.ts';
 import type { LayerStore } from '../snapshots/layer-store.ts';
-import type { Decompressors } from './decompressors.ts';
+import type { Decompressors } from './decompress.ts';
 import type { PullOptions, PullProgress } from './images.ts';
-import type { KeptContent } from './layer-blobs/kept-content.ts';
-import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
+import type { KeptContent, LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerLeases } from './layer-leases.ts';
 import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
-import { type PlannedLayer, shortDigest } from './pull-plan.ts';
+import { type PlannedLayer, shortDigest } from './resolve-image.ts';
 
 /** Where the bytes of layers come from. */
 export interface BlobSource {

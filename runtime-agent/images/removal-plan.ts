@@ -1,8 +1,7 @@
 import { EngineError } from '../errors.ts';
-import type { FoundImage } from './find-image.ts';
-import { type ImageName, isSameRepository, isTagName } from './image-record.ts';
+import { type FoundImage, type ImageName, isSameRepository, isTagName } from './image-record.ts';
 import type { ImageUser } from './images.ts';
-import { shortDigest } from './pull-plan.ts';
+import { shortDigest } from './resolve-image.ts';
 
 /** What `docker rmi` is going to do. */
 export interface RemovalPlan {

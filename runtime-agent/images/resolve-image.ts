@@ -1,16 +1,19 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { printable } from '../../oci/distribution/errors.ts';
 import { verifiedBlob } from '../../oci/distribution/read-body.ts';
 import type { FetchedManifest, RegistryRepository } from '../../oci/distribution/registry-repository.ts';
-import { type ImageConfig, MAX_CONFIG_SIZE } from '../../oci/image-config.ts';
-import type { Manifest } from '../../oci/manifest.ts';
+import { OciError } from '../../oci/errors.ts';
+import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../oci/image-config.ts';
+import { refuseTooManyValues } from '../../oci/json.ts';
+import { type Manifest, readManifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { familiarReference, type ImageReference } from '../../oci/reference.ts';
+import { checkEntries } from '../bounds.ts';
 import { EngineError } from '../errors.ts';
 import type { Platform } from './image.ts';
+import { MAX_IMAGE_LAYERS } from './limits.ts';
 import { choosePlatform, hostPlatform, platformText } from './platform.ts';
-import { type PlannedLayer, planLayers } from './pull-plan.ts';
-import { readReceivedConfig, readReceivedManifest } from './received-documents.ts';
 
 /** What a reference means for this host. */
 export interface ResolvedImage {
@@ -118,4 +121,94 @@ async function readWhole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of content) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** Where a document came from, for messages. */
+type Origin = 'image' | 'archive' | 'cache';
+
+/** Reads a manifest or index of a registry or an archive, as readManifest does. Throws EngineError 'bad-request'. */
+export async function readReceivedManifest(
+  bytes: Uint8Array,
+  mediaType?: string,
+  origin: Origin = 'image',
+): Promise<Manifest> {
+  return await readReceived(bytes, 'the manifest', origin, () => readManifest(bytes, mediaType));
+}
+
+/**
+ * Reads the configuration of an image from a registry or an archive. Refuses one whose lists and maps have more entries than a container may
+ * have: the agent keeps and shows them. Throws EngineError 'bad-request'.
+ */
+export async function readReceivedConfig(bytes: Uint8Array, origin: Origin = 'image'): Promise<ImageConfig> {
+  const config = await readReceived(bytes, 'the image configuration', origin, () => readImageConfig(bytes));
+  checkEntries(config, 'image');
+  return config;
+}
+
+/** Refuses JSON of too many values before `read` parses it. Throws EngineError 'bad-request'; `what` begins its message. */
+export async function readReceived<T>(
+  bytes: Uint8Array,
+  what: string,
+  origin: Origin,
+  read: () => T,
+): Promise<T> {
+  try {
+    await refuseTooManyValues(bytes, what);
+    return read();
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    throw new EngineError('bad-request', `the ${origin} is broken: ${error.message}`, { cause: error });
+  }
+}
+
+/** A layer of an image: where its bytes are, and what they are. */
+export interface PlannedLayer {
+  readonly blob: Descriptor;
+  readonly diffId: Digest;
+}
+
+const LAYER_TYPE =
+  /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.)[a-z0-9.]*tar(?:[.+](?:gzip|zstd))?$/;
+
+/**
+ * Pairs the layers of a manifest with the diff IDs of its configuration, the lowest first, each diff ID once. Throws
+ * EngineError 'bad-request' when they do not belong together or a layer is of a type that cannot be a file system.
+ */
+export function planLayers(
+  layers: readonly Descriptor[],
+  diffIds: readonly Digest[],
+): readonly PlannedLayer[] {
+  if (layers.length !== diffIds.length) {
+    throw new EngineError(
+      'bad-request',
+      `the image is broken: its manifest has ${layers.length} layers and its configuration ${diffIds.length}`,
+    );
+  }
+  checkLayerCount(layers.length);
+  const planned = new Map<Digest, PlannedLayer>();
+  for (const [index, blob] of layers.entries()) {
+    if (!LAYER_TYPE.test(blob.mediaType)) {
+      throw new EngineError(
+        'bad-request',
+        `layer ${blob.digest} is of the type ${blob.mediaType}, which is no layer of a container image`,
+      );
+    }
+    const diffId = diffIds[index] as Digest;
+    if (!planned.has(diffId)) planned.set(diffId, { blob, diffId });
+  }
+  return [...planned.values()];
+}
+
+/** Refuses an image before its layers are fetched that could not run with them. Throws EngineError 'bad-request'. */
+export function checkLayerCount(count: number): void {
+  if (count <= MAX_IMAGE_LAYERS) return;
+  throw new EngineError(
+    'bad-request',
+    `the image has ${count} layers, and the kernel can mount ${MAX_IMAGE_LAYERS}: build it again with fewer`,
+  );
+}
+
+/** The twelve digits by which docker's progress names a layer. */
+export function shortDigest(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1).slice(0, 12);
 }

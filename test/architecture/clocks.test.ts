@@ -24,7 +24,7 @@ const MOMENTS = [
   'runtime-agent/engine-api/routes/image-list.ts',
   'runtime-agent/engine-api/routes/image-prune.ts',
   'runtime-agent/engine-api/routes/networks.ts',
-  'runtime-agent/engine-api/streams/attach.ts',
+  'runtime-agent/engine-api/streams/hijack.ts',
   'runtime-agent/events/event-bus.ts',
   'runtime-agent/fleet/ingress/acme/acme-authority.ts',
   'runtime-agent/fleet/ingress/certificates.ts',

@@ -1,6 +1,6 @@
 import type { LayerBlobs } from '../../images/layer-blobs/layer-blobs.ts';
 import type { LayerLeases } from '../../images/layer-leases.ts';
-import { shortDigest } from '../../images/pull-plan.ts';
+import { shortDigest } from '../../images/resolve-image.ts';
 import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
-import { shortDigest } from '../../images/pull-plan.ts';
+import { shortDigest } from '../../images/resolve-image.ts';
 import type { BuildProgress, SentForm } from '../builder.ts';
 import { internalStep } from '../internal-step.ts';
 

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
-import { shortDigest } from '../../images/pull-plan.ts';
+import { shortDigest } from '../../images/resolve-image.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { CacheTarget, LayerProgress, RemoteCaches } from '../cache/remote/remote-cache.ts';

@@ -2,7 +2,7 @@ import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ExecRequest, TerminalSize } from '../../containers/exec/execs.ts';
 import { readConsoleSize } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
-import { parseDetachKeys } from './terminal.ts';
+import { parseDetachKeys } from '../http/query.ts';
 
 /** The body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
 export function decodeExecRequest(body: JsonFields): ExecRequest {

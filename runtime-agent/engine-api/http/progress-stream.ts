@@ -4,7 +4,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
 import { requestSignal } from './connection-end.ts';
-import { streamBody } from './json-answer.ts';
+import { streamBody } from './json.ts';
 
 /** A long piece of work that tells how far it is. */
 export interface ProgressWork<Step> {

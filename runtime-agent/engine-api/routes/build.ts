@@ -14,7 +14,7 @@ import { decodeRegistryConfig } from '../decode/registry-auth.ts';
 import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 
 /** `POST /build` as the classic builder answers it, or BuildKit, and its cancellation (Engine API, ImageBuild). */
 export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps): void {

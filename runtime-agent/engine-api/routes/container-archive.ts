@@ -5,7 +5,7 @@ import type { ContainerArchive, PathStat } from '../../containers/files/containe
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 import { queryBoolean } from '../http/query.ts';
 
 /** `docker cp` both ways (Engine API, ContainerArchiveInfo, ContainerArchive, PutContainerArchive). */

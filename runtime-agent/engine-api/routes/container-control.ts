@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import { asksBefore } from '../api-version.ts';
 import { decodeUpdateRequest } from '../decode/update-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json.ts';
 
 /** `docker pause`, `unpause`, `rename` and `update` (Engine API, "Containers"). */
 export function containerControlRoutes(router: Router, { control }: EngineDeps): void {

@@ -6,7 +6,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
-import { answerJson, jsonList } from '../http/json-answer.ts';
+import { answerJson, jsonList } from '../http/json.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary, namesByLinks } from '../views/container-summary.ts';
 import { fixedNetworks, portList } from '../views/network-settings.ts';

@@ -4,7 +4,7 @@ import { logDetails } from '../../containers/plan/log-details.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 import { decodeTimestamp, queryBoolean } from '../http/query.ts';
 import { logFrames } from '../streams/log-frames.ts';
 import { streamContentType } from '../streams/raw-answer.ts';

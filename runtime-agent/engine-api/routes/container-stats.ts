@@ -4,7 +4,7 @@ import type { StatsSample } from '../../containers/stats/container-stats.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 import { queryBoolean } from '../http/query.ts';
 import { statsView } from '../views/stats-view.ts';
 

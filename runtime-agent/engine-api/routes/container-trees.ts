@@ -1,11 +1,10 @@
 import type { Router } from '@koa/router';
 import { changeConfig } from '../../builder/change-config.ts';
 import { commitContainer } from '../../containers/files/commit-container.ts';
-import { decodeCommitConfig } from '../decode/container-config.ts';
+import { decodeCommitConfig } from '../decode/create-request.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { answerJson, jsonList, streamBody } from '../http/json-answer.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { answerJson, jsonList, readJsonBody, streamBody } from '../http/json.ts';
 import { queryBoolean } from '../http/query.ts';
 import { tagOf } from './tag-of.ts';
 

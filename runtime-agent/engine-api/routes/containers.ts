@@ -1,14 +1,15 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import type { CreateRequest } from '../../containers/containers.ts';
+import type { CreateRequest, WaitCondition, WaitResult } from '../../containers/containers.ts';
 import { parseSignal } from '../../containers/plan/signals.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
 import { decodeCreateRequest } from '../decode/create-request.ts';
-import { terminalSize } from '../decode/terminal.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonBody } from '../http/json-body.ts';
-import { pathName, queryBoolean, queryInteger } from '../http/query.ts';
+import { errorAnswer } from '../error-status.ts';
+import { requestSignal } from '../http/connection-end.ts';
+import { readJsonBody, streamBody } from '../http/json.ts';
+import { pathName, queryBoolean, queryInteger, terminalSize } from '../http/query.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 import { linksView } from '../views/container-summary.ts';
 import { fixedNetworks } from '../views/network-settings.ts';
@@ -145,4 +146,38 @@ async function worded(prefix: string, work: () => Promise<void>): Promise<void> 
     if (isWorded || error.code === 'not-modified') throw error;
     throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
   }
+}
+
+const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'removed'];
+
+/**
+ * `POST /containers/{id}/wait`. The headers leave once the wait is registered: `docker run` starts the
+ * container only after it has them (Engine API, ContainerWait).
+ */
+export function containerWaitRoutes(router: Router, deps: EngineDeps): void {
+  router.post('/containers/:id/wait', async (ctx) => {
+    const asked = ctx.URL.searchParams.get('condition') || 'not-running';
+    const condition = CONDITIONS.find((name) => name === asked);
+    if (condition === undefined) {
+      throw new EngineError('bad-request', `invalid condition: "${asked.slice(0, 80)}"`);
+    }
+    const signal = requestSignal(ctx.res, deps.stopping);
+    const { result } = await deps.containers.wait(String(ctx.params.id), condition, signal);
+
+    async function* answer(): AsyncIterable<string> {
+      yield `${JSON.stringify(await result.then(exitView, failureView))}\n`;
+    }
+    streamBody(ctx, 'application/json', answer());
+  });
+}
+
+function exitView(result: WaitResult): object {
+  return {
+    StatusCode: result.exitCode,
+    ...(result.error === undefined || result.error === '' ? {} : { Error: { Message: result.error } }),
+  };
+}
+
+function failureView(error: unknown): object {
+  return { StatusCode: -1, Error: { Message: errorAnswer(error).message } };
 }

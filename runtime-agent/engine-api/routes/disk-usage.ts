@@ -6,7 +6,7 @@ import { folderSize } from '../../volumes/folder-size.ts';
 import { asksBefore } from '../api-version.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { answerJson, jsonList } from '../http/json-answer.ts';
+import { answerJson, jsonList } from '../http/json.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { cacheRecordJson, type LayerUsage, layerUsage } from '../views/disk-usage.ts';
 import { imageSummary, virtualSize } from '../views/image-summary.ts';

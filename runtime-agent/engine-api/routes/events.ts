@@ -6,7 +6,7 @@ import { charactersOf, type EngineEvent, nanoseconds } from '../../events/event-
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 import { decodeTimestamp } from '../http/query.ts';
 
 /** Maximum characters of events that wait for a slow client, with EVENT for each. Beyond it the answer ends after those events. */

@@ -1,8 +1,8 @@
 import type { Router } from '@koa/router';
 import { decodeExecRequest } from '../decode/exec-request.ts';
-import { terminalSize } from '../decode/terminal.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json.ts';
+import { terminalSize } from '../http/query.ts';
 import { execInspect } from '../views/exec-inspect.ts';
 
 /** Commands in containers (Engine API, "Exec"). A start takes its connection over: see streams/exec.ts. */

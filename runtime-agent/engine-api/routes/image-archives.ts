@@ -7,7 +7,7 @@ import { hostPlatform } from '../../images/platform.ts';
 import { decodePlatform } from '../../images/read-platform.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { streamBody } from '../http/json-answer.ts';
+import { streamBody } from '../http/json.ts';
 import { streamProgress } from '../http/progress-stream.ts';
 import { pathName, queryBoolean } from '../http/query.ts';
 import { loadLines } from '../views/push-lines.ts';

@@ -7,7 +7,7 @@ import type { Images } from '../../images/images.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
-import { answerJson, jsonList } from '../http/json-answer.ts';
+import { answerJson, jsonList } from '../http/json.ts';
 import { queryBoolean } from '../http/query.ts';
 import { earliestUntil } from '../http/until-filter.ts';
 import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';

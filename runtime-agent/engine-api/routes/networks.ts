@@ -3,12 +3,11 @@ import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
 import { asksBefore } from '../api-version.ts';
+import { decodeEndpoint } from '../decode/create-request.ts';
 import { decodeNetworkRequest } from '../decode/network-request.ts';
-import { decodeEndpoint } from '../decode/networking.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
-import { answerJson, jsonList } from '../http/json-answer.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { answerJson, jsonList, readJsonBody } from '../http/json.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { networkView } from '../views/network-view.ts';
 

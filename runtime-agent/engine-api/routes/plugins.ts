@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import { readReference } from '../../../oci/distribution/errors.ts';
 import { EngineError } from '../../errors.ts';
 import { booleanFilter, readFilters } from '../http/filters.ts';
-import { readJsonList } from '../http/json-body.ts';
+import { readJsonList } from '../http/json.ts';
 import { pathName } from '../http/query.ts';
 
 /**

@@ -4,7 +4,7 @@ import { METRICS_TYPE } from '../../../lib/metrics/metric-set.ts';
 import { API_VERSION, asksBefore, MIN_API_VERSION } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json.ts';
 import { systemInfo } from '../views/system-info.ts';
 
 /** A moment in nanoseconds since 1970. */

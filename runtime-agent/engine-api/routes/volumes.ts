@@ -5,8 +5,7 @@ import { folderSize } from '../../volumes/folder-size.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, matchLabels, readFilters, textFilter } from '../http/filters.ts';
-import { answerJson, jsonList } from '../http/json-answer.ts';
-import { readJsonBody } from '../http/json-body.ts';
+import { answerJson, jsonList, readJsonBody } from '../http/json.ts';
 import { queryBoolean } from '../http/query.ts';
 import { volumeJson } from '../views/volume.ts';
 

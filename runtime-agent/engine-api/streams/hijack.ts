@@ -1,4 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { publishContainerEvent } from '../../containers/container-events.ts';
 import { EngineError } from '../../errors.ts';
@@ -6,10 +8,80 @@ import { escapeContainerName, splitVersion } from '../api-version.ts';
 import { decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { endConnection } from '../http/connection-end.ts';
-import { readJsonBody } from '../http/json-body.ts';
-import { openAttach, type StreamSession } from './attach.ts';
+import { readJsonBody } from '../http/json.ts';
+import { parseDetachKeys, queryBoolean } from '../http/query.ts';
+import { logFrames } from './log-frames.ts';
 import { RAW_STREAM, refuseUpgrade, streamContentType, writeHead } from './raw-answer.ts';
 import { relayAttachment } from './relay-attachment.ts';
+
+/** What Node's HTTP server keeps at a connection; it has no documented way to stop parsing after a request's head. */
+interface ParsedSocket {
+  readonly parser?: { onIncoming: (request: ParsedRequest, keepAlive: boolean) => number } | null;
+}
+
+interface ParsedRequest extends IncomingMessage {
+  /** Whether the connection goes to `upgrade` listeners. */
+  upgrade: boolean;
+}
+
+/** llhttp's result for "this head ends the HTTP of the connection": the parser leaves the bytes after it alone. */
+const STOP_PARSING = 2;
+
+/** Requests that take their connection over without asking for an upgrade. */
+export interface PlainTakeovers {
+  /**
+   * To be called first for each `upgrade` event. True when the request only stopped the parser: the same request follows as
+   * an ordinary upgrade.
+   */
+  reopen(request: IncomingMessage, head: Buffer): boolean;
+  /** Whether the client of an upgrade did not ask for one. */
+  isPlain(request: IncomingMessage): boolean;
+}
+
+/**
+ * Makes requests that `wants` accepts arrive as `upgrade` events of `http`, whatever their headers say, as dockerd hijacks
+ * connections. Without this, Node parses the input that follows such a request as the next request.
+ */
+export function takeOverPlainRequests(
+  http: Server | TlsServer,
+  event: 'connection' | 'secureConnection',
+  wants: (request: IncomingMessage) => boolean,
+): PlainTakeovers {
+  const stopped = new WeakSet<IncomingMessage>();
+  const plain = new WeakSet<Socket>();
+  http.on(event, (socket: Socket & ParsedSocket) => {
+    const { parser } = socket;
+    if (parser === undefined || parser === null) return;
+    const onIncoming = parser.onIncoming;
+    parser.onIncoming = (request, keepAlive) => {
+      if (request.upgrade || !wants(request)) return onIncoming(request, keepAlive);
+      stopped.add(request);
+      request.upgrade = true;
+      return STOP_PARSING;
+    };
+  });
+  return {
+    reopen: (request, head) => {
+      if (!stopped.has(request)) return false;
+      const { socket } = request;
+      if (request.headers.upgrade === undefined) plain.add(socket);
+      // The parser takes a body that follows, in any encoding, only from a request that it knows as an upgrade.
+      if (head.length > 0) socket.unshift(head);
+      socket.unshift(Buffer.from(headAsUpgrade(request), 'latin1'));
+      http.emit(event, socket);
+      return true;
+    },
+    isPlain: ({ socket }) => plain.has(socket),
+  };
+}
+
+function headAsUpgrade({ method, url, rawHeaders, headers: { upgrade } }: IncomingMessage): string {
+  const lines = [`${method} ${url} HTTP/1.1`];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2)
+    lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
+  const protocol = upgrade?.toLowerCase() === 'h2c' ? [] : ['Upgrade: tcp'];
+  return `${[...lines, 'Connection: Upgrade', ...protocol].join('\r\n')}\r\n\r\n`;
+}
 
 /** Whether a request takes its connection over. */
 export function mayUpgrade(request: IncomingMessage): boolean {
@@ -117,5 +189,54 @@ async function openExec(
         onDetach,
         stopping: deps.stopping,
       }),
+  };
+}
+
+/** Streams that have been granted; `relay` must be called, or the attachment stays. */
+export interface StreamSession {
+  readonly tty: boolean;
+  /** See relayAttachment. */
+  relay(socket: Duplex): Promise<void>;
+}
+
+/**
+ * Opens `POST /containers/{ref}/attach` (Engine API, ContainerAttach). Throws EngineError 'not-found', or
+ * 'conflict' for a paused container.
+ */
+export async function openAttach(
+  deps: EngineDeps,
+  ref: string,
+  query: URLSearchParams,
+): Promise<StreamSession> {
+  const detachKeys = query.get('detachKeys') ?? '';
+  parseDetachKeys(detachKeys);
+  const container = await deps.containers.get(ref);
+  if (container.state.status === 'paused') {
+    throw new EngineError('conflict', `container ${ref} is paused, unpause the container before attach`);
+  }
+  const stdin = queryBoolean(query, 'stdin') && container.config.OpenStdin;
+  const stdout = queryBoolean(query, 'stdout');
+  const stderr = queryBoolean(query, 'stderr');
+  const tty = container.config.Tty;
+  const attachment = queryBoolean(query, 'stream')
+    ? await deps.containers.attach(container.id, { stdin, stdout, stderr })
+    : undefined;
+  const attachedAt = Date.now();
+  const log = async (signal: AbortSignal) => {
+    const options = { stdout, stderr, follow: false, until: attachedAt };
+    const lines = await deps.containers.logs(container.id, options, signal);
+    return logFrames(lines, { tty, timestamps: false, signal });
+  };
+  const onDetach = () => publishContainerEvent(deps.events, container, 'detach');
+  const withLog = queryBoolean(query, 'logs') ? log : undefined;
+  return {
+    tty,
+    relay: (socket) =>
+      relayAttachment(
+        socket,
+        attachment,
+        { tty, stdin, detachKeys, onDetach, stopping: deps.stopping },
+        withLog,
+      ),
   };
 }

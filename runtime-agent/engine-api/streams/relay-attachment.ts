@@ -5,8 +5,8 @@ import { hasUnreadOutput } from '../../../lib/linux/unread-output.ts';
 import { handleDescriptor } from '../../../lib/streams/handle-descriptor.ts';
 import { whenEnded } from '../../../lib/streams/when-ended.ts';
 import type { Attachment } from '../../containers/containers.ts';
-import { parseDetachKeys } from '../decode/terminal.ts';
 import { endConnection, probeHalfClosed } from '../http/connection-end.ts';
+import { parseDetachKeys } from '../http/query.ts';
 import { frame } from './log-frames.ts';
 
 export interface RelayOptions {

@@ -6,8 +6,7 @@ import { isIndex, isManifest } from '../../../oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../image-record.ts';
 import { choosePlatform, hostPlatform, platformText } from '../platform.ts';
-import { checkLayerCount } from '../pull-plan.ts';
-import { readReceived, readReceivedConfig, readReceivedManifest } from '../received-documents.ts';
+import { checkLayerCount, readReceived, readReceivedConfig, readReceivedManifest } from '../resolve-image.ts';
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
 

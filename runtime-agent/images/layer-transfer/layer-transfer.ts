@@ -10,8 +10,8 @@ import { compressionOf, ociLayerType } from '../compression/layer-compression.ts
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import type { BlobSource, LayerFetcher } from '../layer-fetcher.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
-import type { PlannedLayer } from '../pull-plan.ts';
 import type { LayerPusher } from '../push/layer-pusher.ts';
+import type { PlannedLayer } from '../resolve-image.ts';
 
 export interface LayerTransferOptions {
   readonly registry: RegistryClient;

@@ -10,7 +10,7 @@ import type { Image } from '../image.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { imageOfRecord } from '../image-record.ts';
 import type { LayerLeases } from '../layer-leases.ts';
-import { limitedLayer } from '../limited-layer.ts';
+import { limitedLayer } from '../open-layer.ts';
 import type { FinishedImage, PendingImage, PendingImages } from './pending-images.ts';
 import { plainManifest, sha256 } from './plain-manifest.ts';
 

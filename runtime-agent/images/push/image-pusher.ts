@@ -19,7 +19,7 @@ import { indexDocument } from '../indexes/index-document.ts';
 import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
 import type { LayerLeases } from '../layer-leases.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
-import { shortDigest } from '../pull-plan.ts';
+import { shortDigest } from '../resolve-image.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';
 import type { LayerPusher, PushTarget } from './layer-pusher.ts';
 import { pushAttestation } from './push-attestation.ts';

@@ -3,7 +3,7 @@ import type { PushedBlob, RepositoryWriter } from '../../../oci/distribution/rep
 import type { LayerStore } from '../../snapshots/layer-store.ts';
 import type { LayerCompressor } from '../compression/layer-compressor.ts';
 import type { BlobPlace, LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
-import { shortDigest } from '../pull-plan.ts';
+import { shortDigest } from '../resolve-image.ts';
 import type { PushProgress } from './image-push.ts';
 import type { LayerToPush } from './push-plan.ts';
 

@@ -6,9 +6,15 @@ import { type ErofsMounter, mountErofsFiles } from '../../../lib/linux/mount/mou
 import { allDone } from '../../../lib/sync/concurrently.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import { type Digest, digestHex } from '../../../oci/digest.ts';
+import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import { storageFull } from '../../storage-full.ts';
 import { FollowThread } from '../follow/follow-thread.ts';
 import {
+  type CheckedTar,
+  checkTar,
+  diffIdAlgorithm,
+  invalidLayer,
+  judgeTar,
   LayerFolders,
   layerNotHere,
   readContentSize,
@@ -16,10 +22,8 @@ import {
   writeContentSize,
 } from '../layer-folders.ts';
 import type { LayerContent, LayerStore } from '../layer-store.ts';
-import { type CheckedTar, invalidLayer } from '../layer-tar.ts';
 import { IndexThread } from './index-thread.ts';
 import { INDEX, MOUNT_POINT, OLD_IMAGES, readTar, TAR, tarSize } from './read-tar.ts';
-import { receiveTar } from './receive-tar.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
@@ -185,5 +189,92 @@ async function indexLayer(
     throw error;
   } finally {
     await tar.close();
+  }
+}
+
+interface Reception {
+  /** Empty, to be read and written. */
+  readonly file: FileHandle;
+  readonly follower: FollowThread;
+  readonly signal: AbortSignal;
+}
+
+/** Takes a layer's tar into a file and checks it. The file is not synced. Throws as checkTar does. */
+export async function receiveTar(
+  expected: Digest | undefined,
+  tar: LayerContent,
+  reception: Reception,
+): Promise<CheckedTar> {
+  return tar.writeInto === undefined
+    ? await writeTar(expected, tar, reception)
+    : await followTar(expected, tar.writeInto, reception);
+}
+
+async function writeTar(
+  expected: Digest | undefined,
+  tar: AsyncIterable<Uint8Array>,
+  { file, signal }: Reception,
+): Promise<CheckedTar> {
+  const output = new WriteBehind(file, 0, new BufferPool(3), () => file.datasync());
+  try {
+    return await checkTar(expected, tar, (chunk) => output.write(chunk), signal);
+  } finally {
+    await output.finish();
+  }
+}
+
+/** Another program writes the file, and a thread reads it meanwhile. */
+async function followTar(
+  expected: Digest | undefined,
+  writeInto: NonNullable<LayerContent['writeInto']>,
+  { file, follower, signal }: Reception,
+): Promise<CheckedTar> {
+  const behind = new SyncBehind(file);
+  const followed = follower.follow(file.fd, diffIdAlgorithm(expected), (position) =>
+    behind.reached(position),
+  );
+  try {
+    await writeInto(file.fd, () => followed.grown(), signal);
+    const findings = await followed.findings();
+    signal.throwIfAborted();
+    return judgeTar(expected, findings);
+  } finally {
+    await followed.close();
+    await behind.finish();
+  }
+}
+
+/** Bytes after which the device begins to store them, so that a sync at the end has little left to wait for. */
+const SYNC_EVERY = 32 << 20;
+
+/** Has a file that others write stored while it grows. */
+class SyncBehind {
+  readonly #file: FileHandle;
+  #synced = 0;
+  #syncing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Tells how many bytes the file has; does not wait. */
+  reached(position: number): void {
+    if (position - this.#synced < SYNC_EVERY || this.#syncing !== undefined) return;
+    this.#synced = position;
+    this.#syncing = this.#file.datasync().then(
+      () => {
+        this.#syncing = undefined;
+      },
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
+  }
+
+  /** Resolves when nothing is on its way; the last bytes need not be stored. Throws what storing failed with: no later sync would tell. */
+  async finish(): Promise<void> {
+    await this.#syncing;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

@@ -3,7 +3,7 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Digest } from '../../../oci/digest.ts';
-import { invalidLayer } from '../layer-tar.ts';
+import { invalidLayer } from '../layer-folders.ts';
 import { readExtractionFailure } from './extraction-failure.ts';
 
 const PROGRAM = fileURLToPath(new URL('./extract-main.ts', import.meta.url));

@@ -8,6 +8,8 @@ import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';
 import {
+  type CheckedTar,
+  checkTar,
   LayerFolders,
   layerNotHere,
   readContentSize,
@@ -15,7 +17,6 @@ import {
   writeContentSize,
 } from '../layer-folders.ts';
 import type { LayerStore } from '../layer-store.ts';
-import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { Extraction } from './extraction.ts';
 
 const SIZE_FILE = 'size';

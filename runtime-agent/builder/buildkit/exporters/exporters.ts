@@ -4,7 +4,7 @@ import { fullReference, type ImageReference } from '../../../../oci/reference.ts
 import { EngineError } from '../../../errors.ts';
 import type { Images } from '../../../images/images.ts';
 import type { ImageIndexes } from '../../../images/indexes/image-indexes.ts';
-import { shortDigest } from '../../../images/pull-plan.ts';
+import { shortDigest } from '../../../images/resolve-image.ts';
 import type { BuildProgress } from '../../builder.ts';
 import type { ImageOutputs, LayerForms } from '../../image-outputs.ts';
 import { type InternalStep, internalStep } from '../../internal-step.ts';

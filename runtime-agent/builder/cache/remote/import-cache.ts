@@ -4,8 +4,12 @@ import { verifiedBlob } from '../../../../oci/distribution/read-body.ts';
 import type { Manifest } from '../../../../oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
-import { type PlannedLayer, planLayers } from '../../../images/pull-plan.ts';
-import { readReceived, readReceivedManifest } from '../../../images/received-documents.ts';
+import {
+  type PlannedLayer,
+  planLayers,
+  readReceived,
+  readReceivedManifest,
+} from '../../../images/resolve-image.ts';
 import {
   CACHE_CONFIG_TYPE,
   type CacheDocument,

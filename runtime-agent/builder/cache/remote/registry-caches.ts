@@ -3,7 +3,7 @@ import { readReference } from '../../../../oci/distribution/errors.ts';
 import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
-import { readReceivedManifest } from '../../../images/received-documents.ts';
+import { readReceivedManifest } from '../../../images/resolve-image.ts';
 import type { RemoteStep } from './cache-document.ts';
 import { cacheManifest, layersOfSteps } from './cache-manifest.ts';
 import { importCache } from './import-cache.ts';

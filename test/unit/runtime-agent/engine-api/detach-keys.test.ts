@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseDetachKeys } from '../../../../runtime-agent/engine-api/decode/terminal.ts';
+import { parseDetachKeys } from '../../../../runtime-agent/engine-api/http/query.ts';
 import { DetachScanner } from '../../../../runtime-agent/engine-api/streams/relay-attachment.ts';
 
 describe('detach keys', () => {

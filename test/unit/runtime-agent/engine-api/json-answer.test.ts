@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Koa from 'koa';
-import { answerJson, jsonList } from '../../../../runtime-agent/engine-api/http/json-answer.ts';
+import { answerJson, jsonList } from '../../../../runtime-agent/engine-api/http/json.ts';
 
 /** Labels that count how often somebody reads all of them. */
 function countedLabels(count: number): { readonly labels: object; reads(): number } {

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { decompress } from '../../../../runtime-agent/images/decompress.ts';
-import { findDecompressors } from '../../../../runtime-agent/images/decompressors.ts';
-import { readCompression } from '../../../../runtime-agent/images/read-compression.ts';
+import {
+  decompress,
+  findDecompressors,
+  readCompression,
+} from '../../../../runtime-agent/images/decompress.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../../../../oci/digest.ts';
 import { LayerFetcher } from '../../../../runtime-agent/images/layer-fetcher.ts';
 import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from '../../../../runtime-agent/images/limits.ts';
-import type { PlannedLayer } from '../../../../runtime-agent/images/pull-plan.ts';
+import type { PlannedLayer } from '../../../../runtime-agent/images/resolve-image.ts';
 
 describe('LayerFetcher', () => {
   it('begins another download when a layer has its last byte, and no more than so many extractions', async (t) => {

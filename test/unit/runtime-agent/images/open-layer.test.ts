@@ -4,7 +4,7 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { findDecompressors } from '../../../../runtime-agent/images/decompressors.ts';
+import { findDecompressors } from '../../../../runtime-agent/images/decompress.ts';
 import { MAX_SMALL_BLOB, openLayer } from '../../../../runtime-agent/images/open-layer.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../../../oci/digest.ts';
 import { MEDIA_TYPES } from '../../../../oci/media-types.ts';
-import { planLayers, shortDigest } from '../../../../runtime-agent/images/pull-plan.ts';
+import { planLayers, shortDigest } from '../../../../runtime-agent/images/resolve-image.ts';
 
 describe('planLayers', () => {
   const digest = (digit: string): Digest => `sha256:${digit.repeat(64)}`;
