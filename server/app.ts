@@ -5,11 +5,11 @@ import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import type { Route } from './api/route.ts';
 import type { Refusal } from './audit/refusals.ts';
 import type { Browse } from './browse/browse.ts';
+import { answerHealth, type Health } from './cached-responses.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { FleetDependencies } from './fleet/fleet-router.ts';
-import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
-import type { TrustedProxies } from './http/trusted-proxies.ts';
+import type { TrustedProxies } from './http/forwarded.ts';
 import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
 import {

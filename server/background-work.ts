@@ -8,14 +8,13 @@ import type { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule, type EndedCollection } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { pruneAuditOnSchedule } from './background/prune-audit.ts';
-import type { PullRecorder } from './background/pull-recorder.ts';
+import type { PullRecorder, PullSamples } from './background/pull-recorder.ts';
 import { repeat } from './background/repeat.ts';
 import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import type { Config } from './config/config.ts';
 import type { OpenedStorage } from './open-storage.ts';
 import type { Deliver } from './webhooks/deliver.ts';
-import type { PullSamples } from './webhooks/pull-samples.ts';
 import { WEBHOOKS_LEASE, WebhookDispatcher } from './webhooks/webhook-dispatcher.ts';
 
 export interface BackgroundDependencies {

@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
-import type { Access } from '../auth/access/access.ts';
-import { ANONYMOUS, type Identity } from '../auth/access/identity.ts';
+import { type Access, ANONYMOUS, type Identity } from '../auth/access/access.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { TOUCH_INTERVAL } from '../storage/catalog/catalog.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
-import { isAboutHealth } from './health/answer-health.ts';
-import { requestOrigin } from './http/forwarded.ts';
-import { canAnswer, sendPrepared } from './http/ready-answer.ts';
-import type { TrustedProxies } from './http/trusted-proxies.ts';
+import { answerJson, canAnswer, sendPrepared } from './http/answer.ts';
+import { requestOrigin, type TrustedProxies } from './http/forwarded.ts';
 import { type AnswerCache, asksForMore, type KeptAnswer } from './registry/answer-cache.ts';
+import type { RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 
 export interface CachedResponsesDependencies {
@@ -103,5 +102,31 @@ export function createRequestHandler({
         byRoutes(req, res);
       },
     );
+  };
+}
+
+export interface Health {
+  /** False while the server must get no new requests: when it ends, and when it cannot work. */
+  readonly isReady: () => Promise<boolean>;
+}
+
+const PATHS: readonly string[] = ['/healthz', '/readyz'];
+
+export function isAboutHealth({ url = '' }: IncomingMessage): boolean {
+  return PATHS.includes(url);
+}
+
+/**
+ * `GET /healthz`: the process answers; restart it when it does not. `GET /readyz`: 200 when requests should be
+ * sent here, otherwise 503. Neither needs a password, and both tell no more than that. They are not logged.
+ */
+export function answerHealth({ isReady }: Health): Middleware<RequestState> {
+  return async (ctx, next) => {
+    const asked = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (asked && ctx.path === '/healthz') answerJson(ctx, 200, { status: 'ok' });
+    else if (asked && ctx.path === '/readyz') {
+      const ready = await isReady();
+      answerJson(ctx, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready' });
+    } else await next();
   };
 }

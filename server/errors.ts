@@ -3,6 +3,7 @@ import { AppError } from '../fleet/app-store.ts';
 import { ComposeError } from '../fleet/compose/compose-error.ts';
 import { HostError } from '../fleet/host-store.ts';
 import { HostInputError } from '../fleet/read-host.ts';
+import { http } from '../lib/http/node-http.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import {
   BlobInUseError,
@@ -12,6 +13,7 @@ import {
   StorageUnavailableError,
   TextRefusedError,
 } from '../storage/errors.ts';
+import { COMMON_HEADERS } from './http/answer.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
 interface ErrorEntry {
@@ -336,4 +338,36 @@ export class TokenRefusal extends Error {
     this.code = code;
     this.headers = options.headers ?? {};
   }
+}
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  ERR_MISSING_HOST: 'the Host header is missing',
+  ERR_REPEATED_HEADER: 'a header that a request has once, such as Host, is there twice',
+  ERR_SSL_HTTP_REQUEST: 'this port speaks HTTPS: use https:// in the address',
+};
+
+/** The whole answer to a connection or request that is refused before a route could answer it. */
+export function malformedAnswer(error: NodeJS.ErrnoException): string {
+  const kind =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'HEADERS_TOO_LARGE'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'REQUEST_TIMEOUT'
+        : error.code === 'ERR_TOO_MANY_CONNECTIONS'
+          ? 'TOO_MANY_CONNECTIONS'
+          : error.code === 'ERR_UNKNOWN_EXPECTATION'
+            ? 'EXPECTATION_UNKNOWN'
+            : 'MALFORMED_REQUEST';
+  const { status, body, headers } = errorAnswer(new RegistryError(kind, MESSAGES[error.code ?? '']));
+  const text = JSON.stringify(body);
+  return [
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
+    'Content-Type: application/json',
+    ...Object.entries(COMMON_HEADERS).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    '',
+    text,
+  ].join('\r\n');
 }

@@ -74,3 +74,55 @@ export class LogBudget {
     return dropped;
   }
 }
+
+export interface SamplingOptions {
+  /** Lines a second that are always logged. */
+  readonly always: number;
+  /** Of those beyond, one in this many. */
+  readonly oneIn: number;
+  /** Milliseconds, from any start. */
+  readonly now?: () => number;
+}
+
+/** Decides which of many alike lines are logged, so that a log of what is well costs little however much there is. */
+export class LogSampler {
+  readonly #options: Required<SamplingOptions>;
+  #second = 0;
+  #taken = 0;
+  #unlogged = 0;
+
+  constructor(options: SamplingOptions) {
+    this.#options = { now: () => performance.now(), ...options };
+  }
+
+  /** Undefined when the line is left out, otherwise how many were left out before it since the last that was not. */
+  take(): number | undefined {
+    const { always, oneIn, now } = this.#options;
+    const second = Math.floor(now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#taken = 0;
+    }
+    if (this.#taken >= always && this.#unlogged + 1 < oneIn) {
+      this.#unlogged += 1;
+      return undefined;
+    }
+    this.#taken += 1;
+    const unlogged = this.#unlogged;
+    this.#unlogged = 0;
+    return unlogged;
+  }
+}
+
+/** Characters of a path that are logged. */
+const LONGEST_PATH = 450;
+
+/** A path for a log: whole where it can be one of this registry, and the beginning of any longer one. */
+export function shortPath(path: string): string {
+  return shorten(path, LONGEST_PATH);
+}
+
+/** At most `longest` characters of a text, and how many there were. */
+export function shorten(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length} characters)`;
+}

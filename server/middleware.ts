@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { ANONYMOUS } from '../auth/access/identity.ts';
+import { ANONYMOUS } from '../auth/access/access.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { parseBasicCredentials } from '../auth/authenticators/login-method.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../auth/errors.ts';
@@ -12,14 +12,12 @@ import { type ChallengePolicy, challengeFor } from './challenges.ts';
 import { type ErrorBody, errorAnswer, RegistryError } from './errors.ts';
 import { answerEmpty, answerJson, COMMON_HEADERS, setHeaders } from './http/answer.ts';
 import { type AllowedOrigins, corsHeaders, isPreflight, preflightHeaders } from './http/cors.ts';
-import { discardUnread } from './http/discard-unread.ts';
-import { requestOrigin } from './http/forwarded.ts';
-import { expectsContinue } from './http/request-body.ts';
-import type { TrustedProxies } from './http/trusted-proxies.ts';
+import { requestOrigin, type TrustedProxies } from './http/forwarded.ts';
+import { discardUnread, expectsContinue } from './http/request-body.ts';
+import { shortPath } from './log.ts';
 import { unauthorized } from './registry/authorize.ts';
 import type { RequestContext, RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
-import { shortPath } from './shorten.ts';
 
 /** Bytes of all unfinished bodies that are read whole: a manifest has at most 4 MiB. */
 const BODY_MEMORY = 64 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { Router, RouterContext } from '@koa/router';
-import type { Identity } from '../auth/access/identity.ts';
+import type { Identity } from '../auth/access/access.ts';
 import type { ChallengeKind } from '../auth/challenge.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { RequestOrigin } from './http/forwarded.ts';

@@ -1,3 +1,5 @@
+import { isRepositoryName } from '../../oci/reference.ts';
+
 export type RepositoryAction = 'pull' | 'push' | 'delete';
 
 /** `search` is what docker asks for when it searches with an identity token. */
@@ -14,10 +16,6 @@ export type Scope =
 
 export const REPOSITORY_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
 const CATALOG_ACTIONS: readonly CatalogAction[] = ['*', 'search'];
-
-const LONGEST_NAME = 255;
-/** distribution-spec, "Pulling manifests": a component of `<name>`. Decided character by character: linear time. */
-const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 /** The scope of some actions on one repository. */
 export function repositoryScope(name: string, ...actions: readonly RepositoryAction[]): Scope {
@@ -45,7 +43,7 @@ export function parseScope(text: string): Scope | undefined {
     const actions = CATALOG_ACTIONS.filter((action) => asked.includes(action));
     return actions.length === 0 ? undefined : { type, name, actions };
   }
-  if (!/^repository(?:\([a-z]{1,32}\))?$/.test(type) || !isName(name)) return undefined;
+  if (!/^repository(?:\([a-z]{1,32}\))?$/.test(type) || !isRepositoryName(name)) return undefined;
   const actions = REPOSITORY_ACTIONS.filter((action) => asked.includes(action) || asked.includes('*'));
   return actions.length === 0 ? undefined : { type: 'repository', name, actions };
 }
@@ -63,8 +61,4 @@ export function describeScope(scope: Scope): string {
     return scope.actions.includes('*') ? 'list all repositories' : 'search for repositories';
   }
   return `${scope.actions.map((action) => VERBS[action]).join(' and ')} ${scope.name}`;
-}
-
-function isName(text: string): boolean {
-  return text.length <= LONGEST_NAME && text.split('/').every((part) => COMPONENT.test(part));
 }

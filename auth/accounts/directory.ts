@@ -1,4 +1,4 @@
-import type { Identity, NamedKind, Proof } from '../access/identity.ts';
+import type { Identity, NamedKind, Proof } from '../access/access.ts';
 import { ALL_RIGHTS, limitedTo, managesOf, type Rights } from '../access/rights.ts';
 import { actionsOf } from '../access/role.ts';
 import type { Credential, CredentialStore } from '../credentials/credential-store.ts';

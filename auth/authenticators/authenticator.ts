@@ -1,4 +1,4 @@
-import type { Identity } from '../access/identity.ts';
+import type { Identity } from '../access/access.ts';
 
 /** What is known of an attempt to log in beside the credentials. */
 export interface AttemptContext {

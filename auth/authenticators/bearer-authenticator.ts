@@ -1,4 +1,4 @@
-import { ANONYMOUS, type Identity } from '../access/identity.ts';
+import { ANONYMOUS, type Identity } from '../access/access.ts';
 import { TokenInvalidError } from '../errors.ts';
 import type { TokenVerifier } from '../tokens/token-verifier.ts';
 import type { Authenticator } from './authenticator.ts';

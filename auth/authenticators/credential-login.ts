@@ -1,4 +1,4 @@
-import type { Identity } from '../access/identity.ts';
+import type { Identity } from '../access/access.ts';
 import type { Directory } from '../accounts/directory.ts';
 import type { Credential, CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, secretKind } from '../credentials/secret.ts';

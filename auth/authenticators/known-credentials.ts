@@ -1,7 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { networkOf } from '../../lib/http/addresses.ts';
-import type { Identity } from '../access/identity.ts';
-import { holdsAt } from '../access/identity.ts';
+import { holdsAt, type Identity } from '../access/access.ts';
 import { WhileUnchanged } from '../while-unchanged.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Identity } from '../access/identity.ts';
+import type { Identity } from '../access/access.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { AttemptContext } from './authenticator.ts';
 

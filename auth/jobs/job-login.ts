@@ -1,6 +1,6 @@
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import type { Identity } from '../access/identity.ts';
+import type { Identity } from '../access/access.ts';
 import { actionsOf } from '../access/role.ts';
 import type { BasicCredentials, LoginMethod } from '../authenticators/login-method.ts';
 import { CredentialsInvalidError } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { networkOf } from '../../lib/http/addresses.ts';
-import { type Identity, nameOf } from '../access/identity.ts';
+import { type Identity, nameOf } from '../access/access.ts';
 import { TooManyTokensError } from '../errors.ts';
 import { TokenBuckets } from './token-buckets.ts';
 

@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose';
-import type { Identity, NamedKind } from '../access/identity.ts';
+import type { Identity, NamedKind } from '../access/access.ts';
 import { NO_RIGHTS, type Rights } from '../access/rights.ts';
 import { type Grant, STANDINGS, type Standing } from '../access/role.ts';
 import { parseScope, type Scope } from '../access/scope.ts';

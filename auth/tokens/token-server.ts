@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
-import { type Identity, nameOf } from '../access/identity.ts';
+import { type Identity, nameOf } from '../access/access.ts';
 import { allowsScope, type Rights, standingOf } from '../access/rights.ts';
 import type { Standing } from '../access/role.ts';
 import { CATALOG_SCOPE, parseScope, type Scope } from '../access/scope.ts';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { holdsAt, type Identity } from '../access/identity.ts';
+import { holdsAt, type Identity } from '../access/access.ts';
 import { limitedTo, type Rights } from '../access/rights.ts';
 import type { Grant } from '../access/role.ts';
 import { TokenInvalidError } from '../errors.ts';

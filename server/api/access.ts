@@ -1,4 +1,4 @@
-import type { Identity, Proof } from '../../auth/access/identity.ts';
+import type { Identity, Proof } from '../../auth/access/access.ts';
 import {
   allowsManagement,
   FLEET_SCOPES,

@@ -1,8 +1,8 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { isRepositoryName } from '../../oci/reference.ts';
 import { TOKEN_PATH } from '../challenges.ts';
+import { shorten } from '../log.ts';
 import type { RequestContext } from '../request-context.ts';
-import { shorten } from '../shorten.ts';
 import type { Refusal } from './refusals.ts';
 
 /** Characters of a path, and of a detail: lines that anybody can cause are kept for as long as others. */

@@ -1,4 +1,4 @@
-import type { Identity } from '../../auth/access/identity.ts';
+import type { Identity } from '../../auth/access/access.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type {
   BlobSharing,

@@ -1,5 +1,4 @@
-import type { Access } from '../../auth/access/access.ts';
-import { type Identity, nameOf } from '../../auth/access/identity.ts';
+import { type Access, type Identity, nameOf } from '../../auth/access/access.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';

@@ -1,6 +1,6 @@
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { parseTrustedProxies, type TrustedProxies } from '../http/trusted-proxies.ts';
+import { parseTrustedProxies, type TrustedProxies } from '../http/forwarded.ts';
 
 export interface ListenAddress {
   readonly host: string;

@@ -5,8 +5,8 @@ import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readEnvironment, readSettingsFile, readVariable } from '../../lib/settings/settings.ts';
 import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import type { TrustedProxies } from '../http/forwarded.ts';
 import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
-import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { CertificateFiles } from '../tls/certificate.ts';
 import {
   type ListenAddress,

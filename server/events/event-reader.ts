@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Identity } from '../../auth/access/identity.ts';
+import type { Identity } from '../../auth/access/access.ts';
 import type { FeedEvent } from './feed-event.ts';
 
 /** Bytes that wait for a reader; one who leaves more unread is cut off. */

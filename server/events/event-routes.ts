@@ -1,5 +1,4 @@
-import type { Access } from '../../auth/access/access.ts';
-import { type Identity, nameOf } from '../../auth/access/identity.ts';
+import { type Access, type Identity, nameOf } from '../../auth/access/access.ts';
 import { allowsAction, allowsScope, isAdmin } from '../../auth/access/rights.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import { type Access as RouteAccess, scopedTo } from '../api/access.ts';

@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { allowsScope } from '../../auth/access/rights.ts';
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';

@@ -7,8 +7,8 @@ import { boolean, integer, list, object, optional, text } from '../api/schema.ts
 import { RegistryError } from '../errors.ts';
 import { answerStream } from '../http/answer.ts';
 import { offersUpgrade } from '../http/upgrades.ts';
+import { shorten } from '../log.ts';
 import type { RequestContext } from '../request-context.ts';
-import { shorten } from '../shorten.ts';
 import { APP_MAINTAINERS, APP_READERS, appOf, byOf } from './app-access.ts';
 import { followLogs } from './follow-logs.ts';
 import type { HostChannel } from './host-channel.ts';

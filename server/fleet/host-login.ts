@@ -1,4 +1,4 @@
-import type { Identity } from '../../auth/access/identity.ts';
+import type { Identity } from '../../auth/access/access.ts';
 import type { Grant } from '../../auth/access/role.ts';
 import type { BasicCredentials, LoginMethod } from '../../auth/authenticators/login-method.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../../auth/errors.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { allowsAction } from '../../auth/access/rights.ts';
 import { hashSecret, makeId } from '../../auth/credentials/secret.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';

@@ -1,5 +1,5 @@
 import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { parseTrustedProxies } from './trusted-proxies.ts';
+import { parseTrustedProxies } from './forwarded.ts';
 
 /** Who asks, as far as that decides about a redirect. */
 export interface Asker {

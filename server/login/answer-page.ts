@@ -7,10 +7,10 @@ import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
 import { answerBytes } from '../http/answer.ts';
+import { shortPath } from '../log.ts';
 import { DOCUMENT_HEADERS, type Frame, type TopLink, wholeDocument } from '../markup/document.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
-import { shortPath } from '../shorten.ts';
 import { sessionField } from './forms.ts';
 
 /** Bytes of a page below which compressing saves no packet. */

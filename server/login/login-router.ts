@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import type { DeviceLogins } from '../../auth/sessions/device-logins.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catalog.ts';

@@ -1,4 +1,4 @@
-import type { Identity } from '../../auth/access/identity.ts';
+import type { Identity } from '../../auth/access/access.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';

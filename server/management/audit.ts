@@ -1,5 +1,5 @@
 import type { Middleware } from 'koa';
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { isAdmin, unlimited } from '../../auth/access/rights.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
@@ -29,9 +29,9 @@ import {
 import { type AuditFilterName, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
 import { answerStream } from '../http/answer.ts';
+import { shorten } from '../log.ts';
 import { identifyAgain } from '../login/session-of.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
-import { shorten } from '../shorten.ts';
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 1000;

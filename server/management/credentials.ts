@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { MANAGE_SCOPES } from '../../auth/access/rights.ts';
 import { formatHolder } from '../../auth/accounts/names.ts';
 import { formatLimit, MOST_LIMITS, parseLimits } from '../../auth/administration/limits.ts';

@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { allowsAction, isAdmin, NO_RIGHTS } from '../../auth/access/rights.ts';
 import { actionsOf, ROLES, type Role } from '../../auth/access/role.ts';
 import type { RoleGrant } from '../../auth/accounts/account-store.ts';

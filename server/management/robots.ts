@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import { parseOwner } from '../../auth/accounts/names.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';

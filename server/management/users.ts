@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import type { Account, AccountStore } from '../../auth/accounts/account-store.ts';
 import { unknownAccount } from '../../auth/accounts/knex-account-store.ts';

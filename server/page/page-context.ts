@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { readMarkedForm } from '../login/forms.ts';

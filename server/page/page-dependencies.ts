@@ -1,7 +1,7 @@
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Browse } from '../browse/browse.ts';
+import type { Health } from '../cached-responses.ts';
 import type { EventFeed } from '../events/event-feed.ts';
-import type { Health } from '../health/answer-health.ts';
 import type { LoginDependencies } from '../login/login-router.ts';
 import type { ManagementDependencies } from '../management/management-router.ts';
 import type { RegistryDependencies } from '../registry/registry-dependencies.ts';

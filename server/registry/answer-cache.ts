@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Scope } from '../../auth/access/scope.ts';
-import type { AnswerHeaders } from '../http/answer.ts';
-import { type PreparedAnswer, prepareAnswer, type ReadyAnswer } from '../http/ready-answer.ts';
+import { type AnswerHeaders, type PreparedAnswer, prepareAnswer, type ReadyAnswer } from '../http/answer.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** An answer that a route has given. */

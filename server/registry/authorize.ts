@@ -1,5 +1,4 @@
-import type { Access } from '../../auth/access/access.ts';
-import { nameOf } from '../../auth/access/identity.ts';
+import { type Access, nameOf } from '../../auth/access/access.ts';
 import { describeScope, repositoryScope, type Scope } from '../../auth/access/scope.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import { authenticateChallenge, type ChallengeTopic } from '../../auth/challenge.ts';

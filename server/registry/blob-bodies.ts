@@ -1,8 +1,7 @@
 import type { ByteRange, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { BlobConnection } from '../../storage/blobs/driver-capabilities.ts';
-import type { BodySender } from '../http/body-sender.ts';
-import { sendContent } from '../http/send-content.ts';
+import { type BodySender, sendContent } from '../http/body-sender.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** A body that is at hand: whether it is there has been found out before the first byte of the head. */

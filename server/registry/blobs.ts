@@ -4,12 +4,10 @@ import { enforcePrecondition } from '../../storage/catalog/preconditions.ts';
 import { BlobUnknownError } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, setHeaders } from '../http/answer.ts';
-import { isTheSame, matchesEntityTag } from '../http/conditional.ts';
-import { parseRange } from '../http/range.ts';
+import { isTheSame, matchesEntityTag, parseRange } from '../http/conditional.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { actorOf, authorize } from './authorize.ts';
-import { digestOf, repositoryOf } from './parameters.ts';
-import { preconditionOf, refuseMismatch } from './preconditions.ts';
+import { digestOf, preconditionOf, refuseMismatch, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */

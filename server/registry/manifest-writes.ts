@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../oci/digest.ts';
@@ -16,12 +16,12 @@ import { unknownManifest } from './manifests.ts';
 import {
   type ManifestReferenceParameter,
   manifestReferenceOf,
+  preconditionOf,
   queriesOf,
   queryOf,
   registryPath,
   repositoryOf,
 } from './parameters.ts';
-import { preconditionOf } from './preconditions.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 import { recordDescription } from './repository-description.ts';
 

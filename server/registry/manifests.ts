@@ -2,11 +2,15 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { ManifestUnknownError } from '../../storage/errors.ts';
-import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
+import { answerReady, type ReadyAnswer } from '../http/answer.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
-import { type ManifestReferenceParameter, manifestReferenceOf, repositoryOf } from './parameters.ts';
-import { refuseMismatch } from './preconditions.ts';
+import {
+  type ManifestReferenceParameter,
+  manifestReferenceOf,
+  refuseMismatch,
+  repositoryOf,
+} from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** Manifests by tag and digest (distribution-spec, "Pulling manifests", "Checking if content exists"). */

@@ -1,6 +1,6 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
-import { type ContentRange, parseContentRange } from '../http/range.ts';
+import { type ContentRange, parseContentRange } from '../http/conditional.ts';
 import { announcedLength } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { UploadBody } from './upload-body.ts';

@@ -1,4 +1,4 @@
-import { nameOf } from '../../auth/access/identity.ts';
+import { nameOf } from '../../auth/access/access.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import {
   type Digest,

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { ANONYMOUS, type Identity } from '../../auth/access/identity.ts';
+import { ANONYMOUS, type Identity } from '../../auth/access/access.ts';
 import { formatScope } from '../../auth/access/scope.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KeptWebhook, WaitingEvent, WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
+import type { PullSamples } from '../background/pull-recorder.ts';
 import { repeat } from '../background/repeat.ts';
 import type { SharedDuty } from '../background/shared-duty.ts';
 import type { Deliver } from './deliver.ts';
-import type { PullSamples } from './pull-samples.ts';
 
 const RHYTHM = { first: 500, every: 500 };
 const AT_ONCE = 50;

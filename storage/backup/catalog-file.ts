@@ -1,7 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
-import { syncFolder } from '../blobs/filesystem/durable-folders.ts';
+import { syncFolder } from '../blobs/filesystem/device.ts';
 import { type Database, openDatabase } from '../catalog/database.ts';
 
 const PARTS = ['', '-wal', '-shm'];

@@ -11,9 +11,9 @@ import type {
   AuditWindow,
   LatestAudit,
 } from './audit-catalog.ts';
-import { isPostgres } from './dialect.ts';
-import { insertEntries } from './insert-entries.ts';
 import { settledAudit } from './postgres/settled-audit.ts';
+import { insertEntries } from './recorded-change.ts';
+import { isPostgres } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */

@@ -3,11 +3,10 @@ import { type Digest, parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { linkBlob } from './blobs.ts';
 import type { CheckCatalog, Listed } from './check-catalog.ts';
-import { isPostgres } from './dialect.ts';
 import type { ManifestName } from './garbage-catalog.ts';
 import { removeManifests } from './manifests.ts';
 import { ensureRepository } from './repositories.ts';
-import { BLOB_COLUMNS, type BlobRow, blobOfRow } from './rows.ts';
+import { BLOB_COLUMNS, type BlobRow, blobOfRow, isPostgres } from './rows.ts';
 import { recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 

@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
-import { isPostgres } from './dialect.ts';
 import { NAME_CHANGES } from './postgres/name-changes.ts';
-import { batches } from './rows.ts';
+import { batches, isPostgres } from './rows.ts';
 
 /** Rows that are in memory at a time. */
 const ROWS = 1000;

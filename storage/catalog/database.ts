@@ -4,8 +4,7 @@ import knex, { type Knex } from 'knex';
 import { makeFolder } from '../../lib/files/make-folder.ts';
 import { makePrivateFile } from '../../lib/files/private-file.ts';
 import { LogSync } from './log-sync.ts';
-import { onConnection } from './transaction.ts';
-import { TransactionGroup } from './transaction-group.ts';
+import { onConnection, TransactionGroup } from './transaction.ts';
 
 const STATEMENTS_KEPT = 200;
 

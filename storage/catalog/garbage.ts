@@ -3,10 +3,9 @@ import { parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 import { LeaseLostError } from '../errors.ts';
 import { removeLinks } from './blobs.ts';
-import { excludeWriters, sharedNow } from './dialect.ts';
 import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept, TagName } from './garbage-catalog.ts';
 import { removeManifests } from './manifests.ts';
-import { type BlobRow, blobOfRow } from './rows.ts';
+import { type BlobRow, blobOfRow, excludeWriters, sharedNow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** `r` refers to `x`, other than to say what it is about. */

@@ -14,13 +14,12 @@ import type {
   ManifestWindow,
   ReferrerPage,
 } from './catalog.ts';
-import { excludeWriters } from './dialect.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { refuseRunning } from './release-images.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
-import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
+import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow, excludeWriters } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
 import { pointedAt, pointTags, recordTagsOf, trimHistory } from './tags.ts';
 import { inTransaction } from './transaction.ts';

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { isPostgres } from './dialect.ts';
+import { isPostgres } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** One step of a schema. Once released, neither its name nor what it does may change. */

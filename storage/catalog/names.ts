@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../../oci/digest.ts';
 import type { NameLine, NamesCatalog } from './catalog.ts';
-import { isPostgres } from './dialect.ts';
 import { NAME_CHANGES } from './postgres/name-changes.ts';
+import { isPostgres } from './rows.ts';
 
 /** Rows that one statement reads: about a millisecond's work. */
 const WINDOW = 250;

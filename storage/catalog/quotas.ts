@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { excludeWriters, isPostgres } from './dialect.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
 import { exceeded, USED, usedOf } from './repository-policy.ts';
-import { refuseBeyond } from './rows.ts';
+import { excludeWriters, isPostgres, refuseBeyond } from './rows.ts';
 import { inStatement, inTransaction } from './transaction.ts';
 
 /** Milliseconds for which it is remembered which quotas there are and what was used of them. */

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { ImageHolder } from '../../fleet/app-store.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { ImageRunsError } from '../errors.ts';
-import { isPostgres } from './dialect.ts';
+import { isPostgres } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
 
 /** Holders that an answer names. */

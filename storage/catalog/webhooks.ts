@@ -1,8 +1,7 @@
 import type { Knex } from 'knex';
 import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { Pace } from '../../lib/sync/pace.ts';
-import { excludeWriters } from './dialect.ts';
-import { refuseBeyond } from './rows.ts';
+import { excludeWriters, refuseBeyond } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 import type {
   KeptWebhook,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Digest } from '../../oci/digest.ts';
 import type { AuditEntry } from './audit-catalog.ts';
-import { insertEntries } from './insert-entries.ts';
+import { insertEntries } from './recorded-change.ts';
 import type { RepositoryPolicy } from './repository-policy.ts';
 import { batches } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';

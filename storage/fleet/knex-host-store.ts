@@ -16,8 +16,7 @@ import {
 } from '../../fleet/host-store.ts';
 import type { AppReport } from '../../fleet/report.ts';
 import type { AppTarget, HostTarget } from '../../fleet/target.ts';
-import { isPostgres } from '../catalog/dialect.ts';
-import { batches } from '../catalog/rows.ts';
+import { batches, isPostgres } from '../catalog/rows.ts';
 import { inTransaction } from '../catalog/transaction.ts';
 import { connectionOf, type HostRow, hostOf, POLLING } from './host-rows.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
-import { isPostgres } from '../catalog/dialect.ts';
+import { isPostgres } from '../catalog/rows.ts';
 import type { CopiedTable } from './copied-tables.ts';
 
 /** Where the snapshots of rows lie beside the blobs. */

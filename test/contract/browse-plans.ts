@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
 import { parseDigest } from '../../oci/digest.ts';
 import type { BrowseCatalog } from '../../storage/catalog/browse/browse-catalog.ts';
 import { KnexBrowse } from '../../storage/catalog/browse/knex-browse.ts';
-import { isPostgres } from '../../storage/catalog/dialect.ts';
+import { isPostgres } from '../../storage/catalog/rows.ts';
 import type { BrowseHarness } from './browse.ts';
 
 const REPOSITORIES = 2000;

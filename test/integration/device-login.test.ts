@@ -5,7 +5,7 @@ import { after, describe, type TestContext, test } from 'node:test';
 import { Directory } from '../../auth/accounts/directory.ts';
 import { DeviceLogins } from '../../auth/sessions/device-logins.ts';
 import { Sessions } from '../../auth/sessions/sessions.ts';
-import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
+import { parseTrustedProxies } from '../../server/http/forwarded.ts';
 import { CookieBrowser, formOf } from '../support/cookie-browser.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { startProcess } from '../support/managed-process.ts';

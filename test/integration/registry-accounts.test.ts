@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeSecret } from '../../auth/credentials/secret.ts';
 import { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
-import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
+import { parseTrustedProxies } from '../../server/http/forwarded.ts';
 import { basicAuthorization, sendRequest } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { createRegistryClient, digestOf } from '../support/registry-client.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Access } from '../../auth/access/access.ts';
-import { ANONYMOUS } from '../../auth/access/identity.ts';
+import { type Access, ANONYMOUS } from '../../auth/access/access.ts';
 import { mountBlob } from '../../server/registry/uploads.ts';
 import type { RequestContext } from '../../server/request-context.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
+import { parseTrustedProxies } from '../../server/http/forwarded.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
 import { digestOf, OCI_MANIFEST } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';

@@ -4,7 +4,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { parseLimits } from '../../auth/administration/limits.ts';
 import { makePersonalToken, makeRobot } from '../../auth/administration/make-credential.ts';
 import { hashSecret, makeSecret } from '../../auth/credentials/secret.ts';
-import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
+import { parseTrustedProxies } from '../../server/http/forwarded.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { expectError } from '../support/registry-error.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';

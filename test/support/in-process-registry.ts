@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Config } from '../../server/config/config.ts';
-import { NO_PROXIES } from '../../server/http/trusted-proxies.ts';
+import { NO_PROXIES } from '../../server/http/forwarded.ts';
 import { startRegistry } from '../../server/start-registry.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';

@@ -1,5 +1,4 @@
-import { OPEN_ACCESS } from '../../../auth/access/access.ts';
-import { ANONYMOUS } from '../../../auth/access/identity.ts';
+import { ANONYMOUS, OPEN_ACCESS } from '../../../auth/access/access.ts';
 import { AuthError } from '../../../auth/errors.ts';
 import { isDigest } from '../../../oci/digest.ts';
 import { OciError } from '../../../oci/errors.ts';

@@ -17,9 +17,7 @@ import type {
 } from '../blob-driver.ts';
 import type { BoundedSpace, LocalFiles, LosesUnsynced, SmallContent } from '../driver-capabilities.ts';
 import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
-import { isMissing, onDevice } from './device-errors.ts';
-import { DurableFolders, syncFolder } from './durable-folders.ts';
-import { FileReader } from './file-reader.ts';
+import { DurableFolders, isMissing, onDevice, syncFolder } from './device.ts';
 import { FolderSideFiles } from './folder-side-files.ts';
 import { replayJournals } from './journal/replay-journals.ts';
 import { SmallFiles } from './journal/small-files.ts';
@@ -28,15 +26,16 @@ import {
   BLOBS,
   blobLocation,
   blobPath,
+  FileReader,
+  findBlobFiles,
   isUploadId,
+  listBlobFiles,
   QUARANTINE,
   quarantinePath,
   UPLOADS,
   uploadPath,
 } from './layout.ts';
-import { findBlobFiles, listBlobFiles } from './list-blob-files.ts';
-import { readBootId, UploadDetail } from './upload-detail.ts';
-import { BufferPool, WriteBehind } from './write-behind.ts';
+import { BufferPool, readBootId, UploadDetail, WriteBehind } from './write-behind.ts';
 
 /** Bytes that storeSmall takes at most; what is larger gains little by it. */
 const SMALL_LIMIT = 32 * 1024;

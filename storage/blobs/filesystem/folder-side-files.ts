@@ -3,8 +3,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
 import type { SideFiles } from '../side-files.ts';
-import { isMissing, onDevice } from './device-errors.ts';
-import { syncFolder } from './durable-folders.ts';
+import { isMissing, onDevice, syncFolder } from './device.ts';
 
 const PART = 'part-';
 

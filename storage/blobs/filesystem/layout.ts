@@ -1,6 +1,9 @@
+import { type FileHandle, opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../../oci/digest.ts';
 import { UploadUnknownError } from '../../errors.ts';
+import type { StoredFile } from '../blob-driver.ts';
+import { isMissing } from './device.ts';
 
 /** Folders under a driver's root. */
 export const BLOBS = 'blobs';
@@ -61,5 +64,143 @@ export function isUploadId(text: string): boolean {
 function refuseOther(location: string): void {
   if (nameAtLocation(location) === undefined) {
     throw new Error(`${JSON.stringify(location)} is not the location of a blob of this folder`);
+  }
+}
+
+/** Every blob under a driver's root, in no order. What does not look like a blob is passed over. */
+export async function* listBlobFiles(
+  root: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StoredFile, void, undefined> {
+  for (const algorithm of await folderNames(root, BLOBS)) {
+    for (const prefix of await folderNames(root, `${BLOBS}/${algorithm}`)) {
+      yield* filesIn(root, `${BLOBS}/${algorithm}/${prefix}`, signal);
+    }
+  }
+}
+
+/** Every copy of one blob. */
+export async function findBlobFiles(root: string, digest: Digest): Promise<readonly StoredFile[]> {
+  const found: StoredFile[] = [];
+  try {
+    for await (const file of filesIn(root, blobFolder(digest), undefined, digest)) found.push(file);
+  } catch (error) {
+    // The folder is made by the first blob in it.
+    if (!isMissing(error)) throw error;
+  }
+  return found;
+}
+
+async function* filesIn(
+  root: string,
+  folder: string,
+  signal: AbortSignal | undefined,
+  wanted?: Digest,
+): AsyncGenerator<StoredFile, void, undefined> {
+  for await (const entry of await opendir(join(root, folder))) {
+    signal?.throwIfAborted();
+    const location = `${folder}/${entry.name}`;
+    const name = nameAtLocation(location);
+    if (name === undefined || (wanted !== undefined && name.digest !== wanted) || !entry.isFile()) continue;
+    const status = await statusOf(join(root, location));
+    if (status !== undefined) yield { ...name, ...status, location };
+  }
+}
+
+async function folderNames(root: string, folder: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const entry of await opendir(join(root, folder))) {
+    if (entry.isDirectory()) names.push(entry.name);
+  }
+  return names;
+}
+
+/** Undefined when the blob was deleted since its folder was read. */
+async function statusOf(path: string): Promise<Pick<StoredFile, 'size' | 'storedAt'> | undefined> {
+  try {
+    const { size, ctime } = await stat(path);
+    // A rename sets ctime and keeps mtime.
+    return { size, storedAt: ctime };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+const CHUNK_SIZE = 256 * 1024;
+
+/**
+ * The bytes of an open file from `start` up to and without `end`, in chunks that the caller may keep. Reads
+ * one chunk ahead. Closes the file when reading ends in whatever way, and when `signal` aborts.
+ * Throws the signal's reason, and an error when the file is shorter than `end`.
+ */
+export class FileReader implements AsyncIterable<Uint8Array> {
+  readonly #handle: FileHandle;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => {
+    if (!this.#reading) void this.#close();
+  };
+  #reading = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(handle: FileHandle, start: number, end: number, signal: AbortSignal | undefined) {
+    this.#handle = handle;
+    this.#start = start;
+    this.#end = end;
+    this.#signal = signal;
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#reading) throw new Error('the content of a blob can be iterated only once');
+    this.#reading = true;
+    let ahead: Promise<Uint8Array> | undefined;
+    try {
+      this.#signal?.throwIfAborted();
+      let position = this.#start;
+      ahead = this.#readAhead(position);
+      while (ahead !== undefined) {
+        const chunk: Uint8Array = await ahead;
+        this.#signal?.throwIfAborted();
+        position += chunk.byteLength;
+        ahead = this.#readAhead(position);
+        yield chunk;
+        this.#signal?.throwIfAborted();
+      }
+    } finally {
+      await ahead?.catch(() => {});
+      await this.#close();
+    }
+  }
+
+  #readAhead(position: number): Promise<Uint8Array> | undefined {
+    if (position >= this.#end) return undefined;
+    const chunk = this.#read(position);
+    // Its failure is thrown when its turn comes; until then nobody waits for it.
+    chunk.catch(() => {});
+    return chunk;
+  }
+
+  async #read(position: number): Promise<Uint8Array> {
+    const length = Math.min(CHUNK_SIZE, this.#end - position);
+    const { bytesRead, buffer } = await this.#handle.read(
+      Buffer.allocUnsafeSlow(length),
+      0,
+      length,
+      position,
+    );
+    if (bytesRead === 0) {
+      throw new Error(`the file ends after ${position} bytes, where ${this.#end} were expected`);
+    }
+    return buffer.subarray(0, bytesRead);
+  }
+
+  #close(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#closing ??= this.#handle.close();
+    return this.#closing;
   }
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import { foldRepositoryDeltas } from '../postgres/repository-triggers.ts';
+import { isPostgres } from '../rows.ts';
 import type {
   BrowsedQuota,
   BrowsedRepository,

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
+import { isPostgres } from '../rows.ts';
 
 /**
  * SQL that differs between the databases. Lists are passed as one JSON text each: a statement is then the same for any number

@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import { foldRepositoryDeltas } from '../postgres/repository-triggers.ts';
-import { batches } from '../rows.ts';
+import { batches, isPostgres } from '../rows.ts';
 import { inStatement } from '../transaction.ts';
 
 /** The last pull of a manifest by a tag or its digest. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
+import { isPostgres } from '../rows.ts';
 
 /** Repositories, blobs, manifests, tags and uploads. Times are milliseconds since 1970. */
 export const createCatalog: Migration = {

@@ -1,6 +1,6 @@
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
 import { createChangeLog } from '../postgres/name-changes.ts';
+import { isPostgres } from '../rows.ts';
 
 const COUNTED = ['tags', 'manifests'] as const;
 

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
 import { COUNT_QUOTAS as COUNT_ON_POSTGRES } from '../postgres/quota-triggers.ts';
 import { ANNOUNCE_AUDIT } from '../postgres/settled-audit.ts';
+import { isPostgres } from '../rows.ts';
 import { byteOrdered } from './0001-catalog.ts';
 
 /** What was done by whom, who is told of it, and what is refused. Times are milliseconds since 1970. */

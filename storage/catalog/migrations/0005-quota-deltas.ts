@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
 import { APPEND_QUOTA_USE } from '../postgres/quota-triggers.ts';
+import { isPostgres } from '../rows.ts';
 
 /**
  * What is to be added to quota_use: writers of PostgreSQL that count by rows of their own do not wait for each other.

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
+import { isPostgres } from '../rows.ts';
 
 /** What replicas say to each other: of a moment, so nothing of it need survive the server. SQLite has one registry. */
 export const createReplicaMessages: Migration = {

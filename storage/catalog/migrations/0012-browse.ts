@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
-import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
 import {
   COUNT_REPOSITORIES as COUNT_ON_POSTGRES,
   COUNT_PULLS as PULLS_ON_POSTGRES,
 } from '../postgres/repository-triggers.ts';
+import { isPostgres } from '../rows.ts';
 import { byteOrdered } from './0001-catalog.ts';
 
 /** What lists of repositories and tags show and are sorted by. Times are milliseconds since 1970; 0: never, or not known. */

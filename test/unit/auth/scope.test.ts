@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPEN_ACCESS, RIGHTS_ACCESS } from '../../../auth/access/access.ts';
-import { ANONYMOUS } from '../../../auth/access/identity.ts';
+import { ANONYMOUS, OPEN_ACCESS, RIGHTS_ACCESS } from '../../../auth/access/access.ts';
 import { ALL_RIGHTS, NO_RIGHTS } from '../../../auth/access/rights.ts';
 import { CATALOG_SCOPE, parseScope, repositoryScope } from '../../../auth/access/scope.ts';
 

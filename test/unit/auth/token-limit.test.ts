@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANONYMOUS, type Identity } from '../../../auth/access/identity.ts';
+import { ANONYMOUS, type Identity } from '../../../auth/access/access.ts';
 import { NO_RIGHTS } from '../../../auth/access/rights.ts';
 import { TokenLimit } from '../../../auth/limits/token-limit.ts';
 

@@ -6,7 +6,7 @@ import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { COMMAND_HELP } from '../../../server/cli/help.ts';
 import { type ConfigSources, loadConfig } from '../../../server/config/config.ts';
 import { SETTINGS } from '../../../server/config/settings.ts';
-import { NO_PROXIES } from '../../../server/http/trusted-proxies.ts';
+import { NO_PROXIES } from '../../../server/http/forwarded.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const load = (sources: Partial<ConfigSources> = {}) =>

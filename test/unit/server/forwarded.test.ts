@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { test } from 'node:test';
-import { parseForwarded, requestOrigin } from '../../../server/http/forwarded.ts';
-import { parseTrustedProxies } from '../../../server/http/trusted-proxies.ts';
+import { parseForwarded, parseTrustedProxies, requestOrigin } from '../../../server/http/forwarded.ts';
 import { fc } from '../../support/properties.ts';
 
 const PROXIES = parseTrustedProxies(['10.0.0.0/8', 'fd00::/8', '192.0.2.7']);

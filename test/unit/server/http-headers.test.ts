@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isTheSame, matchesEntityTag, matchesStrongly } from '../../../server/http/conditional.ts';
-import { parseContentRange } from '../../../server/http/range.ts';
+import {
+  isTheSame,
+  matchesEntityTag,
+  matchesStrongly,
+  parseContentRange,
+} from '../../../server/http/conditional.ts';
 import { nextLink } from '../../../server/registry/paging.ts';
 import { fc } from '../../support/properties.ts';
 

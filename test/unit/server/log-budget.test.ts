@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogBudget } from '../../../server/log.ts';
-import { shorten, shortPath } from '../../../server/shorten.ts';
+import { LogBudget, shorten, shortPath } from '../../../server/log.ts';
 
 const MEGABYTE = 1024 * 1024;
 

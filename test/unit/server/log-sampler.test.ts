@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogSampler } from '../../../server/log-sampler.ts';
+import { LogSampler } from '../../../server/log.ts';
 
 test('so many lines a second are logged, and of those beyond one in so many, which counts the others', () => {
   let now = 5000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRange } from '../../../server/http/range.ts';
+import { parseRange } from '../../../server/http/conditional.ts';
 import { fc } from '../../support/properties.ts';
 
 for (const [header, size, expected] of [

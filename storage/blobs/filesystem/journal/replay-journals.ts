@@ -1,9 +1,9 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing } from '../device-errors.ts';
+import { isMissing } from '../device.ts';
 import { JOURNAL } from '../layout.ts';
-import { FilePlacer } from './file-placer.ts';
 import { readJournal } from './journal-file.ts';
+import { FilePlacer } from './small-files.ts';
 import { openFilesystemSync } from './sync-filesystem.ts';
 
 /**

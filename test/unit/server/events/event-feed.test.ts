@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { ANONYMOUS, type Identity } from '../../../../auth/access/identity.ts';
+import { ANONYMOUS, type Identity } from '../../../../auth/access/access.ts';
 import { RegistryError } from '../../../../server/errors.ts';
 import { EventFeed } from '../../../../server/events/event-feed.ts';
 import { EventIds } from '../../../../server/events/event-ids.ts';

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPEN_ACCESS, RIGHTS_ACCESS } from '../../../../auth/access/access.ts';
-import { ANONYMOUS, type Identity, type Proof } from '../../../../auth/access/identity.ts';
+import {
+  ANONYMOUS,
+  type Identity,
+  OPEN_ACCESS,
+  type Proof,
+  RIGHTS_ACCESS,
+} from '../../../../auth/access/access.ts';
 import { ALL_RIGHTS, limitedTo, managesOf, type Rights } from '../../../../auth/access/rights.ts';
 import { parseLimits } from '../../../../auth/administration/limits.ts';
 import { sightOf } from '../../../../server/events/event-routes.ts';

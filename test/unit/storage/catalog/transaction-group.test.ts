@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TransactionGroup } from '../../../../storage/catalog/transaction-group.ts';
+import { TransactionGroup } from '../../../../storage/catalog/transaction.ts';
 
 /** A database that is a list of what was committed. */
 function database() {

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { Digest } from '../../../../../../oci/digest.ts';
-import { FilePlacer } from '../../../../../../storage/blobs/filesystem/journal/file-placer.ts';
+import { FilePlacer } from '../../../../../../storage/blobs/filesystem/journal/small-files.ts';
 import { blobLocation, blobPath, uploadPath } from '../../../../../../storage/blobs/filesystem/layout.ts';
 import { makeTempDir } from '../../../../../support/temp-dir.ts';
 

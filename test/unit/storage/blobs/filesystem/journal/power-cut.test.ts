@@ -5,7 +5,7 @@ import { cp, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { DurableFolders } from '../../../../../../storage/blobs/filesystem/durable-folders.ts';
+import { DurableFolders } from '../../../../../../storage/blobs/filesystem/device.ts';
 import { openFilesystemDriver } from '../../../../../../storage/blobs/filesystem/filesystem-driver.ts';
 import { hasJournalRecords } from '../../../../../../storage/blobs/filesystem/journal/replay-journals.ts';
 import { SmallFiles } from '../../../../../../storage/blobs/filesystem/journal/small-files.ts';
