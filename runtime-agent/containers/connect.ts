@@ -1,8 +1,8 @@
 import { EngineError } from '../errors.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { ActiveNetwork, EndpointSettings } from '../networks/network.ts';
-import { addToHosts, removeFromHosts } from '../networks/plan/hosts-file.ts';
-import { networkMode } from '../networks/plan/network-mode.ts';
+import { addToHosts, removeFromHosts } from '../networks/plan/etc-files.ts';
+import { networkMode } from '../networks/plan/place-container.ts';
 import type { Container } from './container.ts';
 import type { ContainerInfo } from './container-info.ts';
 import { editEtcFile } from './run/run-network.ts';

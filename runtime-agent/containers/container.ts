@@ -7,10 +7,8 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import { type RunPaths, runPaths, type SharedPaths } from '../oci-runner/run-paths.ts';
 import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
-import type { AttachHub } from './attach/attach-hub.ts';
+import { type AttachHub, AttachThreadError } from './attach/attach-hub.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import { AttachThreadError } from './attach/attach-thread.ts';
-import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
 import type { ContainerBase, ContainerInfo, ContainerState } from './container-info.ts';
 import type { ContainerTable, Run, StoredContainer } from './container-table.ts';
 import type { Attachment } from './containers.ts';
@@ -212,4 +210,37 @@ export async function containerBase(
   if (base !== undefined) return base;
   const { diffIds, platform } = await images.get(imageId);
   return { diffIds, platform };
+}
+
+/** Publishes an event of a container with its image, name and labels, as dockerd does. */
+export function publishContainerEvent(
+  events: EventBus,
+  container: ContainerInfo,
+  action: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  events.publish({
+    type: 'container',
+    action,
+    id: container.id,
+    attributes: { ...container.config.Labels, ...more, image: container.config.Image, name: container.name },
+  });
+}
+
+/** Publishes an event for each volume that a start mounts or an exit unmounts, as dockerd does. */
+export function publishVolumeEvents(
+  events: EventBus,
+  { id, mounts }: ContainerInfo,
+  action: 'mount' | 'unmount',
+): void {
+  for (const { name, destination, propagation, writable } of mounts) {
+    if (name === undefined) continue;
+    const where = { destination, propagation, 'read/write': String(writable) };
+    events.publish({
+      type: 'volume',
+      action,
+      id: name,
+      attributes: { container: id, driver: 'local', ...(action === 'mount' ? where : {}) },
+    });
+  }
 }

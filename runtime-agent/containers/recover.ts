@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { isProcessAlive } from '../../lib/linux/process/proc.ts';
-import { readExitRecord } from '../oci-runner/exit-watch.ts';
+import { readExitRecord } from '../oci-runner/conmon.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { Container, type ContainerServices } from './container.ts';
 import { UNSEEN_EXIT } from './container-info.ts';

@@ -12,8 +12,8 @@ import type { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainerInfo } from './container-info.ts';
 import { cgroupPath } from './plan/resources.ts';
+import { releaseShm } from './run/bundle.ts';
 import type { ContainerMounts } from './run/container-mounts.ts';
-import { releaseShm } from './run/namespaces.ts';
 import { killAndWait } from './stop.ts';
 
 /** What a removal needs of the agent. */

@@ -16,11 +16,15 @@ import { monitorLimit, planLog } from './plan/log-options.ts';
 import { isHostPlatform } from './plan/platform.ts';
 import { containerCgroup } from './plan/resources.ts';
 import { clearRun, type RemoveDeps, removeLocked } from './remove.ts';
-import { type BundleParts, prepareFolders, writeBundle } from './run/bundle.ts';
+import {
+  type BundleParts,
+  gatherDevices,
+  joinNamespaces,
+  prepareFolders,
+  writeBundle,
+} from './run/bundle.ts';
 import { checkExecutable } from './run/check-executable.ts';
-import { gatherDevices } from './run/devices.ts';
 import { notifyLinked, runLinks } from './run/links.ts';
-import { joinNamespaces } from './run/namespaces.ts';
 import { openRunNetwork, type RunNetwork } from './run/run-network.ts';
 
 /** What a start needs of the agent. */

@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import type { CgroupLayout } from '../../lib/linux/cgroups/cgroups.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
-import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
 import type { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ResourceChanges } from './containers.ts';
@@ -10,7 +9,12 @@ import type { HostConfig } from './host-config.ts';
 import { parseContainerName } from './plan/names.ts';
 import { changedHostConfig, changedResources } from './plan/resources.ts';
 import { parseRestartPolicy } from './plan/restart-policy.ts';
-import { limitWarnings, validateResources } from './plan/validate-resources.ts';
+import {
+  blockWeightWarnings,
+  checkCpusets,
+  limitWarnings,
+  validateResources,
+} from './plan/validate-resources.ts';
 
 /** See ContainerControl.update. */
 export async function updateContainer(

@@ -13,15 +13,12 @@ import { joinNetwork, leaveNetwork } from './move-container.ts';
 import type { ActiveNetwork, EndpointSettings, Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
 import type { NetworkedContainer } from './networked-container.ts';
-import { openSandbox } from './open-sandbox.ts';
-import { checkEndpoint } from './plan/check-endpoint.ts';
-import { networkMode } from './plan/network-mode.ts';
-import { bridgeSpec } from './plan/place-container.ts';
+import { openSandbox, releaseEndpoint } from './open-sandbox.ts';
+import { bridgeSpec, checkEndpoint, networkMode } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
 import { adoptSandbox, restoreSandboxes } from './restore-sandboxes.ts';
 import { dnsNames } from './sandbox.ts';
 import { settleBridge } from './settle-bridge.ts';
-import { releaseEndpoint } from './take-endpoint.ts';
 
 /** The networks of the agent's containers, over the kernel. */
 export class AgentContainerNetworks implements ContainerNetworks {

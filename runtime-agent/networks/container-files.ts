@@ -3,10 +3,16 @@ import type { NetworkFiles } from './container-networks.ts';
 import { readOrEmpty } from './host-resolvers.ts';
 import type { ActiveEndpoint, Network } from './network.ts';
 import type { NetworkedContainer } from './networked-container.ts';
-import { addToHosts, type HostsEntry, hostsFile, ownNames } from './plan/hosts-file.ts';
+import {
+  addToHosts,
+  type HostsEntry,
+  hostsFile,
+  ownNames,
+  planResolvConf,
+  type ResolverSettings,
+} from './plan/etc-files.ts';
 import { gatewayOf, parseAddress, subnetOf } from './plan/ip-address.ts';
-import { networkMode } from './plan/network-mode.ts';
-import { planResolvConf, type ResolverSettings } from './plan/resolv-conf.ts';
+import { networkMode } from './plan/place-container.ts';
 
 /** The files of a container with these endpoints; `hostGateway` is what `--add-host x:host-gateway` means. */
 export function containerFiles(

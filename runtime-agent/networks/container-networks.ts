@@ -1,7 +1,7 @@
 import type { ProcessIdentity } from '../../lib/linux/process/proc.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
 import type { NetworkedContainer } from './networked-container.ts';
-import type { HostsEntry } from './plan/hosts-file.ts';
+import type { HostsEntry } from './plan/etc-files.ts';
 
 /** What a container that is being started gets. */
 export interface OpenedNetwork {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseResolvConf, type ResolverSettings } from './plan/resolv-conf.ts';
+import { parseResolvConf, type ResolverSettings } from './plan/etc-files.ts';
 
 /** Milliseconds for which what was read is believed. */
 const FRESH = 5_000;

@@ -5,11 +5,9 @@ import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-n
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
 import type { NetworkedContainer } from './networked-container.ts';
-import { aimPorts, openResolver } from './open-sandbox.ts';
-import { checkEndpoint } from './plan/check-endpoint.ts';
-import { endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
+import { aimPorts, openResolver, releaseEndpoint, takeEndpoint } from './open-sandbox.ts';
+import { checkEndpoint, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
 import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
-import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
 /** Puts a running container into a further network. See ContainerNetworks.join. */
 export async function joinNetwork(

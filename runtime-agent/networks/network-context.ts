@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { EventBus } from '../events/event-bus.ts';
 import type { AddressBook } from './address-book.ts';
@@ -7,6 +8,7 @@ import type { HostResolvers } from './host-resolvers.ts';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import type { PacketFilter } from './packet-filter.ts';
+import { bridgeSpec } from './plan/place-container.ts';
 import type { PortPublisher } from './publish/port-publisher.ts';
 import { dnsMember, type Sandbox } from './sandbox.ts';
 import type { NetworkStore } from './state/network-store.ts';
@@ -56,4 +58,25 @@ export function membersOf({ sandboxes }: NetworkContext, network: string): reado
 /** Tells the resolvers how a container is to be found from now on. */
 export function publishNames({ dns, store }: NetworkContext, sandbox: Sandbox): void {
   dns.know(dnsMember(sandbox, (network) => store.byId(network)?.predefined === false));
+}
+
+/**
+ * The networks whose bridges the kernel has now. The kernel is asked only where there are links with their names, so that an agent without
+ * any starts no thread for it.
+ */
+export async function presentNetworks({
+  store,
+  kernel,
+}: Pick<NetworkContext, 'store' | 'kernel'>): Promise<readonly Network[]> {
+  const links = linkNames();
+  const named = store.all().filter(({ driver, bridge }) => driver === 'bridge' && links.has(bridge));
+  if (named.length === 0) return [];
+  const present = new Set(await kernel.run('present-bridges', { bridges: named.map(bridgeSpec) }));
+  return named.filter(({ bridge }) => present.has(bridge));
+}
+
+/** Of this host. */
+function linkNames(): ReadonlySet<string> {
+  const text = readFileSync('/proc/self/net/dev', 'latin1');
+  return new Set([...text.matchAll(/^ *([^:\s]+):/gm)].map(([, name = '']) => name));
 }

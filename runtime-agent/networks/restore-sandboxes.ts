@@ -2,11 +2,10 @@ import { openProcessNamespace } from '../../lib/linux/process/process-namespace.
 import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
 import type { ActiveNetwork, Network } from './network.ts';
-import { type NetworkContext, publishNames } from './network-context.ts';
+import { type NetworkContext, presentNetworks, publishNames } from './network-context.ts';
 import { openResolver } from './open-sandbox.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
-import { presentNetworks } from './present-networks.ts';
 import { dnsNames, ownLinks, publishedTargets, type Sandbox } from './sandbox.ts';
 
 /** See ContainerNetworks.adopt. */

@@ -1,5 +1,5 @@
 import type { ContainerNetworks } from '../../runtime-agent/networks/container-networks.ts';
-import { hostsFile } from '../../runtime-agent/networks/plan/hosts-file.ts';
+import { hostsFile } from '../../runtime-agent/networks/plan/etc-files.ts';
 
 /** Networks of an agent whose containers have loopback only, whatever they request: the host's network is untouched. */
 export function loopbackNetworks(): ContainerNetworks {

@@ -1,12 +1,11 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerInfo } from '../../containers/container-info.ts';
-import { writeBundle } from '../../containers/run/bundle.ts';
-import { gatherDevices } from '../../containers/run/devices.ts';
+import { gatherDevices, writeBundle } from '../../containers/run/bundle.ts';
 import { openOwnNetwork, type RunNetwork } from '../../containers/run/run-network.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import { etcFiles } from '../../oci-runner/run-paths.ts';
 import type { Rootfs } from '../../snapshots/rootfs-overlays.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';

@@ -3,7 +3,7 @@ import { NEVER } from '../../../lib/time/timestamp.ts';
 import { type ContainerInfo, NEW_STATE } from '../../containers/container-info.ts';
 import { validateRequest } from '../../containers/plan/validate.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import type { BuildRequest, StepLimits } from '../builder.ts';
 import type { RunOp } from '../solver/step.ts';
 import type { RunContext } from './run-context.ts';

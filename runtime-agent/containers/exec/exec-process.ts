@@ -15,7 +15,7 @@ import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
 import { readExecFailure } from '../../oci-runner/runtime-error.ts';
 import type { Runtime } from '../../oci-runner/runtimes.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import { processEnvironment } from '../plan/environment.ts';
+import { processEnvironment } from '../plan/process.ts';
 import { resolveUser } from '../plan/user.ts';
 import type { ExecEnds } from './exec-streams.ts';
 import type { ExecRequest, TerminalSize } from './execs.ts';

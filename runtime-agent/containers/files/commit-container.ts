@@ -6,9 +6,9 @@ import type { TagName } from '../../images/image-record.ts';
 import type { Images } from '../../images/images.ts';
 import { composeConfig } from '../../images/pending/compose-config.ts';
 import type { PendingImages } from '../../images/pending/pending-images.ts';
-import { publishContainerEvent } from '../container-events.ts';
+import { publishContainerEvent } from '../container.ts';
 import type { ContainerConfig, ContainerInfo } from '../container-info.ts';
-import { mergeImageConfig } from '../plan/command.ts';
+import { mergeImageConfig } from '../plan/process.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
 export interface CommitDeps {

@@ -1,8 +1,8 @@
 import type { OciDevice, OciLinux, OciMount, OciSpec, SeccompProfile } from '../../oci-runner/bundle.ts';
 import type { ContainerInfo } from '../container-info.ts';
 import { type HostConfig, maskedPaths, readonlyPaths } from '../host-config.ts';
-import { processEnvironment } from './environment.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
+import { processEnvironment } from './process.ts';
 import {
   type CgroupAbilities,
   containerCgroup,

@@ -1,12 +1,11 @@
 import { isIP } from 'node:net';
 import { EngineError } from '../../errors.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import type { ContainerConfig } from '../container-info.ts';
 import type { HostConfig } from '../host-config.ts';
 import { cleanPath } from './bind-text.ts';
 import { validateHealthcheck } from './health.ts';
-import { checkLogDetails } from './log-details.ts';
-import { planLog } from './log-options.ts';
+import { checkLogDetails, planLog } from './log-options.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';
 import { tmpfsMount } from './mounts.ts';
 import { parseRestartPolicy } from './restart-policy.ts';

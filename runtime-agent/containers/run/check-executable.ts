@@ -4,7 +4,7 @@ import { readHeadInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { RuntimeCreateError } from '../../oci-runner/conmon.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import { variableName } from '../plan/command.ts';
+import { variableName } from '../plan/process.ts';
 
 const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 /** e_machine by architecture (elf.h). */

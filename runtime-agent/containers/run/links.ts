@@ -1,12 +1,12 @@
 import { EngineError, isEngineError } from '../../errors.ts';
-import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/hosts-file.ts';
+import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/etc-files.ts';
 import { parseLink } from '../../networks/plan/links.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import type { Container } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
 import type { HostConfig } from '../host-config.ts';
-import { type LinkedContainer, linksEnvironment } from '../plan/environment.ts';
+import { type LinkedContainer, linksEnvironment } from '../plan/process.ts';
 import { editEtcFile } from './run-network.ts';
 
 /** Entries of /etc/hosts and variables that links give a container at its start. */

@@ -5,8 +5,8 @@ import { openProcessNamespace } from '../../../lib/linux/process/process-namespa
 import { EngineError } from '../../errors.ts';
 import type { ContainerNetworks, NetworkFiles } from '../../networks/container-networks.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
-import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { addToHosts, type HostsEntry } from '../../networks/plan/etc-files.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import type { EtcFiles } from '../../oci-runner/run-paths.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';

@@ -4,7 +4,7 @@ import { readNetworkCounters } from '../../../lib/linux/network/network-counters
 import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { readSystemCpu } from '../../../lib/linux/system-cpu.ts';
 import { EngineError } from '../../errors.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import { containerCgroup } from '../plan/resources.ts';

@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import type { LogOptions } from '../../containers/containers.ts';
-import { logDetails } from '../../containers/plan/log-details.ts';
+import { logDetails } from '../../containers/plan/log-options.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/connection-end.ts';

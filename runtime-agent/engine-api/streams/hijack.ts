@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { publishContainerEvent } from '../../containers/container-events.ts';
+import { publishContainerEvent } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
 import { escapeContainerName, splitVersion } from '../api-version.ts';
 import { decodeExecStart } from '../decode/exec-request.ts';

@@ -6,7 +6,7 @@ import {
   type EndpointSettings,
 } from '../../networks/network.ts';
 import type { Networks } from '../../networks/networks.ts';
-import { networkMode } from '../../networks/plan/network-mode.ts';
+import { networkMode } from '../../networks/plan/place-container.ts';
 import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
 import { dnsNames } from '../../networks/sandbox.ts';
 import { ZERO_TIME } from './status-text.ts';

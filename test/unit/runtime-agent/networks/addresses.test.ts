@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AddressBook } from '../../../../runtime-agent/networks/address-book.ts';
+import { AddressBook, chooseAddress } from '../../../../runtime-agent/networks/address-book.ts';
 import { choosePool } from '../../../../runtime-agent/networks/plan/address-pools.ts';
-import { chooseAddress } from '../../../../runtime-agent/networks/plan/choose-address.ts';
 import {
   addressBytes,
   addressFromBytes,

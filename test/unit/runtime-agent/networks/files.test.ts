@@ -4,9 +4,10 @@ import {
   addToHosts,
   hostsFile,
   ownNames,
+  parseResolvConf,
+  planResolvConf,
   removeFromHosts,
-} from '../../../../runtime-agent/networks/plan/hosts-file.ts';
-import { parseResolvConf, planResolvConf } from '../../../../runtime-agent/networks/plan/resolv-conf.ts';
+} from '../../../../runtime-agent/networks/plan/etc-files.ts';
 
 describe('/etc/hosts', () => {
   test('gets and loses lines, and keeps what the container wrote', () => {

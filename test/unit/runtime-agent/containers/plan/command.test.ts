@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { commandLine, mergeImageConfig } from '../../../../../runtime-agent/containers/plan/command.ts';
+import { commandLine, mergeImageConfig } from '../../../../../runtime-agent/containers/plan/process.ts';
 import { containerConfig } from '../../../../support/container-requests.ts';
 
 const IMAGE = { Entrypoint: ['/entry'], Cmd: ['one', 'two'], Env: ['PATH=/bin', 'A=image'] };

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import {
   linksEnvironment,
   processEnvironment,
-} from '../../../../../runtime-agent/containers/plan/environment.ts';
+} from '../../../../../runtime-agent/containers/plan/process.ts';
 import { containerConfig } from '../../../../support/container-requests.ts';
 
 describe('processEnvironment', () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { logDetails } from '../../../../../runtime-agent/containers/plan/log-details.ts';
-import { monitorLimit, planLog } from '../../../../../runtime-agent/containers/plan/log-options.ts';
+import {
+  logDetails,
+  monitorLimit,
+  planLog,
+} from '../../../../../runtime-agent/containers/plan/log-options.ts';
 
 const plan = (Config: Readonly<Record<string, string>>, Type = 'json-file') => planLog({ Type, Config });
 
