@@ -1,8 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { networkOf, siteOf } from '../../lib/http/addresses.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import { Semaphore } from '../../lib/sync/semaphore.ts';
+import { KeyedLock, Semaphore } from '../../lib/sync/semaphore.ts';
 import { TooManyAttemptsError } from '../errors.ts';
 import { Failures, FamiliarAddresses, VerifiedPasswords } from './attempt-memory.ts';
 import { makePassword } from './password.ts';

@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Descriptor } from '../../oci/manifest.ts';
 import type { ImageReference } from '../../oci/reference.ts';
 import type { HostConfig } from '../containers/host-config.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';

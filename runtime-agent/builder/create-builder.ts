@@ -11,7 +11,7 @@ import type { HostConfig } from '../containers/host-config.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { Images } from '../images/images.ts';
 import type { LayerBlobs } from '../images/layer-blobs/layer-blobs.ts';
-import type { LayerLeases } from '../images/layer-leases.ts';
+import type { LayerLeases } from '../images/layer-fetcher.ts';
 import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';

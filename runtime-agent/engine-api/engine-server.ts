@@ -24,11 +24,9 @@ import { containerRoutes, containerWaitRoutes } from './routes/containers.ts';
 import { diskUsageRoutes } from './routes/disk-usage.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/execs.ts';
-import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageListRoutes } from './routes/image-list.ts';
 import { imagePruneRoutes } from './routes/image-prune.ts';
-import { imagePullRoutes } from './routes/image-pull.ts';
-import { imagePushRoutes } from './routes/image-push.ts';
+import { imageArchiveRoutes, imagePullRoutes, imagePushRoutes } from './routes/image-transfers.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { pluginRoutes } from './routes/plugins.ts';
@@ -36,8 +34,14 @@ import { registryQueryRoutes } from './routes/registry-queries.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
 import { volumeRoutes } from './routes/volumes.ts';
-import { asksForH2c, isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
-import { mayUpgrade, serveUpgrade, takeOverPlainRequests } from './streams/hijack.ts';
+import {
+  asksForH2c,
+  isBuildkit,
+  mayUpgrade,
+  serveBuildkit,
+  serveUpgrade,
+  takeOverPlainRequests,
+} from './streams/hijack.ts';
 
 /** The Docker Engine API as a Koa application; attach and exec start are apart, in streams/hijack.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {

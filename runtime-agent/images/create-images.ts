@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Knex } from 'knex';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { RegistryClient } from '../../oci/distribution/registry-client.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
@@ -14,8 +14,7 @@ import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
 import { ImageIndexes } from './indexes/image-indexes.ts';
 import { LayerBlobs } from './layer-blobs/layer-blobs.ts';
-import { LayerFetcher } from './layer-fetcher.ts';
-import { LayerLeases } from './layer-leases.ts';
+import { LayerFetcher, LayerLeases } from './layer-fetcher.ts';
 import { LayerTransfer } from './layer-transfer/layer-transfer.ts';
 import { AgentPendingImages } from './pending/agent-pending-images.ts';
 import type { PendingImages } from './pending/pending-images.ts';

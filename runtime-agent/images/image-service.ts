@@ -1,5 +1,5 @@
 import { allDone } from '../../lib/sync/concurrently.ts';
-import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import type { KeyedLock } from '../../lib/sync/semaphore.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readReference } from '../../oci/distribution/errors.ts';
 import type { RegistryClient } from '../../oci/distribution/registry-client.ts';
@@ -16,8 +16,7 @@ import type { ImageCatalog } from './image-catalog.ts';
 import { findImage, type ImageName, type ImageRecord, imageOfRecord, isTagName } from './image-record.ts';
 import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
-import { LayerFetcher } from './layer-fetcher.ts';
-import type { LayerLeases } from './layer-leases.ts';
+import { LayerFetcher, type LayerLeases } from './layer-fetcher.ts';
 import { planRemoval } from './removal-plan.ts';
 import { type ResolvedImage, resolveImage } from './resolve-image.ts';
 

@@ -2,9 +2,9 @@ import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { type FedProcess, spawnFed } from '../../lib/linux/process/spawn-fed.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
+import { type FedProcess, spawnFed } from '../../lib/linux/process/posix-spawn.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Descriptor } from '../../oci/manifest.ts';
 import { EngineError } from '../errors.ts';
 import type { LayerContent } from '../snapshots/layer-store.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Descriptor } from '../../oci/manifest.ts';
 import type { Platform } from './image.ts';
 
 const ARCHITECTURES: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: 'amd64', ia32: '386' };

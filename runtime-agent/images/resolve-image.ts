@@ -1,4 +1,3 @@
-import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { printable } from '../../oci/distribution/errors.ts';
 import { verifiedBlob } from '../../oci/distribution/read-body.ts';
@@ -6,7 +5,7 @@ import type { FetchedManifest, RegistryRepository } from '../../oci/distribution
 import { OciError } from '../../oci/errors.ts';
 import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../oci/image-config.ts';
 import { refuseTooManyValues } from '../../oci/json.ts';
-import { type Manifest, readManifest } from '../../oci/manifest.ts';
+import { type Descriptor, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { checkEntries } from '../bounds.ts';

@@ -1,4 +1,4 @@
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import { EngineError } from '../errors.ts';
 import { extraHosts, filesWithoutNetworks, hostGatewayOf } from './container-files.ts';
 import type {

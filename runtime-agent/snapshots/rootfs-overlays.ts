@@ -8,7 +8,7 @@ import {
   mountOverlay,
   type OverlayRequest,
 } from '../../lib/linux/mount/mount-overlay.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import type { LayerStore } from './layer-store.ts';

@@ -4,7 +4,7 @@ import { openInRoot } from '../../lib/linux/files/in-root.ts';
 import type { Xattrs } from '../../lib/linux/files/xattrs.ts';
 import type { Libc } from '../../lib/linux/libc.ts';
 import { syncFilesystem } from '../../lib/linux/sync-filesystem.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { copyAttributes, fillWhole, settleFilling, settleRemains } from './volume-filling.ts';

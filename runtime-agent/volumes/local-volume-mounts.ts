@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
 import { type MountFlag, readMounts, unmount } from '../../lib/linux/mount/mount.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { cannotMount, mountFileSystem, mountFolder } from './mount-volume.ts';
 import type { Volumes } from './volume.ts';

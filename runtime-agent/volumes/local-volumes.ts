@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import type { Logger } from 'pino';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { unmount } from '../../lib/linux/mount/mount.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import { type Migration, migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';

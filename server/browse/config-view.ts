@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../oci/descriptor.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
+import type { Descriptor } from '../../oci/manifest.ts';
 import { cut, LONGEST_TEXT, MOST_ENTRIES, mapOf, textsOf, within } from './bounded.ts';
 import type { ConfigView, HistoryView } from './browse.ts';
 

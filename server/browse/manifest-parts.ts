@@ -1,8 +1,7 @@
-import { type Descriptor, isForeign, platformText } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { OciError } from '../../oci/errors.ts';
 import { parseJsonObject } from '../../oci/json.ts';
-import { type Manifest, readManifest } from '../../oci/manifest.ts';
+import { type Descriptor, isForeign, type Manifest, platformText, readManifest } from '../../oci/manifest.ts';
 import { isManifest, MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { BlobSharing, ManifestKey } from '../../storage/catalog/browse/browse-catalog.ts';
 import { ManifestUnknownError } from '../../storage/errors.ts';

@@ -1,7 +1,6 @@
-import type { Descriptor } from '../../oci/descriptor.ts';
 import { OciError } from '../../oci/errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json.ts';
-import type { Manifest } from '../../oci/manifest.ts';
+import type { Descriptor, Manifest } from '../../oci/manifest.ts';
 import { cut, MOST_ENTRIES, within } from './bounded.ts';
 import type { PackageView, SbomView } from './browse.ts';
 import type { ContentReader } from './read-content.ts';

@@ -1,9 +1,8 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { OciError } from '../../oci/errors.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json.ts';
-import type { Manifest } from '../../oci/manifest.ts';
+import type { Descriptor, Manifest } from '../../oci/manifest.ts';
 import type { BrowsedReferrer } from '../../storage/catalog/browse/browse-catalog.ts';
 import { cut } from './bounded.ts';
 import type { SignatureView } from './browse.ts';

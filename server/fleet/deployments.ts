@@ -8,7 +8,7 @@ import { place } from '../../fleet/placement.ts';
 import type { App, Cause, Release } from '../../fleet/release.ts';
 import { type Rollout, startRollout } from '../../fleet/rollout.ts';
 import type { LabelConstraint, PinnedImage } from '../../fleet/service.ts';
-import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../lib/sync/semaphore.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import { readHostUses } from './host-uses.ts';
 import { type PinStores, pinImages } from './pin-images.ts';

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { nameOf } from '../../auth/access/access.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../oci/digest.ts';
 import { ManifestInvalidError } from '../../oci/errors.ts';
 import { refuseAmbiguousJson, refuseTooManyValues } from '../../oci/json.ts';
-import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
+import { type Descriptor, MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { parseTag } from '../../oci/reference.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';

@@ -1,10 +1,9 @@
 import { concurrently } from '../../lib/sync/concurrently.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
-import { isForeign } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { ManifestInvalidError } from '../../oci/errors.ts';
 import { refuseAmbiguousJson } from '../../oci/json.ts';
-import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
+import { isForeign, MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
 import { BlobUnknownError, ManifestBlobUnknownError } from '../errors.ts';

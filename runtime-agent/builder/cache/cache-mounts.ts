@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readdir, readFile, rename, stat, writeFile } from 
 import { join } from 'node:path';
 import { removeTree } from '../../../lib/linux/files/remove-tree.ts';
 import { syncFilesystem } from '../../../lib/linux/sync-filesystem.ts';
-import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../../lib/sync/semaphore.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 

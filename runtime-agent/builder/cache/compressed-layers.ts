@@ -1,5 +1,5 @@
 import type { LayerBlobs } from '../../images/layer-blobs/layer-blobs.ts';
-import type { LayerLeases } from '../../images/layer-leases.ts';
+import type { LayerLeases } from '../../images/layer-fetcher.ts';
 import { shortDigest } from '../../images/resolve-image.ts';
 import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 

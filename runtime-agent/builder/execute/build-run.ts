@@ -1,7 +1,7 @@
 import type { Digest } from '../../../oci/digest.ts';
 import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
 import type { Images } from '../../images/images.ts';
-import type { LayerLeases } from '../../images/layer-leases.ts';
+import type { LayerLeases } from '../../images/layer-fetcher.ts';
 import type { LayerTransfer } from '../../images/layer-transfer/layer-transfer.ts';
 import type { PendingImage, PendingImages } from '../../images/pending/pending-images.ts';
 import type { BuildProgress, BuildRequest, BuiltImage, SentForm } from '../builder.ts';

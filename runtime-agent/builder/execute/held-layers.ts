@@ -1,5 +1,5 @@
 import type { Digest } from '../../../oci/digest.ts';
-import type { LayerLeases } from '../../images/layer-leases.ts';
+import type { LayerLeases } from '../../images/layer-fetcher.ts';
 
 /** The layers that one build keeps from sweeps until it ends. */
 export class HeldLayers {

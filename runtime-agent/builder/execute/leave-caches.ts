@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import type { Descriptor } from '../../../oci/manifest.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { shortDigest } from '../../images/resolve-image.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';

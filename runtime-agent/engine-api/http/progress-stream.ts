@@ -1,6 +1,9 @@
 import type { Context } from 'koa';
 import { type AsyncQueue, createAsyncQueue } from '../../../lib/streams/async-queue.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
+import type { LoadProgress } from '../../images/archive/image-archives.ts';
+import type { PullProgress } from '../../images/images.ts';
+import type { PushProgress } from '../../images/push/image-push.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
 import { requestSignal } from './connection-end.ts';
@@ -88,4 +91,125 @@ function throttle<Step>(
     }
     queue.push(step);
   };
+}
+
+const PULL_STATUS = {
+  'pulling-fs-layer': 'Pulling fs layer',
+  waiting: 'Waiting',
+  downloading: 'Downloading',
+  'verifying-checksum': 'Verifying Checksum',
+  'download-complete': 'Download complete',
+  extracting: 'Extracting',
+  'pull-complete': 'Pull complete',
+  'already-exists': 'Already exists',
+} as const;
+
+/** A progress step of a pull as the line that dockerd writes (Engine API, ImageCreate). */
+export function pullLine(step: PullProgress): object {
+  switch (step.kind) {
+    case 'pulling-from':
+      return { status: `Pulling from ${step.repository}`, id: step.tag };
+    case 'digest':
+      return { status: `Digest: ${step.digest}` };
+    case 'status':
+      return {
+        status: step.newer
+          ? `Status: Downloaded newer image for ${step.reference}`
+          : `Status: Image is up to date for ${step.reference}`,
+      };
+    case 'layer': {
+      const status = PULL_STATUS[step.state];
+      const { current, total } = step;
+      if (current === undefined || total === undefined || total <= 0) {
+        return { status, progressDetail: {}, id: step.id };
+      }
+      return {
+        status,
+        progressDetail: { current, total },
+        progress: progressBar(current, total),
+        id: step.id,
+      };
+    }
+  }
+}
+
+/** `[====>    ]  1.2MB/3.4MB`: what clients without a bar of their own print. */
+export function progressBar(current: number, total: number): string {
+  const filled = Math.min(50, Math.floor((current / total) * 50));
+  const bar = filled === 50 ? '='.repeat(50) : `${'='.repeat(filled)}>${' '.repeat(49 - filled)}`;
+  return `[${bar}] ${humanSize(current).padStart(7)}/${humanSize(total)}`;
+}
+
+/** Bytes in decimal units with four significant digits, as Docker writes them. */
+export function humanSize(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${Number(size.toPrecision(4))}${units[unit]}`;
+}
+
+const PUSH_STATUS = {
+  preparing: 'Preparing',
+  waiting: 'Waiting',
+  pushing: 'Pushing',
+  pushed: 'Pushed',
+  'already-exists': 'Layer already exists',
+} as const;
+
+/** A progress step of a push as the messages that dockerd writes (Engine API, ImagePush). */
+export function pushLines(step: PushProgress): readonly object[] {
+  switch (step.kind) {
+    case 'pushing-to':
+      return [{ status: `The push refers to repository [${step.repository}]` }];
+    case 'layer':
+      return [layerLine(step)];
+    case 'compressed-anew':
+      return [
+        {
+          status:
+            'The layer is not kept on this host as the image names it: it is compressed anew, and the image gets another digest',
+          id: step.id,
+        },
+      ];
+    case 'pushed': {
+      const { tag, digest, size } = step;
+      return [
+        { status: `${tag}: digest: ${digest} size: ${size}` },
+        { progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } },
+      ];
+    }
+  }
+}
+
+function layerLine(step: Extract<PushProgress, { readonly kind: 'layer' }>): object {
+  const { id, state, current, total } = step;
+  const status = state === 'mounted' ? `Mounted from ${step.from}` : PUSH_STATUS[state];
+  if (current === undefined || total === undefined || total <= 0) return { status, progressDetail: {}, id };
+  return { status, progressDetail: { current, total }, progress: progressBar(current, total), id };
+}
+
+/** A step of a load as the lines that dockerd writes (Engine API, ImageLoad). */
+export function loadLines(step: LoadProgress, quiet: boolean): readonly object[] {
+  switch (step.kind) {
+    case 'layer': {
+      if (quiet) return [];
+      const { id, current, total } = step;
+      const progress = progressBar(current, Math.max(total, 1));
+      return [{ status: 'Loading layer', progressDetail: { current, total }, progress, id }];
+    }
+    case 'renamed':
+      return [
+        {
+          stream: `The image ${step.name} already exists, renaming the old one with ID ${step.oldId} to empty string\n`,
+        },
+      ];
+    case 'loaded':
+      return [{ stream: `Loaded image: ${step.name}\n` }];
+    case 'loaded-id':
+      return [{ stream: `Loaded image ID: ${step.id}\n` }];
+  }
 }

@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
-import { notSpoken } from '../streams/buildkit-upgrade.ts';
+import { notSpoken } from '../streams/hijack.ts';
 
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [

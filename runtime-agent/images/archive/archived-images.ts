@@ -1,7 +1,6 @@
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm } from '../../../oci/digest.ts';
 import { readReference } from '../../../oci/distribution/errors.ts';
-import type { Manifest } from '../../../oci/manifest.ts';
+import type { Descriptor, Manifest } from '../../../oci/manifest.ts';
 import { isIndex, isManifest } from '../../../oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../image-record.ts';

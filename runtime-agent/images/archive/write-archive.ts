@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import type { Descriptor } from '../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
 import type { Platform } from '../image.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import type { Descriptor } from '../../../oci/manifest.ts';
 import type { BlobDriver, DriverUpload } from '../../../storage/blobs/blob-driver.ts';
 import { inTransaction } from '../../../storage/catalog/transaction.ts';
 

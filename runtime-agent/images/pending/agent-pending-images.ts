@@ -1,4 +1,4 @@
-import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
+import type { KeyedLock } from '../../../lib/sync/semaphore.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { OciError } from '../../../oci/errors.ts';
 import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../../oci/image-config.ts';
@@ -9,7 +9,7 @@ import { storageFull } from '../../storage-full.ts';
 import type { Image } from '../image.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { imageOfRecord } from '../image-record.ts';
-import type { LayerLeases } from '../layer-leases.ts';
+import type { LayerLeases } from '../layer-fetcher.ts';
 import { limitedLayer } from '../open-layer.ts';
 import type { FinishedImage, PendingImage, PendingImages } from './pending-images.ts';
 import { plainManifest, sha256 } from './plain-manifest.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import type { Descriptor } from '../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 
 /** What a manifest says of one layer. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { allTogether } from '../../../lib/sync/concurrently.ts';
-import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
-import { KeyedPool, Semaphore } from '../../../lib/sync/semaphore.ts';
+import { type KeyedLock, KeyedPool, Semaphore } from '../../../lib/sync/semaphore.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { readReference } from '../../../oci/distribution/errors.ts';
 import type { RegistryClient } from '../../../oci/distribution/registry-client.ts';
@@ -17,7 +16,7 @@ import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts
 import type { ImageIndexes } from '../indexes/image-indexes.ts';
 import { indexDocument } from '../indexes/index-document.ts';
 import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
-import type { LayerLeases } from '../layer-leases.ts';
+import type { LayerLeases } from '../layer-fetcher.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import { shortDigest } from '../resolve-image.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';

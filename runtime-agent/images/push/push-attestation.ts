@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Descriptor } from '../../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../../oci/digest.ts';
 import type { RepositoryWriter } from '../../../oci/distribution/repository-writer.ts';
+import type { Descriptor } from '../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import type { Attestation } from '../attestations/image-attestations.ts';
 

@@ -4,7 +4,7 @@ import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import { readMounts, unmount } from '../../../lib/linux/mount/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../../lib/linux/mount/mount-erofs.ts';
 import { allDone } from '../../../lib/sync/concurrently.ts';
-import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../../lib/sync/semaphore.ts';
 import { type Digest, digestHex } from '../../../oci/digest.ts';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import { storageFull } from '../../storage-full.ts';

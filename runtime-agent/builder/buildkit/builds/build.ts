@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import type { Descriptor } from '../../../../oci/descriptor.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';

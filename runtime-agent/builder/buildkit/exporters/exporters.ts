@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import { fullReference, type ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Images } from '../../../images/images.ts';

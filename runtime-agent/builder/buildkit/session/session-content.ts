@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError } from '@connectrpc/connect';
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { ClientContent } from '../../cache/remote/remote-cache.ts';
 import { Content, WriteAction, type WriteContentRequestSchema } from '../proto/content_pb.ts';

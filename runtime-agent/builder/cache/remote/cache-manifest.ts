@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../../oci/media-types.ts';
 import type { LayerForm } from '../../../images/layer-blobs/layer-blobs.ts';
 import { sha256 } from '../../../images/pending/plain-manifest.ts';

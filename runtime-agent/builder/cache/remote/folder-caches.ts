@@ -1,7 +1,6 @@
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import { verifiedBlob } from '../../../../oci/distribution/read-body.ts';
-import { MAX_MANIFEST_SIZE } from '../../../../oci/manifest.ts';
+import { type Descriptor, MAX_MANIFEST_SIZE } from '../../../../oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerCompressor } from '../../../images/compression/layer-compressor.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';

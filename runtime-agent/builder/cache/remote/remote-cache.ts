@@ -1,6 +1,6 @@
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import type { RemoteStep } from './cache-document.ts';
 
 /** A cache outside of this host. */

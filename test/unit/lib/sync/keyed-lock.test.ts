@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { KeyedLock } from '../../../../lib/sync/keyed-lock.ts';
+import { KeyedLock } from '../../../../lib/sync/semaphore.ts';
 
 describe('KeyedLock', () => {
   it('runs the work for one key in order, and others beside it', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ContainerState } from '../../../../runtime-agent/containers/container-info.ts';
+import { humanSize, pullLine } from '../../../../runtime-agent/engine-api/http/progress-stream.ts';
 import { eventJson } from '../../../../runtime-agent/engine-api/routes/events.ts';
-import { humanSize, pullLine } from '../../../../runtime-agent/engine-api/views/pull-lines.ts';
 import {
   humanDuration,
   shownStatus,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Descriptor } from '../../../../oci/descriptor.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import { choosePlatform, platformText } from '../../../../runtime-agent/images/platform.ts';
 
 describe('choosePlatform', () => {

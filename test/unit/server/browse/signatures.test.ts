@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, test } from 'node:test';
-import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
+import type { Descriptor } from '../../../../oci/manifest.ts';
 import type { ContentReader } from '../../../../server/browse/read-content.ts';
 import { referrerKind } from '../../../../server/browse/referrer-views.ts';
 import { readBundle, SignatureReader } from '../../../../server/browse/signatures.ts';
