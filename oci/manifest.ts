@@ -52,7 +52,7 @@ export function platformText(platform: DescriptorPlatform | undefined): string |
 }
 
 /** Checks one descriptor. `where` names it in the message, as in `layers[2]`. Throws ManifestInvalidError. */
-export function readDescriptor(value: unknown, where: string): Descriptor {
+function readDescriptor(value: unknown, where: string): Descriptor {
   if (!isJsonObject(value)) throw new ManifestInvalidError(`${where} must be a descriptor object`);
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {

@@ -2,7 +2,7 @@ import { type Digest, isDigest } from './digest.ts';
 import { NameInvalidError, ReferenceInvalidError, TagInvalidError } from './errors.ts';
 
 /** Longest repository name, in bytes; names are ASCII, so in characters too. */
-export const MAX_REPOSITORY_NAME = 255;
+const MAX_REPOSITORY_NAME = 255;
 
 // Each step is decided by the next character alone, so matching takes linear time.
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;

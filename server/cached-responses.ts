@@ -112,7 +112,7 @@ export interface Health {
 
 const PATHS: readonly string[] = ['/healthz', '/readyz'];
 
-export function isAboutHealth({ url = '' }: IncomingMessage): boolean {
+function isAboutHealth({ url = '' }: IncomingMessage): boolean {
   return PATHS.includes(url);
 }
 

@@ -255,7 +255,7 @@ function closedEarly(): Error {
 }
 
 /** The head of an answer whose body is as long as it says, byte for byte. */
-export interface ResponseHead {
+interface ResponseHead {
   readonly status: number;
   /** By their names in small letters. */
   readonly headers: Readonly<Record<string, string>>;

@@ -228,7 +228,7 @@ export function publishContainerEvent(
 }
 
 /** Publishes an event for each volume that a start mounts or an exit unmounts, as dockerd does. */
-export function publishVolumeEvents(
+function publishVolumeEvents(
   events: EventBus,
   { id, mounts }: ContainerInfo,
   action: 'mount' | 'unmount',

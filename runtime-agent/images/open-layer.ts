@@ -100,7 +100,7 @@ async function writeLayer(
   signal.throwIfAborted();
 }
 
-export interface DecompressRequest {
+interface DecompressRequest {
   readonly decompressor: Decompressor;
   readonly compression: LayerCompression;
   readonly digest: Digest;
@@ -127,7 +127,7 @@ const PROBE = 4 << 20;
  * when the program has failed, so that its own check is made and its failure told first; except where the file gets too large.
  * Throws EngineError 'bad-request', the signal's reason, what `content` and the device fail with.
  */
-export async function decompressInto(request: DecompressRequest): Promise<void> {
+async function decompressInto(request: DecompressRequest): Promise<void> {
   const { decompressor, compression, digest, fd, limit, signal } = request;
   const { name, command } = decompressor;
   const { path, args } = command(limit);
@@ -207,7 +207,7 @@ export async function* limitedLayer(
 }
 
 /** The failure of a layer with more bytes than it may have. */
-export function layerTooLarge(limit: number): EngineError {
+function layerTooLarge(limit: number): EngineError {
   return new EngineError(
     'bad-request',
     `a layer of the image has more than ${limit} bytes uncompressed: start the agent with a larger --layer-limit if it may`,

@@ -174,7 +174,7 @@ function failure(...results: readonly PromiseSettledResult<unknown>[]): unknown 
 }
 
 /** An endpoint with the links that must go before it is made. */
-export interface TakenEndpoint {
+interface TakenEndpoint {
   readonly endpoint: ActiveEndpoint;
   readonly stale: readonly string[];
 }

@@ -14,7 +14,7 @@ const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 /** Calls of openat2 where it gives up for now, a few microseconds each. */
-export const ATTEMPTS = 1000;
+const ATTEMPTS = 1000;
 
 /** Opens paths of a tree that a stranger filled, as if the process were chrooted there. */
 export interface InRoot {
@@ -73,7 +73,7 @@ function callOf(path: string, flags: number): { readonly name: Buffer; readonly 
  * Calls openat2(2) again where it gives up with EAGAIN: the kernel does so whenever anything was renamed or mounted on the
  * host while it went over a `..`.
  */
-export function openPatiently(call: () => number, errno: () => number): number {
+function openPatiently(call: () => number, errno: () => number): number {
   for (let attempt = 1; ; attempt += 1) {
     const fd = call();
     if (fd >= 0 || errno() !== ERRNO.EAGAIN || attempt === ATTEMPTS) return fd;
@@ -102,7 +102,7 @@ export function readFileAt(inRoot: InRoot, root: number, path: string, limit: nu
 }
 
 /** Reads the beginning of a regular file by a descriptor that only names it. A lease that somebody has on it holds nobody up. */
-export function readNamed(named: number, length: number): Buffer {
+function readNamed(named: number, length: number): Buffer {
   const fd = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(length);

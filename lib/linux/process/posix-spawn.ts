@@ -6,7 +6,7 @@ import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import koffi from 'koffi';
 
 /** posix_spawn(3) and its helpers. Each call returns 0 or an error number, as in the manual. */
-export interface SpawnLibrary {
+interface SpawnLibrary {
   spawn(
     pid: [number],
     path: string,
@@ -36,7 +36,7 @@ export interface SpawnLibrary {
 let library: SpawnLibrary | undefined;
 
 /** Binds the calls once, at the first use. */
-export function spawnLibrary(): SpawnLibrary {
+function spawnLibrary(): SpawnLibrary {
   library ??= bind();
   return library;
 }
@@ -163,7 +163,7 @@ export function openPipe(): { readonly reader: number; readonly writer: number }
 }
 
 /** Gives a pipe the room that the kernel allows everybody, or leaves it as it is where that is not to be had. */
-export function widenPipe(fd: number): void {
+function widenPipe(fd: number): void {
   spawnLibrary().fcntl(fd, F_SETPIPE_SZ, WIDE_PIPE);
 }
 

@@ -8,7 +8,7 @@ import type { AttachCommand, AttachReport, AttachWorkerData } from './attach-mes
 import { type AttachLink, AttachSession, type InputPolicy } from './attach-session.ts';
 
 /** The program of the thread. */
-export const ATTACH_WORKER = new URL('./attach-worker.ts', import.meta.url);
+const ATTACH_WORKER = new URL('./attach-worker.ts', import.meta.url);
 
 /** The thread has ended by itself, and what it held of clients with it. */
 export class AttachThreadError extends EngineError {
@@ -22,7 +22,7 @@ export class AttachThreadError extends EngineError {
   }
 }
 
-export interface AttachThreadOptions {
+interface AttachThreadOptions {
   /** Gets the thread's reports in order. */
   readonly onReport: (report: AttachReport) => void;
   /** Called once, when the thread has ended and nobody had closed it. */
@@ -32,7 +32,7 @@ export interface AttachThreadOptions {
 }
 
 /** The thread that holds the attach sockets, as the rest of the agent sees it. */
-export class AttachThread {
+class AttachThread {
   readonly #worker: Worker;
   readonly #wakeFd: number;
   readonly #one = new Uint8Array(new BigUint64Array([1n]).buffer);

@@ -115,10 +115,7 @@ function decodeHealthcheck(body: JsonFields): HealthConfig | undefined {
  * NetworkingConfig of a create body by network: the CLI names the network of NetworkMode there too. `mac` is the container's
  * own address of older clients, for that network. Throws EngineError 'bad-request', 'not-implemented'.
  */
-export function decodeEndpoints(
-  body: JsonFields,
-  networkMode: string,
-): Readonly<Record<string, EndpointSettings>> {
+function decodeEndpoints(body: JsonFields, networkMode: string): Readonly<Record<string, EndpointSettings>> {
   const networking = body.fields('NetworkingConfig');
   const mac = body.string('MacAddress');
   const decoded = networking

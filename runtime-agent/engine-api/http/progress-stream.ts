@@ -134,7 +134,7 @@ export function pullLine(step: PullProgress): object {
 }
 
 /** `[====>    ]  1.2MB/3.4MB`: what clients without a bar of their own print. */
-export function progressBar(current: number, total: number): string {
+function progressBar(current: number, total: number): string {
   const filled = Math.min(50, Math.floor((current / total) * 50));
   const bar = filled === 50 ? '='.repeat(50) : `${'='.repeat(filled)}>${' '.repeat(49 - filled)}`;
   return `[${bar}] ${humanSize(current).padStart(7)}/${humanSize(total)}`;

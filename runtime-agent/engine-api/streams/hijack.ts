@@ -193,7 +193,7 @@ async function openExec(
 }
 
 /** Streams that have been granted; `relay` must be called, or the attachment stays. */
-export interface StreamSession {
+interface StreamSession {
   readonly tty: boolean;
   /** See relayAttachment. */
   relay(socket: Duplex): Promise<void>;

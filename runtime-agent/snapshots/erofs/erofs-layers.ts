@@ -200,7 +200,7 @@ interface Reception {
 }
 
 /** Takes a layer's tar into a file and checks it. The file is not synced. Throws as checkTar does. */
-export async function receiveTar(
+async function receiveTar(
   expected: Digest | undefined,
   tar: LayerContent,
   reception: Reception,

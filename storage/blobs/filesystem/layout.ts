@@ -19,7 +19,7 @@ export interface BlobName {
 }
 
 /** The folder of a blob and of its copies, relative to the root: `blobs/sha256/ab`. */
-export function blobFolder(digest: Digest): string {
+function blobFolder(digest: Digest): string {
   return `${BLOBS}/${digestAlgorithm(digest)}/${digestHex(digest).slice(0, 2)}`;
 }
 

@@ -89,7 +89,7 @@ export interface JournalRecord {
 }
 
 /** Bytes that tell one filling of a journal's file from the one before. */
-export const CYCLE_SIZE = 8;
+const CYCLE_SIZE = 8;
 const MAGIC = 0x42_4a_31_0a;
 /** MAGIC, the cycle, the lengths of location and content, the checksum of all this and of the location. */
 const HEADER = 4 + CYCLE_SIZE + 4 + 4 + 4;
@@ -100,7 +100,7 @@ export function recordSize({ location, content }: JournalRecord): number {
 }
 
 /** The bytes of records, which follow each other. Locations are ASCII. */
-export function encodeRecords(cycle: Uint8Array, records: readonly JournalRecord[]): Buffer {
+function encodeRecords(cycle: Uint8Array, records: readonly JournalRecord[]): Buffer {
   const bytes = Buffer.allocUnsafe(records.reduce((sum, record) => sum + recordSize(record), 0));
   let start = 0;
   for (const record of records) {
@@ -121,7 +121,7 @@ export function encodeRecords(cycle: Uint8Array, records: readonly JournalRecord
  * The records at the beginning of `bytes`: as many as are whole and of the first one's cycle. What a power cut has
  * torn, and what an earlier cycle has left behind, ends them.
  */
-export function decodeRecords(bytes: Buffer): readonly JournalRecord[] {
+function decodeRecords(bytes: Buffer): readonly JournalRecord[] {
   const records: JournalRecord[] = [];
   const cycle = bytes.subarray(4, 4 + CYCLE_SIZE);
   for (let start = 0; ; ) {
