@@ -26,6 +26,7 @@ import { createNetworks } from '../networks/create-networks.ts';
 import { loadApparmor } from '../oci-runner/apparmor.ts';
 import { findRunFolder } from '../oci-runner/run-paths.ts';
 import { selectRuntime } from '../oci-runner/runtimes.ts';
+import { aborted, shutDown } from '../shutdown.ts';
 import { chooseLayerStore } from '../snapshots/choose-layer-store.ts';
 import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
@@ -37,7 +38,6 @@ import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { openBuild } from './open-build.ts';
 import { readHostId, readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
-import { aborted, shutDown } from './shutdown.ts';
 import { readVersion } from './version.ts';
 import { watchAgent } from './watch-agent.ts';
 

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { untilSignalled } from '../shutdown.ts';
 import { readCommandLine } from './command-line.ts';
 import { HELP } from './help.ts';
-import { untilSignalled } from './shutdown.ts';
 import { readVersion } from './version.ts';
 
 /** Runs the command and answers the exit code: 0, 2 for what the operator must change, 1 for other failures. */
