@@ -359,17 +359,31 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     await mkdir(join(shared, 'below'));
     await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'below')]);
     await writeFile(join(shared, 'below/file'), '');
-    const look = async (...options: readonly string[]) =>
-      await sh(
-        'ls /m/below; for f in /m/x /m/below/x; do touch $f 2>/dev/null && echo written $f; rm -f $f; done; true',
-        `--mount=${['type=bind', `src=${shared}`, 'dst=/m', ...options].join(',')}`,
-      );
-    assert.equal(await look(), 'file\nwritten /m/x\nwritten /m/below/x\n');
-    assert.equal(await look('readonly'), 'file\n');
-    assert.equal(await look('bind-recursive=disabled'), 'written /m/x\nwritten /m/below/x\n');
-    assert.equal(await look('readonly', 'bind-recursive=disabled'), '');
-    assert.equal(await look('readonly', 'bind-recursive=writable'), 'file\nwritten /m/below/x\n');
-    assert.equal(await look('readonly', 'bind-recursive=readonly', 'bind-propagation=rprivate'), 'file\n');
+    for (const runtime of ['crun', 'runc']) {
+      const look = async (...options: readonly string[]) =>
+        await sh(
+          'ls /m/below; for f in /m/x /m/below/x; do touch $f 2>/dev/null && echo written $f; rm -f $f; done; true',
+          `--runtime=${runtime}`,
+          `--mount=${['type=bind', `src=${shared}`, 'dst=/m', ...options].join(',')}`,
+        );
+      assert.equal(await look(), 'file\nwritten /m/x\nwritten /m/below/x\n', runtime);
+      assert.equal(await look('readonly'), 'file\n', runtime);
+      assert.equal(await look('bind-recursive=disabled'), 'written /m/x\nwritten /m/below/x\n', runtime);
+      assert.equal(await look('readonly', 'bind-recursive=disabled'), '', runtime);
+      const writable = await look('readonly', 'bind-recursive=writable');
+      assert.equal(writable, 'file\nwritten /m/below/x\n', runtime);
+      const readonly = await look('readonly', 'bind-recursive=readonly', 'bind-propagation=rprivate');
+      assert.equal(readonly, 'file\n', runtime);
+    }
+    // A container that does not run is copied from by a view of the agent's own.
+    const copy = async (options: string) => {
+      const mount = `type=bind,src=${shared},dst=/m${options}`;
+      const id = (await out('create', `--mount=${mount}`, image, 'true')).trim();
+      const copied = out('cp', `${id}:/m/below/file`, '-');
+      return await copied.finally(() => docker(['rm', id]));
+    };
+    assert.match(await copy(''), /^file\0/);
+    await assert.rejects(copy(',bind-recursive=disabled'), /Could not find the file/);
     await runCommand('umount', [join(shared, 'below')]);
   });
 
