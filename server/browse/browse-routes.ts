@@ -1,25 +1,33 @@
-import { SettingInvalidError } from '../../auth/errors.ts';
-import { isDigest } from '../../oci/digest.ts';
 import { isTag, parseTag } from '../../oci/reference.ts';
-import {
-  REPOSITORY_SORTS,
-  type SortKey,
-  type SortOrder,
-  TAG_SORTS,
-} from '../../storage/catalog/browse/browse-catalog.ts';
-import { ManifestUnknownError } from '../../storage/errors.ts';
+import { REPOSITORY_SORTS, TAG_SORTS } from '../../storage/catalog/browse/browse-catalog.ts';
 import { EVERYBODY, VISITORS } from '../api/access.ts';
-import { cursorAfter, limitParameter, pageOf, rowPageOf } from '../api/page.ts';
+import { pageOf, rowPageOf } from '../api/page.ts';
 import { type Route, route } from '../api/route.ts';
 import { boolean, integer, list, nullable, object, oneOf, optional, text } from '../api/schema.ts';
-import type { RequestContext } from '../request-context.ts';
-import type { Browse, Reference } from './browse.ts';
+import type { Browse } from './browse.ts';
+import {
+  cursorOf,
+  LIST,
+  NO_MANIFEST,
+  NOT_THERE,
+  originOf,
+  PAGE,
+  pageFrom,
+  REFERENCE_PARAMETER,
+  REPOSITORY_PARAMETER,
+  referenceOf,
+  SIDES,
+  sidesOf,
+  USUAL_LIMIT,
+  unknownReference,
+} from './browse-parameters.ts';
 import {
   CONSEQUENCES,
   COPY,
   DELETED_TAG,
   DIFFERENCE,
   FILE_CHANGES,
+  FOUND_TAG,
   LISTED_MANIFEST,
   MANIFEST,
   REPOSITORY,
@@ -27,41 +35,6 @@ import {
   REPOSITORY_LOSS,
   TAG,
 } from './browse-schemas.ts';
-
-const USUAL_LIMIT = 50;
-const LARGEST_LIMIT = 100;
-
-/**
- * The name is one segment of the path, its slashes written as %2F, as those of apps: what follows it could be part of a name
- * otherwise, since a repository may be named `team/tags`.
- */
-const REPOSITORY_PARAMETER = { repository: 'Name of the repository, with %2F for its slashes' } as const;
-const REFERENCE_PARAMETER = { ...REPOSITORY_PARAMETER, reference: 'A tag or a digest' } as const;
-
-const PAGE = {
-  limit: limitParameter(USUAL_LIMIT, LARGEST_LIMIT),
-  after: optional(text({ description: '`next` of the page before' })),
-} as const;
-
-const LIST = {
-  search: optional(text({ description: 'Only names with this text, whatever the case of ASCII letters' })),
-  order: optional(
-    oneOf(['ascending', 'descending'], {
-      description: 'Names ascend unless given; sizes and times descend',
-    }),
-  ),
-  ...PAGE,
-} as const;
-
-/** Two images to compare. */
-const SIDES = {
-  from: text({ description: 'A tag or a digest' }),
-  to: text({ description: 'A tag or a digest' }),
-  platform: optional(text({ description: 'Of indexes: such as linux/arm64' })),
-} as const;
-
-const NOT_THERE = { 404: 'There is no such repository, or the client may not see it' } as const;
-const NO_MANIFEST = { 404: 'There is no such manifest, or the client may not see the repository' } as const;
 
 /** What repositories, tags and manifests there are, what a delete would take, and the deletes themselves. */
 export function browseRoutes(browse: Browse): readonly Route[] {
@@ -151,6 +124,22 @@ function repositoryRoutes(browse: Browse): readonly Route[] {
 
 function tagRoutes(browse: Browse): readonly Route[] {
   return [
+    route({
+      method: 'GET',
+      path: '/tags',
+      id: 'findTags',
+      summary: 'Tags that begin with a text, of all repositories that the client may see',
+      description: 'By repository and tag. Case matters.',
+      access: VISITORS,
+      area: 'any',
+      query: { search: text({ description: 'How the tags begin' }), ...PAGE },
+      answer: pageOf('tags', FOUND_TAG),
+      async handle({ ctx, query: { search, limit = USUAL_LIMIT, after: cursor } }) {
+        const page = rowPageOf({ limit, ...(cursor !== undefined && { after: cursor }) }, 2);
+        const { entries, next } = await browse.findTags(ctx.state.identity, { prefix: search, ...page });
+        return { tags: entries, next: cursorOf(next) };
+      },
+    }),
     route({
       method: 'GET',
       path: '/repositories/{repository}/tags',
@@ -337,60 +326,4 @@ function manifestRoutes(browse: Browse): readonly Route[] {
         browse.files(ctx.state.identity, repository, sidesOf(repository, query), ctx.state.signal),
     }),
   ];
-}
-
-interface ListQuery {
-  readonly search?: string;
-  readonly order?: SortOrder;
-  readonly limit?: number;
-  readonly after?: string;
-}
-
-/** Throws SettingInvalidError for a cursor that is none of this order. */
-function pageFrom({ limit = USUAL_LIMIT, after: cursor, search, order }: ListQuery, keyParts: number) {
-  const { after } = rowPageOf({ limit, ...(cursor !== undefined && { after: cursor }) }, keyParts);
-  return {
-    limit,
-    ...(search !== undefined && search !== '' && { search }),
-    ...(order !== undefined && { order }),
-    ...(after !== undefined && { after: keyOf(after) }),
-  };
-}
-
-/** The name comes last, after a number where there are two. */
-function keyOf(parts: readonly string[]): SortKey {
-  if (parts.length === 1) return parts;
-  const [number = '', name = ''] = parts;
-  if (/^\d{1,15}$/.test(number)) return [Number(number), name];
-  throw new SettingInvalidError('"after" must be the "next" of the page before');
-}
-
-function cursorOf(key: SortKey | undefined): string | null {
-  return cursorAfter(key?.map(String));
-}
-
-/** What cannot name a manifest is not there either. */
-function referenceOf(repository: string, text: string): Reference {
-  if (isDigest(text)) return { digest: text };
-  if (isTag(text)) return { tag: text };
-  throw unknownReference(repository, text);
-}
-
-function sidesOf(
-  repository: string,
-  { from, platform, to }: { readonly from: string; readonly to: string; readonly platform?: string },
-) {
-  return {
-    from: referenceOf(repository, from),
-    to: referenceOf(repository, to),
-    ...(platform !== undefined && { platform }),
-  };
-}
-
-function unknownReference(repository: string, text: string): ManifestUnknownError {
-  return new ManifestUnknownError(`${repository.slice(0, 255)} has no manifest ${text.slice(0, 160)}`);
-}
-
-function originOf({ state: { origin } }: RequestContext): { readonly address?: string } {
-  return origin.remote === undefined ? {} : { address: origin.remote };
 }

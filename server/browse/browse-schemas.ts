@@ -79,6 +79,19 @@ export const TAG = object(
   { title: 'Tag' },
 );
 
+export const FOUND_TAG = object(
+  {
+    repository: text(),
+    name: text(),
+    digest,
+    mediaType: text(),
+    artifactType: optional(text()),
+    pushedAt: time(),
+    pushedBy: optional(text()),
+  },
+  { title: 'FoundTag' },
+);
+
 export const DELETED_TAG = object(
   { name: text(), digest, deletedAt: time(), deletedBy: optional(text()) },
   { title: 'DeletedTag' },

@@ -7,12 +7,14 @@ import type {
   BrowsedRepositoryDetails,
   BrowsedTag,
   DeletedTag,
+  FoundTag,
   Listed,
   ListedManifest,
   Loss,
   ManifestKey,
   RepositorySort,
   SortedPage,
+  TagSearch,
   TagSort,
 } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
@@ -298,6 +300,8 @@ export interface Browse {
   repositories(visitor: Identity, page: SortedPage<RepositorySort>): Promise<Listed<BrowsedRepository>>;
   repository(visitor: Identity, name: string): Promise<RepositoryView>;
   tags(visitor: Identity, repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag>>;
+  /** Tags of all repositories that the visitor may see, by repository and tag. */
+  findTags(visitor: Identity, search: Omit<TagSearch, 'visible'>): Promise<Listed<FoundTag>>;
   deletedTags(visitor: Identity, repository: string): Promise<readonly DeletedTag[]>;
   manifest(visitor: Identity, repository: string, reference: Reference): Promise<ManifestView>;
   consequences(visitor: Identity, repository: string, reference: Reference): Promise<ConsequencesView>;

@@ -2,13 +2,14 @@ import { type Access, type Identity, nameOf } from '../../auth/access/access.ts'
 import { type RepositoryAction, repositoryScope } from '../../auth/access/scope.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
-import { isRepositoryName, parseRepositoryName } from '../../oci/reference.ts';
+import { isRepositoryName, isTag, parseRepositoryName } from '../../oci/reference.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type {
   BrowseCatalog,
   BrowsedManifest,
   RepositorySort,
   SortedPage,
+  TagSearch,
   TagSort,
 } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
@@ -92,6 +93,14 @@ export class RegistryBrowse implements Browse {
     const found = await this.#dependencies.browse.tags(repository, page);
     if (found === undefined) throw unknownRepository(repository);
     return found;
+  }
+
+  async findTags(visitor: Identity, search: Omit<TagSearch, 'visible'>) {
+    refuseSearch(search.prefix);
+    // A part of a tag from its beginning is one as well: nothing begins with anything else.
+    if (!isTag(search.prefix)) return { entries: [] };
+    const { access, browse } = this.#dependencies;
+    return browse.findTags({ ...search, visible: access.visible(visitor) });
   }
 
   async deletedTags(visitor: Identity, repository: string) {

@@ -6,7 +6,7 @@ import type { BrowserOffers, RequestContext, RequestState } from '../request-con
 import type { PageDependencies } from './page-dependencies.ts';
 
 const ASSET = /^\/assets\/([\w-]+\.[a-z]+)$/;
-const PAGE = /^\/(?:(?:repositories|account|admin|apps|hosts)(?:\/|$)|$)/;
+const PAGE = /^\/(?:(?:repositories|tags|account|admin|apps|hosts)(?:\/|$)|$)/;
 
 export interface BrowserSurroundings {
   readonly offers: BrowserOffers;

@@ -13,6 +13,7 @@ import { goTo, LoginNeeded, pathOf } from './page-context.ts';
 import type { PageDependencies } from './page-dependencies.ts';
 import { addRepositoriesPage } from './repositories-page.ts';
 import { addRepositoryPages } from './repository-pages.ts';
+import { addTagSearchPage } from './tag-search-page.ts';
 
 /** The pages that browsers get. Every path that a page may have is answered here, and errors are thrown for the rest. */
 export function createPageRouter(dependencies: PageDependencies): Middleware<RequestState> {
@@ -24,6 +25,7 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
   });
   router.use(identify(dependencies), markEvents(feed), askForLogin);
   addRepositoriesPage(router, browse);
+  addTagSearchPage(router, browse);
   const api =
     management &&
     new ApiCalls(managementRoutes(management), registry.catalog.audit, `${pathPrefix}${MANAGEMENT_PATH}`);

@@ -13,6 +13,7 @@ import { afterOf, type ListQuery, readListQuery } from './list-query.ts';
 import { pathOf, visitorName } from './page-context.ts';
 import { command, empty, pageHead, pager, table } from './parts.ts';
 import { repositoryPath } from './repository-paths.ts';
+import { listTabs } from './tag-search-page.ts';
 
 const ON_PAGE = 50;
 
@@ -39,7 +40,7 @@ export function addRepositoriesPage(router: RequestRouter, browse: Browse): void
       title: 'Repositories',
       main: isEmpty
         ? firstSteps(ctx)
-        : html`${pageHead('Repositories')}${searchForm(ctx, query)}${list(ctx, query, found)}`,
+        : html`${pageHead('Repositories')}${listTabs(ctx, 'repositories')}${searchForm(ctx, query)}${list(ctx, query, found)}`,
     });
   });
 }

@@ -70,6 +70,16 @@ const QUESTIONS: Readonly<
   ],
   'tags by time': [2, (b) => b.tags('team/1', { sort: 'time', limit: 50, after: [4000, 'v4000'] })],
   'tags with a text': [2, (b) => b.tags('team/1', { sort: 'name', limit: 50, search: '99' })],
+  'tags of all repositories': [1, (b) => b.findTags({ visible: ALL, prefix: 'v99', limit: 50 })],
+  'the next page of them': [
+    1,
+    (b) => b.findTags({ visible: ALL, prefix: 'v', limit: 50, after: ['team/1', 'v4000'] }),
+  ],
+  'tags of all repositories that begin alike nowhere': [
+    1,
+    (b) => b.findTags({ visible: ALL, prefix: 'w', limit: 50 }),
+  ],
+  'tags of some repositories': [1, (b) => b.findTags({ visible: SOME, prefix: 'v99', limit: 50 })],
   manifests: [2, (b) => b.manifests('team/1', { limit: 50 })],
   'the next page of manifests': [2, (b) => b.manifests('team/1', { limit: 50, after: [first] })],
   'manifests to delete first': [1, (b) => b.nextToDelete('team/1', 100)],

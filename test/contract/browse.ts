@@ -144,6 +144,59 @@ export function describeBrowse(name: string, open: () => Promise<BrowseHarness>)
       }
     });
 
+    test('tags are found by how they begin, in the repositories that a visitor may see', async () => {
+      await push('find/b', 'find b', ['b'], ['rel-1', 'rel-1.2', 'rel-10', 'Rel-1', 'other']);
+      await push('find/a', 'find a', ['a'], ['rel-1', 'rel_1']);
+      await push('find/c', 'find c', ['c'], ['rel-1.2', 'x-rel-1']);
+      const found = async (prefix: string, patterns: readonly (readonly string[])[], limit = 2) => {
+        const seen = visible(...patterns);
+        const list: string[] = [];
+        for (let after: SortKey | undefined; ; ) {
+          const page = await browse.findTags({ visible: seen, prefix, limit, ...(after && { after }) });
+          list.push(...page.entries.map(({ repository, name }) => `${repository}:${name}`));
+          after = page.next;
+          if (after === undefined) return list;
+        }
+      };
+      const all = ['find/a:rel-1', 'find/b:rel-1', 'find/b:rel-1.2', 'find/b:rel-10', 'find/c:rel-1.2'];
+      for (const limit of [1, 2, 3, 5, 100]) assert.deepEqual(await found('rel-1', [], limit), all);
+      assert.deepEqual(await found('rel-1', [['find/a', 'find/c']]), ['find/a:rel-1', 'find/c:rel-1.2']);
+      assert.deepEqual(await found('rel-1', [['find/*'], ['*/b']]), all.slice(1, 4));
+      assert.deepEqual(await found('rel-1', [['other/*']]), []);
+      assert.deepEqual(await found('rel-1', [[]]), []);
+      assert.deepEqual(await found('rel_', []), ['find/a:rel_1']);
+      assert.deepEqual(await found('rel-2', []), []);
+      const seen = visible(['find/b']);
+      // A key made by hand, such as of a repository that is hidden, or out of the range, changes nothing else.
+      for (const [after, names] of [
+        [
+          ['find/a', 'zzz'],
+          ['rel-1', 'rel-1.2', 'rel-10'],
+        ],
+        [
+          ['find/aa', ''],
+          ['rel-1', 'rel-1.2', 'rel-10'],
+        ],
+        [
+          ['find/b', 'a'],
+          ['rel-1', 'rel-1.2', 'rel-10'],
+        ],
+        [
+          ['find/b', 'rel-1'],
+          ['rel-1.2', 'rel-10'],
+        ],
+        [['find/b', 'zzz'], []],
+        [['find/c', ''], []],
+      ] as const) {
+        const { entries } = await browse.findTags({ visible: seen, prefix: 'rel-1', limit: 9, after });
+        assert.deepEqual(
+          entries.map(({ name }) => name),
+          names,
+          after.join(' '),
+        );
+      }
+    });
+
     test('a repository has its counts, the size of each blob once, its quotas and rules', async () => {
       await push('one/app', 'first', ['shared layer', 'first layer'], ['1', 'latest']);
       await push('one/app', 'second', ['shared layer', 'second layer'], ['latest']);

@@ -98,6 +98,18 @@ test('visitors see what they may pull, and nothing names what they may not', asy
     assert.equal(status, 200);
     assert.ok(!JSON.stringify(json).includes('secret/'), JSON.stringify(json));
   }
+  const found = async (who: string | undefined, search: string) => {
+    const { json } = await call(who, 'GET', `/tags?search=${encodeURIComponent(search)}`);
+    assert.equal(json.next, null);
+    return json.tags.map(({ repository, name }: Readonly<Record<string, string>>) => `${repository}:${name}`);
+  };
+  assert.deepEqual(await found(admin, '1'), ['secret/app:1', 'team/app:1', 'team/open:1']);
+  assert.deepEqual(await found(reader, '1'), ['team/app:1', 'team/open:1']);
+  assert.deepEqual(await found(undefined, '1'), ['team/open:1']);
+  for (const nothing of ['2', '', '%', '1/', "'; --"]) assert.deepEqual(await found(admin, nothing), []);
+  for (const wrong of ['', '?search=%00', '?search=1&after=x', '?search=1&limit=101']) {
+    assert.equal((await call(admin, 'GET', `/tags${wrong}`)).status, 400, wrong);
+  }
   const use = await call(reader, 'GET', '/disk-use');
   assert.equal(use.json.repositoryCount, 2);
 });

@@ -94,6 +94,9 @@ describe('pages in Chromium', async () => {
   const PAGES = [
     '/',
     '/?q=nothing-has-this-name',
+    '/tags',
+    '/tags?q=tag',
+    '/tags?q=nothing',
     '/repositories/team/web',
     '/repositories/team/web/-/tags/main',
     '/repositories/team/app/-/tags/sbom',
@@ -221,6 +224,10 @@ describe('pages in Chromium', async () => {
       await fill('Name', 'admin');
       await fill('Password', ADMIN_PASSWORD);
       await button('Log in');
+      await link('Tags');
+      await fill('Tag begins with', `tag${turn}`);
+      await button('Search');
+      await page.waitForURL(`${url}/tags?q=tag${turn}`);
       await link('team/app');
       await link(`tag${turn}`);
       await page.getByRole('heading', { name: 'Layers' }).waitFor();

@@ -353,7 +353,7 @@ test('the table has every route and method of the server', () => {
 /** Routes that fleet-rights-matrix and fleet-apps try as everybody. */
 const FLEET = /^\/(?:apps|hosts|host-tokens|running)(?:\/|$)/;
 /** Routes of repositories, which browse-api tries as everybody: what a visitor may not see is not there for them. */
-const BROWSE = /^\/(?:repositories|disk-use)(?:\/(?!\{repository\}\/access$)|$)/;
+const BROWSE = /^\/(?:repositories|tags|disk-use)(?:\/(?!\{repository\}\/access$)|$)/;
 
 /** A stream, of which events.test tries who gets what. */
 const STREAM = '/events';

@@ -108,6 +108,28 @@ export interface BrowsedTag {
   readonly lastPull?: Date;
 }
 
+/** Asks for tags by how they begin, in all repositories that the visitor may see. */
+export interface TagSearch {
+  readonly visible: VisibleNames;
+  /** Characters of a tag, one at least; case matters. */
+  readonly prefix: string;
+  readonly limit: number;
+  /** A repository and a tag of it. */
+  readonly after?: SortKey;
+}
+
+/** A tag, and where it is. */
+export interface FoundTag {
+  readonly repository: string;
+  readonly name: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** At most 255 characters. */
+  readonly artifactType?: string;
+  readonly pushedAt: Date;
+  readonly pushedBy?: string;
+}
+
 /** A tag that was deleted and whose manifest is still there. */
 export interface DeletedTag {
   readonly name: string;
@@ -239,6 +261,8 @@ export interface BrowseCatalog {
   repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
   /** Undefined when there is no such repository. */
   tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
+  /** By repository and tag. */
+  findTags(search: TagSearch): Promise<Listed<FoundTag>>;
   /** By digest. Undefined when there is no such repository. */
   manifests(
     repository: string,

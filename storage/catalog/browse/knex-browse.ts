@@ -6,6 +6,7 @@ import type {
   ManifestKey,
   RepositoryPage,
   SortedPage,
+  TagSearch,
   TagSort,
   VisibleNames,
 } from './browse-catalog.ts';
@@ -14,6 +15,7 @@ import { findLoss, type LossOptions } from './browse-loss.ts';
 import { findManifest, shareBlobs } from './browse-manifests.ts';
 import { listReferrers } from './browse-referrers.ts';
 import { findRepository, listRepositories, sumRepositories } from './browse-repositories.ts';
+import { findTags } from './browse-tag-search.ts';
 import { listDeletedTags, listTags } from './browse-tags.ts';
 import { refusalOfDelete } from './refusal-of-delete.ts';
 
@@ -39,6 +41,10 @@ export class KnexBrowse implements BrowseCatalog {
 
   tags(repository: string, page: SortedPage<TagSort>) {
     return listTags(this.#knex, repository, page);
+  }
+
+  findTags(search: TagSearch) {
+    return findTags(this.#knex, search);
   }
 
   manifests(repository: string, page: Pick<SortedPage<TagSort>, 'limit' | 'after'>) {

@@ -1,0 +1,114 @@
+import { SettingInvalidError } from '../../auth/errors.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { isTag } from '../../oci/reference.ts';
+import type { SortKey, SortOrder } from '../../storage/catalog/browse/browse-catalog.ts';
+import { ManifestUnknownError } from '../../storage/errors.ts';
+import { cursorAfter, limitParameter, rowPageOf } from '../api/page.ts';
+import { oneOf, optional, text } from '../api/schema.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Reference } from './browse.ts';
+
+/** Entries of a page when the client names no number. */
+export const USUAL_LIMIT = 50;
+const LARGEST_LIMIT = 100;
+
+/**
+ * The name is one segment of the path, its slashes written as %2F, as those of apps: what follows it could be part of a name
+ * otherwise, since a repository may be named `team/tags`.
+ */
+export const REPOSITORY_PARAMETER = {
+  repository: 'Name of the repository, with %2F for its slashes',
+} as const;
+/** The same, and a manifest of it. */
+export const REFERENCE_PARAMETER = { ...REPOSITORY_PARAMETER, reference: 'A tag or a digest' } as const;
+
+/** Query of a list with pages. */
+export const PAGE = {
+  limit: limitParameter(USUAL_LIMIT, LARGEST_LIMIT),
+  after: optional(text({ description: '`next` of the page before' })),
+} as const;
+
+/** Query of a list with pages, an order and a search. */
+export const LIST = {
+  search: optional(text({ description: 'Only names with this text, whatever the case of ASCII letters' })),
+  order: optional(
+    oneOf(['ascending', 'descending'], {
+      description: 'Names ascend unless given; sizes and times descend',
+    }),
+  ),
+  ...PAGE,
+} as const;
+
+/** Two images to compare. */
+export const SIDES = {
+  from: text({ description: 'A tag or a digest' }),
+  to: text({ description: 'A tag or a digest' }),
+  platform: optional(text({ description: 'Of indexes: such as linux/arm64' })),
+} as const;
+
+/** Errors of a route about a repository. */
+export const NOT_THERE = { 404: 'There is no such repository, or the client may not see it' } as const;
+/** Errors of a route about a manifest. */
+export const NO_MANIFEST = {
+  404: 'There is no such manifest, or the client may not see the repository',
+} as const;
+
+interface ListQuery {
+  readonly search?: string;
+  readonly order?: SortOrder;
+  readonly limit?: number;
+  readonly after?: string;
+}
+
+/** Throws SettingInvalidError for a cursor that is none of this order. */
+export function pageFrom({ limit = USUAL_LIMIT, after: cursor, search, order }: ListQuery, keyParts: number) {
+  const { after } = rowPageOf({ limit, ...(cursor !== undefined && { after: cursor }) }, keyParts);
+  return {
+    limit,
+    ...(search !== undefined && search !== '' && { search }),
+    ...(order !== undefined && { order }),
+    ...(after !== undefined && { after: keyOf(after) }),
+  };
+}
+
+/** The name comes last, after a number where there are two. */
+function keyOf(parts: readonly string[]): SortKey {
+  if (parts.length === 1) return parts;
+  const [number = '', name = ''] = parts;
+  if (/^\d{1,15}$/.test(number)) return [Number(number), name];
+  throw new SettingInvalidError('"after" must be the "next" of the page before');
+}
+
+/** The `next` of an answer; null where nothing follows. */
+export function cursorOf(key: SortKey | undefined): string | null {
+  return cursorAfter(key?.map(String));
+}
+
+/** What cannot name a manifest is not there either. */
+export function referenceOf(repository: string, text: string): Reference {
+  if (isDigest(text)) return { digest: text };
+  if (isTag(text)) return { tag: text };
+  throw unknownReference(repository, text);
+}
+
+/** Two references and a platform. Throws ManifestUnknownError. */
+export function sidesOf(
+  repository: string,
+  { from, platform, to }: { readonly from: string; readonly to: string; readonly platform?: string },
+) {
+  return {
+    from: referenceOf(repository, from),
+    to: referenceOf(repository, to),
+    ...(platform !== undefined && { platform }),
+  };
+}
+
+/** The error for a reference that is not there. */
+export function unknownReference(repository: string, text: string): ManifestUnknownError {
+  return new ManifestUnknownError(`${repository.slice(0, 255)} has no manifest ${text.slice(0, 160)}`);
+}
+
+/** Where a request comes from, for the audit. */
+export function originOf({ state: { origin } }: RequestContext): { readonly address?: string } {
+  return origin.remote === undefined ? {} : { address: origin.remote };
+}
