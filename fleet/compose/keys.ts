@@ -26,7 +26,7 @@ const TWO_AT_ONCE =
 
 const AT_ONCE = 'the hosts go back to the release before all at once';
 
-/** Every key of the Compose specification, by where it stands; docs/compose.md is made of these tables. */
+/** Every key of the Compose specification, by where it stands; docs/reference/compose.md is made of these tables. */
 export const KEYS = {
   root: keyTable(
     {

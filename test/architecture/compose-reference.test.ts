@@ -9,10 +9,10 @@ import { parseCompose } from '../../fleet/compose/parse-compose.ts';
 import { readApp } from '../../fleet/compose/read-app.ts';
 import { isJob } from '../../fleet/service.ts';
 
-const FILE = join(import.meta.dirname, '../../docs/compose.md');
+const FILE = join(import.meta.dirname, '../../docs/reference/compose.md');
 const START = '<!-- made by test/architecture/compose-reference.test.ts -->\n\n';
 
-test('docs/compose.md lists the keys of Compose files (BERTH_WRITE_DOCS=1 writes them)', () => {
+test('docs/reference/compose.md lists the keys of Compose files (BERTH_WRITE_DOCS=1 writes them)', () => {
   const text = readFileSync(FILE, 'utf8');
   const before = text.slice(0, text.indexOf(START) + START.length);
   assert.ok(text.includes(START), 'the mark before the tables is missing');
@@ -21,7 +21,7 @@ test('docs/compose.md lists the keys of Compose files (BERTH_WRITE_DOCS=1 writes
   else assert.equal(text, expected);
 });
 
-test('the example of docs/compose.md can be deployed', async () => {
+test('the example of docs/reference/compose.md can be deployed', async () => {
   const [, example = ''] = readFileSync(FILE, 'utf8').split('```yaml\n');
   const { document } = await parseCompose(example.split('```')[0] ?? '', {
     environment: {},

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 
 import { AGENT_SETTINGS } from '../../runtime-agent/settings.ts';
@@ -61,7 +61,7 @@ test('each path that the documents name exists', () => {
     'README.md',
     'CONTRIBUTING.md',
     'deploy/README.md',
-    ...globSync('docs/*.md', { cwd: root }),
+    ...globSync('docs/**/*.md', { cwd: root }),
   ];
   const missing = documents.flatMap((document) => {
     const paths = read(document).matchAll(
@@ -112,7 +112,13 @@ test('the commands and settings that the documents name are those of the program
       .flatMap((file) => read(file).match(/BERTH_[A-Z_]+/g) ?? [])
       .map((name) => name.replace(/_FILE$/, '')),
   ]);
-  for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'deploy/README.md']) {
+  for (const name of [
+    'README.md',
+    'SECURITY.md',
+    'CONTRIBUTING.md',
+    'deploy/README.md',
+    ...globSync('docs/**/*.md', { cwd: root }),
+  ]) {
     const used = (read(name).match(/BERTH_[A-Z_]*[A-Z]/g) ?? []).map((found) => found.replace(/_FILE$/, ''));
     assert.deepEqual(
       used.filter((found) => found !== 'BERTH_AGENT' && !variables.has(found)),
@@ -120,4 +126,39 @@ test('the commands and settings that the documents name are those of the program
       name,
     );
   }
+});
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchors(name: string): readonly string[] {
+  const headings = read(name)
+    .replace(/^```[\s\S]*?^```$/gm, '')
+    .matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, text = '']) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('links of documents lead somewhere', () => {
+  const documents = [
+    'README.md',
+    'SECURITY.md',
+    'CONTRIBUTING.md',
+    'deploy/README.md',
+    ...globSync('docs/**/*.md', { cwd: root }),
+  ];
+  const broken = documents.flatMap((document) => {
+    const links = read(document)
+      .replace(/^```[\s\S]*?^```$/gm, '')
+      .matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]*))?\)/g);
+    return [...links]
+      .filter(([, path = '', anchor]) => {
+        const target = path ? normalize(join(dirname(document), path)) : document;
+        return !existsSync(join(root, target)) || (anchor && !anchors(target).includes(anchor));
+      })
+      .map(([link]) => `${document}: ${link}`);
+  });
+  assert.deepEqual(broken, []);
 });

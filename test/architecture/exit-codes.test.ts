@@ -6,7 +6,7 @@ import { AGENT_EXIT_CODES } from '../../runtime-agent/cli/exit-codes.ts';
 import { EXIT_CODES } from '../../server/cli/exit-codes.ts';
 
 const root = dirname(dirname(import.meta.dirname));
-const FILE = join(root, 'docs/exit-codes.md');
+const FILE = join(root, 'docs/reference/exit-codes.md');
 
 const listOf = (codes: Readonly<Record<string, string>>) =>
   Object.entries(codes)
@@ -26,7 +26,7 @@ ${listOf(EXIT_CODES)}
 
 ${listOf(AGENT_EXIT_CODES)}`;
 
-test('docs/exit-codes.md lists the exit codes of both programs (BERTH_WRITE_DOCS=1 writes it)', () => {
+test('docs/reference/exit-codes.md lists the exit codes of both programs (BERTH_WRITE_DOCS=1 writes it)', () => {
   if (process.env.BERTH_WRITE_DOCS === '1') writeFileSync(FILE, REFERENCE);
   assert.equal(readFileSync(FILE, 'utf8'), REFERENCE);
 });

@@ -6,7 +6,7 @@ import { settingsReference } from '../../lib/settings/describe-settings.ts';
 import { AGENT_SETTINGS } from '../../runtime-agent/settings.ts';
 import { SETTINGS } from '../../server/config/settings.ts';
 
-const FILE = join(import.meta.dirname, '../../docs/settings.md');
+const FILE = join(import.meta.dirname, '../../docs/reference/settings.md');
 
 const REFERENCE = `# Settings
 
@@ -21,7 +21,7 @@ ${settingsReference(SETTINGS)}
 
 ${settingsReference(AGENT_SETTINGS)}`;
 
-test('docs/settings.md lists the settings of both programs (BERTH_WRITE_DOCS=1 writes it)', () => {
+test('docs/reference/settings.md lists the settings of both programs (BERTH_WRITE_DOCS=1 writes it)', () => {
   if (process.env.BERTH_WRITE_DOCS === '1') {
     mkdirSync(dirname(FILE), { recursive: true });
     writeFileSync(FILE, REFERENCE);

@@ -26,7 +26,7 @@ test('the tutorial of the fleet: three hosts, a push that rolls out, one that fa
   skip: unlessRoot(),
   timeout: 900_000,
 }, async (t) => {
-  const blocks = await documentBlocks('docs/fleet.md');
+  const blocks = await documentBlocks('docs/tutorials/fleet.md');
   const of = (where: string) =>
     blocks.filter((block) => block.info === `sh ${where}`).map(({ text }) => text);
   const machine = await setUp(t);

@@ -7,7 +7,7 @@ import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { pushLayout } from '../support/push-layout.ts';
-import { readmeCommands } from '../support/readme-commands.ts';
+import { documentBlocks } from '../support/readme-commands.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -21,11 +21,13 @@ import { unlessRoot } from '../support/unless-root.ts';
 const BERTH = join(import.meta.dirname, '../../server/cli/berth');
 const root = dirname(dirname(import.meta.dirname));
 
-test('who follows the README past one machine has replicas, and moves there what they had', {
+test('who follows the guide to replicas has replicas, and moves there what they had', {
   skip: unlessRoot(),
   timeout: 900_000,
 }, async (t) => {
-  const [prepare = '', serve = '', move = ''] = await readmeCommands('Past one machine');
+  const [prepare = '', serve = '', move = ''] = (await documentBlocks('docs/how-to/replicas.md')).map(
+    ({ text }) => text,
+  );
   const tls = await makeCertificate(t);
   const folder = await makeTempDir(t, 'postgres');
   const [certificate, key] = [join(folder, 'server.crt'), join(folder, 'server.key')];
@@ -45,7 +47,7 @@ test('who follows the README past one machine has replicas, and moves there what
 
   const ours = (commands: string, prefix: string) =>
     commands
-      // The superuser of the test's server has the name that the README gives the registry's.
+      // The superuser of the test's server has the name that the guide gives the registry's.
       .replaceAll('role berth', 'role keeper')
       .replaceAll('owner berth', 'owner keeper')
       .replaceAll('postgres://berth:', 'postgres://keeper:')
