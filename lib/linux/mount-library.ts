@@ -27,6 +27,17 @@ export interface MountLibrary {
       flags: number,
     ) => number
   >;
+  /** mount_setattr(2) by its number; `attributes` is its struct mount_attr. */
+  readonly setAttributes: Asynchronous<
+    (
+      number: number,
+      folder: number,
+      path: string,
+      flags: number,
+      attributes: Uint8Array,
+      size: number,
+    ) => number
+  >;
   /** Absent where the C library is older than glibc 2.36. */
   readonly contexts?: {
     readonly fsopen: (type: string, flags: number) => number;
@@ -93,7 +104,13 @@ function loadLibrary(): MountLibrary {
   const mount = c.func('mount', 'int', ['str', 'str', 'str', 'ulong', 'str']) as MountLibrary['mount'];
   const umount2 = c.func('umount2', 'int', ['str', 'int']) as MountLibrary['umount2'];
   const moveMount = c.func('syscall', 'long', ['long', 'int', 'str', 'int', 'str', 'uint']);
-  const plain = { mount, umount2, moveMount: moveMount as MountLibrary['moveMount'] };
+  const setAttributes = c.func('syscall', 'long', ['long', 'int', 'str', 'uint', 'uint8_t *', 'size_t']);
+  const plain = {
+    mount,
+    umount2,
+    moveMount: moveMount as MountLibrary['moveMount'],
+    setAttributes: setAttributes as MountLibrary['setAttributes'],
+  };
   try {
     return {
       ...plain,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { agentMounts } from '../support/agent-process.ts';
@@ -376,14 +376,30 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
       assert.equal(readonly, 'file\n', runtime);
     }
     // A container that does not run is copied from by a view of the agent's own.
-    const copy = async (options: string) => {
-      const mount = `type=bind,src=${shared},dst=/m${options}`;
+    const copy = async (...options: readonly string[]) => {
+      const mount = ['type=bind', `src=${shared}`, 'dst=/m', ...options].join(',');
       const id = (await out('create', `--mount=${mount}`, image, 'true')).trim();
-      const copied = out('cp', `${id}:/m/below/file`, '-');
-      return await copied.finally(() => docker(['rm', id]));
+      const tries = [
+        ['cp', `${id}:/m/below/file`, '-'],
+        ['cp', join(shared, 'file'), `${id}:/m/below/copied`],
+      ];
+      const said: string[] = [];
+      for (const args of tries) {
+        const done = await docker(args).then(
+          () => 'done',
+          (error: Error) => /Could not find the file|read-only/.exec(error.message)?.[0] ?? error.message,
+        );
+        said.push(done);
+      }
+      await docker(['rm', id]);
+      return said;
     };
-    assert.match(await copy(''), /^file\0/);
-    await assert.rejects(copy(',bind-recursive=disabled'), /Could not find the file/);
+    await writeFile(join(shared, 'file'), '');
+    assert.deepEqual(await copy(), ['done', 'done']);
+    assert.deepEqual(await copy('readonly', 'bind-recursive=writable'), ['done', 'read-only']);
+    assert.deepEqual(await copy('readonly'), ['done', 'read-only']);
+    assert.equal((await copy('bind-recursive=disabled'))[0], 'Could not find the file');
+    await rm(join(shared, 'file'));
     await runCommand('umount', [join(shared, 'below')]);
   });
 

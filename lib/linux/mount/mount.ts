@@ -23,7 +23,10 @@ const FLAGS = {
 const MNT_DETACH = 2;
 /** The same number on every machine. */
 const SYS_MOVE_MOUNT = 429;
+const SYS_MOUNT_SETATTR = 442;
 const AT_FDCWD = -100;
+const AT_RECURSIVE = 0x8000;
+const MOUNT_ATTR_RDONLY = 1n;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 
 export type MountFlag = keyof typeof FLAGS;
@@ -88,6 +91,22 @@ export async function attachMounts(tree: number, target: string): Promise<void> 
     AT_FDCWD,
     target,
     MOVE_MOUNT_F_EMPTY_PATH,
+  );
+}
+
+/** Makes the mount at `target` read-only, and all that are mounted below it. Linux 5.12. Throws SystemCallError. */
+export async function makeTreeReadOnly(target: string): Promise<void> {
+  // struct mount_attr: set, clear, propagation, user namespace.
+  const attributes = new Uint8Array(new BigUint64Array([MOUNT_ATTR_RDONLY, 0n, 0n, 0n]).buffer);
+  await callInThread(
+    `cannot make ${target} read-only`,
+    mountLibrary().setAttributes,
+    SYS_MOUNT_SETATTR,
+    AT_FDCWD,
+    target,
+    AT_RECURSIVE,
+    attributes,
+    attributes.byteLength,
   );
 }
 

@@ -1,40 +1,34 @@
 import { closeSync, constants } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
-import { mount } from '../../../lib/linux/mount/mount.ts';
+import { makeTreeReadOnly, mount } from '../../../lib/linux/mount/mount.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
 
 /** Mounts as the runtime would at a place of a container's tree, and makes the place if it is missing. */
 export async function mountInView(inRoot: InRoot, root: number, point: OciMount): Promise<void> {
   const { source, destination, options } = point;
-  const readOnly = options.some((option) => option === 'ro' || option === 'rro');
   const isFolder = (await stat(source)).isDirectory();
-  const target = await openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
+  const place = Buffer.from(destination).toString('latin1');
+  const target = await openPlace(inRoot, root, place, isFolder);
   try {
-    const path = `/proc/self/fd/${target}`;
-    // A read-only mount of a tree of mounts would need each of them made so.
-    const recursive = !readOnly && options.includes('rbind');
     await mount({
       source,
-      target: path,
+      target: `/proc/self/fd/${target}`,
       type: 'none',
-      flags: recursive ? ['bind', 'recursive'] : ['bind'],
+      flags: options.includes('rbind') ? ['bind', 'recursive'] : ['bind'],
     });
-    if (!readOnly) return;
-    const mounted = await openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
-    try {
-      await mount({
-        source: 'none',
-        target: `/proc/self/fd/${mounted}`,
-        type: 'none',
-        flags: ['remount', 'bind', 'ro'],
-      });
-    } finally {
-      closeSync(mounted);
-    }
   } finally {
     closeSync(target);
+  }
+  if (!options.includes('ro') && !options.includes('rro')) return;
+  const mounted = await openPlace(inRoot, root, place, isFolder);
+  try {
+    const path = `/proc/self/fd/${mounted}`;
+    if (options.includes('rro')) await makeTreeReadOnly(path);
+    else await mount({ source: 'none', target: path, type: 'none', flags: ['remount', 'bind', 'ro'] });
+  } finally {
+    closeSync(mounted);
   }
 }
 
