@@ -49,11 +49,13 @@ test('what is mounted below a read-only source is there, and as writable as the 
   const below = join(source, 'below');
   for (const path of [folder, source, below]) await mkdir(path);
   await mount({ source: 'tmpfs', target: below, type: 'tmpfs', flags: [] });
+  await writeFile(join(below, 'there'), '');
   const root = openSync(folder, 'r');
   const write = async (options: readonly string[]) => {
     const place = join(folder, 'place');
     try {
       await mountInView(loadInRoot(), root, { source, destination: '/place', type: 'bind', options });
+      assert.equal(await readFile(join(place, 'below/there'), 'utf8'), '');
       const codes: string[] = [];
       for (const file of ['file', 'below/file']) {
         const failed = await writeFile(join(place, file), 'new').catch(({ code }) => code);
