@@ -270,6 +270,55 @@ describe('pages and hostile content', async () => {
     assert.equal(await packages.getByRole('rowheader').count(), HOSTILE.length);
   });
 
+  test('images of 1,000 layers and a manifest of 4 MB are pages like others', async () => {
+    const foreign = Array.from({ length: 600 }, (_, number) => ({
+      mediaType: `application/x;a="<script>alert(1)</script>"`,
+      digest: `sha256:${String(number).padStart(64, '0')}`,
+      size: 10 ** 15,
+      urls: ['https://elsewhere.invalid/layer'],
+    }));
+    const own = Array.from({ length: 401 }, () => ({
+      ...layer,
+      mediaType: OCI_LAYER,
+      annotations: { 'org.opencontainers.image.title': ALL },
+    }));
+    await admin.pushManifest('open/app', 'layers', { ...image, layers: [...own, ...foreign] });
+    const room = 4 * 1024 * 1024 - Buffer.byteLength(JSON.stringify({ ...image, annotations: { a: '' } }));
+    const filled = { ...image, annotations: { a: '<b>'.repeat(room).slice(0, room) } };
+    assert.equal(Buffer.byteLength(JSON.stringify(filled)), 4 * 1024 * 1024);
+    await admin.pushManifest('open/app', 'large', filled);
+    for (const width of [320, 1280]) {
+      const { page } = await browser.open({ width });
+      await logIn(page, 'admin');
+      const opens = async (path: string, status = 200) => {
+        const answer = await page.goto(`${url}/repositories/open/app${path}`);
+        assert.equal(answer?.status(), status, path);
+        assert.deepEqual(await page.evaluate(STRANGERS), [], path);
+        assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width, path);
+        assert.ok(((await answer?.body())?.length ?? 0) < 4 * 1024 * 1024, path);
+      };
+      await opens('/-/tags/layers');
+      const rows = page.getByRole('table', { name: 'Layers, the lowest first' }).getByRole('rowheader');
+      assert.equal(await rows.count(), 1000);
+      await page.getByText('The first 1,000 of 1,001.').waitFor();
+      await opens('/-/tags/large');
+      await page.getByText('has 4194304 bytes, of which at most 1048576 are shown').waitFor();
+      await page.getByText(`docker pull ${new URL(url).host}/open/app:large`).waitFor();
+      for (const path of [
+        '',
+        ...['layers', 'large'].map((tag) => `/-/delete?reference=${tag}`),
+        '/-/compare?from=layers&to=latest',
+        '/-/compare?from=latest&to=layers&files=yes',
+      ]) {
+        await opens(path);
+      }
+      // What cannot be read cannot be compared, and the page says why.
+      await opens('/-/compare?from=layers&to=large', 400);
+      await page.getByText('of which at most 1048576 are shown').waitFor();
+      await page.close();
+    }
+  });
+
   test('a search answers while one types, and a dialog asks before a delete', async () => {
     const { page } = await browser.open();
     await logIn(page, 'admin');
