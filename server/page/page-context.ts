@@ -2,7 +2,6 @@ import { nameOf } from '../../auth/access/access.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { readMarkedForm } from '../login/forms.ts';
-import { returnPath } from '../login/own-origin.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { BrowserSession, RequestContext } from '../request-context.ts';
 
@@ -50,11 +49,6 @@ export function asked(ctx: RequestContext, name: string): string {
 export async function readFields(ctx: RequestContext): Promise<(name: string) => string> {
   const form = await readMarkedForm(ctx);
   return (name) => (form.get(name) ?? '').trim();
-}
-
-/** Where a form says that its page goes on; a path of this server. */
-export function returnOf(ctx: RequestContext, text: string, usual: string): string {
-  return returnPath(text === '' ? undefined : text, ctx.state.pathPrefix) ?? usual;
 }
 
 /** The name of the visitor, for commands to copy. */
