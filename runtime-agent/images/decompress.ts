@@ -3,6 +3,7 @@ import { access, constants } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { asNobody } from '../../lib/linux/process/as-nobody.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 
@@ -135,11 +136,6 @@ export interface Decompressor {
 /** Those of this host; where one is missing, zlib does its work, which takes longer. */
 export type Decompressors = Readonly<Partial<Record<LayerCompression, Decompressor>>>;
 
-/** Bytes of address space, of which a window of zstd takes 128 MB, and seconds of processor time. */
-const LIMITS = [`--as=${1 << 30}`, '--cpu=3600', '--core=0'];
-/** `nobody` and `nogroup` of Debian, and the kernel's overflow ids; no program that it starts can be more. */
-const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--'];
-
 /** Finds igzip and zstd. */
 export async function findDecompressors(): Promise<Decompressors> {
   const [prlimit, setpriv, igzip, zstd] = await Promise.all(
@@ -148,10 +144,7 @@ export async function findDecompressors(): Promise<Decompressors> {
   if (prlimit === undefined || setpriv === undefined) return {};
   const bounded = (name: string, program: string, options: string): Decompressor => ({
     name,
-    command: (fileSize) => ({
-      path: prlimit,
-      args: [...LIMITS, `--fsize=${fileSize}`, setpriv, ...NOBODY, program, options],
-    }),
+    command: (fileSize) => asNobody({ prlimit, setpriv }, fileSize, [program, options]),
   });
   return {
     ...(igzip !== undefined && { gzip: bounded('igzip', igzip, '-dc') }),

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { asNobody } from '../../lib/linux/process/as-nobody.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
@@ -22,7 +23,7 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 
 /**
  * What a client compressed, or the bytes as they are where it did not; the content decides. xz and bzip2 are read by the
- * programs of these names. Throws EngineError 'bad-request' for damaged content.
+ * programs of these names, as nobody. Throws EngineError 'bad-request' for damaged content.
  */
 export async function* decompressStream(
   source: AsyncIterable<Uint8Array>,
@@ -85,20 +86,34 @@ function withStream(stream: ReturnType<typeof createGunzip>): Filter {
   return { input: stream, output: stream, ended: Promise.resolve(), stop: () => stream.destroy() };
 }
 
+/** With one thread, as each more may take memory that the bounds do not leave. */
+const OPTIONS = { xz: ['-dc', '--threads=1'], bzip2: ['-dc'] } as const;
+const CONFINERS = { prlimit: 'prlimit', setpriv: 'setpriv' };
+/** What prlimit and setpriv say of a program that is not there. */
+const MISSING = /^(?:prlimit|setpriv): failed to execute ([a-z0-9]+): No such file/;
+
 function withProgram(program: 'xz' | 'bzip2'): Filter {
-  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' });
+  const { path, args } = asNobody(CONFINERS, 0, [program, ...OPTIONS[program]]);
+  const child = spawn(path, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: '/',
+    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+  });
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => {
     if (stderr.length < 2000) stderr += chunk.toString('utf8');
   });
+  const unreadable = (why: string, cause?: Error) =>
+    new EngineError('bad-request', `${program} data cannot be read: ${why}`, { cause });
+  const notInstalled = (name: string) => `the program ${name} is not installed on this host`;
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === 'ENOENT' ? `the program ${program} is not installed on this host` : cause.message;
-      reject(new EngineError('bad-request', `${program} data cannot be read: ${why}`, { cause }));
+      reject(unreadable(cause.code === 'ENOENT' ? notInstalled(path) : cause.message, cause));
     });
     child.once('close', (code) => {
+      const missing = MISSING.exec(stderr)?.[1];
       if (code === 0) resolve();
+      else if (missing !== undefined) reject(unreadable(notInstalled(missing)));
       else reject(new Error(stderr.trim() || `${program} ended with ${code}`));
     });
   });

@@ -1,0 +1,22 @@
+/** Bytes of address space, of which a window of zstd takes 128 MB, and seconds of processor time. */
+const LIMITS = [`--as=${1 << 30}`, '--cpu=3600', '--core=0'];
+/** `nobody` and `nogroup` of Debian, and the kernel's overflow ids; no program that it starts can be more. */
+const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--'];
+
+/** The programs of util-linux that asNobody needs, by name or by absolute path. */
+export interface Confiners {
+  readonly prlimit: string;
+  readonly setpriv: string;
+}
+
+/**
+ * Returns the command that runs a program on a stranger's content: as nobody, with bounds of memory and processor time. SIGXFSZ
+ * ends it when a file that it writes gets `fileSize` bytes; pipes are no files. The caller is root.
+ */
+export function asNobody(
+  { prlimit, setpriv }: Confiners,
+  fileSize: number,
+  command: readonly string[],
+): { readonly path: string; readonly args: readonly string[] } {
+  return { path: prlimit, args: [...LIMITS, `--fsize=${fileSize}`, setpriv, ...NOBODY, ...command] };
+}
