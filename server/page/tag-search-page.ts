@@ -37,7 +37,7 @@ export function addTagSearchPage(router: RequestRouter, browse: Browse): void {
 
 /** Links between the list of repositories and the search for tags. */
 export function listTabs(ctx: RequestContext, current: 'repositories' | 'tags'): Html {
-  return tabs('Search', [
+  return tabs('Lists', [
     { href: pathOf(ctx, '/'), text: 'Repositories', isCurrent: current === 'repositories' },
     { href: pathOf(ctx, '/tags'), text: 'Tags', isCurrent: current === 'tags' },
   ]);
