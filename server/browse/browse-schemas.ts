@@ -12,6 +12,7 @@ import {
   text,
   time,
 } from '../api/schema.ts';
+import { PROVENANCE, SBOM, SIGNATURES } from './artifact-schemas.ts';
 import { FILE_KINDS, REFERRER_KINDS, type ReferrerView } from './browse.ts';
 
 const digest = text({ description: 'Such as sha256:…' }) as Schema<Digest>;
@@ -98,38 +99,6 @@ export const DELETED_TAG = object(
 );
 
 const ANNOTATIONS = record(text(), { description: 'At most 1,000, and 64 KB together' });
-
-const SIGNATURES = list(
-  object(
-    {
-      by: oneOf(['key', 'certificate', 'unknown'], { description: 'unknown: it was not read' }),
-      key: optional(
-        text({
-          description:
-            "SHA-256 of the public key as PKIX (DER), where a certificate, a bundle or an entry of Rekor's log tells it",
-        }) as Schema<Digest>,
-      ),
-      subject: optional(
-        text({
-          description: 'Alternative names of the certificate; its subject without them and for Notation',
-        }),
-      ),
-      provider: optional(
-        text({
-          description: 'The OpenID Connect provider that vouched for the subject, as Fulcio writes it',
-        }),
-      ),
-      issuer: optional(text({ description: "The certificate's" })),
-      digest: optional(text({ description: 'SHA-256 of the signature itself' }) as Schema<Digest>),
-      problem: optional(text({ description: 'Why not all of it is shown' })),
-    },
-    {
-      title: 'Signature',
-      description: 'Of cosign or Notation, as its maker describes it: nothing of it is verified',
-    },
-  ),
-  { description: '10 at most; of the first 20 referrers that have some, 2 MiB together' },
-);
 
 const referrerFields = {
   digest,
@@ -244,22 +213,8 @@ export const MANIFEST = object(
         layer: optional(integer({ description: 'Place in `layers` of the layer that it made' })),
       }),
     ),
-    sbom: optional(
-      object(
-        {
-          format: optional(oneOf(['SPDX', 'CycloneDX', 'Syft'])),
-          problem: optional(text({ description: 'Why nothing is listed' })),
-          packages: list(object({ name: text(), version: optional(text()), licence: optional(text()) }), {
-            description: '1,000 at most',
-          }),
-          packageCount: integer({ description: 'Packages that there are' }),
-        },
-        {
-          title: 'Sbom',
-          description: 'Of an artifact that is an SBOM of SPDX, CycloneDX or Syft as JSON, at most 2 MiB',
-        },
-      ),
-    ),
+    sbom: optional(SBOM),
+    provenance: optional(PROVENANCE),
     signatures: SIGNATURES,
     subject: optional(digest),
     referrers: list(REFERRER),

@@ -121,6 +121,25 @@ export interface SbomView {
   readonly packageCount: number;
 }
 
+/** What a build says of itself: nothing of it is verified. Each text has at most 1,000 characters. */
+export interface ProvenanceView {
+  /** Why nothing is shown: it is missing, larger than 2 MiB, or of another format. */
+  readonly problem?: string;
+  readonly builder?: string;
+  readonly buildType?: string;
+  readonly source?: string;
+  /** Of the source: a commit, or another digest. */
+  readonly revision?: string;
+  readonly entryPoint?: string;
+  readonly invocation?: string;
+  readonly started?: Date;
+  readonly finished?: Date;
+  /** Addresses of what was built from; of the first 100, 64 KB together. */
+  readonly materials: readonly string[];
+  /** How many there are. */
+  readonly materialCount: number;
+}
+
 export const REFERRER_KINDS = ['signature', 'sbom', 'provenance', 'attestation', 'other'] as const;
 export type ReferrerKind = (typeof REFERRER_KINDS)[number];
 
@@ -184,6 +203,8 @@ export interface ManifestView extends BrowsedManifest {
   readonly history: readonly HistoryView[];
   /** Of an artifact that is an SBOM. */
   readonly sbom?: SbomView;
+  /** Of an attestation that has one. */
+  readonly provenance?: ProvenanceView;
   /** Of an artifact that holds signatures; 10 at most. */
   readonly signatures: readonly SignatureView[];
   readonly subject?: Digest;

@@ -118,11 +118,13 @@ export class RegistryBrowse implements Browse {
     const direct = await browse.referrers(repository, [digest]);
     const indirect = await browse.referrers(repository, [...new Set(direct.map((one) => one.digest))]);
     const config = manifest && (await configOf(this.#content, repository, manifest));
-    const [{ sbomOf }, { SignatureReader }] = await Promise.all([
+    const [{ provenanceOf }, { sbomOf }, { SignatureReader }] = await Promise.all([
+      import('./provenance.ts'),
       import('./sbom.ts'),
       import('./signatures.ts'),
     ]);
     const sbom = manifest && (await sbomOf(this.#content, repository, manifest));
+    const provenance = manifest && (await provenanceOf(this.#content, repository, manifest));
     const own = manifest && (await new SignatureReader(this.#content, repository).of(manifest)).signatures;
     const signed = await new SignatureReader(this.#content, repository).ofAll([...direct, ...indirect]);
     const visible = access.visible(visitor);
@@ -141,6 +143,7 @@ export class RegistryBrowse implements Browse {
       ...(config && { config: config.view }),
       history: config?.history ?? [],
       ...(sbom && { sbom }),
+      ...(provenance && { provenance }),
       signatures: own ?? [],
       ...(manifest?.subject && { subject: manifest.subject.digest }),
       referrers: referrerTree(digest, direct, indirect, signed),

@@ -55,14 +55,29 @@ export async function packageListOf(
 
 /** A bundle of cosign has the predicate type in the annotations of its manifest. */
 function isSbom({ annotations = {}, mediaType }: Descriptor, above: Descriptor['annotations'] = {}): boolean {
-  const [essence = ''] = mediaType.toLowerCase().split(';');
-  if (isBundle(essence)) return saysSbom(annotations) || saysSbom(above);
-  if (/[+/]json$/.test(essence) && SBOM_TYPE.test(essence)) return true;
-  return STATEMENTS.some((type) => type === essence) && saysSbom(annotations);
+  const essence = essenceOf(mediaType);
+  if (!isBundle(essence) && /[+/]json$/.test(essence) && SBOM_TYPE.test(essence)) return true;
+  return attests({ annotations, mediaType }, above, SBOM_TYPE);
 }
 
-function saysSbom(annotations: Readonly<Record<string, string>>): boolean {
-  return PREDICATE_TYPES.some((name) => SBOM_TYPE.test(annotations[name]?.slice(0, 1000) ?? ''));
+/**
+ * Reports whether a layer is a statement, envelope or bundle whose annotations, or for a bundle those of its manifest, name a
+ * predicate of this type.
+ */
+export function attests(
+  { annotations = {}, mediaType }: Pick<Descriptor, 'annotations' | 'mediaType'>,
+  above: Descriptor['annotations'] = {},
+  predicateType: RegExp,
+): boolean {
+  const essence = essenceOf(mediaType);
+  const says = (all: Readonly<Record<string, string>>) =>
+    PREDICATE_TYPES.some((name) => predicateType.test(all[name]?.slice(0, 1000) ?? ''));
+  if (isBundle(essence)) return says(annotations) || says(above);
+  return STATEMENTS.some((type) => type === essence) && says(annotations);
+}
+
+function essenceOf(mediaType: string): string {
+  return mediaType.toLowerCase().split(';')[0] ?? '';
 }
 
 /** Reads the text of an SBOM, as far as it is shown. */
@@ -93,7 +108,7 @@ function shownOf(list: PackageList | string): SbomView {
  * What a statement attests, an envelope wraps and a bundle holds (in-toto Statement v1, DSSE 1.0, Sigstore bundle 0.3); other
  * documents are as they are.
  */
-function predicateOf(document: JsonObject): JsonObject {
+export function predicateOf(document: JsonObject): JsonObject {
   const { payload, predicate, signatures } = isJsonObject(document.dsseEnvelope)
     ? document.dsseEnvelope
     : document;

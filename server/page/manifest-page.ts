@@ -3,6 +3,7 @@ import type {
   LayerView,
   ManifestView,
   MemberView,
+  ProvenanceView,
   Reference,
   ReferrerView,
   RunningView,
@@ -46,7 +47,7 @@ export async function showManifest(
     })}
 ${view.problem !== undefined && notice('warn', asSentence(view.problem))}<section class="sheet"><h2>Pull</h2>${pullCommands(view, ctx.state.origin.host, reference).map(command)}</section>
 <section class="sheet">${facts(factsOf(view))}<dl class="pairs"><dt>Digest</dt><dd><code>${digest}</code></dd></dl>${tagList(ctx, view)}</section>
-${members(ctx, view)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
+${members(ctx, view)}${provenance(view.provenance)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
 ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, repository, text)}`,
   });
 }
@@ -94,6 +95,33 @@ function nameOf({ annotations, platform }: MemberView): string {
 
 function shownOf(shown: number, all: number): Html {
   return html`${all > shown && html`<p class="soft">The first ${formatCount(shown)} of ${formatCount(all)}.</p>`}`;
+}
+
+/** What a build says of itself. Its addresses are text: no page leads to places that strangers name. */
+function provenance(view: ProvenanceView | undefined): Html {
+  if (view === undefined) return html``;
+  if (view.problem !== undefined) {
+    return html`<section><h2>Provenance</h2>${notice('warn', asSentence(view.problem))}</section>`;
+  }
+  const { materialCount, materials } = view;
+  const texts: readonly (readonly [string, string | undefined])[] = [
+    ['Builder', view.builder ?? 'not named'],
+    ['Source', view.source],
+    ['Revision', view.revision],
+    ['Entry point', view.entryPoint],
+    ['Type of build', view.buildType],
+    ['Invocation', view.invocation],
+  ];
+  const known = texts.flatMap(([name, text]): Fact[] => (text === undefined ? [] : [[name, longText(text)]]));
+  const list = html`<details><summary>${counted(materialCount, 'material', 'materials')}</summary><ul class="plain">${materials.map((uri) => html`<li>${longText(uri)}</li>`)}</ul>${shownOf(materials.length, materialCount)}</details>`;
+  return html`<section class="sheet"><h2>Provenance</h2><p class="soft">As the builder describes it: nothing of it is verified here.</p>${pairs(
+    [
+      ...known,
+      ['Started', timeOf(view.started)],
+      ['Finished', timeOf(view.finished)],
+      ['Built from', materialCount === 0 ? 'no material that is named' : list],
+    ],
+  )}</section>`;
 }
 
 function packages(sbom: SbomView | undefined): Html {

@@ -303,6 +303,33 @@ test('two images differ in the packages of their SBOMs, by an attestation in the
   });
 });
 
+test('an attestation tells where and when an image was built', async () => {
+  const attest = async (tag: string, content: string) => {
+    await push('team/built', tag, {
+      layers: [content],
+      mediaType: 'application/vnd.in-toto+json',
+      layerAnnotations: { 'in-toto.io/predicate-type': 'https://slsa.dev/provenance/v0.2' },
+    });
+    return (await call(reader, 'GET', at('team/built', `/manifests/${tag}`))).json;
+  };
+  const predicate = {
+    builder: { id: 'https://ci.example/7' },
+    materials: [{ uri: 'pkg:docker/alpine@3.20' }],
+    metadata: { buildStartedOn: '2026-01-02T03:04:05Z' },
+  };
+  const { provenance, sbom } = await attest('min', JSON.stringify({ predicate }));
+  assert.deepEqual(provenance, {
+    builder: 'https://ci.example/7',
+    started: '2026-01-02T03:04:05.000Z',
+    materials: ['pkg:docker/alpine@3.20'],
+    materialCount: 1,
+  });
+  assert.equal(sbom, undefined);
+  const large = await attest('large', JSON.stringify({ predicate, more: 'x'.repeat(2 * 1024 * 1024) }));
+  assert.match(large.provenance.problem, /at most 2097152 are shown/);
+  assert.equal((await call(undefined, 'GET', at('team/built', '/manifests/min'))).status, 404);
+});
+
 test('two images differ in the files of the layers that they do not share', async () => {
   const layer = (name: string, content: string) =>
     writeTar([{ name, type: 'file', content }]).toString('latin1');

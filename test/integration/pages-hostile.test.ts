@@ -183,6 +183,38 @@ describe('pages and hostile content', async () => {
     artifactType: 'application/spdx+json',
     layers: [{ ...spdx3, mediaType: 'application/spdx+json' }],
   });
+  const hostileTexts = Object.fromEntries(HOSTILE.map((text) => [text, text]));
+  const materials = HOSTILE.map((uri) => ({ uri, digest: { sha256: uri, gitCommit: uri } }));
+  for (const [index, predicate] of [
+    {
+      builder: { id: ALL },
+      buildType: ALL,
+      invocation: { configSource: { uri: ALL, digest: hostileTexts, entryPoint: ALL } },
+      metadata: { buildInvocationID: ALL, buildStartedOn: HOSTILE[0], buildFinishedOn: HOSTILE[1] },
+      materials,
+    },
+    {
+      buildDefinition: {
+        buildType: ALL,
+        externalParameters: { workflow: { repository: ALL, path: ALL } },
+        resolvedDependencies: materials,
+      },
+      runDetails: { builder: { id: ALL }, metadata: { invocationId: ALL, startedOn: ALL } },
+    },
+    ALL,
+  ].entries()) {
+    const statement = await admin.pushBlob('open/app', JSON.stringify({ predicate }));
+    await admin.pushManifest('open/app', `provenance${index}`, {
+      ...image,
+      layers: [
+        {
+          ...statement,
+          mediaType: 'application/vnd.in-toto+json',
+          annotations: { 'in-toto.io/predicate-type': `https://slsa.dev/provenance/v1 ${HOSTILE[0]}` },
+        },
+      ],
+    });
+  }
   await admin.pushImage('secret/app', 'hidden');
   const browser = await startPageBrowser({ after });
 
@@ -219,6 +251,7 @@ describe('pages and hostile content', async () => {
       '/repositories/open/app/-/tags/notation0',
       '/repositories/open/app/-/tags/notation1',
       '/repositories/open/app/-/tags/spdx3',
+      ...[0, 1, 2].map((index) => `/repositories/open/app/-/tags/provenance${index}`),
       `/repositories/open/app/-/tags/sha256-${digest.slice(7)}.sig`,
       '/repositories/open/app/-/compare?from=latest&to=other',
       '/repositories/open/app/-/compare?from=latest&to=version&files=yes',
@@ -268,6 +301,22 @@ describe('pages and hostile content', async () => {
     await page.goto(`${url}/repositories/open/app/-/tags/spdx3`);
     const packages = page.getByRole('table', { name: 'Packages of this SBOM (SPDX)' });
     assert.equal(await packages.getByRole('rowheader').count(), HOSTILE.length);
+  });
+
+  test('a page tells what a provenance says, as text that nothing has verified', async () => {
+    const { page } = await browser.open({ script: false });
+    for (const index of [0, 1]) {
+      await page.goto(`${url}/repositories/open/app/-/tags/provenance${index}`);
+      await page.getByText('nothing of it is verified here').waitFor();
+      await page.getByText(`${HOSTILE.length} materials`).click();
+      await page
+        .getByText(HOSTILE[6] ?? '', { exact: true })
+        .first()
+        .waitFor();
+      assert.equal(await page.locator('main a[href*="evil"], main a[href*="alert"]').count(), 0);
+    }
+    await page.goto(`${url}/repositories/open/app/-/tags/provenance2`);
+    await page.getByText('The provenance is not that of SLSA').waitFor();
   });
 
   test('images of 1,000 layers and a manifest of 4 MB are pages like others', async () => {
