@@ -63,6 +63,18 @@ const WEBHOOK = object(
   { title: 'Webhook' },
 );
 
+const DELIVERY = object(
+  {
+    action: oneOf([...WEBHOOK_EVENTS, 'test']),
+    repository: text(),
+    tag: nullable(text()),
+    attempts: integer(),
+    triedAt: timestamp({ description: 'The last attempt' }),
+    failure: nullable(text({ description: 'Of the last attempt; null: it was delivered' })),
+  },
+  { title: 'WebhookDelivery' },
+);
+
 /** Who is told of what happens in repositories. */
 export function webhookRoutes({
   webhooks,
@@ -114,6 +126,30 @@ export function webhookRoutes({
       errors: { 404: 'There is no webhook of this name' },
       async handle({ params: { name } }) {
         if (!(await webhooks.remove(name))) throw unknownWebhook(name);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/webhooks/{name}/deliveries',
+      id: 'listWebhookDeliveries',
+      summary: 'The latest 50 events that were sent to a receiver',
+      description: 'The last one first. One that failed is tried again.',
+      access: ADMINS,
+      area: 'settings',
+      params: { name: 'The name of the webhook' },
+      answer: object({ deliveries: list(DELIVERY) }),
+      errors: { 404: 'There is no webhook of this name' },
+      async handle({ params: { name } }) {
+        const deliveries = await webhooks.deliveries(name);
+        if (deliveries === undefined) throw unknownWebhook(name);
+        return {
+          deliveries: deliveries.map(({ failure, tag, triedAt, ...delivery }) => ({
+            ...delivery,
+            tag: tag ?? null,
+            triedAt: triedAt.toISOString(),
+            failure: failure ?? null,
+          })),
+        };
       },
     }),
     route({

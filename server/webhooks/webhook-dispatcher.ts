@@ -143,7 +143,7 @@ export class WebhookDispatcher {
     }
     const { failure } = outcome;
     log.warn({ webhook: name, repository, failure }, 'a webhook could not be told: it is tried again');
-    await webhooks.failed(id, failure);
+    await webhooks.failed(id, event, failure);
     this.#pause(outcome.kind === 'refused' ? `${id} ${repository}` : String(id));
     return outcome.kind === 'refused';
   }

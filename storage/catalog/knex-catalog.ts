@@ -19,6 +19,7 @@ import { createFleet } from './migrations/0009-fleet.ts';
 import { createReplicaMessages } from './migrations/0010-replica-messages.ts';
 import { markGoingRollouts } from './migrations/0011-going-rollouts.ts';
 import { createBrowse } from './migrations/0012-browse.ts';
+import { createWebhookDeliveries } from './migrations/0013-webhook-deliveries.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -44,6 +45,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     createReplicaMessages,
     markGoingRollouts,
     createBrowse,
+    createWebhookDeliveries,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

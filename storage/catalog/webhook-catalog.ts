@@ -48,6 +48,15 @@ export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | '
   readonly count: number;
 }
 
+/** What became of an event, however often it was tried. */
+export interface WebhookDelivery extends Pick<ToldEvent, 'action' | 'repository' | 'tag'> {
+  readonly attempts: number;
+  /** When it was tried last. */
+  readonly triedAt: Date;
+  /** Why the last attempt failed; undefined: it was delivered. */
+  readonly failure?: string;
+}
+
 /** An event that waits to be told. */
 export interface WaitingEvent {
   /** Its place in the queue. */
@@ -80,7 +89,10 @@ export interface WebhookCatalog {
   pending(): Promise<ReadonlySet<number>>;
   /** Takes an event that was told off the queue; a power cut may bring it back. */
   told(id: number, event: WaitingEvent): Promise<void>;
-  failed(id: number, failure: string): Promise<void>;
+  /** Records that an attempt failed, for a reason of which 500 characters are kept. */
+  failed(id: number, event: WaitingEvent, failure: string): Promise<void>;
+  /** The latest 50 events that were tried, the last one first. Undefined when there is no webhook of this name. */
+  deliveries(name: string): Promise<readonly WebhookDelivery[] | undefined>;
   /** Drops some of the oldest events beyond the limits. Returns how many; 0 when the queue is within them. */
   trim(id: number, limits: QueueLimits): Promise<number>;
 }

@@ -10,6 +10,7 @@ import type {
   ToldEvent,
   WaitingEvent,
   WebhookCatalog,
+  WebhookDelivery,
   WebhookEvent,
   WebhookState,
 } from './webhook-catalog.ts';
@@ -20,6 +21,19 @@ const UNSYNCED = { durable: false };
 
 /** Events that one statement drops: nothing else runs meanwhile. */
 const DROPPED_AT_ONCE = 500;
+
+/** Deliveries of a webhook that are kept. */
+const MOST_DELIVERIES = 50;
+const LONGEST_FAILURE = 500;
+
+interface DeliveryRow {
+  readonly action: WebhookDelivery['action'];
+  readonly repository: string;
+  readonly tag: string | null;
+  readonly attempts: number;
+  readonly tried_at: number | string;
+  readonly failure: string | null;
+}
 
 interface QueuedRow {
   readonly id: number | string;
@@ -95,6 +109,7 @@ export class KnexWebhooks implements WebhookCatalog {
       if (row === undefined) return false;
       await dropQueue(trx, row.id);
       await trx('webhook_state').where({ webhook_id: row.id }).delete();
+      await trx('webhook_deliveries').where({ webhook_id: row.id }).delete();
       await trx('webhooks').where({ name }).delete();
       return true;
     };
@@ -146,21 +161,40 @@ export class KnexWebhooks implements WebhookCatalog {
       async (trx) => {
         await trx('webhook_events').where({ id: event.id }).delete();
         const success = { delivered_at: Date.now(), failed_at: null, failure: null };
-        await trx('webhook_state').where({ webhook_id: id }).update(success);
+        const isThere = await trx('webhook_state').where({ webhook_id: id }).update(success);
+        if (isThere > 0) await recordDelivery(trx, id, event);
       },
       UNSYNCED,
     );
   }
 
-  async failed(id: number, failure: string): Promise<void> {
+  async failed(id: number, event: WaitingEvent, failure: string): Promise<void> {
     await inTransaction(
       this.#knex,
       async (trx) => {
-        const row = { failed_at: Date.now(), failure: failure.slice(0, 500) };
-        await trx('webhook_state').where({ webhook_id: id }).update(row);
+        const row = { failed_at: Date.now(), failure: failure.slice(0, LONGEST_FAILURE) };
+        const isThere = await trx('webhook_state').where({ webhook_id: id }).update(row);
+        if (isThere > 0) await recordDelivery(trx, id, event, row.failure);
       },
       UNSYNCED,
     );
+  }
+
+  async deliveries(name: string): Promise<readonly WebhookDelivery[] | undefined> {
+    const found = await this.#knex('webhooks').where({ name }).first('id');
+    if (found === undefined) return undefined;
+    const rows: readonly DeliveryRow[] = await this.#knex('webhook_deliveries')
+      .where({ webhook_id: found.id })
+      .orderBy('id', 'desc')
+      .limit(MOST_DELIVERIES);
+    return rows.map(({ action, attempts, failure, repository, tag, tried_at }) => ({
+      action,
+      repository,
+      ...(tag !== null && { tag }),
+      attempts,
+      triedAt: new Date(Number(tried_at)),
+      ...(failure !== null && { failure }),
+    }));
   }
 
   trim(id: number, { events, since }: QueueLimits): Promise<number> {
@@ -193,6 +227,32 @@ export class KnexWebhooks implements WebhookCatalog {
       UNSYNCED,
     );
   }
+}
+
+/** Puts an event that was tried before all others, and drops what is beyond those that are kept. */
+async function recordDelivery(
+  trx: Knex.Transaction,
+  id: number,
+  { event }: WaitingEvent,
+  failure?: string,
+): Promise<void> {
+  const mine = { webhook_id: id };
+  const same = { ...mine, event_id: event.id };
+  const before = await trx('webhook_deliveries').where(same).first('attempts');
+  if (before !== undefined) await trx('webhook_deliveries').where(same).delete();
+  await trx('webhook_deliveries').insert({
+    ...same,
+    action: event.action,
+    repository: event.repository,
+    tag: event.tag ?? null,
+    attempts: (before?.attempts ?? 0) + 1,
+    tried_at: Date.now(),
+    failure: failure ?? null,
+  });
+  const newestFirst = trx('webhook_deliveries').where(mine).orderBy('id', 'desc');
+  const surplus = await newestFirst.offset(MOST_DELIVERIES).limit(1).first('id');
+  if (surplus !== undefined)
+    await trx('webhook_deliveries').where(mine).where('id', '<=', surplus.id).delete();
 }
 
 /** Empties the queue of a webhook, which may be long, in several statements. */

@@ -474,9 +474,16 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
         const { id } = (await catalog.webhooks.find('hook')) ?? assert.fail();
         assert.deepEqual(await catalog.webhooks.pending(), new Set([id]));
         const [first] = await catalog.webhooks.waiting(id, [], 1);
-        await catalog.webhooks.failed(id, 'it did not answer');
+        assert.deepEqual(await catalog.webhooks.deliveries('hook'), []);
+        await catalog.webhooks.failed(id, first ?? assert.fail(), 'it did not answer'.padEnd(9000));
+        await catalog.webhooks.failed(id, first ?? assert.fail(), 'it did not answer');
+        const tried = { action: 'push', repository: 'team/app', tag: '1' };
+        const triesOf = async (name: string) =>
+          (await catalog.webhooks.deliveries(name))?.map(({ triedAt, ...delivery }) => delivery);
+        assert.deepEqual(await triesOf('hook'), [{ ...tried, attempts: 2, failure: 'it did not answer' }]);
         assert.equal((await catalog.webhooks.list())[0]?.failure, 'it did not answer');
         await catalog.webhooks.told(id, first ?? assert.fail());
+        assert.deepEqual(await triesOf('hook'), [{ ...tried, attempts: 3 }]);
         assert.deepEqual(await told(), expected.slice(1));
         const [state] = await catalog.webhooks.list();
         assert.equal(state?.failure, undefined);
@@ -486,8 +493,21 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
           elsewhere.map(({ event }) => event.repository),
           ['team/next'],
         );
+        // The latest 50 are kept, and nothing of a webhook that is gone.
+        const event = { ...(first ?? assert.fail()).event };
+        for (let number = 0; number < 60; number += 1) {
+          const next = { id: `${number}`, event: { ...event, id: `${number}`, tag: `${number}` } };
+          await catalog.webhooks.failed(id, next, 'x'.repeat(9000));
+        }
+        const kept = (await catalog.webhooks.deliveries('hook')) ?? [];
+        assert.deepEqual([kept.length, kept[0]?.tag, kept[49]?.tag], [50, '59', '10']);
+        assert.equal(kept[0]?.failure?.length, 500);
         assert.equal(await catalog.webhooks.remove('hook'), true);
         assert.deepEqual(await catalog.webhooks.pending(), new Set());
+        assert.equal(await catalog.webhooks.deliveries('hook'), undefined);
+        await catalog.webhooks.told(id, first ?? assert.fail());
+        await catalog.webhooks.create(HOOK);
+        assert.deepEqual(await catalog.webhooks.deliveries('hook'), []);
       });
 
       test('are told of pulls where they want that, and lose the oldest beyond the limits', async () => {

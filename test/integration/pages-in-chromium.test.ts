@@ -118,6 +118,7 @@ describe('pages in Chromium', async () => {
     '/admin/jobs',
     '/admin/providers',
     '/admin/webhooks',
+    '/admin/webhooks/one?name=chat',
     '/admin/tag-rules',
     '/admin/quotas',
     '/admin/audit',
@@ -277,7 +278,9 @@ describe('pages in Chromium', async () => {
       await fill('Address', 'https://chat.example/hook');
       await button('Add the webhook');
       await link('Done');
-      await follow(page, page.getByRole('row', { name: user }).getByRole('link', { name: 'Remove' }));
+      await link(user);
+      await page.getByRole('heading', { name: user }).waitFor();
+      await link('Remove');
       await answer('Remove');
       await says('The webhook is removed.');
       await link('Audit');

@@ -142,6 +142,7 @@ const MANAGEMENT: readonly Row[] = [
   ['GET', '/api/v1/webhooks', '/api/v1/webhooks', 'admin', 200],
   ['POST', '/api/v1/webhooks', '/api/v1/webhooks', 'admin', 400, json({})],
   ['DELETE', '/api/v1/webhooks/gone', '/api/v1/webhooks/:name', 'admin', 404],
+  ['GET', '/api/v1/webhooks/gone/deliveries', '/api/v1/webhooks/:name/deliveries', 'admin', 404],
   ['POST', '/api/v1/webhooks/gone/test', '/api/v1/webhooks/:name/test', 'admin', 404, json({})],
   ['GET', '/api/v1/tag-rules', '/api/v1/tag-rules', 'admin', 200],
   ['PUT', '/api/v1/tag-rules', '/api/v1/tag-rules', 'admin', 400, json({})],

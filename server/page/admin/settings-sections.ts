@@ -8,6 +8,7 @@ import { RefusedError } from '../section/add-section.ts';
 import { buttonForm, type Section, sectionForm } from '../section/section.ts';
 import { pairsOf } from './access-sections.ts';
 import { sectionPath } from './admin-tabs.ts';
+import { showDeliveries } from './webhook-deliveries.ts';
 
 const PATTERN_HELP = html`Such as <code>team/*</code>, where <code>*</code> stands for any characters.`;
 
@@ -110,7 +111,7 @@ export const WEBHOOKS: Section = {
           ? html`<span class="tag ${deliveredAt === null ? '' : 'good'}">${deliveredAt === null ? 'nothing yet' : 'delivered'}</span> <span class="small">${timeOf(deliveredAt)}</span>`
           : html`<span class="tag bad">failed</span> <span class="small">${timeOf(failedAt)}: ${failure}</span>`;
       return [
-        html`${name}<span class="small">${url}</span>`,
+        html`<a href="${sectionPath(ctx, 'webhooks/one', { name })}">${name}</a><span class="small">${url}</span>`,
         html`${events.join(', ')}<span class="small"><code>${pattern}</code></span>`,
         state,
         html`${formatCount(waiting)}${dropped > 0 && html`<span class="small">${formatCount(dropped)} dropped</span>`}`,
@@ -150,6 +151,7 @@ ${field('webhook-pattern', { label: 'Repositories', name: 'pattern', value: draf
 <fieldset><legend class="label">Events</legend>${boxes}</fieldset>`,
     })}`;
   },
+  details: { one: showDeliveries },
   actions: {
     add: {
       done: 'The webhook is added.',
