@@ -16,7 +16,7 @@ export type EngineErrorCode =
 
 /**
  * A failure whose message the user reads after `Error response from daemon: `, so it says what is wrong and
- * what to do.
+ * what to do. The message is written where the error is thrown.
  */
 export class EngineError extends Error {
   readonly code: EngineErrorCode;
@@ -25,6 +25,11 @@ export class EngineError extends Error {
     this.name = 'EngineError';
     this.code = code;
   }
+}
+
+/** The error for a container that is not there; `ref` is what the client calls it. */
+export function noSuchContainer(ref: string): EngineError {
+  return new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
 }
 
 /** Whether an error has a message for the user and one of the codes above: an EngineError, or that of a registry. */

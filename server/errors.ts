@@ -15,7 +15,10 @@ import {
 } from '../storage/errors.ts';
 import { COMMON_HEADERS } from './http/answer.ts';
 
-/** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
+/**
+ * A line of the table: the code and status that clients see, and a message for errors that are thrown without one. Most have
+ * words of their own, written where they are thrown: those of `message` are not sent then, except in a 5xx.
+ */
 interface ErrorEntry {
   /**
    * distribution-spec, "Error Codes", whose table is all that a 4xx of the distribution API may have; a 5xx has

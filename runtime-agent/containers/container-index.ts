@@ -1,4 +1,4 @@
-import { EngineError, isEngineError } from '../errors.ts';
+import { EngineError, isEngineError, noSuchContainer } from '../errors.ts';
 import { parseLink } from '../networks/plan/links.ts';
 import type { Container } from './container.ts';
 
@@ -71,7 +71,7 @@ export class ContainerIndex {
       throw new EngineError('bad-request', `multiple IDs found with provided prefix: ${ref}`);
     }
     const [match] = matches;
-    if (match === undefined) throw new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
+    if (match === undefined) throw noSuchContainer(ref);
     return match;
   }
 

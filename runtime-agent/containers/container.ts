@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Libc } from '../../lib/linux/libc.ts';
 import { isProcessAlive, processAge } from '../../lib/linux/process/proc.ts';
 import { signalProcess } from '../../lib/linux/process/signal-process.ts';
-import { EngineError } from '../errors.ts';
+import { EngineError, noSuchContainer } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import { type RunPaths, runPaths, type SharedPaths } from '../oci-runner/run-paths.ts';
@@ -91,7 +91,7 @@ export class Container {
 
   /** Throws EngineError 'not-found' if it was removed, for example while the caller waited for the lock. */
   checkExists(): void {
-    if (this.isRemoved) throw new EngineError('not-found', `No such container: ${this.id}`);
+    if (this.isRemoved) throw noSuchContainer(this.id);
   }
 
   /** Throws EngineError 'not-found', or 'conflict' while it is being removed or could not be removed. */

@@ -8,7 +8,7 @@ import type { NetworkSpec, ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
 import { JsonFields } from '../../lib/json/json-fields.ts';
 import { decodeCreateRequest } from '../engine-api/decode/create-request.ts';
-import { EngineError, isEngineError } from '../errors.ts';
+import { EngineError, isEngineError, noSuchContainer } from '../errors.ts';
 import { createBody, LABELS, networkName, volumeName } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import { addressOf, exitReason, GateError, passGate, watchInstances } from './instance-gate.ts';
@@ -337,7 +337,7 @@ export class JobError extends GateError {
 
 function foundOf({ find }: StepContext, container: string): FoundInstance {
   const found = find(container);
-  if (found === undefined) throw new EngineError('not-found', `No such container: ${container}`);
+  if (found === undefined) throw noSuchContainer(container);
   return found;
 }
 

@@ -6,9 +6,10 @@ import { BlobInUseError, UploadUnknownError } from '../errors.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
-import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
+import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck } from './repository-policy.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow, excludeWriters } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
+import { refuseLoss } from './tag-rules.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 

@@ -23,7 +23,7 @@ import { createWebhookDeliveries } from './migrations/0013-webhook-deliveries.ts
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
-import { KnexTagRules } from './repository-policy.ts';
+import { KnexTagRules } from './tag-rules.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
 import { KnexWebhooks } from './webhooks.ts';

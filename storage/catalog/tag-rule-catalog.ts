@@ -26,7 +26,7 @@ export interface TagRule {
   readonly kind: TagRuleKind;
 }
 
-/** Rules of tags. refuseTagChange (repository-policy.ts) enforces them in the transactions that set and delete tags. */
+/** Rules of tags. refuseTagChange (tag-rules.ts) enforces them in the transactions that set and delete tags. */
 export interface TagRuleCatalog {
   list(): Promise<readonly TagRule[]>;
   /** In place of another one with the same patterns. */

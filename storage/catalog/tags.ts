@@ -8,9 +8,10 @@ import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import { refuseRunning } from './release-images.ts';
 import { findRepositoryId } from './repositories.ts';
-import { NO_POLICY, policyOf, type RepositoryPolicy, refuseTagChange } from './repository-policy.ts';
+import { NO_POLICY, policyOf, type RepositoryPolicy } from './repository-policy.ts';
 import { excludeWriters, pageOfNames } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
+import { refuseTagChange } from './tag-rules.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 

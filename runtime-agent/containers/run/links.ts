@@ -1,4 +1,4 @@
-import { EngineError, isEngineError } from '../../errors.ts';
+import { EngineError, isEngineError, noSuchContainer } from '../../errors.ts';
 import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/etc-files.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/place-container.ts';
@@ -124,13 +124,12 @@ export async function unlinkContainer(index: ContainerIndex, ref: string): Promi
   }
   const parent = index.all().find(({ info }) => info.name === name.slice(0, slash));
   const alias = name.slice(slash + 1);
-  const unknown = () => new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
-  if (parent === undefined) throw unknown();
+  if (parent === undefined) throw noSuchContainer(ref);
   await parent.lock(async () => {
     parent.checkExists();
     const { Links: links = [], ...hostConfig } = parent.info.hostConfig;
     const left = links.filter((link) => parseLink(link).alias !== alias);
-    if (left.length === links.length) throw unknown();
+    if (left.length === links.length) throw noSuchContainer(ref);
     if (parent.run !== undefined) await removeFromFile(index, parent, alias);
     await parent.changeSettings({ hostConfig: { ...hostConfig, ...(left.length > 0 && { Links: left }) } });
   });

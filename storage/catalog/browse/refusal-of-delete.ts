@@ -1,8 +1,9 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../../../oci/digest.ts';
 import { TagRefusedError } from '../../errors.ts';
-import { policyOf, refuseLoss, refuseTagChange } from '../repository-policy.ts';
+import { policyOf } from '../repository-policy.ts';
 import type { Actor } from '../tag-rule-catalog.ts';
+import { refuseLoss, refuseTagChange } from '../tag-rules.ts';
 import type { ManifestKey } from './browse-catalog.ts';
 
 /** What the rules of tags say to a delete, before it is made. */

@@ -2,7 +2,10 @@ import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 import { isPostgres } from '../rows.ts';
 
-/** Repositories, blobs, manifests, tags and uploads. Times are milliseconds since 1970. */
+/**
+ * The first tables: repositories, blobs, manifests, tags and uploads. The migrations after it add others, and columns to
+ * these. Times are milliseconds since 1970.
+ */
 export const createCatalog: Migration = {
   name: '0001-catalog',
   async up(knex) {
