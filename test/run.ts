@@ -47,7 +47,7 @@ const files = [...found.filter(isCheap), ...found.filter((file) => !isCheap(file
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
 // More than cores: many tests wait for clocks of others, such as that of docker, whose tokens last for a minute.
-const CONCURRENCY = 5;
+const CONCURRENCY = 3;
 
 // Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
 const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
