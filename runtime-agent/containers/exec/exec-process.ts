@@ -56,7 +56,8 @@ export interface ExecProcess {
 export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const { libc, runtime, folder, name, process: spec, streams } = options;
   const pidFile = join(folder, `${name}.pid`);
-  // runc hands a terminal over only where it does not wait for the process; it copies between two terminals then.
+  // runc hands a terminal over only where it does not wait for the process; it copies between two terminals then. It makes
+  // this one raw only after it has begun to copy, so it must be raw before: otherwise early lines end with two carriage returns.
   const own = spec.terminal && runtime.name === 'runc' ? openPseudoTerminal(libc) : undefined;
   const console =
     spec.terminal && own === undefined ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
