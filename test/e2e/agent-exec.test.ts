@@ -71,9 +71,6 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
       { args: ['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; echo end'], input: 'x'.repeat(300_000) },
       { args: ['exec', 'cargo', 'cat'], input: 'not read' },
       { args: ['exec', '-i', 'cargo', 'true'], input: 'not read' },
-      // Input that is over before the agent has opened the stream of the command.
-      ['exec', '-i', 'cargo', 'cat'],
-      ['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; exit 3'],
       ['exec', 'cargo', 'sh', '-c', 'seq 200000 | md5sum'],
     );
     await sameBut(
@@ -84,6 +81,16 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
       const said = await out('exec', 'cargo', 'sh', '-c', '(sleep 0.1; echo late) & echo now');
       return said === 'now\nlate\n';
     });
+  });
+
+  test('input that is over before the command reads ends it, which dockerd at times forgets', async () => {
+    for (let time = 0; time < 10; time += 1) {
+      assert.equal(await out('exec', '-i', 'cargo', 'cat'), '');
+      const counted = await agent.docker(['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; exit 3'], {
+        expectExit: 3,
+      });
+      assert.equal(counted.stdout, '0\n');
+    }
   });
 
   test('environment, folder, user and rights are as with dockerd', async () => {
