@@ -32,6 +32,8 @@ if (selected.length === 0) {
 const folders = ['architecture', 'unit', 'contract', 'conformance', 'integration', 'e2e'];
 /** The files whose durations are printed. */
 const SHOWN = 30;
+/** Unit tests that one process runs together. */
+const UNITS_TOGETHER = 40;
 /** Seconds by file. */
 type Durations = Readonly<Record<string, number>>;
 const DURATIONS = join(root, 'test/durations.json');
@@ -44,10 +46,15 @@ const isCheap = (file: string) => /^test\/(?:architecture|unit|contract)\//.test
 // Of the rest the longest first: at the end one of them would run alone. A file without a record may be one of them.
 const longestFirst = (a: string, b: string) => (recorded[b] ?? Infinity) - (recorded[a] ?? Infinity) || 0;
 const files = [...found.filter(isCheap), ...found.filter((file) => !isCheap(file)).sort(longestFirst)];
+const isUnit = (file: string) => /^test\/(?:architecture|unit)\//.test(file);
+/** Such a test replaces the process that runs it. */
+const replacesProcess = (file: string) =>
+  readFileSync(resolve(root, file), 'utf8').includes('enterOwnNetwork(');
+const isGrouped = (file: string) => isUnit(file) && !replacesProcess(file);
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
 // More than cores: many tests wait for clocks of others, such as that of docker, whose tokens last for a minute.
-const CONCURRENCY = 3;
+const CONCURRENCY = 5;
 
 // Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
 const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
@@ -56,6 +63,18 @@ process.env.BERTH_TEST_IMAGES = images;
 const interruption = new AbortController();
 process.once('SIGINT', () => interruption.abort());
 
+/** Writes modules that import some dozen of these files each: to start a process for every one takes longer than most of them. */
+function together(units: readonly string[]): readonly string[] {
+  const modules: string[] = [];
+  for (let start = 0; start < units.length; start += UNITS_TOGETHER) {
+    const group = units.slice(start, start + UNITS_TOGETHER);
+    const module = join(images, `units-${modules.length + 1}.test.mjs`);
+    writeFileSync(module, group.map((file) => `import ${JSON.stringify(resolve(root, file))};\n`).join(''));
+    modules.push(module);
+  }
+  return modules;
+}
+
 // What several files import is compiled, types stripped, by the first of them. Not by the environment: the programs that
 // the tests start keep a cache of their own.
 const compiled = join(root, 'node_modules/.cache/tests');
@@ -63,7 +82,10 @@ const caching = `import { enableCompileCache } from 'node:module'; enableCompile
 console.log('# tests');
 // Not by `node --test`, which sorts the files by their names.
 const results = run({
-  files: files.map((file) => resolve(root, file)),
+  files: [
+    ...together(files.filter(isGrouped)),
+    ...files.filter((file) => !isGrouped(file)).map((file) => resolve(root, file)),
+  ],
   concurrency: CONCURRENCY,
   execArgv: ['--import', `data:text/javascript,${encodeURIComponent(caching)}`],
   signal: interruption.signal,
