@@ -2,9 +2,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Makes a folder and those above it that are missing, with `mode`; no error when it is there. Node's own recursive mkdir
- * never returns where a file system, such as /proc, says for good that the folder above is not there. Throws the
- * system's error: ENOTDIR where a file is in the way, ENOENT where folders cannot be made or a link leads nowhere.
+ * Makes a folder and its missing parents with `mode`; does nothing when the folder exists. Node's own recursive mkdir
+ * never returns on file systems, such as /proc, that answer ENOENT although the parent exists. Throws the system's
+ * error: ENOTDIR where a file is in the way, ENOENT where folders cannot be made or a link is dangling.
  */
 export function makeFolder(path: string, mode = 0o700): void {
   if (tryMake(path, mode) === 'there') return;

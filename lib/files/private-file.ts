@@ -1,36 +1,36 @@
 import { closeSync, type OpenMode, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Of every file that is made: its owner alone may read and write it. */
+/** Mode of every new file: only its owner may read and write it. */
 const PRIVATE_MODE = 0o600;
-/** Bytes that are copied at a time. */
+/** Size of the copy buffer, bytes. */
 const COPY_SIZE = 1024 * 1024;
 
 /**
- * Opens a file; one that it makes has mode 0600 from its first byte, whatever the umask. All files of the programs are made
- * by this module, so that none that holds a secret is ever wider.
+ * Opens a file. A file that it creates has mode 0600 from its first byte, whatever the umask. Both programs create all
+ * their files with this module, so no file with a secret ever has a wider mode.
  */
 export function openPrivateFile(path: string, flags: OpenMode): Promise<FileHandle> {
   return open(path, flags, PRIVATE_MODE);
 }
 
-/** Makes an empty file where there is none. */
+/** Creates an empty file unless the file exists. */
 export async function makePrivateFile(path: string): Promise<void> {
   await (await openPrivateFile(path, 'a')).close();
 }
 
-/** As makePrivateFile, at once. */
+/** The synchronous makePrivateFile. */
 export function makePrivateFileSync(path: string): void {
   closeSync(openSync(path, 'a', PRIVATE_MODE));
 }
 
-/** Writes a whole file. One that was there keeps its mode. */
+/** Writes a whole file. An existing file keeps its mode. */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   await using file = await openPrivateFile(path, 'w');
   await file.writeFile(content);
 }
 
-/** Copies a file under a name that is free, whatever the mode of the original. */
+/** Copies a file to a new path. The copy is private, whatever the mode of the original. */
 export async function copyPrivateFile(from: string, to: string): Promise<void> {
   await using source = await open(from, 'r');
   await using target = await openPrivateFile(to, 'wx');

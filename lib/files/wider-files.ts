@@ -1,7 +1,7 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A file that others than its owner may read or write. */
+/** A file that users other than its owner may read or write. */
 export interface WiderFile {
   readonly path: string;
   /** Such as `0644`. */
@@ -9,8 +9,8 @@ export interface WiderFile {
 }
 
 /**
- * Returns files of a folder, and of the named folders in it, that users other than their owner may read or write. A folder or
- * file that is not there has none.
+ * Lists files of a folder, and of the named folders in it, that users other than their owner may read or write. A
+ * missing folder or file has none.
  */
 export function widerFiles(folder: string, inside: readonly string[] = []): readonly WiderFile[] {
   const folders = [folder, ...inside.map((name) => join(folder, name))];
@@ -22,7 +22,7 @@ export function widerFiles(folder: string, inside: readonly string[] = []): read
 }
 
 function widerFile(path: string): readonly WiderFile[] {
-  // It may go while it is looked at.
+  // The file may be removed meanwhile.
   const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & 0o077) === 0) return [];
   return [{ path, mode: (mode & 0o777).toString(8).padStart(4, '0') }];

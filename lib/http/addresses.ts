@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 
 /**
- * Returns the key of a client in every limit by address: an IPv4 address, also if it is written as an IPv6 address, or the
- * network of 64 bits of an IPv6 address, since one machine has all of that network. Clients without a known address share one key.
+ * Returns the key of a client for limits by address: an IPv4 address, also when it is written as an IPv6 address, or
+ * the /64 network of an IPv6 address, because one machine has that whole network. Clients without a known address share
+ * one key.
  */
 export function networkOf(address: string | undefined): string {
   if (address === undefined) return 'unknown';
@@ -47,8 +48,8 @@ function numbersOf(text: string): readonly number[] {
 }
 
 /**
- * Reports whether a host means this machine: the name `localhost`, or an address of the loopback network in the form of a
- * URL, with brackets, or of a socket.
+ * Reports whether a host means this machine: the name `localhost`, or a loopback address, with or without the brackets
+ * of a URL.
  */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').replace(/^::ffff:(?=127\.)/, '');

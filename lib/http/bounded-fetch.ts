@@ -3,8 +3,8 @@ import { readAtMost } from '../streams/read-at-most.ts';
 type FetchOptions = { readonly [Name in keyof RequestInit]: RequestInit[Name] | undefined };
 
 /**
- * Returns a fetch whose answers have at most `limit` bytes, for libraries that read whole answers. It resolves when the body
- * has arrived, and rejects for a longer one.
+ * Returns a fetch that accepts answers of at most `limit` bytes, for libraries that read whole answers. It resolves
+ * when the body has arrived, and rejects when the body is longer.
  */
 export function boundedFetch(limit: number): (url: string, options: FetchOptions) => Promise<Response> {
   return async (url, options) => {

@@ -1,4 +1,4 @@
-/** The target of the link with `rel=next` in a Link header (RFC 8288); undefined where there is none. */
+/** Returns the target of the link with `rel=next` in a Link header (RFC 8288); undefined without one. */
 export function nextLink(header: string): string | undefined {
   for (const link of header.split(/,(?=\s*<)/)) {
     const end = link.indexOf('>');

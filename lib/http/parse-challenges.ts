@@ -1,8 +1,8 @@
 /** One way to authenticate that a server offers (RFC 9110, 11.6.1). */
 export interface Challenge {
-  /** Lower case: `basic`, `bearer`. */
+  /** In lower case: `basic`, `bearer`. */
   readonly scheme: string;
-  /** Names in lower case; without quotes. */
+  /** Names are in lower case, values without quotes. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -11,7 +11,9 @@ const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const SEPARATOR = /[ \t]*(?:,[ \t]*)*/y;
 
-/** Reads a WWW-Authenticate header, which may hold several challenges; what comes after something malformed is left out. */
+/**
+ * Parses a WWW-Authenticate header, which may hold several challenges. Everything after a malformed part is ignored.
+ */
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
   let at = 0;

@@ -1,6 +1,6 @@
 import { findSyntaxFault } from './syntax-error.ts';
 
-/** A JSON text of a client that is not well-formed, or not of the shape that it must have. */
+/** A client's JSON is malformed or has the wrong shape. */
 export class JsonError extends Error {
   readonly code = 'bad-request';
 
@@ -11,8 +11,8 @@ export class JsonError extends Error {
 }
 
 /**
- * Parses a text. Throws JsonError that begins with `what`, such as `invalid JSON`, and goes on in the words of Go's
- * encoding/json; for content after a value it is dockerd's sentence.
+ * Parses JSON. Throws JsonError: `what`, such as `invalid JSON`, followed by the message of Go's encoding/json. For
+ * content after the value it uses dockerd's sentence.
  */
 export function parseJson(text: string, what: string): unknown {
   try {
@@ -23,22 +23,21 @@ export function parseJson(text: string, what: string): unknown {
   }
 }
 
-/** Whether a value is an object of JSON: no list, and not null. */
+/** Reports whether a value is a JSON object, not a list and not null. */
 export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
- * The fields of a JSON object as Go's encoding/json reads them into a structure: a name matches in any case, the last of
- * several wins, null is the same as absent, and fields that nobody asks for are left aside. The keys of maps, such as labels,
- * match as they are, and null in a map or list is the zero value of its type. A value of another type is a JsonError that
- * names the field.
+ * Reads the fields of a JSON object as Go's encoding/json fills a struct: names match in any case, the last of several
+ * wins, null means absent, and unknown fields are ignored. Keys of maps, such as labels, match exactly, and null in a
+ * map or list is the zero value of its type. A value of the wrong type is a JsonError that names the field.
  */
 export class JsonFields {
   readonly #values = new Map<string, unknown>();
   readonly #at: string;
 
-  /** `at` is the path to the object with a dot at its end, for messages. Null has no fields. */
+  /** `at` is the path of the object and a dot, for messages. Null has no fields. */
   constructor(value: unknown, at = '') {
     this.#at = at;
     if (value === null) return;
@@ -48,7 +47,7 @@ export class JsonFields {
     }
   }
 
-  /** The full name of a field, for messages. */
+  /** Returns the full name of a field, for messages. */
   nameOf(name: string): string {
     return this.#at + name;
   }
@@ -57,7 +56,7 @@ export class JsonFields {
     return this.#values.has(fold(name));
   }
 
-  /** The value as it came; undefined where it is absent. */
+  /** Returns the raw value of a field; undefined when absent. */
   value(name: string): unknown {
     return this.#values.get(fold(name));
   }
@@ -74,7 +73,7 @@ export class JsonFields {
     return value;
   }
 
-  /** A whole number of at most 2^53; beyond it JSON numbers are not exact. */
+  /** Reads an integer of at most 2^53; larger JSON numbers are not exact. */
   integer(name: string): number {
     const value = this.value(name) ?? 0;
     if (typeof value !== 'number' || !Number.isSafeInteger(value))
@@ -86,13 +85,13 @@ export class JsonFields {
     return this.optionalStrings(name) ?? [];
   }
 
-  /** Null where the field is absent: it tells "not given" from "given as empty". */
+  /** Returns null when the field is absent, which differs from an empty list. */
   optionalStrings(name: string): readonly string[] | null {
     const value = this.value(name);
     return value === undefined ? null : stringList(value, this.nameOf(name));
   }
 
-  /** A command line: a list, or one string of older clients. */
+  /** Reads a command line: a list, or one string from old clients. */
   command(name: string): readonly string[] | null {
     const value = this.value(name);
     return typeof value === 'string' ? [value] : this.optionalStrings(name);
@@ -102,12 +101,12 @@ export class JsonFields {
     return stringMap(this.#object(name), this.nameOf(name));
   }
 
-  /** A map whose values say nothing, such as ExposedPorts. */
+  /** Reads a map whose values carry no information, such as ExposedPorts. */
   set(name: string): Readonly<Record<string, object>> {
     return Object.fromEntries(Object.keys(this.#object(name)).map((key) => [key, {}]));
   }
 
-  /** An object's fields; none where it is absent. */
+  /** Reads an object; an absent one has no fields. */
   fields(name: string): JsonFields {
     return new JsonFields(this.#object(name), `${this.nameOf(name)}.`);
   }
@@ -116,7 +115,7 @@ export class JsonFields {
     return fieldsList(this.value(name) ?? [], this.nameOf(name));
   }
 
-  /** A map of objects by their keys. */
+  /** Reads a map of objects. */
   map(name: string): readonly (readonly [key: string, fields: JsonFields])[] {
     return Object.entries(this.#object(name)).map(([key, value]) => {
       const at = `${this.nameOf(name)}.${key}`;
@@ -124,7 +123,7 @@ export class JsonFields {
     });
   }
 
-  /** A map of lists of objects by their keys. */
+  /** Reads a map of lists of objects. */
   mapOfLists(name: string): readonly (readonly [key: string, list: readonly JsonFields[]])[] {
     return Object.entries(this.#object(name)).map(
       ([key, value]) => [key, fieldsList(value ?? [], `${this.nameOf(name)}.${key}`)] as const,
@@ -138,7 +137,7 @@ export class JsonFields {
   }
 }
 
-/** A map of strings, where null is ''. Throws JsonError. */
+/** Reads a map of strings; null is ''. Throws JsonError. */
 export function stringMap(value: unknown, name: string): Readonly<Record<string, string>> {
   if (!isJsonObject(value)) throw wrongType(name, 'an object of strings');
   return Object.fromEntries(
@@ -149,7 +148,7 @@ export function stringMap(value: unknown, name: string): Readonly<Record<string,
   );
 }
 
-/** A list of strings, where null is ''. Throws JsonError. */
+/** Reads a list of strings; null is ''. Throws JsonError. */
 export function stringList(value: unknown, name: string): readonly string[] {
   if (!Array.isArray(value)) throw wrongType(name, 'a list of strings');
   return value.map((item: unknown) => {
@@ -158,7 +157,7 @@ export function stringList(value: unknown, name: string): readonly string[] {
   });
 }
 
-/** A list of objects, where null is one without fields. Throws JsonError. */
+/** Reads a list of objects; null is an object without fields. Throws JsonError. */
 export function fieldsList(value: unknown, name: string): readonly JsonFields[] {
   if (!Array.isArray(value)) throw wrongType(name, 'a list of objects');
   return value.map((item: unknown, index) => {
@@ -167,7 +166,7 @@ export function fieldsList(value: unknown, name: string): readonly JsonFields[] 
   });
 }
 
-/** Go folds more than the case of ASCII: the long s and the sign of Kelvin are letters of names to it. */
+/** Folds a name as Go does: the long s and the Kelvin sign count as the letters s and k. */
 function fold(name: string): string {
   return name.toLowerCase().replaceAll('\u017f', 's');
 }

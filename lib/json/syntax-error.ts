@@ -28,7 +28,7 @@ export interface SyntaxFault {
   readonly isTrailing: boolean;
 }
 
-/** Finds the first fault in a text that JSON.parse has refused. It reads each character once. */
+/** Finds the first fault in a text that JSON.parse has refused. Linear in the length of the text. */
 export function findSyntaxFault(text: string): SyntaxFault {
   const open: ('{' | '[')[] = [];
   let state = 'value' as State;
@@ -76,7 +76,7 @@ export function findSyntaxFault(text: string): SyntaxFault {
   return fault('unexpected EOF');
 }
 
-/** What may follow a value that ended within the last of these. */
+/** Returns what may follow a value inside the innermost of the open brackets. */
 function stateAfterValue(open: readonly ('{' | '[')[]): State {
   const inside = open.at(-1);
   if (inside === undefined) return 'after top-level value';
@@ -93,7 +93,7 @@ function invalid(character: string, where: string): string {
   return `invalid character '${shown}' ${where}`;
 }
 
-/** The end of a string, number or literal, or the message of its fault. */
+/** Returns the end of a string, number or literal, or the message of its fault. */
 function scanScalar(text: string, at: number): number | string {
   const character = text.charAt(at);
   if (character === '"') return scanString(text, at);

@@ -2,8 +2,8 @@ import { promisify } from 'node:util';
 import koffi from 'koffi';
 
 /**
- * Makes a file have so many bytes with blocks of the device for all of them, fallocate(2). False where the system or the
- * file system has no such call, or no space.
+ * Allocates disk space for a file of `size` bytes (fallocate(2)). Returns false when the system or file system does not
+ * support it, or has no space.
  */
 export async function allocateFile(descriptor: number, size: number): Promise<boolean> {
   if (process.platform !== 'linux') return false;

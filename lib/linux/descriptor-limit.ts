@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The soft RLIMIT_NOFILE of this process; a common default where the system does not tell. */
+/** Returns the soft RLIMIT_NOFILE of this process; a common default when it cannot be read. */
 export function descriptorLimit(): number {
   try {
     const [, soft = ''] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

@@ -1,4 +1,4 @@
-/** Error numbers of Linux (asm-generic), as far as the agent tells them apart. */
+/** Error numbers of Linux (asm-generic) that the programs distinguish. */
 export const ERRNO = {
   ENOENT: 2,
   ESRCH: 3,

@@ -1,9 +1,8 @@
 import koffi from 'koffi';
 
 /**
- * Ends the process at once from any of its threads, without a turn of an event loop: no handler runs and nothing is
- * flushed (_exit(2)). Unlike SIGKILL it also ends the first process of a container, which the kernel spares from its
- * own signals.
+ * Ends the process at once from any of its threads (_exit(2)): no handler runs and nothing is flushed. Unlike SIGKILL
+ * it also ends PID 1 of a container, which the kernel protects from its own signals.
  */
 export function exitProcess(code: number): never {
   try {
@@ -11,5 +10,5 @@ export function exitProcess(code: number): never {
   } finally {
     process.kill(process.pid, 'SIGKILL');
   }
-  throw new Error('the process cannot be ended');
+  throw new Error('the process cannot exit');
 }

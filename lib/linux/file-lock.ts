@@ -11,9 +11,9 @@ export interface FileLock {
 }
 
 /**
- * Locks a file (flock(2)) for one holder alone, or together with others that share it; makes it (mode 0600) where it is missing.
- * The kernel releases the lock when this process ends, however it ends. Returns undefined when another holder prevents it.
- * Throws Error with `code` when the file cannot be opened or the file system has no locks.
+ * Locks a file (flock(2)), exclusively or shared; creates it with mode 0600 when it is missing. The kernel releases the
+ * lock when this process ends. Returns undefined when another holder has the lock. Throws Error with `code` when the
+ * file cannot be opened or the file system has no locks.
  */
 export function lockFile(path: string, use: 'alone' | 'shared'): FileLock | undefined {
   const flock = koffi.load(null).func('int flock(int fd, int operation)');

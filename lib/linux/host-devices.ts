@@ -13,15 +13,15 @@ export interface HostDevice {
   readonly gid: number;
 }
 
-/** Folders whose contents belong to namespaces of their own, and nodes that the runtime makes itself. */
+/** Folders whose contents belong to their own namespaces, and nodes that the runtime makes itself. */
 const LEFT_OUT = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.lxd-mounts', '.udev', 'console', 'ptmx']);
 
-/** Names files of the host: a descriptor for the caller to close, undefined where nothing is. */
+/** Opens files of the host by path. The caller closes the descriptor; undefined when nothing is there. */
 export interface HostFiles {
   open(path: string): Promise<number | undefined>;
 }
 
-/** Every character and block device below a folder of the host. Devices that go while it looks are left out. */
+/** Lists every character and block device below a folder of the host. Devices that disappear meanwhile are skipped. */
 export async function hostDevices(files: HostFiles, folder: string): Promise<readonly HostDevice[]> {
   const fd = await files.open(folder);
   if (fd === undefined) return [];
@@ -48,7 +48,7 @@ async function devicesIn(folder: string): Promise<readonly HostDevice[]> {
   return devices;
 }
 
-/** Returns the device at a path of the host, after links, or the kind of any other file there. */
+/** Returns the device at a path of the host, links resolved, or the kind of any other file there. */
 export async function readDevice(
   files: HostFiles,
   path: string,
@@ -76,7 +76,7 @@ function toDevice(path: string, found: Stats): HostDevice {
   };
 }
 
-/** As glibc's gnu_dev_major and gnu_dev_minor take a device number apart. */
+/** Splits a device number as glibc's gnu_dev_major and gnu_dev_minor do. */
 function majorOf(rdev: number): number {
   return Number((BigInt(rdev) >> 8n) & 0xfffn) | Number((BigInt(rdev) >> 32n) & 0xfffff000n);
 }

@@ -1,12 +1,12 @@
 import koffi from 'koffi';
 
-/** The C library calls that Node lacks. Each answers -1 on failure and leaves the reason in `errno()`. */
+/** C library calls that Node lacks. Each returns -1 on failure and sets `errno()`. */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   listen(fd: number, backlog: number): number;
-  /** The address of who connects is not asked for: both pointers are null. */
+  /** Both pointers are null: the peer's address is not needed. */
   accept4(fd: number, address: null, length: null, flags: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   /** setsockopt(2). */
@@ -15,18 +15,18 @@ export interface Libc {
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   shutdown(fd: number, how: number): number;
   close(fd: number): number;
-  /** A further descriptor of the same open file or socket, which stays open when the first is closed; programs that are started do not get it. */
+  /** Duplicates a descriptor (close-on-exec); the copy stays open when the original is closed. */
   duplicate(fd: number): number;
-  /** An eventfd that does not block, with the count 0. */
+  /** Returns a non-blocking eventfd with the count 0. */
   eventfd(): number;
-  /** Makes poll(2) find an eventfd readable. */
+  /** Makes the eventfd readable for poll(2). */
   wake(eventfd: number): void;
-  /** Undoes `wake`. */
+  /** Resets the eventfd after `wake`. */
   drain(eventfd: number): void;
-  /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
+  /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for none. */
   poll(fds: Uint8Array, count: number, timeout: number): number;
   openat2(directory: number, path: string, how: Uint8Array, size: number): number;
-  /** The same in a thread of the pool, for paths on a file system that may not answer. */
+  /** The same in the thread pool, for file systems that may hang. */
   openat2Later(
     directory: number,
     path: string,
@@ -35,15 +35,15 @@ export interface Libc {
   ): Promise<{ readonly fd: number; readonly errno: number }>;
   pidfdOpen(pid: number, flags: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
-  /** Sends up to `count` bytes of `file` from `offset[0]` on, and moves that on by as many as were sent. */
+  /** Sends up to `count` bytes of `file` from `offset[0]`, and advances `offset[0]` by the bytes sent. */
   sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
-  /** A pipe whose ends do not block, for about `capacity` bytes where the system allows that; undefined on failure. */
+  /** Opens a non-blocking pipe of about `capacity` bytes, if the system allows that; undefined on failure. */
   pipe(capacity: number): Pipe | undefined;
-  /** Moves up to `count` bytes from one descriptor to another, of which one is a pipe, without blocking on the pipe. */
+  /** Moves up to `count` bytes between two descriptors, one of which is a pipe, without blocking on the pipe. */
   splice(from: number, to: number, count: number): number;
-  /** Has a listening TCP socket ignore new connections; those that are established stay. */
+  /** Makes a listening TCP socket ignore new connections; established ones stay. */
   dropConnecting(listener: number): number;
-  /** Has the system begin to write dirty pages of a file to its device, without waiting for the end. */
+  /** Starts writing dirty pages of a file to its device, without waiting. */
   beginWriteback(file: number, offset: number, length: number): number;
   errno(): number;
 }
@@ -54,7 +54,7 @@ export interface Pipe {
   readonly input: number;
 }
 
-// The three syscalls are younger than the tables that differ between machines: same numbers everywhere.
+// The tables of system calls agree on numbers of calls this recent, on every architecture.
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const SYS_OPENAT2 = 437;
@@ -73,8 +73,10 @@ const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 
 /**
- * A program of struct sock_filter { u16 code; u8 jt, jf; u32 k } (little-endian) over a TCP segment: those with the flag
- * SYN, in byte 13, are dropped, and all others kept.
+ * A BPF program of struct sock_filter { u16 code; u8 jt, jf; u32 k } (little-endian) over a TCP segment: it drops segments with the flag SYN, in byte 13, and accepts all others.
+ * 82> skip the next one unless SYN (bit 2) is set
+ * 83> drop
+ * 84> accept
  */
 const DROP_SYN = Buffer.from(
   [
@@ -86,7 +88,7 @@ const DROP_SYN = Buffer.from(
   'hex',
 );
 
-/** Binds the C library of this process (Linux). Each thread binds its own. */
+/** Loads the C library for this thread (Linux). Each thread needs its own. */
 export function loadLibc(): Libc {
   const library = koffi.load(null);
   const fcntl = library.func('int fcntl(int fd, int command, int argument)');

@@ -12,11 +12,11 @@ type Asynchronous<T extends (...args: never[]) => number> = T & {
   readonly async: (...args: [...Parameters<T>, (error: Error | null, result: number) => void]) => void;
 };
 
-/** The system calls of mount(2) and its new interface. Each answers -1 and sets errno when it fails. */
+/** The system calls of mount(2) and its new interface. Each returns -1 and sets errno on failure. */
 export interface MountLibrary {
   readonly mount: Asynchronous<MountCall>;
   readonly umount2: Asynchronous<(target: string, flags: number) => number>;
-  /** move_mount(2) by its number, which the C library of old systems does not name. */
+  /** move_mount(2), by number: the C library of old systems lacks it. */
   readonly moveMount: Asynchronous<
     (
       number: number,
@@ -27,7 +27,7 @@ export interface MountLibrary {
       flags: number,
     ) => number
   >;
-  /** mount_setattr(2) by its number; `attributes` is its struct mount_attr. */
+  /** mount_setattr(2), by number; `attributes` is its struct mount_attr. */
   readonly setAttributes: Asynchronous<
     (
       number: number,
@@ -55,7 +55,7 @@ export interface MountLibrary {
   };
 }
 
-/** A system call that failed, with its errno by name (`ENOENT`), so that callers can tell absence from damage. */
+/** A system call failed. `code` is its errno by name (`ENOENT`), so that callers can tell absence from damage. */
 export class SystemCallError extends Error {
   readonly code: string;
   /** The C library's message for the errno. */
@@ -72,19 +72,19 @@ export class SystemCallError extends Error {
 
 let library: MountLibrary | undefined;
 
-/** Loads the calls once, at the first use, so that importing this file needs neither Linux nor koffi's binary. */
+/** Loads the library at the first use, so that importing this file needs neither Linux nor koffi's binary. */
 export function mountLibrary(): MountLibrary {
   library ??= loadLibrary();
   return library;
 }
 
-/** Throws SystemCallError when a call that ran on this thread answered -1. */
+/** Throws SystemCallError when a call on this thread returned -1. */
 export function checkResult(what: string, result: number): number {
   if (result < 0) throw new SystemCallError(what, koffi.errno());
   return result;
 }
 
-/** Runs a call in a thread of the pool, where it may block. Throws SystemCallError. */
+/** Runs a call that may block in the thread pool. Throws SystemCallError. */
 export function callInThread<A extends unknown[]>(
   what: string,
   call: { readonly async: (...args: [...A, (error: Error | null, result: number) => void]) => void },

@@ -5,8 +5,8 @@ const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 
 /**
- * Tells systemd the state of this service, such as `READY=1` (sd_notify(3)); `socket` is the value of NOTIFY_SOCKET. Without one, or
- * when nobody listens there, nothing happens: no service depends on being heard.
+ * Tells systemd the state of this service, such as `READY=1` (sd_notify(3)); `socket` is the value of NOTIFY_SOCKET.
+ * Does nothing without a socket, or when nobody listens there: the notification is best-effort.
  */
 export function notifySystemd(state: string, socket: string | undefined): void {
   if (socket === undefined || !/^[/@]/.test(socket)) return;

@@ -11,8 +11,8 @@ export interface Watched {
 }
 
 /**
- * Waits, for ever if need be, until something happens to one of the descriptors or `timeout` milliseconds have passed,
- * and answers for each of them whether it did. Throws when poll(2) fails.
+ * Waits until a descriptor is ready or `timeout` milliseconds have passed (no timeout by default). Returns for each
+ * descriptor whether it is ready. Throws when poll(2) fails.
  */
 export function waitForEvents(libc: Libc, watched: readonly Watched[], timeout?: number): readonly boolean[] {
   // struct pollfd: int fd, short events, short revents, in the machine's byte order (little-endian on both).

@@ -6,9 +6,9 @@ const MADV_DONTNEED = 4;
 let madvise: ReturnType<ReturnType<typeof koffi.load>['func']> | undefined;
 
 /**
- * Gives back the pages of the program `file` that this process has read: half of what Node has in memory is code that only starts
- * use. They stay in the page cache, so what is used again is mapped again without a read. Pages that the process cannot write and has
- * never changed are given back, no others.
+ * Releases the pages of the program `file` that this process has mapped: half of Node's memory is code that only the
+ * start needs. They stay in the page cache, so the next use maps them again without a read. Only read-only pages that
+ * were never changed are released.
  */
 export async function releaseProgramPages(file = process.execPath): Promise<void> {
   madvise ??= koffi.load(null).func('int madvise(uintptr_t address, size_t length, int advice)');
@@ -22,12 +22,12 @@ interface Range {
   readonly end: bigint;
 }
 
-/** The private mappings of a file that cannot be written and have no page of their own, by the text of smaps. */
+/** Returns the private, read-only mappings of a file without modified pages, from the text of smaps. */
 export function unchanged(smaps: string, file: string): readonly Range[] {
   const found: Range[] = [];
   let current: Range | undefined;
   for (const line of smaps.split('\n')) {
-    // A mapping begins with its addresses, rights, offset, device, inode and path; see proc_pid_maps(5).
+    // A mapping begins with its addresses, permissions, offset, device, inode and path; see proc_pid_maps(5).
     const [range = '', rights = '', , , , ...path] = line.split(/ +/);
     const [begin, end] = range.split('-');
     if (end !== undefined) {

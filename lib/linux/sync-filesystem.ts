@@ -8,8 +8,8 @@ type SyncFs = Parameters<typeof callInThread<[fd: number]>>[1];
 let syncfs: SyncFs | undefined;
 
 /**
- * Makes durable what was written to the file system of a folder before the call: content and names. In threads of the pool. Throws
- * SystemCallError, also for earlier writes that failed.
+ * Syncs the file system of a folder: everything written before the call, content and names, is then durable. Runs in
+ * the thread pool. Throws SystemCallError, also for earlier writes that failed.
  */
 export async function syncFilesystem(folder: string): Promise<void> {
   const opened = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -3,23 +3,23 @@ import { threadHasLoaded } from '../threads/start-thread.ts';
 import type { Libc } from './libc.ts';
 import { POLLIN, type Watched, waitForEvents } from './poll.ts';
 
-/** Bytes on their way, which go on when something happens to a descriptor. */
+/** A transfer that continues when one of its descriptors is ready. */
 export interface Transfer {
   readonly watched: Watched;
-  /** By the clock of performance.now(); absent: it waits for ever. */
+  /** On the clock of performance.now(); absent: no deadline. */
   readonly deadline?: number | undefined;
-  /** Moves what can be moved without waiting, so much that others get their turn too. */
+  /** Moves bytes without blocking, and leaves time for other transfers. */
   takeTurn(): void;
-  /** The deadline has passed and nothing has happened. */
+  /** Called when the deadline has passed without an event. */
   onDeadline?(): void;
-  /** Lets go of its descriptors, and tells how far it has come. */
+  /** Closes its descriptors, and reports the bytes moved. */
   end(): void;
 }
 
 /**
- * What a thread does that moves bytes and never returns to its event loop: it sleeps in poll(2) over the descriptors of
- * all its transfers, which do not block, and the eventfd by which the main thread says that there are commands. So any
- * number of slow peers costs one thread.
+ * The loop of a thread that never returns to its event loop: it sleeps in poll(2) over the non-blocking descriptors of
+ * all transfers, and the eventfd by which the main thread announces commands. So any number of slow peers costs one
+ * thread.
  */
 export class TransferLoop<Command> {
   readonly #libc: Libc;
@@ -63,17 +63,17 @@ export class TransferLoop<Command> {
     this.#transfers.set(key, transfer);
   }
 
-  /** To be called by a transfer that has ended. */
+  /** Removes a transfer that has ended. */
   forget(key: number): void {
     this.#transfers.delete(key);
   }
 
-  /** Ends a transfer before its time; nothing when it has ended. */
+  /** Cancels a transfer; does nothing when it has ended. */
   cancel(key: number): void {
     this.#transfers.get(key)?.end();
   }
 
-  /** Ends all transfers, and the loop. */
+  /** Ends all transfers and the loop. */
   stop(): void {
     this.#stopped = true;
     for (const transfer of this.#transfers.values()) transfer.end();

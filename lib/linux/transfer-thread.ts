@@ -2,10 +2,10 @@ import type { Worker } from 'node:worker_threads';
 import { endThread, startThread } from '../threads/start-thread.ts';
 import { type Libc, loadLibc } from './libc.ts';
 
-/** What every thread of transfers obeys, beside the commands that begin a transfer under a `key`. */
+/** Commands that every transfer thread takes, besides those that begin a transfer under a `key`. */
 export type TransferControl = { readonly kind: 'cancel'; readonly key: number } | { readonly kind: 'stop' };
 
-/** A report of the thread. After `ended` it touches no descriptor of the transfer. */
+/** A report of the thread. After `ended` it uses no descriptor of the transfer. */
 export type TransferReport<Ended> =
   | { readonly kind: 'progress'; readonly key: number }
   | (Ended & { readonly kind: 'ended'; readonly key: number });
@@ -25,7 +25,7 @@ interface RunningTransfer<Ended> {
   readonly reject: (error: Error) => void;
 }
 
-/** A thread that runs a TransferLoop, as the rest of the program sees it. Keeps no process alive. Linux only. */
+/** A thread that runs a TransferLoop. It does not keep the process alive. Linux only. */
 export class TransferThread<Begin extends { readonly key: number }, Ended> {
   readonly libc: Libc = loadLibc();
   readonly #purpose: string;
@@ -33,7 +33,7 @@ export class TransferThread<Begin extends { readonly key: number }, Ended> {
   readonly #wakeFd: number;
   readonly #running = new Map<number, RunningTransfer<Ended>>();
   readonly #exited: Promise<void>;
-  // Node waits for its threads when the process exits, and this one sleeps until it is told.
+  // Node waits for its threads at exit, and this one sleeps until it gets a command.
   readonly #onExit = () => this.#command({ kind: 'stop' });
   #failure: Error | undefined;
 
@@ -55,14 +55,14 @@ export class TransferThread<Begin extends { readonly key: number }, Ended> {
     });
   }
 
-  /** Why the thread runs no more transfers; undefined while it does. */
+  /** Why the thread has stopped; undefined while it runs. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
   /**
-   * Runs a transfer to its end, and cancels it when `signal` aborts. Descriptors in `begin` become the thread's own.
-   * `onProgress` is called at each report of progress. Throws `failure` when the thread ends first.
+   * Runs a transfer to its end, and cancels it when `signal` aborts. The thread takes ownership of the descriptors in
+   * `begin`. `onProgress` is called at each progress report. Throws `failure` when the thread ends first.
    */
   async run(begin: Begin, onProgress: () => void, signal: AbortSignal): Promise<Ended> {
     if (this.#failure !== undefined) throw this.#failure;

@@ -3,8 +3,8 @@ import koffi from 'koffi';
 let trim: ReturnType<ReturnType<typeof koffi.load>['func']> | undefined;
 
 /**
- * Gives memory that the C library holds and nobody uses back to the kernel (malloc_trim(3)), on another thread. Does nothing
- * where the C library has no such call.
+ * Returns unused memory of the C library's heap to the kernel (malloc_trim(3)), on another thread. Does nothing where
+ * the C library lacks the call.
  */
 export async function trimMemory(): Promise<void> {
   try {

@@ -3,8 +3,8 @@ import koffi from 'koffi';
 const SIOCOUTQ = 0x5411;
 
 /**
- * Whether the peer of a socket still has to read what was sent (Unix sockets) or to acknowledge it (TCP); false where the
- * kernel does not tell.
+ * Reports whether the peer of a socket still has to read the sent data (Unix sockets) or acknowledge it (TCP); false
+ * when the kernel cannot say.
  */
 export function hasUnreadOutput(fd: number): boolean {
   const bytes = new Uint8Array(4);

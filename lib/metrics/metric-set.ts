@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Metric, type Naming } from './metric.ts
 /** The media type of `expose`. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** All metrics of one server; each part of the program adds its own. */
+/** The metrics of one server; each part of the program adds its own. */
 export class MetricSet {
   readonly #metrics: Metric[] = [];
 
@@ -15,12 +15,12 @@ export class MetricSet {
     return this.#add(new Histogram(naming, bounds));
   }
 
-  /** `read` is called whenever someone asks; `type` is `counter` for a number that only grows. */
+  /** `read` is called at each scrape; `type` is `counter` for a number that only grows. */
   gauge(naming: Naming, read: () => number, type: 'gauge' | 'counter' = 'gauge'): void {
     this.#add(new Gauge(naming, read, type));
   }
 
-  /** Prometheus' text format 0.0.4. */
+  /** Renders Prometheus' text format 0.0.4. */
   expose(): string {
     return this.#metrics.map((metric) => metric.expose()).join('');
   }

@@ -11,7 +11,7 @@ export interface Naming {
   readonly help: string;
 }
 
-/** Numbers that only grow, one for each combination of labels. The number of combinations is the caller's to bound. */
+/** Numbers that only grow, one for each combination of labels. The caller bounds the number of combinations. */
 export class Counter implements Metric {
   readonly #naming: Naming;
   readonly #series = new Map<string, { value: number }>();
@@ -20,7 +20,7 @@ export class Counter implements Metric {
     this.#naming = naming;
   }
 
-  /** The number of one combination, to be kept and added to where it counts often. */
+  /** Returns the number of one combination. Frequent callers keep and increment it. */
   with(labels: Labels = {}): { value: number } {
     const key = labelText(labels);
     let series = this.#series.get(key);
@@ -38,7 +38,7 @@ export class Counter implements Metric {
   }
 }
 
-/** A number that is asked for when it is wanted. */
+/** A number that is read at each scrape. */
 export class Gauge implements Metric {
   readonly #naming: Naming;
   readonly #read: () => number;

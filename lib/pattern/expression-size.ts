@@ -2,11 +2,11 @@ const REPETITION = /\{(\d+)(?:,(\d*))?\}/y;
 const BRACED_ESCAPE = /[pPx]\{[^}]*\}/y;
 
 /**
- * The instructions that a regular expression in Go's syntax is compiled to, or more: counted repetitions are written out, so
- * that a short expression may become a long program. Reads the expression once, from left to right.
+ * Returns an upper bound of the instructions that a regular expression in Go's syntax compiles to. Counted repetitions
+ * are expanded, so a short expression may become a long program. Linear in the length of the expression.
  */
 export function boundExpressionSize(source: string): number {
-  /** Of each open group, the instructions before its last atom. */
+  /** For each open group, the instructions before its last atom. */
   const groups: number[] = [];
   let before = 0;
   let atom = 0;
@@ -30,7 +30,7 @@ export function boundExpressionSize(source: string): number {
     } else if (character === '(') {
       groups.push(before + atom);
       before = 0;
-      // The group's own two, and one where it is empty.
+      // Two for the group itself, and one if it is empty.
       atom = 3;
       at += 1;
     } else if (character === ')') {
@@ -47,16 +47,16 @@ export function boundExpressionSize(source: string): number {
       atom += 1;
       at += 1;
     } else {
-      // A choice is an instruction too, and one more where it is of nothing.
+      // An alternation takes one instruction, and an empty alternative another.
       begin(character === '|' ? 2 : 1);
       at += 1;
     }
   }
-  // Those at the beginning and at the end.
+  // The instructions at the beginning and the end.
   return groups.reduce((sum, size) => sum + size, before + atom) + 3;
 }
 
-/** Copies of the atom, with a choice before each that may be left out. */
+/** Copies of the atom, each optional one after an instruction for the choice. */
 function repeatedSize(atom: number, least: number, most: string | undefined): number {
   if (most === undefined) return atom * Math.max(least, 1) + 1;
   if (most === '') return atom * Math.max(least, 1) + 2;
@@ -68,7 +68,7 @@ function lengthOf(pattern: RegExp, source: string, at: number): number {
   return pattern.exec(source)?.[0].length ?? 1;
 }
 
-/** Where a class of characters ends, which has its opening bracket at `start`. */
+/** Returns the end of the character class whose opening bracket is at `start`. */
 function endOfClass(source: string, start: number): number {
   let at = start + (source[start + 1] === '^' ? 2 : 1);
   if (source[at] === ']') at += 1;

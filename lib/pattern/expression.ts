@@ -3,10 +3,10 @@ import type { RE2JS } from 're2js';
 import { boundExpressionSize } from './expression-size.ts';
 import type { Steps } from './steps.ts';
 
-/** A regular expression that cannot be compiled, or is too large. The message is Go's. */
+/** A regular expression that is invalid or too large. The message is Go's. */
 export class ExpressionError extends Error {
   override readonly name = 'ExpressionError';
-  /** Instructions that it was compiled to before it was refused. */
+  /** Instructions compiled before it was refused. */
   readonly size: number;
 
   constructor(
@@ -18,21 +18,21 @@ export class ExpressionError extends Error {
   }
 }
 
-/** Characters that an expression may have. */
+/** Maximum characters of an expression. */
 const MAX_LENGTH = 1024;
-/** Instructions that it may be compiled to: a match takes at most this many steps for each character. */
+/** Maximum instructions: a match takes at most this many steps per character. */
 const MAX_SIZE = 1000;
-/** Go's regexp has no name for these, so an expression without them is searched for as text. */
+/** Characters with a meaning; an expression without them is searched for as text. */
 const SPECIAL = /[\\^$.|?*+()[\]{}]/;
 
 const require = createRequire(import.meta.url);
 
 /**
- * A regular expression in Go's syntax (RE2), which a client may send: its engine follows all ways to match at once and
- * never tries one again. The engine is loaded with the first expression that needs it.
+ * A regular expression in Go's syntax (RE2), which may come from a client: the engine follows all alternatives at once
+ * and never backtracks. The first expression that needs the engine loads it.
  */
 export class Expression {
-  /** Instructions that it was compiled to. */
+  /** Number of instructions. */
   readonly size: number;
   readonly #source: string;
   /** Undefined for plain text. */
@@ -41,7 +41,7 @@ export class Expression {
   /** Throws ExpressionError. */
   constructor(source: string) {
     if (source.length > MAX_LENGTH) throw new ExpressionError('expression too large');
-    // Before it is compiled, which takes memory and time for each instruction. What cannot be compiled is told below.
+    // Checked before compiling, which takes memory and time for each instruction. Invalid expressions fail below.
     if (boundExpressionSize(source) > 3 * MAX_SIZE) throw new ExpressionError('expression too large');
     this.#source = source;
     this.#compiled = SPECIAL.test(source) ? compile(source) : undefined;

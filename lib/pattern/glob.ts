@@ -10,7 +10,10 @@ export class PatternError extends Error {
 }
 
 export interface GlobOptions {
-  /** `**` matches any number of folders whose names have no line feed, as in moby's expressions; otherwise it is the same as `*`. */
+  /**
+   * `**` matches any number of folders whose names have no line feed, as in moby's expressions; otherwise it equals
+   * `*`.
+   */
   readonly doubleStars: boolean;
 }
 
@@ -34,15 +37,15 @@ const MAX_SHOWN = 200;
 const SLASH = 0x2f;
 const LINE_FEED = 0x0a;
 
-/** Reports whether a text has characters that have a meaning in a glob. */
+/** Reports whether a text has characters with a meaning in a glob. */
 export function isGlob(text: string): boolean {
   return /[*?[\\]/.test(text);
 }
 
 /**
- * A shell pattern for paths, as Go's path.Match reads it: `*` and `?` stop at slashes, `[a-z]` and `[^a-z]` are classes, a
- * backslash escapes. A match takes at most two steps for each token and character: all ways to match are followed
- * at once (Thompson's simulation), and none is tried again.
+ * A shell pattern for paths, as Go's path.Match reads it: `*` and `?` stop at slashes, `[a-z]` and `[^a-z]` are
+ * classes, a backslash escapes. A match takes at most two steps for each token and character: all alternatives are
+ * followed at once (Thompson's simulation), without backtracking.
  */
 export class Glob {
   /** The characters before the first token that is not a plain character. */
@@ -99,8 +102,8 @@ export class Glob {
 }
 
 /**
- * The places in a pattern at which a match may be. State 2i is before token i; state 2i+1 is inside of the token
- * `folders` at i, whose run has to end with a slash.
+ * The set of positions in a pattern. State 2i is before token i; state 2i+1 is inside of the token `folders` at i,
+ * whose run has to end with a slash.
  */
 class States {
   readonly #tokens: readonly Token[];
@@ -126,7 +129,7 @@ class States {
     this.#list.length = 0;
   }
 
-  /** Adds the state before a token, and those after it where the token may match nothing. */
+  /** Adds the state before a token, and those after it if the token may match nothing. */
   enter(index: number): void {
     for (let at = index; this.#add(2 * at); at += 1) {
       const kind = this.#tokens[at]?.kind;
@@ -135,7 +138,7 @@ class States {
     }
   }
 
-  /** Adds to `next` the states that one character leads to. Answers the steps that this took. */
+  /** Adds to `next` the states after one character. Returns the number of steps. */
   advance(code: number, next: States): number {
     let taken = this.#list.length;
     for (const state of this.#list) {
@@ -193,7 +196,7 @@ function parseTokens(pattern: string, { doubleStars }: GlobOptions): readonly To
   }
   return tokens;
 
-  /** Reads the class that begins at `start`, and answers where it ends. */
+  /** Parses the class that begins at `start`, and returns its end. */
   function readClass(start: number): number {
     const ranges: (readonly [number, number])[] = [];
     const negated = is(start + 1, '^');

@@ -5,10 +5,10 @@ import type { Steps } from './steps.ts';
 /** Reports whether one path matches. */
 type Matcher = (path: string, steps: Steps | undefined) => boolean;
 
-/** What the characters of a pattern amount to in moby's patternmatcher. */
+/** The translation of a pattern, as in moby's patternmatcher. */
 interface Translation {
   readonly kind: 'exact' | 'prefix' | 'suffix' | 'expression';
-  /** The expression that moby makes of the pattern. */
+  /** The expression that moby makes from the pattern. */
   readonly expression: string;
   /** Whether a Glob means the same as the expression. */
   readonly isGlob: boolean;
@@ -21,9 +21,9 @@ const UNESCAPED = '^|{}';
 const ALPHANUMERIC = /^[0-9A-Za-z]$/;
 
 /**
- * A pattern of an ignore file, cleaned, as moby's patternmatcher reads it. That checks the syntax of Go's filepath.Match, and then makes a
- * regular expression out of it, with side effects that clients have and the agent has to agree with: `**tar` also matches
- * `a.tar`, `\d` is a digit, `^` is an anchor beside a wildcard, and a `*` does not stand for itself in a class.
+ * A pattern of an ignore file, cleaned, as moby's patternmatcher reads it. moby checks the syntax of Go's
+ * filepath.Match, and then makes a regular expression from the pattern. Its side effects are part of the contract:
+ * `**tar` also matches `a.tar`, `\d` is a digit, `^` is an anchor beside a wildcard, and `*` in a class is not literal.
  */
 export class IgnorePattern {
   readonly #matches: Matcher;
@@ -61,7 +61,7 @@ function matcherOf(pattern: string, glob: Glob, { kind, expression, isGlob }: Tr
     return plain((path) => path.endsWith(suffix) || `/${path}` === suffix);
   }
   if (isGlob) return (path, steps) => glob.matches(path, steps);
-  // As moby: an exception that no file needs may be malformed.
+  // As in moby: an exception that no file needs may be malformed.
   let compiled: Expression | undefined;
   return (path, steps) => {
     compiled ??= compile(pattern, expression);
@@ -83,7 +83,7 @@ function translate(pattern: string): Translation {
   const characters = Array.from(pattern);
   let kind: Translation['kind'] = 'exact';
   let expression = '^';
-  // Go's scanner leaves a byte order mark out.
+  // Go's scanner skips a byte order mark.
   const start = characters[0] === '\ufeff' ? 1 : 0;
   let isGlob = start === 0;
   for (let at = start; at < characters.length; at += 1) {
@@ -112,7 +112,7 @@ function translate(pattern: string): Translation {
       expression += character;
       if (character === '[' || character === ']') kind = 'expression';
       if (character === '[') {
-        // A class ends where Go's filepath.Match has it end, if it is plain.
+        // A plain class ends where Go's filepath.Match ends it.
         const end = endOfPlainClass(characters, at);
         isGlob &&= end !== undefined;
         if (end === undefined) continue;
@@ -124,7 +124,7 @@ function translate(pattern: string): Translation {
   return { kind, expression: `${expression}$`, isGlob };
 }
 
-/** The end of the class that begins at `start`; undefined if it may mean something else in a Glob. */
+/** Returns the end of the class that begins at `start`; undefined when a Glob may read it differently. */
 function endOfPlainClass(characters: readonly string[], start: number): number | undefined {
   const text = (at: number) => characters[at] ?? '';
   for (let at = start + (text(start + 1) === '^' ? 2 : 1); text(at) !== ']'; at += 1) {

@@ -14,8 +14,8 @@ const NONE: Part = new Int32Array();
 
 /**
  * A shell pattern for plain text: `*` and `?` match anything, also slashes and line feeds, and a backslash escapes.
- * Each part between the stars is looked for once, from left to right, so a match takes at most
- * as many steps as the pattern and the text have characters, multiplied.
+ * Each part between the stars is searched for once, from left to right, so a match takes at most the length of the
+ * pattern times the length of the text in steps.
  */
 export class ShellPattern {
   readonly #parts: readonly Part[];
@@ -31,25 +31,25 @@ export class ShellPattern {
       if (char === '\\' && at + 1 < pattern.length) at += 1;
       parts.at(-1)?.push(char === '?' ? ANY : pattern.charCodeAt(at));
     }
-    // Stars beside each other mean the same as one.
+    // Consecutive stars equal one.
     this.#parts = parts
       .filter((part, index) => part.length > 0 || index === 0 || index === parts.length - 1)
       .map((part) => Int32Array.from(part));
   }
 
-  /** The end of the shortest or longest beginning of a text that matches; undefined where none does. */
+  /** Returns the end of the shortest or longest prefix of a text that matches; undefined without a match. */
   matchStart(text: string, wanted: 'shortest' | 'longest', steps: Steps): number | undefined {
     return prefixEnd(this.#parts, codesOf(text), wanted, steps);
   }
 
-  /** The start of the shortest or longest end of a text that matches; undefined where none does. */
+  /** Returns the start of the shortest or longest suffix of a text that matches; undefined without a match. */
   matchEnd(text: string, wanted: 'shortest' | 'longest', steps: Steps): number | undefined {
     const reversed = this.#parts.map((part) => part.toReversed()).reverse();
     const end = prefixEnd(reversed, codesOf(text).reverse(), wanted, steps);
     return end === undefined ? undefined : text.length - end;
   }
 
-  /** The matches from left to right, each as long as it can be, none within another. */
+  /** Yields the matches from left to right, each as long as possible, without overlaps. */
   *matches(text: string, steps: Steps): Generator<Span> {
     const codes = codesOf(text);
     const [first = NONE, ...rest] = this.#parts;
@@ -58,9 +58,9 @@ export class ShellPattern {
       if (start === undefined) return;
       const after = start + first.length;
       const end = rest.length === 0 ? after : restEnd(rest, codes, after, 'longest', steps);
-      // Where what follows is not found after the first place for the beginning, it is not after a later one.
+      // If the rest is not found after the first place for the beginning, it is not found after a later one.
       if (end === undefined) return;
-      // Nothing is not found once more where a match has ended.
+      // An empty match directly after a match does not count.
       if (end > start || start === 0) yield { start, end };
       if (end === start) return;
       from = end;
@@ -84,7 +84,7 @@ function prefixEnd(
   return rest.length === 0 ? first.length : restEnd(rest, codes, first.length, wanted, steps);
 }
 
-/** The end of the parts, each after a star, from `from` on. */
+/** Returns the end of the parts, each after a star, from `from` on. */
 function restEnd(
   parts: readonly Part[],
   codes: Uint16Array,

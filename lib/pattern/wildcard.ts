@@ -1,6 +1,6 @@
 /**
- * Reports whether a text is in the set of a pattern in which `*` stands for any run of characters. Given another
- * pattern as the text: whether all that it matches is. Each part between the stars is looked for once.
+ * Reports whether a pattern, in which `*` stands for any run of characters, matches a text. For another pattern as the
+ * text: whether it matches everything that the other matches. Each part between the stars is searched for once.
  */
 export function matchesWildcard(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*');

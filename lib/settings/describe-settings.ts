@@ -1,18 +1,18 @@
 import type { Setting, SettingsTable } from './settings.ts';
 
-/** Columns of a line of help. */
+/** Width of help, columns. */
 const WIDTH = 100;
 /** The column at which the text of an option begins. */
 const TEXT_COLUMN = 26;
 
-/** Returns the part of `--help` that lists the settings: each option with what it does, its variable and its default. */
+/** Returns the part of `--help` that lists the settings: each option with its text, its variable and its default. */
 export function settingsHelp(table: SettingsTable): string {
   return Object.values(table)
     .map((setting) => optionHelp(usageOf(setting), sentenceOf(setting)))
     .join('');
 }
 
-/** Returns one option of `--help`, with its text in the column of all others. */
+/** Returns one option of `--help`, with its text in the usual column. */
 export function optionHelp(usage: string, text: string): string {
   const lines = wrap(text, WIDTH - TEXT_COLUMN);
   const head = `  ${usage}`.padEnd(TEXT_COLUMN);

@@ -1,4 +1,4 @@
-/** A letter stands for a power of the base; without one the number is of bytes. */
+/** Suffixes, each a higher power of the base; a number without a suffix is in bytes. */
 const LETTERS = 'bkmgtp';
 const SYNTAXES = {
   decimal: /^(\d+(?:\.\d+)?) ?([bkmgtp]?)b?$/i,
@@ -7,9 +7,9 @@ const SYNTAXES = {
 } as const;
 
 /**
- * Parses a size: `10m` as powers of 1000 (`decimal`, Docker's logs) or of 1024 (`binary`, Docker's memory), or with a
- * unit that says which, such as `500MB` or `20GiB` (`exact`). Returns bytes, which may be more than a safe integer, or
- * undefined for any other text.
+ * Parses a size: `10m` as powers of 1000 (`decimal`, Docker's logs) or of 1024 (`binary`, Docker's memory), or with an
+ * explicit unit, such as `500MB` or `20GiB` (`exact`). Returns bytes, which may exceed a safe integer, or undefined for
+ * any other text.
  */
 export function parseSize(text: string, syntax: keyof typeof SYNTAXES): number | undefined {
   const [, count, letter = '', mark] = SYNTAXES[syntax].exec(text) ?? [];

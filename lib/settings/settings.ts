@@ -15,17 +15,17 @@ export interface Setting {
   readonly variable: string;
   /** Stands for the value in help, such as `HOST:PORT`; '' for a flag. */
   readonly placeholder: string;
-  /** What the setting does, without a capital and a full stop. */
+  /** Help text, without a capital and a full stop. */
   readonly help: string;
-  /** The default as help shows it; absent where the help says it. */
+  /** The default as help shows it; absent if `help` mentions it. */
   readonly usual?: string;
   /** Separates the parts of a list in the environment variable and, unless `isPath`, in the option. */
   readonly separator?: RegExp;
-  /** The parts of the list are paths, which may contain the separator when the option is repeated. */
+  /** The parts are paths, which may contain the separator when the option is repeated. */
   readonly isPath?: boolean;
 }
 
-/** Returns functions that declare settings, whose variables are `prefix` and the option's name in capitals. */
+/** Returns functions that declare settings. Their variables are `prefix` and the option's name in capitals. */
 export function settingsOf(prefix: string) {
   const declare =
     <Kind extends Setting['kind']>(kind: Kind) =>
@@ -43,7 +43,7 @@ export function settingsOf(prefix: string) {
 /** The settings of a program by their keys in its configuration file, in the order of its help. */
 export type SettingsTable = Readonly<Record<string, Setting>>;
 
-/** What one source says of the settings; absent where it says nothing. */
+/** The settings from one source; absent ones are not set there. */
 export type SettingValues<Table extends SettingsTable> = {
   readonly [Key in keyof Table]?:
     | (Table[Key]['kind'] extends 'list'
@@ -66,7 +66,7 @@ export function optionsOf(table: SettingsTable): NonNullable<ParseArgsConfig['op
   );
 }
 
-/** Picks the settings out of what parseArgs read. */
+/** Extracts the settings from the result of parseArgs. */
 export function readOptions<Table extends SettingsTable>(
   table: Table,
   values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>,
@@ -80,8 +80,8 @@ export function readOptions<Table extends SettingsTable>(
 }
 
 /**
- * Reads the variables of the settings, or the files that `NAME_FILE` variables name. An empty variable counts as absent. Throws
- * ConfigError.
+ * Reads the variables of the settings, or the files that `NAME_FILE` variables name. An empty variable counts as
+ * absent. Throws ConfigError.
  */
 export function readEnvironment<Table extends SettingsTable>(
   table: Table,
@@ -96,8 +96,8 @@ export function readEnvironment<Table extends SettingsTable>(
 }
 
 /**
- * Reads a variable, or the file that `NAME_FILE` names, without its last line break: files keep secrets out of the environment,
- * which others may see. Throws ConfigError.
+ * Reads a variable, or the file that `NAME_FILE` names, without its last line break: a file keeps a secret out of the
+ * environment, which other users may see. Throws ConfigError.
  */
 export function readVariable(env: Environment, name: string): string | undefined {
   const [value, file] = [env[name], env[`${name}_FILE`]];
@@ -141,12 +141,12 @@ export function readSettingsFile<Table extends SettingsTable>(
 }
 
 const FORMS = {
-  text: 'text, as the option has it, such as "24h" or "on"',
+  text: 'text in the syntax of the option, such as "24h" or "on"',
   list: 'a list of texts',
   flag: 'true or false',
 } as const;
 
-/** The parts of a list that is written as one text. */
+/** Splits a list that is written as one text. */
 function partsOf(text: string, { separator = /,/ }: Setting): readonly string[] {
   return text.split(separator).flatMap((part) => part.trim() || []);
 }

@@ -1,7 +1,7 @@
-/** A producer that cannot wait hands values to one consumer that can. */
+/** Passes values from a producer that cannot wait to one consumer that can. */
 export interface AsyncQueue<T> extends AsyncIterable<T> {
   push(value: T): void;
-  /** The consumer ends after what was pushed; with an error it throws it then. */
+  /** Ends the queue after the pushed values; with an error the consumer then throws it. */
   end(error?: unknown): void;
   /** Values that the consumer has not taken. */
   readonly size: number;
@@ -10,8 +10,8 @@ export interface AsyncQueue<T> extends AsyncIterable<T> {
 }
 
 /**
- * Makes an empty queue; unbounded, so the producer looks at `size`, or `weight`, where the consumer may be slow. `weigh` says
- * what a value weighs; without it each weighs 1.
+ * Makes an empty queue. It is unbounded: with a slow consumer the producer checks `size` or `weight`. `weigh` returns
+ * the weight of a value, 1 by default.
  */
 export function createAsyncQueue<T>(weigh: (value: T) => number = () => 1): AsyncQueue<T> {
   const values: T[] = [];

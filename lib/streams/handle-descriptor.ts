@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-/** The descriptor of what Node has open, such as a socket; undefined where Node does not tell. */
+/** Returns the descriptor of an open handle of Node, such as a socket; undefined when Node does not reveal it. */
 export function handleDescriptor(owner: object): number | undefined {
   const handle = '_handle' in owner ? owner._handle : undefined;
   const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
@@ -8,8 +8,7 @@ export function handleDescriptor(owner: object): number | undefined {
 }
 
 /**
- * The descriptor of a socket whose bytes are those of its connection. Undefined for TLS, for a socket that was closed,
- * and where Node does not tell.
+ * Returns the descriptor of a plain socket. Undefined for TLS, for a closed socket, and when Node does not reveal it.
  */
 export function plainDescriptor(socket: Socket | null): number | undefined {
   if (socket === null || socket.destroyed || 'encrypted' in socket) return undefined;

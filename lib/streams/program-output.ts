@@ -1,8 +1,8 @@
 type Output = NodeJS.WriteStream;
 
 /**
- * Has a program whose reader has seen enough, such as `head`, go on without output instead of failing. Other errors are thrown,
- * unless somebody else listens for them.
+ * Ignores a closed output: when a reader such as `head` closes early, the program continues without output instead of
+ * failing. Other errors are thrown, unless there is another listener.
  */
 export function tolerateClosedOutput(): void {
   for (const output of [process.stdout, process.stderr]) {
@@ -12,7 +12,10 @@ export function tolerateClosedOutput(): void {
   }
 }
 
-/** Writes to an output of this program; resolves when it takes more, so that a slow reader costs no memory, or is closed. */
+/**
+ * Writes to an output of this program; resolves when it accepts more, so that a slow reader costs no memory, or when it
+ * is closed.
+ */
 export async function writeOutput(output: Output, text: string): Promise<void> {
   if (output.write(text) || output.destroyed) return;
   await new Promise<void>((resolve) => {
@@ -24,7 +27,9 @@ export async function writeOutput(output: Output, text: string): Promise<void> {
   });
 }
 
-/** Resolves when readers have taken all that was written, or have gone: process.exit() drops what a pipe has not taken. */
+/**
+ * Resolves when readers have consumed all output, or have closed it: process.exit() would drop unread data in a pipe.
+ */
 export async function flushOutput(): Promise<void> {
   await Promise.all(
     [process.stdout, process.stderr].map(

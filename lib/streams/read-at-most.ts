@@ -1,4 +1,4 @@
-/** All bytes of a stream, or undefined when there are more than `limit`. */
+/** Reads a whole stream; returns undefined when it has more than `limit` bytes. */
 export async function readAtMost(
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   limit: number,
@@ -13,7 +13,7 @@ export async function readAtMost(
   return Buffer.concat(chunks, size);
 }
 
-/** The JSON of an answer of at most `limit` bytes; undefined when it is longer, or none. */
+/** Parses the JSON of an answer of at most `limit` bytes; returns undefined when the body is longer, or not JSON. */
 export async function readJsonAtMost(response: Response, limit: number): Promise<unknown> {
   const bytes = await readAtMost(response.body ?? [], limit);
   try {

@@ -1,6 +1,6 @@
 /**
- * Runs `work` on each item, at most `limit` at once. After a failure no other is begun; when those that run have
- * ended, the first failure is thrown.
+ * Runs `work` on each item, at most `limit` at once. After a failure it starts no other; when the running ones have
+ * ended, it throws the first failure.
  */
 export async function concurrently<Item>(
   items: Iterable<Item> | AsyncIterable<Item>,
@@ -26,7 +26,10 @@ export async function concurrently<Item>(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Resolves when all have resolved. Rejects with the first failure in their order, after all have ended. */
+/**
+ * Resolves when all have resolved. When one has failed, waits for all, then rejects with the first failure in their
+ * order.
+ */
 export async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(works)) {
     if (result.status === 'rejected') throw result.reason;
@@ -34,8 +37,8 @@ export async function allDone(works: readonly Promise<unknown>[]): Promise<void>
 }
 
 /**
- * Does `work` for all items side by side, and answers what they came to, in their order. When one fails the signal of the others
- * aborts with its error, which is thrown when all have ended; so is the reason of `signal`.
+ * Runs `work` for all items concurrently, and returns the results in order. When one fails, the signal of the others
+ * aborts with its error, which is thrown when all have ended; the reason of `signal` is thrown likewise.
  */
 export async function allTogether<Item, Result>(
   items: readonly Item[],
@@ -56,7 +59,7 @@ export async function allTogether<Item, Result>(
   );
   signal.throwIfAborted();
   return results.map((result) => {
-    // The first failure stopped the others; its reason is theirs too.
+    // The first failure aborted the others, so its reason is theirs too.
     if (result.status === 'rejected') throw failed.signal.reason;
     return result.value;
   });

@@ -10,9 +10,10 @@ type Waiters = Set<() => void>;
 type Lane = Map<string, Map<string, Waiters>>;
 
 /**
- * Runs a fixed number of works at once. Waiters are taken in turn by the first key, and for one first key by the second:
- * however many works one key queues, every other key is served after at most one of them. `schedule` says in which order
- * the lanes are served, such as `[0, 0, 1]`: a lane that is named more often gets more turns, and an empty one is skipped.
+ * Runs a limited number of works concurrently. Waiters take turns by the first key, and within it by the second:
+ * however many works one key queues, every other key is served after at most one of them. `schedule` is the order in
+ * which the lanes are served, such as `[0, 0, 1]`: a lane that is named more often gets more turns, and an empty one is
+ * skipped.
  */
 export class FairQueue {
   #free: number;
@@ -26,7 +27,7 @@ export class FairQueue {
     this.#lanes = Array.from({ length: Math.max(...schedule) + 1 }, () => new Map());
   }
 
-  /** Runs `work` when its turn comes. Rejects with the signal's reason when that aborts before. */
+  /** Runs `work` when its turn comes. Rejects with the signal's reason when that aborts first. */
   async hold<T>(place: QueuePlace, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
@@ -61,7 +62,7 @@ export class FairQueue {
     }
   }
 
-  /** The place goes to the next in turn without becoming free in between. */
+  /** Passes the place to the next waiter, without freeing it in between. */
   #leave(): void {
     for (let step = 0; step < this.#schedule.length; step += 1) {
       const lane = this.#lanes[this.#schedule[this.#turn] ?? 0];
@@ -75,7 +76,7 @@ export class FairQueue {
   }
 }
 
-/** Groups move to the end of their map when one of theirs is taken. */
+/** A group moves to the end of its map when one of its works is taken. */
 function takeNext(lane: Lane): (() => void) | undefined {
   const [outer] = lane;
   if (outer === undefined) return undefined;

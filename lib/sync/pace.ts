@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Steps of about a tenth of a microsecond to a few microseconds: together a few milliseconds. */
+/** A step takes a tenth of a microsecond to a few microseconds, so a turn takes a few milliseconds. */
 const STEPS_PER_TURN = 20_000;
 
-/** Lets the event loop turn while long work goes on, so that other requests are answered meanwhile. */
+/** Yields to the event loop during long work, so that other requests are served meanwhile. */
 export class Pace {
-  /** Turns of the event loop that were waited for. */
+  /** Number of yields so far. */
   turns = 0;
   readonly #stepsPerTurn: number;
   #steps = 0;
@@ -14,13 +14,13 @@ export class Pace {
     this.#stepsPerTurn = stepsPerTurn;
   }
 
-  /** Counts work that has been done. Waits for the event loop to turn when enough has been done since the last time. */
+  /** Counts finished work. Yields to the event loop when enough has been done since the last yield. */
   async after(steps: number): Promise<void> {
     this.take(steps);
     await this.rest();
   }
 
-  /** Counts work where nothing can wait; `rest` is called soon. */
+  /** Counts work in synchronous code; the caller calls `rest` soon. */
   take(steps: number): void {
     this.#steps += steps;
   }
@@ -30,7 +30,7 @@ export class Pace {
     return this.#steps >= this.#stepsPerTurn;
   }
 
-  /** Waits for the event loop to turn when enough has been done since the last time. */
+  /** Yields to the event loop when enough has been done since the last yield. */
   async rest(): Promise<void> {
     if (!this.isDue) return;
     this.#steps = 0;
@@ -38,7 +38,7 @@ export class Pace {
     await turn();
   }
 
-  /** The items that fit, looked at one after the other with rests between; `fits` counts its steps by `take`. */
+  /** Filters items one after the other, with yields in between; `fits` counts its steps by `take`. */
   async filter<T>(items: Iterable<T>, fits: (item: T, index: number) => boolean): Promise<T[]> {
     const fitting: T[] = [];
     let index = 0;

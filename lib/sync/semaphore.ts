@@ -1,4 +1,4 @@
-/** Lets a fixed number of holders in at once; the others wait in order. */
+/** Admits a fixed number of holders; the others wait in order. */
 export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -7,12 +7,12 @@ export class Semaphore {
     this.#free = places;
   }
 
-  /** Whether a holder would have to wait now. */
+  /** Whether a new holder would have to wait. */
   get isFull(): boolean {
     return this.#free === 0;
   }
 
-  /** Runs `work` as a holder. Rejects with the signal's reason when that aborts before its turn. */
+  /** Runs `work` as a holder. Rejects with the signal's reason when that aborts while it waits. */
   async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const release = await this.take(signal);
     try {
@@ -22,7 +22,7 @@ export class Semaphore {
     }
   }
 
-  /** Resolves to a function that gives the place back, once however often it is called. Rejects as `hold` does. */
+  /** Resolves to a release function, which is idempotent. Rejects as `hold` does. */
   async take(signal: AbortSignal): Promise<() => void> {
     await this.#enter(signal);
     let isHeld = true;
@@ -52,7 +52,7 @@ export class Semaphore {
     }
   }
 
-  /** The place goes to the next in line without becoming free in between. */
+  /** Passes the place to the next waiter, without freeing it in between. */
   #leave(): void {
     const [next] = this.#waiting;
     if (next === undefined) this.#free++;
@@ -63,7 +63,7 @@ export class Semaphore {
   }
 }
 
-/** An object for each key, made at its first use and dropped when nobody uses it any more. */
+/** An object for each key, created at its first use and dropped after its last. */
 export class KeyedPool<T> {
   readonly #make: () => T;
   readonly #used = new Map<string, { readonly value: T; users: number }>();
@@ -72,7 +72,7 @@ export class KeyedPool<T> {
     this.#make = make;
   }
 
-  /** Runs `work` with the object of `key`, which all who run at the same time share. */
+  /** Runs `work` with the object of `key`, which concurrent callers share. */
   async use<R>(key: string, work: (value: T) => Promise<R>): Promise<R> {
     const entry = this.#used.get(key) ?? { value: this.#make(), users: 0 };
     this.#used.set(key, entry);
@@ -86,7 +86,7 @@ export class KeyedPool<T> {
   }
 }
 
-/** Runs work for one key at a time, in the order of the calls; different keys run side by side. */
+/** Runs work for one key at a time, in the order of the calls; different keys run concurrently. */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<unknown>>();
 

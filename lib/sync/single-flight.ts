@@ -1,10 +1,10 @@
-/** Runs work that several callers want at once only once; aborts it when the last caller has left. */
+/** Runs the same work only once for several concurrent callers; aborts it when the last caller has left. */
 export class SingleFlight<Key, Step> {
   readonly #running = new Map<Key, Running<Step>>();
 
   /**
-   * Joins the work for `key`, or begins it. `report` gets the last step and those that follow. Rejects as the work does, or with the
-   * signal's reason when that aborts; the work goes on for other callers.
+   * Joins the work for `key`, or begins it. `report` gets the latest step and all later ones. Rejects as the work does,
+   * or with the signal's reason when that aborts; the work continues for other callers.
    */
   async join(
     key: Key,
@@ -30,7 +30,7 @@ export class SingleFlight<Key, Step> {
       listeners.delete(report);
       if (signal.aborted && listeners.size === 0) {
         controller.abort(signal.reason);
-        // The caller may begin again at once, so the work cleans up first.
+        // The caller may start again at once, so wait for the clean-up.
         await done.catch(() => undefined);
       }
     }
@@ -56,7 +56,7 @@ export class SingleFlight<Key, Step> {
     const running: Running<Step> = { controller, listeners, last: undefined, done: Promise.resolve() };
     this.#running.set(key, running);
     running.done = work();
-    // Each caller gets a failure from its own wait.
+    // Each caller gets the failure from its own wait.
     running.done.catch(() => undefined);
     return running;
   }

@@ -1,9 +1,9 @@
-/** The stream is no tar that can be kept; the message says why, and at which byte. */
+/** The stream is not a tar that can be stored; the message says why, and at which byte. */
 export class TarFormatError extends Error {
   override readonly name = 'TarFormatError';
 }
 
-/** A path or name of a tar, each character one byte, for a message. */
+/** Quotes a path or name of a tar, one character per byte, for a message. */
 export function quoteName(text: string): string {
   return JSON.stringify(Buffer.from(text, 'latin1').toString('utf8').slice(0, 200));
 }
@@ -13,14 +13,14 @@ const SPACE = 0x20;
 const CHECKSUM_START = 148;
 const CHECKSUM_END = 156;
 
-/** Text up to the first zero byte, each byte one character. */
+/** Reads text up to the first zero byte, one character per byte. */
 export function readText(block: Buffer, at: number, length: number): string {
   let end = at;
   while (end < at + length && block[end] !== 0) end += 1;
   return block.toString('latin1', at, end);
 }
 
-/** A number in octal digits, or in GNU's base 256; undefined when it is neither, 0 when the field is empty. */
+/** Reads a number in octal digits, or in GNU's base 256; undefined when it is neither, 0 when the field is empty. */
 export function readNumber(block: Buffer, at: number, length: number): number | undefined {
   const first = block[at] ?? 0;
   if ((first & 0x80) !== 0) {
@@ -30,7 +30,7 @@ export function readNumber(block: Buffer, at: number, length: number): number | 
     for (let index = at + 1; index < at + length; index++) value = value * 256 + ((block[index] ?? 0) ^ flip);
     return negative ? -value - 1 : value;
   }
-  // Nearly all are digits and the zero byte that ends them.
+  // The usual form: digits and a terminating zero.
   let value = 0;
   for (let index = at; index < at + length; index += 1) {
     const digit = (block[index] ?? 0) - ZERO;
@@ -41,7 +41,7 @@ export function readNumber(block: Buffer, at: number, length: number): number | 
   return value;
 }
 
-/** Leaves spaces and zero bytes at both ends aside, as Go's archive/tar does. */
+/** Ignores spaces and zero bytes at both ends, as Go's archive/tar does. */
 function readPaddedNumber(block: Buffer, at: number, length: number): number | undefined {
   let start = at;
   while (start < at + length && (block[start] === SPACE || block[start] === 0)) start += 1;
@@ -53,17 +53,17 @@ function readPaddedNumber(block: Buffer, at: number, length: number): number | u
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
-/** Whether a header has the checksum that it states; old tars count signed bytes. */
+/** Reports whether the checksum of a header is correct; old tars sum signed bytes. */
 export function hasValidChecksum(header: Buffer): boolean {
   const stated = readNumber(header, CHECKSUM_START, CHECKSUM_END - CHECKSUM_START);
   const sum = sumHeader(header);
   return stated === sum || stated === sum - 256 * countHighBytes(header);
 }
 
-/** The header's checksum with its own field as spaces, over unsigned bytes. */
+/** Returns the checksum of a header, with its own field as spaces, over unsigned bytes. */
 export function sumHeader(header: Uint8Array): number {
   let sum = 0;
-  // Counted by hand: an iterator over the bytes takes longer than all else that is done with a header.
+  // An index loop: an iterator over the bytes would take longer than the rest of the parsing.
   for (let index = 0; index < header.length; index += 1) sum += header[index] ?? 0;
   for (let index = CHECKSUM_START; index < CHECKSUM_END; index += 1) sum += SPACE - (header[index] ?? 0);
   return sum;
@@ -74,10 +74,10 @@ function countHighBytes(header: Uint8Array): number {
     .length;
 }
 
-/** Most records of one extended header. Linux lists at most some 9,400 extended attributes of a file. */
+/** Maximum records of one extended header. Linux lists at most some 9,400 extended attributes of a file. */
 export const MAX_PAX_RECORDS = 16_384;
 
-/** The records of a pax header, each character one byte; undefined when it is malformed. */
+/** Parses the records of a pax header, one character per byte; undefined when it is malformed. */
 export function parsePaxRecords(body: Buffer): ReadonlyMap<string, string> | undefined {
   const records = new Map<string, string>();
   let at = 0;

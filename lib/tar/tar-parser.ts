@@ -8,7 +8,7 @@ import {
   TarFormatError,
 } from './tar-header.ts';
 
-/** `old-folder` is a folder as tars before POSIX have it: a file of the type NUL whose name ends with a slash. */
+/** `old-folder` is a folder of pre-POSIX tars: a file of the type NUL whose name ends with a slash. */
 export type TarEntryKind =
   | 'file'
   | 'hardlink'
@@ -19,45 +19,45 @@ export type TarEntryKind =
   | 'old-folder'
   | 'fifo';
 
-/** An entry of a tar. In `path`, `target` and `xattrs` each character is one byte, whatever encoding was meant. */
+/** An entry of a tar. In `path`, `target` and `xattrs` each character is one byte, in whatever encoding. */
 export interface TarEntry {
   readonly path: string;
   readonly kind: TarEntryKind;
-  /** Permission bits, with set-uid, set-gid and sticky. */
+  /** Permission bits, including set-uid, set-gid and sticky. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   /** Bytes of the body; 0 for all but files. */
   readonly size: number;
-  /** Where the body begins in the tar, or would. */
+  /** Offset of the body in the tar, also when the body is empty. */
   readonly bodyStart: number;
   /** Seconds since 1970. */
   readonly mtime: number;
-  /** The part of `mtime` after its whole seconds, exactly. */
+  /** The fraction of `mtime` in nanoseconds, exactly. */
   readonly mtimeNanoseconds: number;
-  /** Of links; '' for others. */
+  /** Target of a link; '' for others. */
   readonly target: string;
   readonly major: number;
   readonly minor: number;
   readonly xattrs: ReadonlyMap<string, string>;
 }
 
-/** Who is told of what a tar holds, in its order. */
+/** Receives the entries of a tar in order. */
 export interface TarHandler {
   entry(entry: TarEntry): void;
-  /** A part of the body of the last entry; the memory is the caller's. */
+  /** Receives a part of the last entry's body; the caller reuses the memory. */
   data(chunk: Uint8Array): void;
 }
 
-/** How a tar ended. */
+/** The end of a tar. */
 export interface TarEnd {
-  /** Where the end mark (two blocks of zeros) begins, or where the stream ended without one. Bytes, a multiple of 512. */
+  /** Offset of the end mark (two blocks of zeros), or of the end of the stream without one. A multiple of 512 bytes. */
   readonly entriesEnd: number;
   readonly hasEndMark: boolean;
 }
 
 const BLOCK = 512;
-/** As Go's archive/tar, which every builder of images uses or is read by. */
+/** The limit of Go's archive/tar, which writes or reads nearly all images. */
 const MAX_EXTENDED_HEADER = 1 << 20;
 const MAX_PATH = 4095;
 const MAX_MAJOR = 0xfff;
@@ -77,7 +77,7 @@ const KINDS: ReadonlyMap<string, TarEntryKind> = new Map([
 ]);
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
-/** What an extended header says about the entry after it. */
+/** Fields of an extended header for the next entry. */
 interface Overrides {
   path?: string;
   target?: string;
@@ -85,13 +85,13 @@ interface Overrides {
 }
 
 /**
- * Reads a tar while it streams by (ustar, pax and GNU; POSIX pax(1)), strictly: what other readers would leave out
- * or take for the end is an error. Memory is bounded.
+ * Parses a tar stream (ustar, pax and GNU; POSIX pax(1)) strictly: anything that other readers would skip or take for
+ * the end is an error. Memory is bounded.
  */
 export class TarParser {
   readonly #handler: TarHandler;
   #offset = 0;
-  /** Bytes of the current body that are still to come, and of the padding behind it. */
+  /** Remaining bytes of the current body, and of the padding after it. */
   #bodyLeft = 0;
   #paddingLeft = 0;
   readonly #header = Buffer.alloc(BLOCK);
@@ -105,7 +105,7 @@ export class TarParser {
     this.#handler = handler;
   }
 
-  /** Takes the next bytes, in pieces of any size. Throws TarFormatError, and what the handler throws. */
+  /** Parses the next bytes, in pieces of any size. Throws TarFormatError, and errors of the handler. */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length && !this.#ended) {
@@ -119,29 +119,29 @@ export class TarParser {
     }
   }
 
-  /** Whether the end mark has been read. The bytes after it are ignored. */
+  /** Whether the end mark has been read. Bytes after it are ignored. */
   get hasEnded(): boolean {
     return this.#ended;
   }
 
-  /** Bytes of the current body that no handler needs to see: a reader of entries alone may go past them with skip(). */
+  /** Bytes of the current body that no handler needs: a reader of entries alone may skip them with skip(). */
   get skippable(): number {
     return this.#extended === undefined ? this.#bodyLeft : 0;
   }
 
-  /** Goes past `skippable` bytes that are not pushed. */
+  /** Skips `skippable` bytes without pushing them. */
   skip(): void {
     if (this.#extended !== undefined) return;
     this.#offset += this.#bodyLeft;
     this.#bodyLeft = 0;
   }
 
-  /** Zeros that fill the last block of a body whose bytes have all come; some writers leave them out at the end. */
+  /** Padding of the last block of a complete body; some writers omit it at the end. */
   get pendingPadding(): number {
     return this.#bodyLeft > 0 ? 0 : this.#paddingLeft;
   }
 
-  /** Call it after the last byte. Throws TarFormatError when the stream ended within an entry. */
+  /** Ends parsing after the last byte. Throws TarFormatError when the stream ended within an entry. */
   finish(): TarEnd {
     if (this.#bodyLeft > 0 || this.#paddingLeft > 0 || this.#headerLength > 0) {
       throw new TarFormatError(`it ends within an entry, at byte ${this.#offset + this.#headerLength}`);
@@ -206,7 +206,7 @@ export class TarParser {
 
   #readEntry(type: string, { path: longPath, target: longTarget, pax = NOTHING }: Overrides): TarEntry {
     const header = this.#header;
-    // GNU's names win over those of pax, and an empty record says nothing: as Go's archive/tar has it.
+    // GNU names override pax names, and an empty record means absent, as in Go's archive/tar.
     const path = longPath ?? (pax.get('path') || headerPath(header));
     const target = longTarget ?? (pax.get('linkpath') || readText(header, 157, 100));
     const kind = KINDS.get(type);
@@ -226,7 +226,7 @@ export class TarParser {
     if (![uid, gid].every((id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1)) {
       this.#fail('an entry has no valid owner');
     }
-    // Only of this type: GNU tar makes folders of others too, Go's archive/tar does not.
+    // Only for this type: for other types GNU tar also makes folders, Go's archive/tar does not.
     const actual = type === '\0' && path.endsWith('/') ? 'old-folder' : kind;
     if (size !== 0 && actual !== 'file') {
       this.#fail(`${quote(path)} is a link, folder or device with a body`);
@@ -330,11 +330,11 @@ function headerPath(header: Buffer): string {
 
 function prefixOf(header: Buffer): string {
   if (isPosix(header)) {
-    // star keeps times behind a shorter prefix.
+    // star stores times after a shorter prefix.
     return readText(header, 345, header.toString('latin1', 508, 512) === 'tar\0' ? 131 : 155);
   }
   if (!isGnu(header)) return '';
-  // GNU headers have times in its place, except for those of a fault of old versions of Go, which Go still reads.
+  // GNU headers have times in its place, except those written by a bug in old versions of Go, which Go still reads.
   const hasTimes = [345, 357].every((at) => header[at] === 0 || readNumber(header, at, 12) !== undefined);
   if (hasTimes) return '';
   const prefix = readText(header, 345, 155);
@@ -361,7 +361,7 @@ function isWithin(value: number, highest: number): boolean {
   return value >= 0 && value <= highest;
 }
 
-/** From the digits where there are some: a number of seconds holds no more than tenths of a microsecond. */
+/** Uses the digits if there are any: a floating-point number of seconds is exact only to a tenth of a microsecond. */
 function nanosecondsOf(mtime: number, text: string | undefined): number {
   if (Number.isInteger(mtime)) return 0;
   const digits = text?.split('.')[1] ?? '';

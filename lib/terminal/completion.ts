@@ -1,20 +1,20 @@
-/** A program as its help describes it: the words that can stand on its command line are read from there. */
+/** A program as its help describes it; completion parses the words from there. */
 export interface Program {
   readonly program: string;
-  /** What `PROGRAM --help` prints. */
+  /** Output of `PROGRAM --help`. */
   readonly help: string;
-  /** What `PROGRAM COMMAND --help` prints, by command; empty for a program that tells all at once. */
+  /** Output of `PROGRAM COMMAND --help`, by command; empty for a program with a single help text. */
   readonly commands: Readonly<Record<string, string>>;
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What `PROGRAM completion --list LIST PREFIX` prints, a line each. */
+/** Lists of `PROGRAM completion --list LIST PREFIX`, which prints one item per line. */
 export const COMPLETED_LISTS = ['repositories', 'images', 'apps', 'hosts'] as const;
 export type List = (typeof COMPLETED_LISTS)[number];
 
-/** What words in capitals of the help stand for. */
+/** The list for each placeholder in the help. */
 const LISTS: Readonly<Record<string, List>> = {
   REPOSITORY: 'repositories',
   IMAGE: 'images',
@@ -22,12 +22,12 @@ const LISTS: Readonly<Record<string, List>> = {
   HOST: 'hosts',
 };
 
-/** A script that completes the words of a program in a shell. */
+/** Returns a shell script that completes the words of a program. */
 export function completionScript(shell: Shell, program: Program): string {
   return { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion }[shell](program);
 }
 
-/** What can stand on a command line. */
+/** The words of a command line. */
 export interface Words {
   /** After the program. */
   readonly commands: readonly string[];
@@ -35,7 +35,7 @@ export interface Words {
   readonly after: Readonly<Record<string, readonly string[]>>;
   /** Without a command. */
   readonly options: readonly string[];
-  /** Lists that the program tells of, by command and its first word (or `''`), for the words that follow. */
+  /** Lists that the program prints, by command and its first word (or `''`), for the words that follow. */
   readonly asked: readonly {
     readonly command: string;
     readonly first: string;
@@ -43,7 +43,7 @@ export interface Words {
   }[];
 }
 
-/** Reads the words of a command line out of the help. */
+/** Parses the words of a command line from the help. */
 export function wordsOf({ commands, help, program }: Program): Words {
   const own = Object.keys(commands);
   const names = own.length > 0 ? own : subcommands(help, `${program} `);
@@ -58,7 +58,7 @@ export function wordsOf({ commands, help, program }: Program): Words {
   return { commands: names, after, options, asked };
 }
 
-/** The words that stand after `start` in lines of usage. */
+/** Returns the words after `start` in lines of usage. */
 function subcommands(help: string, start: string): readonly string[] {
   const found = usageOf(help).flatMap((line) => {
     const text = line.replace(/^Usage:/, '').trim();
@@ -68,7 +68,7 @@ function subcommands(help: string, start: string): readonly string[] {
   return [...new Set(found.flatMap((text) => text.split(/ ?\| ?/)))];
 }
 
-/** What the first word in capitals of each line of usage stands for, where the program can list it. */
+/** Returns the list for the first placeholder of each line of usage, where the program has one. */
 function listsIn(help: string, program: string, command: string): Words['asked'] {
   return usageOf(help).flatMap((line) => {
     const words = line
@@ -85,7 +85,7 @@ function listsIn(help: string, program: string, command: string): Words['asked']
   });
 }
 
-/** The options of the lines of usage, and those that are explained. */
+/** Returns the options in lines of usage, and those that are explained. */
 function optionsIn(help: string): readonly string[] {
   const explained = help.split('\n').flatMap((line) => /^(?: {2}(?:-\w, )?--\S+|--.*)/.exec(line)?.[0] ?? []);
   const found = [...usageOf(help), ...explained].flatMap(
@@ -94,7 +94,7 @@ function optionsIn(help: string): readonly string[] {
   return [...new Set(found)].sort();
 }
 
-/** From `Usage:` to the next empty line. */
+/** Returns the text from `Usage:` to the next empty line. */
 function usageOf(help: string): readonly string[] {
   const lines = help.split('\n');
   const first = lines.findIndex((line) => line.startsWith('Usage:'));
@@ -138,7 +138,7 @@ complete -o default -F ${name} ${program}
 `;
 }
 
-/** What `command first ` matches in a case of a shell. */
+/** Returns a pattern for `command first ` in a shell's `case`. */
 function pattern(command: string, first: string): string {
   return first === '' ? `"${command} "*` : `"${command} ${first} "`;
 }

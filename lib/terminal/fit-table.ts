@@ -1,10 +1,10 @@
-/** Columns of a table are not cut below this many characters. */
+/** Minimum width of a column that is cut. */
 const NARROWEST = 12;
 const GAP = '  ';
 
 /**
- * Lines of a table with its head in the first row, no line longer than `width` characters: cells of the widest columns are
- * cut, and end in `…`; where that does not suffice, each row is a block of `HEAD value` lines, nothing of it cut. Without a
+ * Formats a table whose first row is the head, with lines of at most `width` characters: cells of the widest columns
+ * are cut, and end in `…`; if that does not suffice, each row becomes a block of uncut `HEAD value` lines. Without a
  * width nothing is cut. Cells have no line feeds.
  */
 export function fitTable(
@@ -19,7 +19,7 @@ export function fitTable(
   return rows.flatMap((row, index) => [...(index === 0 ? [] : ['']), ...blockOf(head, row, width ?? 0)]);
 }
 
-/** Undefined when the narrowest columns are too wide. */
+/** Returns undefined when the table does not fit even with minimum widths. */
 function fittingWidths(natural: readonly number[], width: number): readonly number[] | undefined {
   const widths = [...natural];
   let over = sum(widths) + GAP.length * (widths.length - 1) - width;
@@ -40,7 +40,7 @@ function lineOf(row: readonly string[], widths: readonly number[]): string {
   return cells.join(GAP).trimEnd();
 }
 
-/** The text, cut to at most `width` characters. */
+/** Cuts a text to at most `width` characters. */
 export function cutTo(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }

@@ -11,17 +11,17 @@ interface Waiting<Report> {
 }
 
 export interface RequestThreadOptions {
-  /** What the thread is for, in errors: `that reads trees`. */
+  /** What the thread does, for errors: `that reads trees`. */
   readonly purpose: string;
-  /** Descriptors pass through it that are not its own, which Node would otherwise close with it. */
+  /** Foreign descriptors pass through the thread, which Node would otherwise close with it. */
   readonly handsOverDescriptors: boolean;
-  /** Of objects that live long; for threads that need more than a little. */
+  /** Maximum heap of long-lived objects; for threads that need more than a little. */
   readonly maxHeapMegabytes?: number;
 }
 
 /**
- * A thread that answers each request with one report of the same `id`. It starts with the first request, and again after
- * it failed; it keeps the process alive only while an answer is awaited.
+ * A thread that answers each request with one report of the same `id`. It starts with the first request, and again
+ * after a failure; it keeps the process alive only while a request is pending.
  */
 export class RequestThread<Request extends Numbered, Report extends Numbered> {
   readonly #waiting = new Map<number, Waiting<Report>>();
@@ -41,7 +41,7 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
     return this.#lastId;
   }
 
-  /** Rejects when the thread ends before it has answered, or was closed. */
+  /** Sends a request. Rejects when the thread ends before it has answered, or is closed. */
   ask(request: Request): Promise<Report> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error(`the thread ${this.#options.purpose} is closed`));
@@ -52,12 +52,12 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
     });
   }
 
-  /** Tells something that is not answered, to a thread that has been asked before. */
+  /** Sends a message without an answer, to a thread that is running. */
   tell(request: Request): void {
     this.#worker?.postMessage(request);
   }
 
-  /** Ends the thread, of which nothing is awaited, until the next request. */
+  /** Ends an idle thread until the next request. */
   async rest(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
@@ -86,7 +86,7 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
     });
     worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => {
-      // One that was put to rest has nothing that it owes.
+      // A thread that was ended by `rest` has no pending requests.
       if (this.#worker !== worker) return;
       this.#worker = undefined;
       this.#fail(new Error(`the thread ${this.#options.purpose} has ended`));

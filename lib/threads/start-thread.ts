@@ -2,22 +2,21 @@ import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { getEnvironmentData, setEnvironmentData, Worker, type WorkerOptions } from 'node:worker_threads';
 
-/** Where a thread finds the flag that it raises when it has loaded. */
+/** Key of the flag that a thread sets when it has loaded. */
 const LOADED = 'berth.thread-loaded';
-/** Milliseconds that the end of the process waits for a thread that loads. */
+/** Maximum milliseconds that the exit of the process waits for a loading thread. */
 const LONGEST_LOAD = 10_000;
 
 type Flag = Int32Array<SharedArrayBuffer>;
 
-/** The flags of the threads that load. */
+/** Flags of the threads that are loading. */
 const loading = new Map<Worker, Flag>();
 
 /**
- * Starts a thread that runs `file`, keeps no process alive, and has a small heap unless told otherwise: its memory is shared or
- * outside of it. It is ended by `endThread`, or by the end of the process, which waits until the thread has loaded: a
- * thread that is stopped while it loads native code aborts the process.
- * A thread does not take the process's cache of compiled modules over by itself; without it, it would load Node's
- * compiler of TypeScript, which takes 10 MB.
+ * Starts a thread that runs `file`, does not keep the process alive, and has a small heap by default: its memory is
+ * shared or off-heap. It is ended by `endThread`, or by the exit of the process, which waits until the thread has
+ * loaded: ending a thread while it loads native code aborts the process. A thread does not inherit the compile cache;
+ * without it, it would load Node's TypeScript compiler, which takes 10 MB.
  */
 export function startThread(
   file: URL,
@@ -41,7 +40,7 @@ export function startThread(
   return worker;
 }
 
-/** Ends a thread of `startThread` at once, or as soon as it has loaded, also when it is blocked. */
+/** Ends a thread of `startThread` at once, or as soon as it has loaded, even when it is blocked. */
 export async function endThread(worker: Worker): Promise<void> {
   const flag = loading.get(worker);
   if (flag !== undefined) {
@@ -52,8 +51,8 @@ export async function endThread(worker: Worker): Promise<void> {
 }
 
 /**
- * To be called in a thread whose program never returns, when it has loaded all native code that it needs. A program that
- * returns has loaded then.
+ * Called by a thread whose program never returns, when it has loaded all its native code. A program that returns has
+ * loaded then.
  */
 export function threadHasLoaded(): void {
   const memory = getEnvironmentData(LOADED);
@@ -62,7 +61,7 @@ export function threadHasLoaded(): void {
 
 function programOf(file: URL): string {
   const cache = getCompileCacheDir();
-  // Node's folder is one for its version in the folder that it was given.
+  // Node's folder is a subfolder, by version, of the configured folder.
   const folder = cache && JSON.stringify(dirname(cache));
   const enable = folder ? `require('node:module').enableCompileCache(${folder});` : '';
   const program = JSON.stringify(file.href);

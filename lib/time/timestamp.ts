@@ -1,12 +1,12 @@
-/** What the Engine API says of a moment that has not come. */
+/** The Engine API's timestamp for an event that has not happened. */
 export const NEVER = '0001-01-01T00:00:00Z';
 
-/** RFC 3339 with nanoseconds, UTC. */
+/** Formats RFC 3339 with nanoseconds, UTC. */
 export function timestamp(date = new Date()): string {
   return date.toISOString().replace('Z', '000000Z');
 }
 
-/** A duration in milliseconds as Go prints it: `1.5s`, `250ms`, `1m30s`. */
+/** Formats milliseconds as Go prints a duration: `1.5s`, `250ms`, `1m30s`. */
 export function goDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds}ms`;
   const seconds = milliseconds / 1000;

@@ -1,30 +1,29 @@
-/** State of a thread whose event loop has not turned since the last look. */
+/** State of a thread whose event loop has not turned since the last check. */
 export interface ThreadReading {
   /** Of proc(5): `R` running, `S` sleeping, `D` waiting for a device, `T` stopped, `t` stopped by a debugger. */
   readonly state: string;
   /** Whether a debugger or a tracer is attached. */
   readonly traced: boolean;
-  /** Milliseconds so far that it was ready to run and no processor was free for it. */
+  /** Total milliseconds that it was runnable and waited for a processor. */
   readonly queued: number;
 }
 
 export interface Look {
   /** The number of heartbeats so far. */
   readonly beats: number;
-  /** Milliseconds since the last look. */
+  /** Milliseconds since the last check. */
   readonly elapsed: number;
-  /** Called only if there was no heartbeat; answers undefined where the system does not tell. */
+  /** Called only without a heartbeat; returns undefined when the system cannot say. */
   readonly read: () => ThreadReading | undefined;
 }
 
-/** A thread that waits for a disk or a file server gets this many times as long: a failover takes half a minute. */
+/** Factor for a thread that waits for a disk or a file server: a failover takes half a minute. */
 const DEVICE_FACTOR = 6;
 
 /**
- * Decides when an event loop has stalled: when its thread has had `limit` milliseconds, in which it ran or slept, without a
- * turn. Time outside its control does not count: time in which it waited for a processor, was stopped,
- * or was being debugged. A look that comes late counts as one `interval`, because the whole process was then stopped or the
- * machine was suspended.
+ * Detects a stalled event loop: its thread had `limit` milliseconds, in which it ran or slept, without a turn. Time
+ * outside its control does not count: waiting for a processor, being stopped, being debugged. A late check counts as
+ * one `interval`, because the whole process was then stopped or the machine was suspended.
  */
 export class StallClock {
   readonly #limit: number;
@@ -44,7 +43,7 @@ export class StallClock {
     return this.#counted + this.#device;
   }
 
-  /** Looks once more, and answers whether the event loop has stalled. */
+  /** Checks again, and returns whether the event loop has stalled. */
   look({ beats, elapsed, read }: Look): boolean {
     if (beats !== this.#beats) {
       this.#beats = beats;
@@ -56,7 +55,7 @@ export class StallClock {
     const reading = read();
     const before = this.#queued;
     this.#queued = reading?.queued ?? 0;
-    // How long it waited for a processor is known from the second reading on.
+    // The time it waited for a processor is known from the second reading on.
     if (before === undefined) return false;
     if (reading?.traced || reading?.state === 'T' || reading?.state === 't') return false;
     const time = Math.max(0, Math.min(elapsed, this.#interval) - (this.#queued - before));

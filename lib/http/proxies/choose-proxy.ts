@@ -5,7 +5,10 @@ import type { ProxySettings } from './proxy-settings.ts';
 /** Returns the proxy for an address; undefined to connect directly. */
 export type ChooseProxy = (url: URL) => URL | undefined;
 
-/** Addresses of this host never go through a proxy, where they would mean the proxy's host. */
+/**
+ * Returns the function that chooses the proxy. Loopback addresses never go through a proxy: there they would mean the
+ * proxy's own host.
+ */
 export function chooseProxy(settings: ProxySettings | undefined): ChooseProxy {
   if (settings === undefined) return () => undefined;
   const { http, https, except } = settings;
@@ -18,15 +21,15 @@ export function chooseProxy(settings: ProxySettings | undefined): ChooseProxy {
   };
 }
 
-/** Whether an address is reached without a proxy. `host` has no brackets. */
+/** Reports whether an address is reached without a proxy. `host` has no brackets. */
 type Rule = (host: string, port: string) => boolean;
 
 const NEVER: Rule = () => false;
 
 /**
- * Reads NO_PROXY as Go's programs read it, so that a host has one for all: names with all below them, `.names` below which
- * alone is meant, addresses, networks such as 10.0.0.0/8, each but the last with `:PORT` where only that is meant; `*` is
- * everybody. Any other word matches nothing.
+ * Parses NO_PROXY as Go's programs do, so that one value serves all programs on a host. A word is a name, which
+ * includes its subdomains; `.name` for the subdomains alone; an address; a network such as 10.0.0.0/8; or `*` for every
+ * host. Each but a network may end in `:PORT`. Any other word matches nothing.
  */
 function parseNoProxy(text: string): Rule {
   const words = text.split(',').map((word) => word.trim().toLowerCase());

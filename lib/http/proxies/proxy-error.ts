@@ -1,9 +1,9 @@
 import { maskedProxy } from './proxy-settings.ts';
 
-/** A proxy that cannot be reached, which `cause` is why, or that reaches its target not. */
+/** The proxy cannot be reached (`cause` says why), or cannot reach the target. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError';
-  /** That of the cause, as errors of connections have it. */
+  /** The code of `cause`, such as ECONNREFUSED. */
   readonly code: string | undefined;
   /** `HOST:PORT` of the proxy. */
   readonly address: string;
@@ -15,7 +15,7 @@ export class ProxyError extends Error {
   }
 }
 
-/** The proxy wants a login, or another one than it was given; to try again is of no use. */
+/** The proxy requires a login, or rejects the one that it got. A retry cannot help. */
 export class ProxyLoginError extends Error {
   override readonly name = 'ProxyLoginError';
 }
@@ -24,15 +24,17 @@ export function proxyPort({ port, protocol }: URL): number {
   return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
-/** The failure of a connection to a proxy. */
+/** Returns the error for a proxy that cannot be reached. */
 export function unreachableProxy(proxy: URL, cause: Error): ProxyError {
   return new ProxyError(`the proxy ${maskedProxy(proxy)} cannot be reached: ${cause.message}`, proxy, cause);
 }
 
-/** What a proxy's answer to a CONNECT means that is no success. A wrong login stays one, however often it is tried. */
+/**
+ * Returns the error for a proxy that refuses CONNECT. A rejected login is a ProxyLoginError, so that nobody retries it.
+ */
 export function refusalOfProxy(proxy: URL, status: number, reason: string, target: string): Error {
   const name = `the proxy ${maskedProxy(proxy)}`;
-  // tinyproxy says 401 to a wrong login.
+  // tinyproxy answers a wrong login with 401.
   if (status === 407 || status === 401) {
     return new ProxyLoginError(
       `${name} wants a login (it answers ${status}): give USER:PASSWORD@ before the host in its address`,

@@ -1,17 +1,19 @@
-/** The proxies towards the rest of the world. */
+/** The proxies for outgoing requests. */
 export interface ProxySettings {
   /** For `http:` addresses; undefined: none. */
   readonly http?: URL;
   /** For `https:` addresses; undefined: none. */
   readonly https?: URL;
-  /** Who is reached without, as NO_PROXY has it. */
+  /** Hosts that are reached without a proxy, in the syntax of NO_PROXY. */
   readonly except: string;
 }
 
-/** Stands in for the login in an address that is shown, as in dockerd. */
+/** Replaces the login in an address that is shown, as dockerd does. */
 const MASK = 'xxxxx:xxxxx@';
 
-/** Reads `[http[s]://][USER:PASSWORD@]HOST[:PORT]`. Undefined for other text, and for proxies of other kinds. */
+/**
+ * Parses `[http[s]://][USER:PASSWORD@]HOST[:PORT]`. Returns undefined for other text and for other kinds of proxies.
+ */
 export function parseProxy(text: string): URL | undefined {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') return undefined;
@@ -23,9 +25,9 @@ export function parseProxy(text: string): URL | undefined {
   return url;
 }
 
-/** For messages about what parseProxy does not take; these name no address, which may hold a password. */
+/** The syntax that parseProxy takes, for error messages. They never quote the address, which may hold a password. */
 export const PROXY_FORM =
-  'it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants a login';
+  'it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host if the proxy needs a login';
 
 /** Returns the value of HTTP_PROXY and similar variables, in upper or lower case; '' if unset. */
 export function proxyVariable(
@@ -35,12 +37,12 @@ export function proxyVariable(
   return (environment[name] || environment[name.toLowerCase()] || '').trim();
 }
 
-/** The address of a proxy without its login. */
+/** Returns the address of a proxy without its login. */
 export function maskedProxy({ protocol, username, password, host }: URL): string {
   return `${protocol}//${username === '' && password === '' ? '' : MASK}${host}`;
 }
 
-/** The field that a proxy with a login is sent (RFC 9110, 11.7.2); none for others. */
+/** Returns the Proxy-Authorization header (RFC 9110, 11.7.2) for a proxy with a login; no header for others. */
 export function proxyAuthorization({ username, password }: URL): Readonly<Record<string, string>> {
   if (username === '' && password === '') return {};
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
@@ -48,8 +50,8 @@ export function proxyAuthorization({ username, password }: URL): Readonly<Record
 }
 
 /**
- * The variables by which other programs, such as git and the helpers of logins, learn of the proxies; undefined: to be
- * unset. Some read capital letters alone, and curl small ones.
+ * Returns the environment variables that tell other programs, such as git and credential helpers, about the proxies;
+ * undefined means unset. Both cases are set: some programs read upper case only, curl lower case only.
  */
 export function proxyEnvironment({
   http,

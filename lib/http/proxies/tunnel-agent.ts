@@ -5,7 +5,7 @@ import { http } from '../node-http.ts';
 import { proxyPort, refusalOfProxy, unreachableProxy } from './proxy-error.ts';
 import { proxyAuthorization } from './proxy-settings.ts';
 
-/** Connections with TLS through a proxy, kept open between requests as those without one. */
+/** Returns an agent for TLS connections through a proxy. It keeps connections alive as a direct agent does. */
 export function tunnelAgent(options: AgentOptions, tunnel: Omit<TunnelRequest, 'target'>): Agent {
   const agent = new (process.getBuiltinModule('node:https').Agent)(options);
   const encrypt = agent.createConnection.bind(agent);
@@ -25,15 +25,15 @@ interface TunnelRequest {
   readonly proxy: URL;
   /** `HOST:PORT` */
   readonly target: string;
-  /** Whom to trust, for a proxy that speaks TLS itself. */
+  /** Trusted certificates, for a proxy that is reached by TLS. */
   readonly secureContext: SecureContext;
-  /** Milliseconds that the proxy may take. */
+  /** Timeout of the proxy, milliseconds. */
   readonly timeout: number;
 }
 
 /**
- * Lets a proxy connect to a target (RFC 9110, 9.3.6). Rejects with ProxyError, and ProxyLoginError where the proxy wants
- * another login.
+ * Opens a tunnel to a target with CONNECT (RFC 9110, 9.3.6). Rejects with ProxyError, and with ProxyLoginError when the
+ * proxy requires another login.
  */
 function openTunnel({ proxy, target, secureContext, timeout }: TunnelRequest): Promise<Socket> {
   const isSecure = proxy.protocol === 'https:';

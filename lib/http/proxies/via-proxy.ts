@@ -1,4 +1,6 @@
-/** What an Agent of Node is given that connects by a proxy, whatever the environment says; nothing for one without. */
+/**
+ * Returns the options that make a Node Agent use `proxy`, whatever the environment says; no options without a proxy.
+ */
 export function viaProxy(proxy: URL | undefined): {
   readonly proxyEnv?: { readonly HTTP_PROXY: string; readonly HTTPS_PROXY: string };
 } {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CgroupLayout } from './cgroups.ts';
 
-/** Bytes or operations of one device. */
+/** Bytes or operations, by device. */
 export interface BlockIoCount {
   readonly major: number;
   readonly minor: number;
@@ -16,7 +16,7 @@ export interface CgroupUsage {
     readonly total: number;
     readonly user: number;
     readonly kernel: number;
-    /** Of each processor, where the kernel counts that. */
+    /** Per processor, where the kernel counts it. */
     readonly perCpu?: readonly number[];
     readonly periods: number;
     readonly throttledPeriods: number;
@@ -26,21 +26,21 @@ export interface CgroupUsage {
     readonly usage: number;
     readonly maxUsage?: number;
     readonly failures?: number;
-    /** Undefined: there is none. */
+    /** Undefined without a limit. */
     readonly limit: number | undefined;
-    /** memory.stat as the kernel names it. */
+    /** The fields of memory.stat. */
     readonly stats: Readonly<Record<string, number>>;
   };
   readonly pids: { readonly current: number; readonly limit: number | undefined };
   readonly blockIo: { readonly bytes: readonly BlockIoCount[]; readonly operations: readonly BlockIoCount[] };
 }
 
-/** cgroups(7): user and system time are told in ticks of 10 ms. */
+/** cgroups(7) counts user and system time in ticks of 10 ms. */
 const TICK = 10_000_000;
 /** Version 1 writes "no limit" as the largest number of pages. */
 const NO_LIMIT = 2 ** 62;
 
-/** Reads the usage of a group from its hierarchies. A value that the kernel does not count is 0. */
+/** Reads the usage of a cgroup. A value that the kernel does not count is 0. */
 export function readCgroupUsage(layout: CgroupLayout, path: string): Promise<CgroupUsage> {
   return layout.version === 2 ? readVersion2(join(layout.root, path)) : readVersion1(layout.root, path);
 }
@@ -134,7 +134,7 @@ async function readVersion2(folder: string): Promise<CgroupUsage> {
   };
 }
 
-/** '' where the kernel has no such file, or the group has gone meanwhile. */
+/** Returns '' when the file does not exist, or the group was removed meanwhile. */
 async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'latin1');
@@ -153,14 +153,14 @@ function limitOf(text: string): number | undefined {
   return Number.isNaN(limit) || limit >= NO_LIMIT ? undefined : limit;
 }
 
-/** Lines of a name and a number. */
+/** Parses lines of a name and a number. */
 function keyed(text: string): Readonly<Record<string, number>> {
   return Object.fromEntries(
     [...text.matchAll(/^(\S+) (\d+)$/gm)].map(([, name, value]) => [name, Number(value)]),
   );
 }
 
-/** `8:0 Read 4096`; the line of the total has no device. */
+/** Parses lines such as `8:0 Read 4096`; the line of the total has no device. */
 function throttleCounts(text: string): readonly BlockIoCount[] {
   return [...text.matchAll(/^(\d+):(\d+) (\w+) (\d+)$/gm)].map(([, major, minor, op = '', value]) => ({
     major: Number(major),

@@ -9,24 +9,24 @@ export interface CgroupLayout {
   readonly version: 1 | 2;
   /** Whether the kernel counts swap, so that a limit of memory plus swap can be set. */
   readonly swapLimit: boolean;
-  /** Controllers for limits that this kernel was started without; absent where there are all. */
+  /** Controllers that this kernel lacks; absent when it has all. */
   readonly missing?: ReadonlySet<Controller>;
 }
 
-/** A controller that limits of containers need, by its name in version 2. */
+/** A controller that container limits need, by its version 2 name. */
 export type Controller = (typeof CONTROLLERS)[number];
 
 const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
 
 const ROOT = '/sys/fs/cgroup';
 
-/** Version 2 where it is mounted at the root itself; a mixture counts as version 1, as its controllers are there. */
+/** Detects version 2 when it is mounted at the root. A hybrid counts as version 1, which has the controllers. */
 export function detectCgroups(root = ROOT, ownGroups = readOwnGroups()): CgroupLayout {
   if (!existsSync(join(root, 'cgroup.controllers'))) {
     const swapLimit = existsSync(join(root, 'memory/memory.memsw.limit_in_bytes'));
     return { root, version: 1, swapLimit, ...without((name) => existsSync(join(root, name))) };
   }
-  // The root group has no limits; there the kernel is taken to count swap, as it does unless told otherwise at boot.
+  // The root group has no limits; assume that the kernel counts swap, which is its default.
   const own = /^0::(.*)$/m.exec(ownGroups)?.[1] ?? '/';
   const swapLimit = own === '/' || existsSync(join(root, own, 'memory.swap.max'));
   const controllers = readFileSync(join(root, 'cgroup.controllers'), 'latin1').trim().split(' ');
@@ -42,13 +42,13 @@ function readOwnGroups(): string {
   return readFileSync('/proc/self/cgroup', 'latin1');
 }
 
-/** Whether the kernel can weigh the block I/O of groups against each other. */
+/** Reports whether the kernel supports block I/O weights. */
 export function hasBlockWeight({ root, version }: CgroupLayout): boolean {
   if (version === 2) return /\bio\b/.test(readFileSync(join(root, 'cgroup.controllers'), 'latin1'));
   return ['blkio.weight', 'blkio.bfq.weight'].some((file) => existsSync(join(root, 'blkio', file)));
 }
 
-/** How many processes of the group the kernel has killed for want of memory; 0 when there is no such group. */
+/** Returns the number of processes of the group that the OOM killer has killed; 0 when there is no such group. */
 export async function countOomKills(layout: CgroupLayout, path: string): Promise<number> {
   const file =
     layout.version === 2
@@ -63,7 +63,7 @@ export async function countOomKills(layout: CgroupLayout, path: string): Promise
 }
 
 /**
- * Kills what is left in a group and removes it from every hierarchy: for groups that no runtime knows of any more. Throws
+ * Kills all processes of a group and removes it from every hierarchy, for groups that no runtime owns any more. Throws
  * when something cannot be removed within 5 seconds.
  */
 export async function destroyCgroup(layout: CgroupLayout, path: string): Promise<void> {
@@ -83,7 +83,7 @@ export async function destroyCgroup(layout: CgroupLayout, path: string): Promise
   }
 }
 
-/** The processes of a group and of those below it, sorted; none when there is no such group. */
+/** Lists the processes of a group and its descendants, sorted; none when there is no such group. */
 export async function listMembers(layout: CgroupLayout, path: string): Promise<readonly number[]> {
   const [folder] = await groupFolders(layout, path);
   if (folder === undefined) return [];
@@ -107,8 +107,8 @@ async function groupFolders(layout: CgroupLayout, path: string): Promise<readonl
 }
 
 /**
- * Where the unified hierarchy is not mounted beside version 1, crun makes plain folders and files in its place and leaves
- * them behind; this removes those of one group.
+ * Removes the plain folders and files of one group that crun leaves behind: it makes them where the unified hierarchy
+ * is not mounted beside version 1.
  */
 export async function removeLitter(layout: CgroupLayout, path: string): Promise<void> {
   if (layout.version === 2) return;
@@ -118,8 +118,8 @@ export async function removeLitter(layout: CgroupLayout, path: string): Promise<
 }
 
 /**
- * Lets the members of a group have real-time scheduling, which a new group of version 1 has none of: each folder above `path`
- * that has no time yet gets all that the root has. Does nothing where the kernel does not share out such time.
+ * Allows real-time scheduling in a group. A new group of version 1 has no real-time budget, so each folder above `path`
+ * without one gets all of the root's. Does nothing where the kernel does not limit real-time scheduling by group.
  */
 export async function allowRealtime(layout: CgroupLayout, path: string): Promise<void> {
   const root = join(layout.root, 'cpu');
@@ -152,10 +152,10 @@ function isGone(error: unknown): boolean {
 }
 
 /**
- * Makes moves of processes between cgroups of version 1 quick. The first move for a while waits until every processor has
- * taken note (an RCU grace period of the kernel, 6 to 12 ms), and those of the next 15 ms do not. So the agent moves itself to where it is,
- * which changes nothing, as soon as it knows that a runtime will move a process, and that wait passes while other work is
- * done. In version 2 runtimes make processes in their group.
+ * Speeds up moves of processes between cgroups of version 1. The first move after a pause waits for an RCU grace period
+ * of the kernel (6 to 12 ms), and moves in the next 15 ms do not. So the agent moves itself into its own group, which
+ * changes nothing, as soon as it knows that a runtime will move a process; the wait then passes while other work is
+ * done. In version 2 runtimes create processes directly in their group.
  */
 export class CgroupMoves {
   readonly #layout: CgroupLayout;
@@ -163,13 +163,13 @@ export class CgroupMoves {
   #file: { readonly fd: number; readonly groups: string } | undefined;
   #isMoving = false;
 
-  /** `readOwnGroups` gives /proc/self/cgroup. */
+  /** `readOwnGroups` reads /proc/self/cgroup. */
   constructor(layout: CgroupLayout, readOwnGroups = () => readFileSync('/proc/self/cgroup', 'latin1')) {
     this.#layout = layout;
     this.#readOwnGroups = readOwnGroups;
   }
 
-  /** A process is about to be moved. Never throws: without this it is only slower. */
+  /** Announces that a process is about to be moved. Never throws: a failure only costs time. */
   expect(): void {
     if (this.#layout.version === 2 || this.#isMoving) return;
     const fd = this.#ownGroup();
@@ -185,7 +185,10 @@ export class CgroupMoves {
     this.#file = undefined;
   }
 
-  /** A file by which this process can be moved to where it is. Somebody may have moved it since the last time. */
+  /**
+   * Opens the file that moves this process into its own group. Another program may have moved the process since the
+   * last call.
+   */
   #ownGroup(): number | undefined {
     try {
       const groups = this.#readOwnGroups();
@@ -200,7 +203,10 @@ export class CgroupMoves {
     }
   }
 
-  /** Lines are `NUMBER:CONTROLLERS:PATH`; where a namespace or a mount shows other paths, this process is not in the file. */
+  /**
+   * Parses lines `NUMBER:CONTROLLERS:PATH`. The file does not list this process when a namespace or mount shows other
+   * paths.
+   */
   #findGroup(groups: string): string | undefined {
     for (const line of groups.split('\n')) {
       const [, name, path] = /^[1-9]\d*:(?:name=)?([^:]+):(.*)$/.exec(line) ?? [];

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 
-/** Bytes of a file; undefined when it is not there. */
+/** Returns the size of a file in bytes; undefined when it does not exist. */
 export async function fileSize(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
@@ -10,7 +10,9 @@ export async function fileSize(path: string): Promise<number | undefined> {
   }
 }
 
-/** Seconds since 1970 for utimes(2) of Node, which takes a negative number for the present, but not a Date. */
+/**
+ * Converts seconds since 1970 for Node's utimes(2), which replaces a negative number, but not a Date, with the present.
+ */
 export function fileTime(seconds: number): number | Date {
   return seconds < 0 ? new Date(seconds * 1000) : seconds;
 }

@@ -6,29 +6,29 @@ import { ERRNO } from '../errno.ts';
 import type { Libc } from '../libc.ts';
 import { SystemCallError } from '../mount-library.ts';
 
-/** A descriptor that only names a file: opening one has no effect on a device or FIFO. Not in node:fs. */
+/** O_PATH: the descriptor only names a file, so opening a device or FIFO has no effect. Not in node:fs. */
 export const O_PATH = 0o10000000;
 
 const SYS_OPENAT2 = 437;
 const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
-/** Calls of openat2 where it gives up for now, a few microseconds each. */
+/** Attempts of openat2 that end with EAGAIN, a few microseconds each. */
 const ATTEMPTS = 1000;
 
-/** Opens paths of a tree that a stranger filled, as if the process were chrooted there. */
+/** Opens paths in a tree with untrusted content, as if the process were chrooted there. */
 export interface InRoot {
   /**
    * openat2(2) with RESOLVE_IN_ROOT: `root` is the descriptor of the tree's folder, and every link and `..` of `path`
-   * stays inside. Links of /proc that lead anywhere are refused. Neither a FIFO nor a terminal holds it up. Each character
-   * of `path` is one byte; `flags` are those of open(2). The caller closes the descriptor. Throws SystemCallError.
+   * stays inside. Magic links of /proc are refused. FIFOs and terminals do not block it. Each character of `path` is
+   * one byte; `flags` are those of open(2). The caller closes the descriptor. Throws SystemCallError.
    */
   open(root: number, path: string, flags: number): number;
-  /** The same in a thread of the pool, for paths on a file system that may not answer. */
+  /** The same in the thread pool, for file systems that may hang. */
   openLater(root: number, path: string, flags: number): Promise<number>;
 }
 
-/** Binds the C library of this thread. */
+/** Loads the C library for this thread. */
 export function loadInRoot(): InRoot {
   const openat2 = koffi.load(null).func('syscall', 'long', ['long', 'int', 'uint8_t *', 'void *', 'size_t']);
   return {
@@ -70,8 +70,8 @@ function callOf(path: string, flags: number): { readonly name: Buffer; readonly 
 }
 
 /**
- * Calls openat2(2) again where it gives up with EAGAIN: the kernel does so whenever anything was renamed or mounted on the
- * host while it went over a `..`.
+ * Retries openat2(2) on EAGAIN, which the kernel returns when anything on the host was renamed or mounted while it
+ * resolved a `..`.
  */
 function openPatiently(call: () => number, errno: () => number): number {
   for (let attempt = 1; ; attempt += 1) {
@@ -84,7 +84,7 @@ function shown(path: string): string {
   return JSON.stringify(Buffer.from(path, 'latin1').toString('utf8').slice(0, 500));
 }
 
-/** The content of a regular file; undefined when there is none of that path, or it has more than `limit` bytes. */
+/** Returns the content of a regular file; undefined when there is no such file, or it has more than `limit` bytes. */
 export function readFileAt(inRoot: InRoot, root: number, path: string, limit: number): Buffer | undefined {
   let named: number;
   try {
@@ -101,7 +101,7 @@ export function readFileAt(inRoot: InRoot, root: number, path: string, limit: nu
   }
 }
 
-/** Reads the beginning of a regular file by a descriptor that only names it. A lease that somebody has on it holds nobody up. */
+/** Reads the start of a regular file by an O_PATH descriptor. A lease on the file does not block it. */
 function readNamed(named: number, length: number): Buffer {
   const fd = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -117,19 +117,19 @@ const ABSENT_CODES: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'
 
 const RESOLVE_BENEATH = 0x08;
 
-/** Treatment of links out of a tree: they resolve inside its root, or are refused with the code `EXDEV`. */
+/** How links out of a tree are treated: they resolve inside its root, or fail with the code `EXDEV`. */
 export type OutwardLinks = 'stay' | 'refused';
 
 /**
- * Reads a regular file of a tree that a stranger filled: every link in `path` is resolved inside `root`, as if the
- * process were chrooted there (openat2(2), RESOLVE_IN_ROOT), so a link to the host's /etc/passwd reads the tree's.
- * Undefined when there is no such regular file, or it has more than `limit` bytes.
+ * Reads a regular file in an untrusted tree. Every link in `path` resolves inside `root` (openat2(2), RESOLVE_IN_ROOT),
+ * so a link to /etc/passwd reads the tree's file, not the host's. Returns undefined when there is no such regular file,
+ * or it has more than `limit` bytes.
  */
 export function readFileInRoot(libc: Libc, root: string, path: string, limit: number): Buffer | undefined {
   return readInRoot(libc, root, path, (size) => (size > limit ? undefined : size));
 }
 
-/** As readFileInRoot, but the first `length` bytes of a file of any size. */
+/** Like readFileInRoot, but returns the first `length` bytes of a file of any size. */
 export function readHeadInRoot(libc: Libc, root: string, path: string, length: number): Buffer | undefined {
   return readInRoot(libc, root, path, (size) => Math.min(size, length));
 }
@@ -152,9 +152,9 @@ function readInRoot(
 }
 
 /**
- * Opens a folder of a tree that a stranger filled, or names anything in it, with every link resolved inside `root`: a descriptor
- * of 'anything' is O_PATH, since to open a device can do something already. The caller closes it. Undefined when there is no
- * such thing.
+ * Opens a folder in an untrusted tree, or gets an O_PATH descriptor of 'anything' in it, since opening a device can
+ * have effects. Links resolve inside `root`. The caller closes the descriptor. Returns undefined when the path does not
+ * exist.
  */
 export function openInRoot(
   libc: Libc,
@@ -172,7 +172,7 @@ export function openInRoot(
   }
 }
 
-/** As openInRoot, in threads of the pool: a volume may lie on a server that does not answer. */
+/** Like openInRoot, in the thread pool: the path may be on a file server that hangs. */
 export async function openInRootLater(
   libc: Libc,
   root: string,

@@ -2,22 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 
-/** Maximum open folders; deeper ones are first moved up. */
+/** Maximum open folders; deeper folders are first moved up. */
 const MAX_DEPTH = 64;
-/** Looks at a folder, in which somebody may go on to make files; each moves what is too deep up. */
+/** Maximum passes over a folder in which others may create files; each pass moves deep folders up. */
 const MAX_PASSES = 10_000;
-/** Looks in which nothing was moved. */
+/** Maximum passes that move nothing. */
 const MAX_VAIN_PASSES = 10;
-/** Files that are removed at once. */
+/** Files removed concurrently. */
 const BATCH = 64;
 
 const NO_FOLDER: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ELOOP']);
 
 /**
- * Removes a folder with all in it, or a file, or nothing. No link is followed, though somebody who has a descriptor of the folder
- * puts links in the place of folders meanwhile: each name is looked up in the open descriptor of its folder. (rm of node:fs goes by
- * paths, and ends where they are longer than the kernel takes.) The folders above `path` must be nobody's but the agent's.
- * Throws the error of the file system: ENOTEMPTY where files were created faster than they could be removed.
+ * Removes a file or a folder with its content; does nothing when the path does not exist. It never follows links, even
+ * if another process replaces folders by links meanwhile: each name is resolved relative to the open descriptor of its
+ * folder. (rm of node:fs uses paths, and fails where they are too long for the kernel.) Only the agent may have write
+ * access to the folders above `path`. Throws the error of the file system: ENOTEMPTY when files are created faster than
+ * they are removed.
  */
 export async function removeTree(path: string | Buffer): Promise<void> {
   const at = typeof path === 'string' ? Buffer.from(path) : path;
@@ -47,7 +48,7 @@ class Removal {
     this.#root = root;
   }
 
-  /** Returns whether folders were moved up, which needs another pass. Files that were created meanwhile stay. */
+  /** Returns whether folders were moved up, which needs another pass. Files that were created meanwhile remain. */
   async empty(folder: FileHandle, depth: number): Promise<boolean> {
     if (depth === 0) this.#moved = false;
     const entries = await readdir(inside(folder), { withFileTypes: true, encoding: 'buffer' });
@@ -75,7 +76,7 @@ class Removal {
       return;
     }
     const folder = await openFolder(path);
-    // A folder that was replaced since the listing is removed in the next pass.
+    // The next pass removes a folder that was replaced since the listing.
     if (typeof folder === 'string') return;
     try {
       await this.empty(folder, depth + 1);

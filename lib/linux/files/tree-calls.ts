@@ -1,23 +1,23 @@
 import koffi from 'koffi';
 import { checkResult } from '../mount-library.ts';
 
-/** The system calls that unpacking needs and Node lacks. Paths are bytes. Each throws SystemCallError. */
+/** System calls that unpacking needs and Node lacks. Paths are bytes. Each throws SystemCallError. */
 export interface TreeCalls {
   /** chroot(2) and chdir(2). */
   enterRoot(folder: string): void;
   makeNode(path: Buffer, mode: number, major: number, minor: number): void;
   /** lsetxattr(2) */
   setXattr(path: Buffer, name: Buffer, value: Buffer): void;
-  /** lremovexattr(2); an attribute that is not there is no error. */
+  /** lremovexattr(2). A missing attribute is not an error. */
   removeXattr(path: Buffer, name: Buffer): void;
   /** fsetxattr(2) */
   setDescriptorXattr(fd: number, name: Buffer, value: Buffer): void;
 }
 
-/** ENODATA, and EOPNOTSUPP of file systems without such attributes. */
+/** ENODATA, and EOPNOTSUPP of file systems without these attributes. */
 const ABSENT: ReadonlySet<number> = new Set([61, 95]);
 
-/** Binds the C library of this process. */
+/** Loads the C library for this process. */
 export function loadTreeCalls(): TreeCalls {
   const library = koffi.load(null);
   const chroot = library.func('int chroot(const char *path)');
@@ -59,7 +59,7 @@ function terminated(text: Buffer): Buffer {
   return Buffer.concat([text, Buffer.alloc(1)]);
 }
 
-/** makedev(3) for the kernel's 12 and 20 bits. */
+/** makedev(3) with the kernel's 12 and 20 bits. */
 function deviceNumber(major: number, minor: number): number {
   return ((major & 0xfff) << 8) | (minor & 0xff) | ((minor & 0xfff00) << 12);
 }

@@ -1,9 +1,12 @@
 import koffi from 'koffi';
 import { SystemCallError } from '../mount-library.ts';
 
-/** The extended attributes of a file that is not a link's target: links are not followed (llistxattr(2), lgetxattr(2)). */
+/** Reads the extended attributes of a file; links are not followed (llistxattr(2), lgetxattr(2)). */
 export interface Xattrs {
-  /** Names and values, each character one byte; empty where the file system has none. Throws SystemCallError. */
+  /**
+   * Returns names and values, one character per byte; empty when the file system does not support them. Throws
+   * SystemCallError.
+   */
   read(path: Buffer): ReadonlyMap<string, string>;
 }
 
@@ -11,7 +14,7 @@ const NOTHING: ReadonlyMap<string, string> = new Map();
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX of Linux. */
 const MAX_SIZE = 65536;
 
-/** Binds the C library of this thread. */
+/** Loads the C library for this thread. */
 export function loadXattrs(): Xattrs {
   const library = koffi.load(null);
   const llistxattr = library.func('llistxattr', 'long', ['uint8_t *', 'uint8_t *', 'size_t']);
@@ -20,7 +23,7 @@ export function loadXattrs(): Xattrs {
   const value = Buffer.alloc(MAX_SIZE);
   const fail = (path: Buffer): undefined => {
     const error = new SystemCallError(`cannot read the attributes of ${path}`, koffi.errno());
-    // Neither a file system without attributes nor one that went meanwhile (ENODATA) is a failure.
+    // Not failures: a file system without attributes, and an attribute that was removed meanwhile (ENODATA).
     if (error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP' || error.code === 'ENODATA') return undefined;
     throw error;
   };

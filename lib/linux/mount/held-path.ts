@@ -7,22 +7,23 @@ import type { Libc } from '../libc.ts';
 import { SystemCallError } from '../mount-library.ts';
 import { attachMounts, mount, unmount } from './mount.ts';
 
-/** A folder or file of a stranger's tree, mounted at `path` until it is released. */
+/** A folder or file of an untrusted tree, mounted at `path` until it is released. */
 export interface HeldPath {
-  /** Absolute, in a folder of the agent's own, and free of the stranger's names. */
+  /** Absolute, inside the agent's own folder, without any name from the tree. */
   readonly path: string;
   readonly isFolder: boolean;
   release(): Promise<void>;
 }
 
-/** Whether what is mounted at the place it was copied from appears below the held one (`slave`), and the reverse (`shared`). */
+/** Mount propagation from the source to the held mount (`slave`), and also back (`shared`). */
 export type HeldPropagation = 'private' | 'slave' | 'shared';
 
 /**
- * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
- * the host and knows names only as UTF-8; this path holds none of the tree's names, and nobody who writes to the tree can
- * replace it. Links of `path` are resolved inside `root`, in threads, as the tree may lie on a server that does not answer.
- * Undefined when nothing is there. Throws Error with the code `EXDEV` where links out of the tree are refused.
+ * Mounts `path` of the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links on the
+ * host and handles only UTF-8 names; the new path contains none of the tree's names, and nobody who writes to the tree
+ * can replace it. Links in `path` resolve inside `root`, in the thread pool, because the tree may be on a file server
+ * that hangs. Returns undefined when the path does not exist. Throws Error with the code `EXDEV` where links out of the
+ * tree are refused.
  */
 export async function holdPath(
   libc: Libc,
@@ -46,7 +47,7 @@ async function holdDescriptor(inside: number, folder: string): Promise<HeldPath>
   );
 }
 
-/** Attaches a tree of mounts that open_tree(2) has copied at a new place in `folder`. The descriptor stays the caller's. */
+/** Attaches a mount tree, cloned by open_tree(2), at a new place in `folder`. The caller still owns the descriptor. */
 export async function holdTree(
   tree: number,
   propagation: HeldPropagation,
@@ -77,12 +78,12 @@ async function hold(
   return { path: place, isFolder, release: () => releasePlace(place) };
 }
 
-/** Releases mounts that a killed agent has held in `folder`. */
+/** Releases held mounts that a killed agent has left in `folder`. */
 export async function releaseHeld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await releasePlace(join(folder, name));
 }
 
-/** Never removes recursively: while something is mounted there, that would be the tree's content. */
+/** Never removes recursively: while something is mounted there, that would delete the tree's content. */
 async function releasePlace(place: string): Promise<void> {
   // An unmount below a shared mount is propagated to the host's namespace.
   await mount({ source: 'none', target: place, type: 'none', flags: ['private', 'recursive'] }).catch(

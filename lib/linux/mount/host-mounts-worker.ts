@@ -16,7 +16,7 @@ const AT_RECURSIVE = 0x8000;
 
 const MS_REC = 16384;
 const MS_PRIVATE = 1 << 18;
-/** Covered by a new file system in a copy of the namespace; every host has it. */
+/** A new file system is mounted here, in a copy of the namespace; every host has this folder. */
 const PLACE = '/proc';
 
 const library = koffi.load(null);
@@ -50,17 +50,17 @@ function answer(request: HostMountsRequest): HostMountsReport {
   }
 }
 
-/** Moves this thread alone, and answers the namespace that it is in from then on. */
+/** Moves only this thread, and returns the namespace that it is then in. */
 function enter(namespace: number | undefined): number {
-  check('the thread of host mounts cannot have a root of its own', unshare(CLONE_FS));
+  check('the thread of host mounts cannot get its own root', unshare(CLONE_FS));
   const target = namespace ?? openSync('/proc/thread-self/ns/mnt', 'r');
   check('the mount namespace of the host cannot be entered', setns(target, CLONE_NEWNS));
   return target;
 }
 
 /**
- * Copies the mounts from a copy of the namespace: the kernel leaves files that pin mount namespaces out of it, which it would refuse to
- * attach inside of one that is younger. The end of that copy unmounts nothing elsewhere.
+ * Clones the mounts from a copy of the namespace. The copy has no files that pin mount namespaces, and the kernel
+ * refuses to attach those inside a younger namespace. When the copy ends, nothing is unmounted elsewhere.
  */
 function clone(path: string, recursive: boolean, host: number): number {
   return inCopy(host, () => {
@@ -69,7 +69,7 @@ function clone(path: string, recursive: boolean, host: number): number {
   });
 }
 
-/** Mounts a file system that the host does not see, and answers it apart. */
+/** Mounts a file system that the host does not see, and returns it detached. */
 function mountNew(
   { source, type, flags, data }: Extract<HostMountsRequest, { kind: 'mount' }>,
   host: number,
@@ -87,7 +87,7 @@ function inCopy(host: number, work: () => number): number {
   try {
     return work();
   } finally {
-    // A thread that stays elsewhere must not answer again.
+    // A thread in the wrong namespace must not serve requests.
     if (setns(host, CLONE_NEWNS) !== 0) process.exit(1);
   }
 }

@@ -10,7 +10,7 @@ import { attachMounts, type MountEntry, type MountRequest, mountFlags, parseMoun
 
 interface Asked {
   readonly id: number;
-  /** Descriptor of the host's mount namespace; undefined: the process is in it. */
+  /** Descriptor of the host's mount namespace; undefined when the process is in it. */
   readonly namespace: number | undefined;
 }
 
@@ -42,9 +42,9 @@ type Ask<R = HostMountsRequest> = R extends HostMountsRequest ? Omit<R, 'id' | '
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /**
- * Files of the host as its own mount namespace has them. What is mounted there after the agent's start appears in the agent's
- * namespace only where the host shares its mounts. A thread lives in the host's namespace and copies mounts there, and the
- * agent attaches the copies where the runtime finds them.
+ * Accesses files of the host through its own mount namespace. Mounts made on the host after the agent's start appear in
+ * the agent's namespace only if the host shares its mounts. So a thread in the host's namespace clones mounts, and the
+ * agent attaches the clones where the runtime finds them.
  */
 export class HostMounts {
   readonly #libc: Libc;
@@ -52,28 +52,28 @@ export class HostMounts {
   readonly #thread = newThread('that opens files of the host');
   #root: Promise<number> | undefined;
 
-  /** `namespace` is a descriptor that stays open; undefined where the agent has no namespace of its own. */
+  /** `namespace` is a descriptor that stays open; undefined when the agent has no mount namespace of its own. */
   constructor(libc: Libc, namespace: number | undefined) {
     this.#libc = libc;
     this.#namespace = namespace;
   }
 
   /**
-   * Names a file or folder: a descriptor (O_PATH) for the caller to close, undefined when nothing is there. Links are resolved in
-   * threads of the pool, as the path may lie on a server that does not answer.
+   * Returns an O_PATH descriptor of a file or folder, which the caller closes; undefined when it does not exist. Links
+   * resolve in the thread pool, because the path may be on a file server that hangs.
    */
   async open(path: string): Promise<number | undefined> {
     const root = await this.#openRoot();
     const found = await openInRootLater(this.#libc, `/proc/self/fd/${root}`, path).catch(() => undefined);
     if (found !== undefined) return found;
-    // Links of /proc that lead to another root are followed by open(2) alone.
+    // Only open(2) follows links of /proc to another root.
     const { fd, failure } = await this.#ask({ kind: 'open', path });
     if (failure?.code !== undefined && ABSENT.has(failure.code)) return undefined;
     if (fd === undefined) throw new Error(failure?.message);
     return fd;
   }
 
-  /** Makes a folder, and those above it, where nothing is; a file that is there stays. */
+  /** Makes a folder and its missing parents; an existing file stays. */
   async ensureFolder(path: string): Promise<void> {
     const missing: string[] = [];
     let place = path;
@@ -94,11 +94,11 @@ export class HostMounts {
         closeSync(parent);
       }
     }
-    if (fd === undefined) throw new Error(`a link at ${place} leads nowhere`);
+    if (fd === undefined) throw new Error(`${place} is a dangling link`);
     closeSync(fd);
   }
 
-  /** The mount of the host that a path lies in. */
+  /** Returns the host's mount that contains a path. */
   async mountOf(path: string): Promise<MountEntry | undefined> {
     const fd = await this.open(path);
     if (fd === undefined) return undefined;
@@ -113,8 +113,8 @@ export class HostMounts {
   }
 
   /**
-   * Mounts what `path` names at a new place in `folder`, with all that is mounted below it if `recursive`. Undefined when nothing is
-   * there.
+   * Mounts `path` at a new place in `folder`; with `recursive` also everything mounted below it. Returns undefined when
+   * the path does not exist.
    */
   async hold(
     path: string,
@@ -136,8 +136,8 @@ export class HostMounts {
   }
 
   /**
-   * Mounts a new file system on `target` of the agent's namespace; `source` and paths in `data` are those of the host. In a thread of its
-   * own, as a server may not answer. Throws SystemCallError.
+   * Mounts a new file system on `target` in the agent's namespace; `source` and paths in `data` are the host's. Runs in
+   * its own thread, because a server may hang. Throws SystemCallError.
    */
   async mount({ source, target, type, flags, data }: MountRequest): Promise<void> {
     const thread = newThread('that mounts a file system');

@@ -11,10 +11,10 @@ const READ_ONLY = 1;
 const AUTO_CLEAR = 4;
 const DIRECT_IO = 16;
 
-/** Others take devices at the same time: the free one that was told may be in use a moment later. */
+/** Attempts to get a device: another process may take the free device first. */
 const ATTEMPTS = 64;
 
-/** A file as a block device. It is there for as long as somebody, such as a mount, has it open. */
+/** A file as a block device. It exists while something, such as a mount, has it open. */
 export interface LoopDevice {
   /** `/dev/loop7` */
   readonly path: string;
@@ -23,8 +23,8 @@ export interface LoopDevice {
 }
 
 /**
- * Makes a read-only block device of a file (loop(4)) that the kernel takes away with its last user. Needs root and
- * Linux 5.8. Throws SystemCallError, or an Error with `code` where there are no loop devices.
+ * Makes a read-only block device of a file (loop(4)), which the kernel removes after its last user. Needs root and
+ * Linux 5.8. Throws SystemCallError, or an Error with `code` when there are no loop devices.
  */
 export function openLoopDevice(file: string): LoopDevice {
   const { ioctl } = library();

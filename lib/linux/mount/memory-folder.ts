@@ -4,8 +4,8 @@ import { SystemCallError } from '../mount-library.ts';
 import { mount, unmount } from './mount.ts';
 
 /**
- * Makes `folder` an empty file system in memory, for root alone, whatever an earlier process left there. Its parent must
- * belong to the agent. Where the kernel can (Linux 6.4), its content is never swapped out either. Throws SystemCallError.
+ * Mounts an empty in-memory file system for root alone on `folder`, whatever an earlier process left there. Its parent
+ * must belong to the agent. Where the kernel can (Linux 6.4), its content is never swapped. Throws SystemCallError.
  */
 export async function makeMemoryFolder(folder: string): Promise<void> {
   while (await unmount(folder, { detach: true }));

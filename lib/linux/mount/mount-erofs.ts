@@ -1,7 +1,7 @@
 import { openLoopDevice } from './loop-device.ts';
 import { mount } from './mount.ts';
 
-/** An EROFS image, and the tar that holds its data where it is only an index. */
+/** An EROFS image, and the tar with its data if the image is only an index. */
 export interface ErofsMount {
   readonly image: string;
   readonly device?: string;
@@ -11,7 +11,7 @@ export interface ErofsMount {
 /** Mounts an image read-only, with neither device files nor set-uid. Throws SystemCallError. */
 export type ErofsMounter = (request: ErofsMount) => Promise<void>;
 
-/** From the files as they are: Linux 6.12. */
+/** Mounts the files directly: Linux 6.12. */
 export const mountErofsFiles: ErofsMounter = async ({ image, device, target }) => {
   await mount({
     source: image,
@@ -22,7 +22,7 @@ export const mountErofsFiles: ErofsMounter = async ({ image, device, target }) =
   });
 };
 
-/** Through a loop device for each file, which ends with the mount: for older kernels. */
+/** Mounts through loop devices, which are freed with the mount: for older kernels. */
 export const mountErofsByLoop: ErofsMounter = async ({ image, device, target }) => {
   const source = openLoopDevice(image);
   try {

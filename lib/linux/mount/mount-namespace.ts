@@ -18,48 +18,49 @@ import { mount, readMounts, unmount } from './mount.ts';
 
 /** linux/magic.h */
 const NSFS_MAGIC = 0x6e736673;
-/** Set across the change, so that a namespace that cannot be recognised ends in an error and not in a loop. */
+/** Set while entering, so that a namespace that cannot be recognised causes an error and not a loop. */
 const ENTERED = 'BERTH_MOUNT_NAMESPACE';
 
-/** Mounts and unmounts can keep a thread for seconds; Node's own four would soon leave none for files. */
+/** Mounts and unmounts can block a thread for seconds; Node's default of four threads would leave few for files. */
 const THREADS = '16';
 
-/** Each thread would have a heap of the C library to itself, and keep what it once needed. */
+/** Limits malloc arenas: each thread would otherwise keep its own. */
 const HEAPS = '4';
 
 /**
- * The descriptor on which the shell hands the namespace outside over. It is closed at once inside: what a container
- * inherits by mistake must not lead to the host.
+ * The descriptor through which the shell passes the outer namespace. It is closed at once inside: a container that
+ * inherits it by mistake must not reach the host.
  */
 const OUTSIDE_FD = 9;
 
 export interface MountNamespaceOptions {
-  /** A folder of the agent alone, kept while the machine runs, such as /run/berth-agent. It is made. */
+  /** A folder of the agent alone that lasts until reboot, such as /run/berth-agent. It is created. */
   readonly runDirectory: string;
   /** process.execPath */
   readonly execPath: string;
-  /** Arguments of this process after execPath: options of node, script, arguments. */
+  /** Arguments of this process after execPath: node options, script, arguments. */
   readonly args: readonly string[];
 }
 
-/** The namespace that this process is in. */
+/** The namespace of this process. */
 export interface MountNamespace {
-  /** Descriptor of the namespace that the agent was started in, the host's; undefined where it was started inside its own. */
+  /**
+   * Descriptor of the host's namespace, in which the agent was started; undefined when it was started inside its own.
+   */
   readonly outside: number | undefined;
   /**
-   * Lets go of the namespace: it ends, with all that is mounted in it, when the last process that is in it has ended.
-   * For a stop after which no container runs; otherwise the next start goes on with it.
+   * Releases the namespace: it ends, with all its mounts, when its last process has ended. For a stop after which no
+   * container runs; otherwise the next start enters the namespace again.
    */
   release(): Promise<void>;
 }
 
 /**
  * Puts this process into the agent's own mount namespace, so that its hundreds of mounts are not on the host; call it
- * before anything else. The namespace is pinned at `<runDirectory>/mount-namespace`, so a killed agent that is started
- * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads and fewer heaps. Outside,
- * the process is replaced by `nsenter` and that by the same program again (the pid stays), so the call does not return;
- * inside, it returns.
- * Needs root. Throws an Error whose message says what failed.
+ * before anything else. The namespace is pinned at `<runDirectory>/mount-namespace`, so an agent that restarts after a
+ * kill finds its mounts again; new mounts of the host still appear in it. It also gives Node more threads and fewer
+ * heaps. Outside, it replaces the process by `nsenter`, which starts the same program again (with the same pid), so the
+ * call does not return; inside, it returns. Needs root. Throws an Error whose message says what failed.
  */
 export async function enterMountNamespace(options: MountNamespaceOptions): Promise<MountNamespace> {
   await mkdir(options.runDirectory, { recursive: true, mode: 0o700 });
@@ -125,7 +126,7 @@ async function release(folder: string, outside: FileHandle): Promise<void> {
   if (exitCode !== 0) throw new Error(`the mounts of ${folder} cannot be released: ${stderr.trim()}`);
 }
 
-/** From inside, the pin is not to be seen (a namespace cannot hold itself), so its identity lies in a file beside it. */
+/** The pin is invisible from inside (a namespace cannot contain itself), so a file beside it records its identity. */
 async function recordedNamespace(folder: string): Promise<string | undefined> {
   try {
     return (await readFile(join(folder, 'mount-namespace.id'), 'utf8')).trim();
@@ -141,13 +142,13 @@ async function recordNamespace(folder: string, id: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-/** Namespaces are numbered anew at each boot. */
+/** Numbers of namespaces change at each boot. */
 async function namespaceId(path: string): Promise<string> {
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   return `${boot} ${(await stat(path)).ino}`;
 }
 
-/** A file that a reboot has left behind is a plain one. */
+/** A pin left from before a reboot is a plain file. */
 async function isPinned(pin: string): Promise<boolean> {
   try {
     return (await statfs(pin)).type === NSFS_MAGIC;
@@ -158,7 +159,7 @@ async function isPinned(pin: string): Promise<boolean> {
 }
 
 async function createNamespace(folder: string, pin: string): Promise<void> {
-  // The kernel refuses a pin where it would propagate into the namespace that it pins.
+  // The kernel refuses a pin that would propagate into the namespace that it pins.
   if (!(await readMounts()).some((entry) => entry.mountPoint === folder)) {
     await mount({ source: folder, target: folder, type: 'none', flags: ['bind'] });
   }
@@ -168,9 +169,9 @@ async function createNamespace(folder: string, pin: string): Promise<void> {
 }
 
 /**
- * A namespace can hold only those with higher numbers, or the two could keep each other for ever; and kernels from 6.18
- * on number namespaces by processor. Where this process is in a namespace that somebody has made (a systemd unit, a
- * container), one that is made on another processor may so be refused, but not one of the processor that made the first.
+ * A namespace can pin only namespaces with higher numbers, to prevent cycles; and from 6.18 on the kernel numbers
+ * namespaces per processor. If this process is in a namespace that a systemd unit or container has made, one made on
+ * another processor may be refused, and one made on the same processor is not.
  */
 async function unshareAt(pin: string): Promise<void> {
   const unshare = ['unshare', `--mount=${pin}`, '--propagation', 'slave', '--', 'true'];
@@ -185,8 +186,8 @@ async function unshareAt(pin: string): Promise<void> {
 }
 
 /**
- * On machines with both cgroup versions crun refuses to run as long as it sees controllers in the second one. The
- * namespace alone loses sight of it; the host keeps it.
+ * On machines with both cgroup versions crun refuses to run while it sees controllers in version 2. This hides version
+ * 2 in the namespace alone; the host keeps it.
  */
 async function leaveUnifiedCgroups(): Promise<void> {
   const unified = '/sys/fs/cgroup/unified';

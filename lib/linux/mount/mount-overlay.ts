@@ -22,18 +22,18 @@ export interface OverlayRequest {
   /** Empty, on the file system of `upper`. */
   readonly work: string;
   readonly target: string;
-  /** An empty place for short names, needed on kernels before 6.7 only. */
+  /** An empty folder for short names, needed only on kernels before 6.7. */
   readonly scratch: string;
 }
 
 /**
- * Mounts an overlay, without device files. Redirects and metacopy marks are neither made nor followed: a layer is a
- * stranger's and could carry such attributes. Throws SystemCallError or Error with the kernel's reason.
+ * Mounts an overlay, without device files. Redirects and metacopy marks are neither made nor followed: a layer is
+ * untrusted and could carry such attributes. Throws SystemCallError, or Error with the kernel's reason.
  */
 export async function mountOverlay(request: OverlayRequest): Promise<void> {
   if (request.lower.length < 1 || request.lower.length > MAX_OVERLAY_LAYERS) {
     throw new RangeError(
-      `an overlay has 1 to ${MAX_OVERLAY_LAYERS} lower layers, and ${request.lower.length} were asked for`,
+      `an overlay has 1 to ${MAX_OVERLAY_LAYERS} lower layers, not ${request.lower.length}`,
     );
   }
   const features = await overlayFeatures();
@@ -42,7 +42,10 @@ export async function mountOverlay(request: OverlayRequest): Promise<void> {
   else await mountOverlayByContext(contexts, request, features);
 }
 
-/** Whether overlay knows `lowerdir+`, by the kernel's release: earlier ones would take it for a part of the options. */
+/**
+ * Reports whether overlay supports `lowerdir+`, by the kernel's release: earlier kernels take it for a part of the
+ * options.
+ */
 export function takesSingleLayers(kernelRelease: string): boolean {
   const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
   return major > 6 || (major === 6 && minor >= 7);
@@ -57,7 +60,7 @@ const SAFE_FEATURES = { redirect_dir: 'nofollow', metacopy: 'off', index: 'off' 
 async function overlayFeatures(): Promise<OverlayFeatures> {
   const known = new Set(
     await readdir('/sys/module/overlay/parameters').catch((error: NodeJS.ErrnoException) => {
-      // The module is loaded by the first mount; a kernel that has it as a module is recent enough for all three.
+      // The first mount loads the module; a kernel that has overlay as a module is recent enough for all three.
       if (error.code === 'ENOENT') return Object.keys(SAFE_FEATURES);
       throw error;
     }),
@@ -66,8 +69,9 @@ async function overlayFeatures(): Promise<OverlayFeatures> {
 }
 
 /**
- * Mounts by mount(8). The options of mount(2) must fit one page: the layers get the names 0, 1 … in a folder of links that is the
- * working directory of mount(8). util-linux 2.41 cuts options at 255 bytes unless told to use mount(2). Throws Error.
+ * Mounts with mount(8). The options of mount(2) must fit in one page, so the layers get the names 0, 1 … in a folder of
+ * links that is the working directory of mount(8). util-linux 2.41 truncates options at 255 bytes unless told to use
+ * mount(2). Throws Error.
  */
 export async function mountOverlayByNames(request: OverlayRequest, features: OverlayFeatures): Promise<void> {
   const names = await mkdtemp(join(request.scratch, 'mount-'));
@@ -108,7 +112,10 @@ const MOUNT_ATTR_NODEV = 4;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const AT_FDCWD = -100;
 
-/** Adds the layers one by one, so that no length of options limits them. Throws SystemCallError, or Error with the kernel's reason. */
+/**
+ * Adds the layers one by one, so that the page limit on options does not apply. Throws SystemCallError, or Error with
+ * the kernel's reason.
+ */
 export async function mountOverlayByContext(
   contexts: NonNullable<MountLibrary['contexts']>,
   request: OverlayRequest,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { callInThread, mountLibrary, SystemCallError } from '../mount-library.ts';
 
-/** sys/mount.h; the rest of MS_* is not needed. */
+/** The flags of sys/mount.h that are used. */
 const FLAGS = {
   ro: 1,
   nosuid: 2,
@@ -38,16 +38,16 @@ export interface MountRequest {
   /** `none` for bind mounts and changes of propagation. */
   readonly type: string;
   readonly flags: readonly MountFlag[];
-  /** The file system's own options, at most one page. */
+  /** Options of the file system, at most one page. */
   readonly data?: string;
 }
 
-/** The bits of flags in sys/mount.h. */
+/** Combines flags of sys/mount.h. */
 export function mountFlags(flags: readonly MountFlag[]): number {
   return flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
 }
 
-/** mount(2), in a thread of the pool. Throws SystemCallError. */
+/** mount(2) in the thread pool. Throws SystemCallError. */
 export async function mount(request: MountRequest): Promise<void> {
   await callInThread(
     `cannot mount ${request.type} on ${request.target}`,
@@ -61,8 +61,8 @@ export async function mount(request: MountRequest): Promise<void> {
 }
 
 /**
- * Takes the topmost mount off `target`; with `detach` also one that is in use, which then ends with its last user.
- * Answers false when nothing is mounted there or the folder does not exist. Throws SystemCallError.
+ * Unmounts the topmost mount of `target`; with `detach` also a busy one, which then ends with its last user. Returns
+ * false when nothing is mounted there or the folder does not exist. Throws SystemCallError.
  */
 export async function unmount(target: string, options: { readonly detach: boolean }): Promise<boolean> {
   try {
@@ -80,7 +80,7 @@ export async function unmount(target: string, options: { readonly detach: boolea
   }
 }
 
-/** Attaches mounts that open_tree(2) has copied or fsmount(2) has made. Throws SystemCallError. */
+/** Attaches mounts made by open_tree(2) or fsmount(2). Throws SystemCallError. */
 export async function attachMounts(tree: number, target: string): Promise<void> {
   await callInThread(
     `cannot mount on ${target}`,
@@ -94,7 +94,7 @@ export async function attachMounts(tree: number, target: string): Promise<void> 
   );
 }
 
-/** Makes the mount at `target` read-only, and all that are mounted below it. Linux 5.12. Throws SystemCallError. */
+/** Makes the mount at `target` and all mounts below it read-only. Linux 5.12. Throws SystemCallError. */
 export async function makeTreeReadOnly(target: string): Promise<void> {
   // struct mount_attr: set, clear, propagation, user namespace.
   const attributes = new Uint8Array(new BigUint64Array([MOUNT_ATTR_RDONLY, 0n, 0n, 0n]).buffer);
@@ -110,7 +110,7 @@ export async function makeTreeReadOnly(target: string): Promise<void> {
   );
 }
 
-/** The mounts that this process sees. */
+/** Returns the mounts that this process sees. */
 export async function readMounts(): Promise<readonly MountEntry[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 }
@@ -119,22 +119,22 @@ export async function readMounts(): Promise<readonly MountEntry[]> {
 export interface MountEntry {
   readonly id: number;
   readonly parentId: number;
-  /** The folder of the file system that is seen here. */
+  /** The folder of the file system that is mounted here. */
   readonly root: string;
   readonly mountPoint: string;
-  /** Of this mount: `ro`, `nodev` … */
+  /** Options of this mount: `ro`, `nodev` … */
   readonly options: readonly string[];
-  /** Mounts made here appear in the other namespaces that share it (shared). */
+  /** Mounts made here propagate to the peers in other namespaces (shared). */
   readonly isShared: boolean;
-  /** Mounts made at its master appear here (slave). */
+  /** Mounts made at its master propagate here (slave). */
   readonly isSlave: boolean;
   readonly type: string;
   readonly source: string;
-  /** Of the file system, as it prints them. */
+  /** Options of the file system, as it prints them. */
   readonly superOptions: string;
 }
 
-/** Reads the text of /proc/self/mountinfo; a later entry for a mount point covers an earlier one. */
+/** Parses /proc/self/mountinfo; a later entry for a mount point covers an earlier one. */
 export function parseMountInfo(text: string): readonly MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split('\n')) {
@@ -159,7 +159,7 @@ export function parseMountInfo(text: string): readonly MountEntry[] {
   return entries;
 }
 
-/** The kernel writes space, tab, line feed and backslash as three octal digits, byte by byte. */
+/** The kernel escapes space, tab, line feed and backslash as three octal digits, byte by byte. */
 function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

@@ -17,13 +17,13 @@ const MAIN_TABLE = 254;
 const PROTOCOL_BOOT = 3;
 const UNICAST = 1;
 
-/** An address in network byte order, 4 or 16 bytes, with the bits of its network. */
+/** An address in network byte order, 4 or 16 bytes, and its prefix length. */
 export interface PrefixedAddress {
   readonly bytes: Uint8Array;
   readonly prefix: number;
 }
 
-/** Gives a link an address; content when it has it. The address can be used at once. */
+/** Adds an address to a link; succeeds when it is there already. The address is usable at once. */
 export function addAddress(socket: NetlinkSocket, index: number, { bytes, prefix }: PrefixedAddress): void {
   const v4 = bytes.length === 4;
   const header = Buffer.alloc(8);
@@ -43,7 +43,7 @@ export function addAddress(socket: NetlinkSocket, index: number, { bytes, prefix
   );
 }
 
-/** The default route of the gateway's family; replaces the one that is there. */
+/** Sets the default route of the gateway's family, replacing any other. */
 export function setDefaultRoute(socket: NetlinkSocket, gateway: Uint8Array, index: number): void {
   socket.request(
     'cannot set the default route',
@@ -55,7 +55,7 @@ export function setDefaultRoute(socket: NetlinkSocket, gateway: Uint8Array, inde
   );
 }
 
-/** Content when there is none. */
+/** Deletes the default route; succeeds when there is none. */
 export function deleteDefaultRoute(socket: NetlinkSocket, family: 4 | 6): void {
   try {
     socket.request('cannot delete the default route', DELROUTE, 0, routeHeader(family === 4));
@@ -64,7 +64,7 @@ export function deleteDefaultRoute(socket: NetlinkSocket, family: 4 | 6): void {
   }
 }
 
-/** The destinations of the main table's IPv4 routes, without the default one. */
+/** Lists the destinations of IPv4 routes in the main table, without the default route. */
 export function listRoutes(socket: NetlinkSocket): readonly PrefixedAddress[] {
   const header = Buffer.alloc(12);
   header.writeUInt8(AF_INET, 0);

@@ -3,8 +3,8 @@ import { handleDescriptor } from '../../streams/handle-descriptor.ts';
 import { loadLibc } from '../libc.ts';
 
 /**
- * Has the system ignore new connections to a listening server, which still accepts those that are established: closing at
- * once would reset the ones that this process has not accepted yet. An ignored client repeats its SYN after a second, and
+ * Makes the system ignore new connections to a listening server, which still accepts established ones: closing at once
+ * would reset those that this process has not accepted yet. An ignored client repeats its SYN after a second, and
  * reaches the next process that listens or is refused. Does nothing on systems other than Linux.
  */
 export function dropConnecting(server: Server): void {

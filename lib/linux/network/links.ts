@@ -35,7 +35,7 @@ const VETH_PEER = 1;
 const BRIDGE_PORT_HAIRPIN = 4;
 const BRIDGE_PORT_ISOLATED = 33;
 
-/** A network interface of the namespace that is spoken with. */
+/** A network interface of the socket's namespace. */
 export interface Link {
   readonly index: number;
   readonly name: string;
@@ -43,27 +43,27 @@ export interface Link {
   readonly alias: string;
   /** Its MAC address, `02:42:ac:11:00:02`. */
   readonly mac: string;
-  /** Index of the bridge that it is a port of, 0 without one. */
+  /** Index of its bridge, 0 without one. */
   readonly master: number;
 }
 
-/** One end of a pair in a container's namespace, the other as a port of a bridge. */
+/** A veth pair: one end in a container's namespace, the other a port of a bridge. */
 export interface VethRequest {
   readonly name: string;
   readonly bridge: number;
   readonly mtu: number;
-  /** It reaches the bridge itself, and no other isolated port. */
+  /** An isolated port reaches the bridge itself, but no other isolated port. */
   readonly isolated: boolean;
   readonly peer: {
     readonly name: string;
     /** `02:42:ac:11:00:02` */
     readonly mac: string;
-    /** Descriptor of the namespace that gets this end. */
+    /** Descriptor of the namespace for the container's end. */
     readonly namespace: number;
   };
 }
 
-/** Undefined when there is no link of that name. */
+/** Returns undefined when there is no link with this name. */
 export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
   try {
     const answer = socket.ask(
@@ -87,7 +87,7 @@ export function listLinks(socket: NetlinkSocket): readonly Link[] {
     .map(({ body }) => readLink(body));
 }
 
-/** Makes a bridge that is up. Its MAC address stays the same whatever joins it. */
+/** Makes a bridge and sets it up. Its MAC address never changes. */
 export function addBridge(
   socket: NetlinkSocket,
   bridge: { readonly name: string; readonly mac: string; readonly mtu: number },
@@ -104,7 +104,7 @@ export function addBridge(
   );
 }
 
-/** Writes down whose a link is. The kernel takes no alias when it makes one. */
+/** Records the owner of a link. The kernel takes no alias when it creates a link. */
 export function setAlias(socket: NetlinkSocket, index: number, alias: string): void {
   socket.request(
     'cannot name the owner of a link',
@@ -116,7 +116,7 @@ export function setAlias(socket: NetlinkSocket, index: number, alias: string): v
 }
 
 /**
- * Makes a pair of links, of which the bridge's end is up. That end may send back to where it came from: a container reaches itself by a
+ * Makes a veth pair and sets the bridge's end up. That end is in hairpin mode: a container reaches itself by a
  * published port also where bridged packets pass the host's packet filter.
  */
 export function addVeth(socket: NetlinkSocket, request: VethRequest): void {
@@ -136,7 +136,7 @@ export function addVeth(socket: NetlinkSocket, request: VethRequest): void {
         INFO_DATA,
         nested(
           VETH_PEER,
-          // The kernel cannot switch it on before its other end is there.
+          // The kernel cannot set it up before the other end exists.
           linkHeader(0),
           textAttribute(IFLA.name, peer.name),
           numberAttribute(IFLA.mtu, request.mtu),
@@ -151,7 +151,7 @@ export function addVeth(socket: NetlinkSocket, request: VethRequest): void {
   setPort(socket, link, request.isolated);
 }
 
-/** Puts a link under a bridge, where it is not there yet. */
+/** Makes a link a port of a bridge, unless it is one already. */
 export function setMaster(socket: NetlinkSocket, link: Link, bridge: number, isolated: boolean): void {
   if (link.master === bridge) return;
   socket.request(
@@ -168,7 +168,7 @@ export function setUp(socket: NetlinkSocket, index: number): void {
   socket.request('cannot switch a link on', SETLINK, 0, linkHeader(index, UP));
 }
 
-/** Content when there is none of that name. */
+/** Deletes a link; succeeds when there is none with this name. */
 export function deleteLink(socket: NetlinkSocket, name: string): void {
   try {
     socket.request(`cannot delete ${name}`, DELLINK, 0, linkHeader(0), textAttribute(IFLA.name, name));

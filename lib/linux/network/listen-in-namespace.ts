@@ -11,14 +11,14 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 
 /**
- * Opens a socket of the namespace in which the thread is now, on an IPv4 address, and answers its descriptor, which
- * Node's own sockets can be made of. Throws an Error.
+ * Opens a socket on an IPv4 address in the thread's current namespace, and returns its descriptor, of which Node's
+ * sockets can be made. Throws an Error.
  */
 export function listenOn(libc: Libc, kind: 'tcp' | 'udp', address: readonly number[], port: number): number {
   const type = kind === 'tcp' ? STREAM : DATAGRAM;
   const fd = libc.socket(AF_INET, type | NON_BLOCKING | CLOSE_ON_EXEC, 0);
   if (fd < 0) throw failure(kind, port, libc.errno());
-  // An agent before this one may have left connections that wait for their time to end.
+  // A previous agent may have left connections in TIME_WAIT.
   libc.setOption(fd, SOL_SOCKET, SO_REUSEADDR, Buffer.from([1, 0, 0, 0]));
   const name = Buffer.alloc(16);
   name.writeUInt16LE(AF_INET, 0);

@@ -5,15 +5,15 @@ import koffi from 'koffi';
 const CLONE_NEWNET = 0x40000000;
 
 /**
- * Moves the calling thread between network namespaces; other threads stay where they are. What a function does in
- * another namespace must be synchronous: sockets and processes that it makes belong there.
+ * Moves the calling thread between network namespaces; other threads stay. Work in another namespace must be
+ * synchronous: the sockets and processes that it creates belong to that namespace.
  */
 export class NamespaceMover {
   readonly #unshare: (flags: number) => number;
   readonly #setns: (fd: number, type: number) => number;
   readonly #home: number;
 
-  /** The namespace in which the thread is now is the one it comes back to. */
+  /** Records the thread's current namespace, to which it returns. */
   constructor() {
     const library = koffi.load(null);
     this.#unshare = library.func('int unshare(int flags)');
@@ -21,7 +21,10 @@ export class NamespaceMover {
     this.#home = openSync('/proc/thread-self/ns/net', 'r');
   }
 
-  /** Makes a namespace and answers its descriptor, which the caller closes: it lasts as long as somebody holds it. */
+  /**
+   * Creates a namespace and returns its descriptor, which the caller closes. The namespace exists while something holds
+   * it.
+   */
   make(): number {
     if (this.#unshare(CLONE_NEWNET) !== 0) throw failure('a network namespace cannot be made');
     try {

@@ -9,7 +9,7 @@ export interface NetlinkMessage {
   readonly body: Buffer;
 }
 
-/** An attribute with its padding: `struct rtattr` of rtnetlink(7). */
+/** Encodes an attribute with its padding: `struct rtattr` of rtnetlink(7). */
 export function attribute(type: number, payload: Uint8Array): Buffer {
   const length = 4 + payload.length;
   const buffer = Buffer.alloc(align(length));
@@ -19,7 +19,7 @@ export function attribute(type: number, payload: Uint8Array): Buffer {
   return buffer;
 }
 
-/** An attribute that holds attributes. */
+/** Encodes an attribute that contains attributes. */
 export function nested(type: number, ...children: readonly Uint8Array[]): Buffer {
   return attribute(type | NESTED, Buffer.concat(children));
 }
@@ -34,7 +34,7 @@ export function numberAttribute(type: number, value: number): Buffer {
   return attribute(type, payload);
 }
 
-/** A whole message with its header. */
+/** Encodes a whole message. */
 export function netlinkMessage(
   type: number,
   flags: number,
@@ -50,7 +50,7 @@ export function netlinkMessage(
   return Buffer.concat([header, body]);
 }
 
-/** The messages of one datagram. */
+/** Splits a datagram into messages. */
 export function splitMessages(datagram: Buffer): readonly NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   for (let at = 0; at + HEADER <= datagram.length; ) {
@@ -65,7 +65,7 @@ export function splitMessages(datagram: Buffer): readonly NetlinkMessage[] {
   return messages;
 }
 
-/** The attributes that begin at `offset` of a message's body, by type. */
+/** Reads the attributes that begin at `offset` of a message's body, by type. */
 export function readAttributes(body: Buffer, offset: number): ReadonlyMap<number, Buffer> {
   const attributes = new Map<number, Buffer>();
   for (let at = offset; at + 4 <= body.length; ) {
@@ -77,7 +77,7 @@ export function readAttributes(body: Buffer, offset: number): ReadonlyMap<number
   return attributes;
 }
 
-/** The text of an attribute without its ending zero. */
+/** Returns the text of an attribute without its terminating zero. */
 export function attributeText(payload: Buffer | undefined): string {
   return payload?.toString('utf8').split('\0', 1)[0] ?? '';
 }

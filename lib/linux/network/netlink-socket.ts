@@ -26,8 +26,8 @@ export class NetlinkError extends Error {
 }
 
 /**
- * Speaks netlink(7), rtnetlink(7) unless told otherwise, with the network namespace in which this thread is when it is made. Its calls block for as long as
- * the kernel works, well under a millisecond as a rule, so it belongs to a thread of its own.
+ * A netlink(7) socket, of rtnetlink(7) by default, in the network namespace of the thread that creates it. Its calls
+ * block while the kernel works, usually well under a millisecond, so it belongs in its own thread.
  */
 export class NetlinkSocket {
   readonly #libc: Libc;
@@ -38,22 +38,22 @@ export class NetlinkSocket {
   constructor(libc: Libc, protocol: number = NETLINK.route) {
     this.#libc = libc;
     this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-    if (this.#fd < 0) throw new NetlinkError('cannot speak with the kernel of links', libc.errno());
+    if (this.#fd < 0) throw new NetlinkError('cannot open a netlink socket', libc.errno());
   }
 
-  /** Sends one request and waits until the kernel has done it. Throws NetlinkError, worded with `what`. */
+  /** Sends a request and waits for its acknowledgement. Throws NetlinkError, whose message begins with `what`. */
   request(what: string, type: number, flags: number, ...parts: readonly Uint8Array[]): void {
     this.#send(what, type, REQUEST | ACKNOWLEDGE | flags, parts);
     this.#receive(what);
   }
 
-  /** As request, for a question that has one answer. */
+  /** Like request, for a question with one answer. */
   ask(what: string, type: number, ...parts: readonly Uint8Array[]): NetlinkMessage | undefined {
     this.#send(what, type, REQUEST | ACKNOWLEDGE, parts);
     return this.#receive(what)[0];
   }
 
-  /** Every object of a kind. */
+  /** Lists every object of a kind. */
   dump(what: string, type: number, ...parts: readonly Uint8Array[]): readonly NetlinkMessage[] {
     this.#send(what, type, REQUEST | DUMP, parts);
     return this.#receive(what);
@@ -71,7 +71,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Reads up to the acknowledgement or the end of a dump. */
+  /** Receives messages up to the acknowledgement or the end of a dump. */
   #receive(what: string): readonly NetlinkMessage[] {
     const answers: NetlinkMessage[] = [];
     for (;;) {

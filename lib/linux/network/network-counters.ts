@@ -13,14 +13,14 @@ export interface InterfaceCounters {
   readonly txDropped: number;
 }
 
-/** The interfaces of the network namespace that a process is in, without loopback; none when it has ended. */
+/** Reads the interfaces in the network namespace of a process, without loopback; none when the process has ended. */
 export async function readNetworkCounters({
   pid,
   startTime,
 }: ProcessIdentity): Promise<Readonly<Record<string, InterfaceCounters>>> {
   try {
     const table = await readFile(`/proc/${pid}/net/dev`, 'latin1');
-    // Looked at afterwards: the number may be another process's by now.
+    // Checked afterwards: the pid may belong to another process by now.
     return isProcessAlive(pid, startTime) ? parseNetworkCounters(table) : {};
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return {};
@@ -28,7 +28,7 @@ export async function readNetworkCounters({
   }
 }
 
-/** Reads the table of proc_pid_net(5), /proc/net/dev: eight counters of received data, then eight of sent data. */
+/** Parses /proc/net/dev (proc_pid_net(5)): eight counters of received data, then eight of sent data. */
 export function parseNetworkCounters(table: string): Readonly<Record<string, InterfaceCounters>> {
   const found: Record<string, InterfaceCounters> = {};
   for (const [, name = '', text = ''] of table.matchAll(/^ *([^\s:|]+): *(\d[\d ]*)$/gm)) {

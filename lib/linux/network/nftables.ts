@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { readAttributes } from './netlink-message.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
-/** How libnftables answered a set of commands. */
+/** The result of a set of commands. */
 export interface NftAnswer {
   readonly ok: boolean;
   /** Output of `list`; sets and maps without their elements. */
@@ -27,16 +27,16 @@ interface Library {
 let library: Library | undefined;
 
 /**
- * The packet filter of one network namespace, through the library of nft(8): a change takes 0.1 ms, a process would take
- * 5 to 40. One call of `run` is one transaction: all of it happens or nothing.
+ * The packet filter of one network namespace, through the library of nft(8): a change takes 0.1 ms, where a process
+ * takes 5 to 40. One call of `run` is one transaction: all of it happens or nothing.
  */
 export class Nftables {
   readonly #library: Library;
   readonly #context: unknown;
 
   /**
-   * For the namespace in which the thread is now. With `elements`, `list` prints those of sets and maps as well. Throws an Error where
-   * the library is not installed.
+   * Uses the thread's current namespace. With `elements`, `list` also prints the elements of sets and maps. Throws an
+   * Error when the library is not installed.
    */
   constructor({ elements = false }: { readonly elements?: boolean } = {}) {
     library ??= load();
@@ -47,7 +47,7 @@ export class Nftables {
     library.bufferError(this.#context);
   }
 
-  /** Runs commands as `nft -f` takes them. */
+  /** Runs commands in the syntax of `nft -f`. */
   run(commands: string): NftAnswer {
     const ok = this.#library.run(this.#context, commands) === 0;
     return {
@@ -89,8 +89,8 @@ const ID = 1;
 const HEADER = 4;
 
 /**
- * The number of the packet filter's state in the socket's namespace. Each change of any table counts it up, so an unchanged number means
- * an unchanged filter. The socket speaks NETLINK.netfilter.
+ * Returns the generation number of the packet filter in the socket's namespace. Each change of any table increments it,
+ * so an unchanged number means an unchanged filter. The socket's protocol is NETLINK.netfilter.
  */
 export function filterGeneration(socket: NetlinkSocket): number {
   const answer = socket.ask(
@@ -99,6 +99,6 @@ export function filterGeneration(socket: NetlinkSocket): number {
     Buffer.alloc(HEADER),
   );
   const id = answer === undefined ? undefined : readAttributes(answer.body, HEADER).get(ID);
-  if (id === undefined) throw new Error('the kernel did not tell the state of the packet filter');
+  if (id === undefined) throw new Error('the kernel did not return the state of the packet filter');
   return id.readUInt32BE(0);
 }

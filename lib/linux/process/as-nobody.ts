@@ -1,6 +1,6 @@
-/** Bytes of address space, of which a window of zstd takes 128 MB, and seconds of processor time. */
+/** Bytes of address space, of which a zstd window takes 128 MB, and seconds of processor time. */
 const LIMITS = [`--as=${1 << 30}`, '--cpu=3600', '--core=0'];
-/** `nobody` and `nogroup` of Debian, and the kernel's overflow ids; no program that it starts can be more. */
+/** `nobody` and `nogroup` of Debian, and the kernel's overflow ids; the program cannot regain privileges. */
 const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', '--'];
 
 /** The programs of util-linux that asNobody needs, by name or by absolute path. */
@@ -10,8 +10,8 @@ export interface Confiners {
 }
 
 /**
- * Returns the command that runs a program on a stranger's content: as nobody, with bounds of memory and processor time. SIGXFSZ
- * ends it when a file that it writes gets `fileSize` bytes; pipes are no files. The caller is root.
+ * Returns the command that runs a program on untrusted content: as nobody, with limits on memory and processor time.
+ * SIGXFSZ ends it when a file that it writes exceeds `fileSize` bytes; pipes do not count. The caller is root.
  */
 export function asNobody(
   { prlimit, setpriv }: Confiners,

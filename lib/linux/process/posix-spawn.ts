@@ -35,7 +35,7 @@ interface SpawnLibrary {
 
 let library: SpawnLibrary | undefined;
 
-/** Binds the calls once, at the first use. */
+/** Loads the library at the first use. */
 function spawnLibrary(): SpawnLibrary {
   library ??= bind();
   return library;
@@ -70,19 +70,19 @@ function bind(): SpawnLibrary {
   };
 }
 
-/** How a program is started. */
+/** Options of a program. */
 export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** argv[0]; default: the path. */
   readonly name?: string;
-  /** A session of its own: signals of the agent's terminal do not reach it. */
+  /** Starts a new session: signals of the agent's terminal do not reach the program. */
   readonly session?: boolean;
-  /** Its descriptors 0, 1, 2 …: /dev/null, or one of this process. All others are closed in it. */
+  /** Descriptors 0, 1, 2 … of the program: /dev/null, or a descriptor of this process. All others are closed in it. */
   readonly descriptors: readonly ('null' | number)[];
 }
 
-// More than the C library's types need on any machine.
+// Larger than the C library's types on any machine.
 const STRUCT_SIZE = 1024;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;
@@ -90,15 +90,16 @@ const SETSID = 0x80;
 const WNOHANG = 1;
 const CLOSE_ON_EXEC = 0o2000000;
 const F_SETPIPE_SZ = 1031;
-/** Bytes: /proc/sys/fs/pipe-max-size, unless somebody changed it. */
+/** Bytes: the default of /proc/sys/fs/pipe-max-size. */
 const WIDE_PIPE = 1 << 20;
 /** Turns of the event loop. */
 const SOON = 20;
 
 /**
- * Starts a program by posix_spawn(3) and answers its pid, which the caller fetches by waitForExit. Node's own spawn copies
- * the page tables of the whole agent, about 4 ms for each 100 MB, and blocks the event loop meanwhile; this takes 0.1 ms.
- * Needs glibc 2.34 (Debian 12). `path` is absolute. Throws an Error with `code` ENOENT, EACCES … when it cannot be started.
+ * Starts a program by posix_spawn(3) and returns its pid, which the caller passes to waitForExit. Node's own spawn
+ * copies the page tables of the whole agent, about 4 ms per 100 MB, and blocks the event loop meanwhile; this takes 0.1
+ * ms. Needs glibc 2.34 (Debian 12). `path` is absolute. Throws an Error with `code` ENOENT, EACCES … when the program
+ * cannot be started.
  */
 export function posixSpawn(path: string, args: readonly string[], options: SpawnOptions): number {
   const library = spawnLibrary();
@@ -148,7 +149,7 @@ function addActions(library: SpawnLibrary, actions: Uint8Array, { cwd, descripto
   if (cwd !== undefined) library.actionsChdir(actions, cwd);
 }
 
-/** The two ends of a new pipe, which the caller closes; no program inherits them by mistake. */
+/** Opens a pipe whose ends the caller closes. They are close-on-exec. */
 export function openPipe(): { readonly reader: number; readonly writer: number } {
   const library = spawnLibrary();
   const fds = new Int32Array(2);
@@ -162,12 +163,12 @@ export function openPipe(): { readonly reader: number; readonly writer: number }
   return { reader, writer };
 }
 
-/** Gives a pipe the room that the kernel allows everybody, or leaves it as it is where that is not to be had. */
+/** Grows a pipe to the kernel's unprivileged maximum, or leaves it when that fails. */
 function widenPipe(fd: number): void {
   spawnLibrary().fcntl(fd, F_SETPIPE_SZ, WIDE_PIPE);
 }
 
-/** The stream closes the descriptor. */
+/** Reads from a pipe. The stream closes the descriptor. */
 export function readPipe(fd: number): Socket {
   const socket = new Socket({ fd, readable: true, writable: false });
   // A pipe whose other end is gone just ends.
@@ -175,7 +176,7 @@ export function readPipe(fd: number): Socket {
   return socket;
 }
 
-/** The stream closes the descriptor; unread output is dropped. */
+/** Writes to a pipe. The stream closes the descriptor and drops unread output. */
 export function writePipe(fd: number): Writable {
   const socket = new Socket({ fd, readable: false, writable: true });
   socket.on('error', () => socket.destroy());
@@ -183,8 +184,8 @@ export function writePipe(fd: number): Writable {
 }
 
 /**
- * The exit code of a process that is at the last steps of its end, or 128 and the number of the signal. libuv waits only for
- * processes that it started itself, so one of posixSpawn stays until it is fetched here.
+ * Waits for a process that is about to end, and returns its exit code, or 128 plus the number of its signal. libuv
+ * waits only for processes that it started, so a process of posixSpawn stays a zombie until this reaps it.
  */
 export async function waitForExit(pid: number): Promise<number> {
   const library = spawnLibrary();
@@ -193,7 +194,7 @@ export async function waitForExit(pid: number): Promise<number> {
     const found = library.waitpid(pid, status, WNOHANG);
     if (found === pid) return exitCode(status[0]);
     if (found < 0) throw new Error(`waiting for process ${pid} failed with error number ${library.errno()}`);
-    // At first just the time that the kernel takes.
+    // At first just yield: the kernel needs little time.
     await (attempt < SOON ? nextTurn() : sleep(1));
   }
 }
@@ -204,26 +205,27 @@ function exitCode(status: number): number {
   return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
 }
 
-/** How a program is started that this process feeds. */
+/** Options of a program with piped input. */
 export interface FedOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** Descriptor for its stdout; the caller closes it. */
+  /** Descriptor of its stdout; the caller closes it. */
   readonly output: number;
 }
 
-/** A program that has been started. */
+/** A running program with piped input. */
 export interface FedProcess {
   readonly stdin: Writable;
   readonly stderr: Readable;
-  /** The exit code, or 128 and the number of the signal. Settles soon after stderr was closed. */
+  /** The exit code, or 128 plus the number of the signal. Settles soon after stderr is closed. */
   readonly exit: Promise<number>;
-  /** Ends it at once, unless it has ended. */
+  /** Kills the program, unless it has ended. */
   kill(): void;
 }
 
 /**
- * Starts a program as posixSpawn does, which reads from a wide pipe and writes into a descriptor of the caller. The program
- * must keep its stderr for as long as it runs. Throws an Error with `code` ENOENT, EACCES … when it cannot be started.
+ * Starts a program as posixSpawn does, with a large pipe as its stdin and a descriptor of the caller as its stdout. The
+ * program must keep its stderr open while it runs. Throws an Error with `code` ENOENT, EACCES … when it cannot be
+ * started.
  */
 export function spawnFed(path: string, args: readonly string[], options: FedOptions): FedProcess {
   const stdin = openPipe();
@@ -248,7 +250,7 @@ export function spawnFed(path: string, args: readonly string[], options: FedOpti
     stdin: writePipe(stdin.writer),
     stderr: errors,
     exit: closed.then(() => {
-      // From here on the pid may be fetched, and be another's.
+      // The process may be reaped from here on, and its pid reused.
       ended = true;
       return waitForExit(pid);
     }),

@@ -1,16 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import { isProcessAlive, type ProcessIdentity } from './proc.ts';
 
-/** An open namespace: it is the same one until it is closed, whatever becomes of the process it was opened of. */
+/** An open namespace. It stays the same until it is closed, whatever happens to the process. */
 export interface OpenNamespace {
-  /** A path for other threads and programs, such as `/proc/12/fd/30`. */
+  /** A path that other threads and programs can open, such as `/proc/12/fd/30`. */
   readonly path: string;
   close(): void;
 }
 
 /**
- * Opens a namespace of a process. Undefined when that process has ended; its number may be another's by now, and the namespace the
- * host's own.
+ * Opens a namespace of a process. Returns undefined when that process has ended: its pid may be reused by now, and the
+ * namespace may be the host's own.
  */
 export function openProcessNamespace(
   { pid, startTime }: ProcessIdentity,
@@ -24,7 +24,7 @@ export function openProcessNamespace(
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
-  // Looked at afterwards: only then it is known whose namespace was opened.
+  // Checked afterwards: only then is it certain whose namespace was opened.
   if (!isProcessAlive(pid, startTime)) {
     closeSync(descriptor);
     return undefined;

@@ -7,8 +7,8 @@ const LOWEST_PRIORITY = 1;
 let setScheduler: ((pid: number, policy: number, parameters: Int32Array) => number) | undefined;
 
 /**
- * Lets a process run whenever it is ready, before all processes without a realtime policy (sched(7)). Processes that it
- * starts from then on have the usual policy. Has no effect where this process may not do that.
+ * Schedules a process before all processes without a realtime policy (sched(7)). Its later children have the default
+ * policy. Does nothing when this process lacks the permission.
  */
 export function runFirst(pid: number): void {
   setScheduler ??= koffi

@@ -1,26 +1,26 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** Options of a run; an omitted one is inherited, or unlimited. */
+/** Options of a run; omitted ones are inherited, or unlimited. */
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly uid?: number;
   readonly gid?: number;
-  /** Bytes for stdin, or the descriptor that is its stdin; without it stdin is /dev/null. */
+  /** Bytes for stdin, or its descriptor; /dev/null by default. */
   readonly input?: Uint8Array | number;
-  /** Descriptors that become 3, 4 … of the program. */
+  /** Descriptors passed as 3, 4 … */
   readonly descriptors?: readonly number[];
   /** Milliseconds until it is killed. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
-  /** Bytes kept of stdout and of stderr each, the first ones; 1 MiB without it. */
+  /** Maximum bytes kept of stdout and of stderr each, from the start; 1 MiB by default. */
   readonly maxOutput?: number;
 }
 
 /** How a program ended. */
 export interface RunResult {
-  /** 128 plus the signal's number when a signal ended it, as shells say it. */
+  /** 128 plus the signal's number when a signal ended it, as in shells. */
   readonly exitCode: number;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -30,7 +30,7 @@ export interface RunResult {
 
 /**
  * Runs a program without a shell and waits for its end, whatever its exit code. Rejects when it cannot be started
- * (Error with `code` ENOENT, EACCES …) and with the signal's reason when that aborts it; the program is dead then.
+ * (Error with `code` ENOENT, EACCES …), and with the signal's reason when that aborts; the program is then dead.
  */
 export function runProcess(
   program: string,

@@ -4,7 +4,7 @@ import { SystemCallError } from '../mount-library.ts';
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
-/** Since Linux 6.3, where it may be asked for and may be forbidden. */
+/** Linux 6.3 and later, which may require it or forbid it. */
 const MFD_EXEC = 0x10;
 const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL, SHRINK, GROW and WRITE: exactly the seals that crun checks. */
@@ -12,10 +12,10 @@ const ALL_SEALS = 0xf;
 const ELF = Buffer.from('\x7fELF', 'latin1');
 
 /**
- * A copy of a program in memory that nobody can write to any more, and the path that starts it for as long as this process
- * lives. crun and runc make a copy that containers cannot write to (CVE-2019-5736) at every call and start themselves again
- * from it; from a sealed file they see that they need not, which halves the time of a short call. Throws an Error for a
- * script, which may be changed as a file, and where the kernel has no such files or they must not be run (vm.memfd_noexec).
+ * Copies a program into sealed memory and returns the path that starts it while this process lives. crun and runc
+ * protect themselves from containers (CVE-2019-5736) by copying themselves at each start and executing the copy; when
+ * they run from a sealed file they skip that, which halves the time of a short call. Throws an Error for a script,
+ * which could be changed as a file, and where the kernel has no such files or forbids running them (vm.memfd_noexec).
  */
 export function sealProgram(path: string, name: string): string {
   const bytes = readFileSync(path);

@@ -3,8 +3,8 @@ import type { Libc } from '../libc.ts';
 import { readProcessStat } from './proc.ts';
 
 /**
- * Sends a signal to the process with this pid and start time, never to another that has taken its number since:
- * the pidfd is opened first and then the start time is compared. Answers whether the process was there.
+ * Sends a signal to the process with this pid and start time, never to a process that reuses the pid: it opens the
+ * pidfd first and then compares the start time. Returns whether the process exists.
  */
 export function signalProcess(libc: Libc, pid: number, startTime: number, signal: number): boolean {
   const pidfd = libc.pidfdOpen(pid, 0);
@@ -24,11 +24,11 @@ export function signalProcess(libc: Libc, pid: number, startTime: number, signal
   }
 }
 
-/** As signalProcess, for all processes of the group that the process leads; where it leads none, for itself alone. */
+/** Like signalProcess, for the process group that the process leads; if it leads none, for the process alone. */
 export function signalGroup(libc: Libc, pid: number, startTime: number, signal: number): boolean {
   if (readProcessStat(pid)?.startTime !== startTime) return false;
   try {
-    // A group keeps its number from others as long as it has a process.
+    // The number of a group is not reused while the group has a process.
     return process.kill(-pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;

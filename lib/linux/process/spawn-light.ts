@@ -2,28 +2,28 @@ import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { openPipe, posixSpawn, readPipe, waitForExit } from './posix-spawn.ts';
 
-/** How a program is started; its stdin and stdout are /dev/null. */
+/** Options of a program whose stdin and stdout are /dev/null. */
 export interface LightOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** See SpawnOptions. */
   readonly name?: string;
-  /** Give the program the writing end of a second pipe, as descriptor 3. */
+  /** Passes the write end of a second pipe as descriptor 3. */
   readonly report?: boolean;
 }
 
-/** A program that has been started. */
+/** A running program. */
 export interface LightProcess {
   readonly pid: number;
   readonly stderr: Readable;
   /** Output on descriptor 3. */
   readonly report: Readable | undefined;
-  /** The exit code, or 128 and the number of the signal. Settles soon after stderr was closed. */
+  /** The exit code, or 128 plus the number of the signal. Settles soon after stderr is closed. */
   readonly exit: Promise<number>;
 }
 
 /**
- * Starts a program as posixSpawn does. The program must keep its stderr for as long as it runs. Throws an Error with `code`
+ * Starts a program as posixSpawn does. The program must keep its stderr open while it runs. Throws an Error with `code`
  * ENOENT, EACCES … when it cannot be started.
  */
 export function spawnLight(path: string, args: readonly string[], options: LightOptions): LightProcess {

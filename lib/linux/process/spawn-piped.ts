@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-spawn.ts';
 
-/** The streams of a program that this process has; the others are /dev/null. */
+/** The streams of a program that are piped to this process; the others are /dev/null. */
 export interface PipedOptions {
   readonly env: Readonly<Record<string, string>>;
   /** See SpawnOptions. */
@@ -11,29 +11,33 @@ export interface PipedOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** In place of all three: a terminal of this process, which stays the caller's. */
+  /** Replaces all three: a terminal of this process, which the caller closes. */
   readonly terminal?: number;
   /** Content of descriptor 4, a pipe. */
   readonly input: string;
-  /** Called with the PID before descriptor 4 has any content: a program that reads it waits until this has returned. */
+  /** Called with the pid before descriptor 4 has any content: a program that reads it waits until this has returned. */
   readonly beforeInput?: (pid: number) => void;
 }
 
-/** A program that has been started. */
+/** A running program. */
 export interface PipedProcess {
   readonly pid: number;
   readonly stdin: Writable | undefined;
   readonly stdout: Readable | undefined;
   readonly stderr: Readable | undefined;
-  /** All that it wrote into descriptor 3; settles when it has ended, also while others hold its streams. */
+  /**
+   * Everything written to descriptor 3. Settles when the program has ended, even while other processes hold its
+   * streams.
+   */
   readonly report: Promise<string>;
-  /** The exit code, or 128 and the number of the signal. */
+  /** The exit code, or 128 plus the number of the signal. */
   readonly exit: Promise<number>;
 }
 
 /**
- * Starts a program as posixSpawn does, in a session of its own, with a pipe for each stream. The program must keep its
- * descriptor 3 for as long as it runs, and give it to nobody. Throws an Error with `code` when it cannot be started.
+ * Starts a program as posixSpawn does, in a new session, with a pipe for each stream. The program must keep its
+ * descriptor 3 open while it runs, and pass it to no other program. Throws an Error with `code` when it cannot be
+ * started.
  */
 export function spawnPiped(path: string, args: readonly string[], options: PipedOptions): PipedProcess {
   const ours: number[] = [];
@@ -65,7 +69,7 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
     options.beforeInput?.(pid);
     writePipe(input.ours).end(options.input);
     const reports = readPipe(report.ours);
-    // Who has nothing else to do need not wait for the end.
+    // A pending report does not keep this process alive.
     reports.unref();
     const reported = text(reports);
     return {

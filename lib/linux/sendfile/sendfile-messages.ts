@@ -1,13 +1,13 @@
 import type { TransferControl, TransferReport } from '../transfer-thread.ts';
 
-/** A transfer for the thread that sends. Descriptors of sockets and sources become the thread's own. */
+/** Starts a transfer. The thread takes ownership of the descriptors of sockets and sources. */
 export type SendfileBegin =
   | {
       readonly kind: 'send';
       readonly key: number;
       readonly socket: number;
       readonly file: number;
-      /** Bytes `start` up to and without `end` of the file. */
+      /** Bytes from `start` up to but excluding `end`. */
       readonly start: number;
       readonly end: number;
     }
@@ -15,22 +15,22 @@ export type SendfileBegin =
       readonly kind: 'relay';
       readonly key: number;
       readonly socket: number;
-      /** A connection from which the bytes come. */
+      /** The connection that supplies the bytes. */
       readonly source: number;
       readonly length: number;
-      /** Milliseconds for which the source may give nothing while it is waited for. */
+      /** Maximum milliseconds of silence of the source. */
       readonly silence: number;
     };
 
 export type SendfileCommand = SendfileBegin | TransferControl;
 
-/** Why a body was not sent whole, and whose fault that is. */
+/** Why a body was not sent completely, and which side failed. */
 export interface SendingFault {
   readonly side: 'source' | 'client';
   readonly message: string;
 }
 
-/** After `ended` the thread touches neither socket nor file any more. */
+/** After `ended` the thread no longer uses the socket and the file. */
 export type SendfileReport = TransferReport<{ readonly sent: number; readonly fault?: SendingFault }>;
 
 export interface SendfileWorkerData {

@@ -2,9 +2,9 @@ import type { Libc } from '../libc.ts';
 import { TransferThread } from '../transfer-thread.ts';
 import type { SendfileBegin, SendingFault } from './sendfile-messages.ts';
 
-/** Bytes `start` up to and without `end` of a file, and the socket that gets them. */
+/** Bytes from `start` up to but excluding `end` of a file, and the socket that receives them. */
 export interface FileTransfer {
-  /** Descriptor of a socket that does not block. It may be closed meanwhile. */
+  /** Descriptor of a non-blocking socket. It may be closed meanwhile. */
   readonly socket: number;
   /** Whether the client is on this machine. */
   readonly local: boolean;
@@ -14,25 +14,25 @@ export interface FileTransfer {
   readonly end: number;
 }
 
-/** The next `length` bytes of a connection, and the socket that gets them. */
+/** The next `length` bytes of a connection, and the socket that receives them. */
 export interface RelayTransfer {
-  /** As of a FileTransfer. */
+  /** See FileTransfer. */
   readonly socket: number;
   readonly local: boolean;
-  /** Descriptor of a socket that does not block and that nobody else reads. It may be closed meanwhile. */
+  /** Descriptor of a non-blocking socket that nobody else reads. It may be closed meanwhile. */
   readonly source: number;
   readonly length: number;
-  /** Milliseconds for which the source may give nothing while it is waited for. */
+  /** Maximum milliseconds of silence of the source. */
   readonly silence: number;
 }
 
-/** How a transfer ended: with all its bytes, or fewer when it was cancelled or `fault` kept it from going on. */
+/** The end of a transfer: complete, cancelled, or stopped by `fault`. */
 export interface TransferOutcome {
   readonly sent: number;
   readonly fault?: SendingFault;
 }
 
-/** The thread that sends by sendfile(2) and splice(2), as the rest of the program sees it. Linux only. */
+/** Runs the thread that sends by sendfile(2) and splice(2). Linux only. */
 export class SendfileThread {
   readonly #thread = new TransferThread<SendfileBegin, TransferOutcome>({
     file: new URL('./sendfile-worker.ts', import.meta.url),
@@ -46,9 +46,9 @@ export class SendfileThread {
   }
 
   /**
-   * Sends without blocking a thread on a slow client, until all is sent, sending fails or `signal` aborts. Socket and file are
-   * no longer used when the promise resolves. `onProgress` is called about once a second while bytes move. The socket is
-   * duplicated at once, so that no bytes go to another connection that reuses its descriptor.
+   * Sends without blocking a thread on a slow client, until all is sent, sending fails or `signal` aborts. When the
+   * promise resolves, socket and file are no longer used. `onProgress` is called about once a second while bytes move.
+   * The socket is duplicated at once, so that no bytes go to another connection that reuses its descriptor.
    */
   send(transfer: FileTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
     const { file, start, end } = transfer;
@@ -58,7 +58,7 @@ export class SendfileThread {
     return this.#run(transfer, [transfer.socket], command, onProgress, signal);
   }
 
-  /** As `send`. The source is duplicated too; bytes that were read from it but not sent are lost. */
+  /** Like `send`. The source is duplicated too; bytes that were read from it but not sent are lost. */
   relay(transfer: RelayTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
     const { length, silence } = transfer;
     const command = (key: number, [socket = -1, source = -1]: readonly number[]): SendfileBegin => {
@@ -67,7 +67,7 @@ export class SendfileThread {
     return this.#run(transfer, [transfer.socket, transfer.source], command, onProgress, signal);
   }
 
-  /** Ends the thread; bodies that it was still sending are cut short. */
+  /** Ends the thread; bodies in progress are cut short. */
   close(): Promise<void> {
     return this.#thread.close();
   }
@@ -99,7 +99,7 @@ export class SendfileThread {
   }
 }
 
-/** How much was sent is not known: nobody can go on. */
+/** The number of bytes sent is unknown, so the transfer cannot be resumed. */
 function undone(message: string): TransferOutcome {
   return { sent: 0, fault: { side: 'client', message } };
 }
@@ -108,15 +108,16 @@ const IPPROTO_TCP = 6;
 const TCP_CONGESTION = 13;
 const TCP_NOTSENT_LOWAT = 25;
 
-/** Bytes that wait in the system to be sent. A longer queue costs memory and processor time, and sends no faster. */
+/**
+ * Bytes that may wait in the socket's send queue. A longer queue costs memory and processor time, and sends no faster.
+ */
 const UNSENT_BYTES = new Uint8Array(new Uint32Array([256 * 1024]).buffer);
-/** Every Linux has it, and every process may use it. */
+/** Available on every Linux, to every process. */
 const UNPACED = Buffer.from('reno');
 
 /**
- * Prepares a TCP socket for long answers. `local` says that the client is on this machine: then there is no network
- * to be careful with, and a congestion control that paces what it sends by timers, as BBR does, halves the speed and
- * doubles the cost. A system that refuses an option only sends more slowly.
+ * Tunes a TCP socket for long answers. `local` says that the client is on this machine: pacing by timers, as BBR does,
+ * is then useless, halves the speed and doubles the cost. A system that refuses an option only sends more slowly.
  */
 function tuneSocket(libc: Libc, socket: number, local: boolean): void {
   libc.setOption(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);

@@ -3,18 +3,20 @@ import { POLLIN, POLLOUT } from '../poll.ts';
 import type { Transfer } from '../transfer-loop.ts';
 import type { SendfileCommand, SendfileReport, SendingFault } from './sendfile-messages.ts';
 
-/** Bytes that may be between source and client; all of a user's pipes may hold 64 MiB. */
+/** Size of the pipe between source and client, bytes; all pipes of a user may hold 64 MiB. */
 const PIPE_SIZE = 512 * 1024;
-/** Bytes of which the system tells when so many have come, or the last ones: to be woken by each packet costs much. */
+/**
+ * The system wakes this thread for at least this many bytes, or the last ones: a wake-up for each packet is expensive.
+ */
 const WORTH_WAKING = 128 * 1024;
 const SOL_SOCKET = 1;
 const SO_RCVLOWAT = 18;
-/** Times that the pipe is filled before it is the next one's turn. */
+/** Maximum refills of the pipe per turn. */
 const TURN = 4;
 
 /**
- * Bytes on their way from one connection to another, by splice(2) through a pipe: no program sees them, and no more of
- * them wait in between than the pipe holds. What is in the pipe when either side fails is lost.
+ * Relays bytes between connections by splice(2) through a pipe: they never enter user space, and at most a full pipe of
+ * them is buffered. Bytes in the pipe are lost when either side fails.
  */
 export class Relaying implements Transfer {
   readonly #libc: Libc;
@@ -35,7 +37,7 @@ export class Relaying implements Transfer {
     this.#wakeWhenWorth();
   }
 
-  /** The client while something waits for it, and the source otherwise. */
+  /** The client while bytes are in the pipe, otherwise the source. */
   get watched() {
     const { socket, source } = this.#command;
     return this.#isEmpty ? { fd: source, events: POLLIN } : { fd: socket, events: POLLOUT };
@@ -46,7 +48,7 @@ export class Relaying implements Transfer {
   }
 
   onDeadline(): void {
-    // Something has come, if not much.
+    // Some bytes arrived, though fewer than the threshold.
     const before = this.#taken;
     this.takeTurn();
     if (this.#taken > before || this.#ended) return;
@@ -78,7 +80,7 @@ export class Relaying implements Transfer {
     return this.#taken === this.#sent;
   }
 
-  /** Fills the pipe; false when nothing is to be done now. */
+  /** Fills the pipe; returns false when it would block. */
   #take({ input }: Pipe): boolean {
     const { source, length } = this.#command;
     const count = this.#libc.splice(source, input, Math.min(length - this.#taken, PIPE_SIZE));
@@ -95,7 +97,7 @@ export class Relaying implements Transfer {
     return false;
   }
 
-  /** Empties the pipe; false when that was not possible, or all is sent. */
+  /** Empties the pipe; returns false when it would block, or all is sent. */
   #give({ output }: Pipe): boolean {
     const { socket, length } = this.#command;
     while (!this.#isEmpty) {
@@ -129,15 +131,15 @@ export class Relaying implements Transfer {
 const EINTR = 4;
 const EAGAIN = 11;
 
-/** Whether a call that failed with this error number on a descriptor that does not block is to be made again later. */
+/** Reports whether a failed call on a non-blocking descriptor should be retried later. */
 export function mayPass(errno: number): boolean {
   return errno === EAGAIN || errno === EINTR;
 }
 
-/** Bytes that one client gets before it is the next one's turn. */
+/** Maximum bytes per client and turn. */
 const SLICE = 1024 * 1024;
 
-/** A part of a file on its way to a client, by sendfile(2). */
+/** Sends a part of a file to a client by sendfile(2). */
 export class FileSending implements Transfer {
   readonly #libc: Libc;
   readonly #command: Extract<SendfileCommand, { kind: 'send' }>;
@@ -176,7 +178,7 @@ export class FileSending implements Transfer {
 
 const PROGRESS_EVERY_MS = 1000;
 
-/** Progress reports of one body. */
+/** Progress reports of one transfer. */
 export class SendingProgress {
   readonly #key: number;
   readonly #tell: (report: SendfileReport) => void;
@@ -187,14 +189,14 @@ export class SendingProgress {
     this.#tell = tell;
   }
 
-  /** Bytes have moved. */
+  /** Records that bytes have moved. */
   moved(): void {
     if (performance.now() - this.#toldAt < PROGRESS_EVERY_MS) return;
     this.#toldAt = performance.now();
     this.#tell({ kind: 'progress', key: this.#key });
   }
 
-  /** Nothing is touched any more. To be called once. */
+  /** Reports the end, after the last use of the descriptors. Call it once. */
   ended(sent: number, fault?: SendingFault): void {
     this.#tell({ kind: 'ended', key: this.#key, sent, ...(fault && { fault }) });
   }

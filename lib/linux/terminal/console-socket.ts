@@ -9,17 +9,17 @@ import { SystemCallError } from '../mount-library.ts';
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const NONBLOCK_CLOEXEC = 0o2004000;
-/** Bytes of sockaddr_un. */
+/** Size of sockaddr_un, bytes. */
 const ADDRESS_SIZE = 110;
-/** Between two looks, in milliseconds: a runtime takes a few. */
+/** Poll interval in milliseconds: a runtime takes a few. */
 const PAUSE = 1;
 
 /**
- * The socket over which an OCI runtime hands a terminal's master over (runtime-spec, `--console-socket`). Its folder may have
- * a path of any length.
+ * The socket through which an OCI runtime passes the master of a terminal (runtime-spec, `--console-socket`). The path
+ * of its folder may have any length.
  */
 export class ConsoleSocket {
-  /** What the runtime is told; of use to processes of the same user only, and as long as this one is open. */
+  /** The value for --console-socket; usable by processes of the same user while this socket is open. */
   readonly path: string;
   readonly #libc: Libc;
   readonly #file: string;
@@ -47,7 +47,9 @@ export class ConsoleSocket {
     }
   }
 
-  /** The descriptor of the terminal's master, which the caller closes; undefined when `ended` settles and none has come. */
+  /**
+   * Receives the descriptor of the terminal's master, which the caller closes; undefined when `ended` settles first.
+   */
   async receive(ended: Promise<unknown>): Promise<number | undefined> {
     let isOver = false;
     const over = () => {
@@ -75,7 +77,7 @@ export class ConsoleSocket {
     rmSync(this.#file, { force: true });
   }
 
-  /** Calls until there is a descriptor; looks once more when it is over. */
+  /** Polls until there is a descriptor; polls once more after the runtime has ended. */
   async #until(isOver: () => boolean, call: () => number): Promise<number | undefined> {
     for (;;) {
       const last = isOver();
@@ -83,7 +85,7 @@ export class ConsoleSocket {
       if (fd >= 0) return fd;
       const errno = this.#libc.errno();
       if (errno !== ERRNO.EAGAIN && errno !== ERRNO.EINTR) {
-        throw new SystemCallError('the runtime handed no terminal over', errno);
+        throw new SystemCallError('the runtime passed no terminal', errno);
       }
       if (last) return undefined;
       await sleep(PAUSE);
@@ -91,10 +93,10 @@ export class ConsoleSocket {
   }
 }
 
-/** Of a cmsghdr with one descriptor, and of its header alone, on 64-bit machines (cmsg(3)). */
+/** Size of a cmsghdr with one descriptor, and of its header alone, on 64-bit machines (cmsg(3)). */
 const CONTROL_SIZE = 24;
 const HEADER_SIZE = 16;
-/** The runtime sends the terminal's path along. */
+/** The runtime also sends the terminal's path. */
 const DATA_SIZE = 4096;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -103,8 +105,8 @@ type Receive = (fd: number, message: object, flags: number) => number;
 let receive: Receive | undefined;
 
 /**
- * Takes a message of a unix socket with one descriptor in it (SCM_RIGHTS, unix(7)), which the caller closes. Answers -1 with
- * errno set when there is none now. Throws when the connection ended, or a message came without one.
+ * Receives one descriptor (SCM_RIGHTS, unix(7)), which the caller closes. Returns -1 and sets errno when none is
+ * available yet. Throws when the connection has ended, or a message has no descriptor.
  */
 function receiveDescriptor(socket: number): number {
   receive ??= bind();
@@ -122,7 +124,7 @@ function receiveDescriptor(socket: number): number {
   const length = Number(receive(socket, message, MSG_CMSG_CLOEXEC));
   if (length < 0) return -1;
   if (message.controlLength < CONTROL_SIZE) {
-    throw new Error('the OCI runtime closed its console socket without handing a terminal over');
+    throw new Error('the OCI runtime closed its console socket without passing a terminal');
   }
   return control.readInt32LE(HEADER_SIZE);
 }

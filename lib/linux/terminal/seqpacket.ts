@@ -9,7 +9,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const MAX_PATH = 107;
 
 /**
- * Connects to a sequenced-packet socket, which Node's own sockets cannot. The path may have any length. Answers the
+ * Connects to a SOCK_SEQPACKET socket, which Node does not support. The path may have any length. Returns the
  * descriptor, which the caller closes. Throws an Error when nobody listens there.
  */
 export function connectSeqpacket(libc: Libc, path: string): number {

@@ -4,20 +4,20 @@ import type { Libc } from '../libc.ts';
 
 const TIOCSWINSZ = 0x5414;
 
-/** The master side of a terminal: writes are input typed at it, reads are its output. */
+/** The master side of a terminal: writes are its input, reads are its output. */
 export interface Terminal {
-  /** Ends when nobody has the terminal open any more. */
+  /** Ends when no process has the terminal open any more. */
   readonly stream: Duplex;
   /** Each 0 to 65535. Does nothing once the stream is closed. */
   resize(rows: number, columns: number): void;
 }
 
-/** Takes the descriptor over: it is closed with the stream. */
+/** Takes ownership of the descriptor: it is closed with the stream. */
 export function openTerminal(libc: Libc, fd: number): Terminal {
   const stream = new ReadStream(fd);
-  // Who has nothing else to do need not wait for what is shown.
+  // Output of the terminal does not keep this process alive.
   stream.unref();
-  // The kernel tells the end of a terminal by EIO.
+  // The kernel signals the end of a terminal by EIO.
   stream.on('error', () => stream.destroy());
   return {
     stream,
