@@ -69,8 +69,9 @@ export class RequestRecorder {
     const method = req.method ?? '';
     const started = performance.now();
     const written = socket.bytesWritten;
-    const { remote } = requestOrigin(req, this.#proxies);
-    res.once('close', () => {
+    const peer = socket.remoteAddress;
+    const remote = this.#proxies.includes(peer) ? requestOrigin(req, this.#proxies).remote : peer;
+    res.on('close', () => {
       const milliseconds = performance.now() - started;
       const { route, identity, sentPastNode, receivedPastNode } = notes();
       const { bytesRead } = socket;
@@ -117,6 +118,12 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** Methods that a label may name: clients can send any word. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
+/** The numbers of requests that are alike. */
+interface Series {
+  readonly count: { value: number };
+  readonly time: Observations;
+}
+
 /** Counts requests in `set`; the function that it answers is to be called for each that has ended. */
 export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'path' | 'user'>) => void {
   const requests = set.counter({
@@ -136,19 +143,18 @@ export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'pat
   const sent = set
     .counter({ name: 'berth_http_sent_bytes_total', help: 'Bytes sent, heads included.' })
     .with();
-  const known = new Map<string, { readonly count: { value: number }; readonly time: Observations }>();
+  // Node's parser takes a fixed list of methods, so the keys are bounded as the labels are.
+  const byRoute = new Map<string, Map<string, Map<number, Series>>>();
   return ({ method: asked, route, status, seconds, bytesIn, bytesOut }) => {
-    const key = `${asked} ${status} ${route}`;
-    let series = known.get(key);
-    if (series === undefined) {
+    const byMethod = byRoute.getOrInsertComputed(route, () => new Map());
+    const byStatus = byMethod.getOrInsertComputed(asked, () => new Map());
+    const series = byStatus.getOrInsertComputed(status, () => {
       const method = METHODS.includes(asked) ? asked : 'other';
-      series = {
+      return {
         count: requests.with({ method, route, status: String(status) }),
         time: times.with({ method, route }),
       };
-      // Node's parser takes a fixed list of methods, so the keys are bounded as the labels are.
-      known.set(key, series);
-    }
+    });
     series.count.value += 1;
     series.time.observe(seconds);
     received.value += bytesIn;

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { http } from '../lib/http/node-http.ts';
 import { chooseProxy } from '../lib/http/proxies/choose-proxy.ts';
@@ -240,11 +240,15 @@ export async function startRegistry(
   });
   const fromCache = createCachedResponses({ ...shared, access, answers });
   const onUnavailable = (req: IncomingMessage, cause: unknown) => unavailable.set(req, cause);
-  const handle = createRequestHandler({ fromCache, byRoutes: app.callback(), version, onUnavailable });
+  const answerByRoutes = app.callback();
+  const byRoutes = (req: IncomingMessage, res: ServerResponse) => {
+    if (watched !== undefined) followRequest(watched.work, req, res);
+    void answerByRoutes(req, res);
+  };
+  const handle = createRequestHandler({ fromCache, byRoutes, version, onUnavailable });
   const server = new HttpServer({
     ...(certificate && { certificate }),
     handle: (req, res) => {
-      if (watched !== undefined) followRequest(watched.work, req, res);
       if (config.tls?.hsts) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
       handle(req, res);
     },

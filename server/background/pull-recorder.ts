@@ -7,17 +7,15 @@ import { LogSampler } from '../log.ts';
 import type { EndedRequest } from '../request-recorder.ts';
 import { repeat } from './repeat.ts';
 
-/** Pairs of repository and reference between two records; those beyond are not recorded. */
+/** Paths of manifests between two records; those beyond are not recorded. */
 const MOST_HELD = 10_000;
 /** A crash loses the times of one minute, and pages show them so late. */
 const RHYTHM = { first: 60_000, every: 60_000 };
 
-const SEPARATOR = '\n';
-
 /** Remembers when manifests were pulled last, and records it each minute: a pull itself writes nothing. */
 export class PullRecorder {
   readonly #record: (pulls: readonly PullTime[]) => Promise<void>;
-  /** Milliseconds since 1970, by repository and reference. */
+  /** Milliseconds since 1970, by the path of the request: to take it apart for each costs more than to keep it. */
   readonly #held = new Map<string, number>();
 
   constructor(record: (pulls: readonly PullTime[]) => Promise<void>) {
@@ -27,25 +25,17 @@ export class PullRecorder {
   /** Notes a request if it is a pull of a manifest: a GET, since pushers and monitors use HEAD. */
   note({ method, path, route, status }: Pick<EndedRequest, 'method' | 'path' | 'route' | 'status'>): void {
     if (method !== 'GET' || status !== 200 || !route.endsWith('/manifests/:reference')) return;
-    const start = path.indexOf('/v2/');
-    const end = path.lastIndexOf('/manifests/');
-    if (start < 0 || end < start) return;
-    const reference = path.slice(end + '/manifests/'.length).replaceAll(/%3a/gi, ':');
-    const key = path.slice(start + '/v2/'.length, end) + SEPARATOR + reference;
-    if (this.#held.size < MOST_HELD || this.#held.has(key)) this.#held.set(key, Date.now());
+    if (this.#held.size < MOST_HELD || this.#held.has(path)) this.#held.set(path, Date.now());
   }
 
   /** Records what was noted. What fails to be recorded is kept for the next time. */
   async flush(): Promise<void> {
     const noted = [...this.#held];
     if (noted.length === 0) return;
-    await this.#record(
-      noted.map(([key, time]) => {
-        const [repository = '', reference = ''] = key.split(SEPARATOR);
-        return { repository, reference, at: new Date(time) };
-      }),
-    );
-    for (const [key, time] of noted) if (this.#held.get(key) === time) this.#held.delete(key);
+    const pulls = new Map<string, PullTime>();
+    for (const [path, time] of noted) addPull(pulls, path, time);
+    await this.#record([...pulls.values()]);
+    for (const [path, time] of noted) if (this.#held.get(path) === time) this.#held.delete(path);
   }
 
   /** Records each minute until `signal` aborts, and then once more; resolves when that is done. */
@@ -54,6 +44,18 @@ export class PullRecorder {
     await repeat(() => this.flush(), RHYTHM, signal, failed);
     await this.flush().catch(failed);
   }
+}
+
+/** Adds the pull to those by repository and reference; the latest of each counts. A digest has several spellings in a path. */
+function addPull(pulls: Map<string, PullTime>, path: string, time: number): void {
+  const start = path.indexOf('/v2/');
+  const end = path.lastIndexOf('/manifests/');
+  if (start < 0 || end < start) return;
+  const repository = path.slice(start + '/v2/'.length, end);
+  const reference = path.slice(end + '/manifests/'.length).replaceAll(/%3a/gi, ':');
+  const key = `${repository} ${reference}`;
+  const at = new Date(Math.max(time, pulls.get(key)?.at.getTime() ?? 0));
+  pulls.set(key, { repository, reference, at });
 }
 
 /** Of pulls, each second. */

@@ -29,6 +29,7 @@ interface Connection {
   readonly socket: Socket;
   readonly key: string;
   readonly address: string;
+  readonly neighbours: Neighbours;
   /** Requests that have not been answered. */
   running: number;
   loggedIn: boolean;
@@ -48,6 +49,8 @@ export class ConnectionGate {
   readonly #limits: ConnectionLimits;
   readonly #isProxy: (address: string | undefined) => boolean;
   readonly #connections = new Map<string, Connection>();
+  /** Those that requests have come on, by the socket of the request. */
+  readonly #known = new WeakMap<Socket, Connection>();
   readonly #perAddress = new Map<string, Neighbours>();
   /** Without a login and without a request; the one that has been idle longest first. */
   readonly #idle = new Set<Connection>();
@@ -73,7 +76,7 @@ export class ConnectionGate {
     }
     const full = this.count >= this.#limits.total || this.#beforeLogin >= this.#limits.beforeLogin;
     if (full && !this.#closeOldest(this.#idle)) return false;
-    const connection = { socket, key: keyOf(socket), address, running: 0, loggedIn: false };
+    const connection = { socket, key: keyOf(socket), address, neighbours, running: 0, loggedIn: false };
     this.#connections.set(connection.key, connection);
     neighbours.count += 1;
     this.#perAddress.set(address, neighbours);
@@ -85,10 +88,10 @@ export class ConnectionGate {
 
   /** Call it when a request begins, and the returned function when the request has ended. */
   begin(socket: Socket): () => void {
-    const connection = this.#connections.get(keyOf(socket));
+    const connection = this.#find(socket);
     if (connection === undefined) return () => undefined;
     connection.running += 1;
-    this.#setIdle(connection, false);
+    if (!connection.loggedIn) this.#setIdle(connection, false);
     return () => {
       connection.running -= 1;
       if (connection.running === 0) this.#rest(connection);
@@ -97,11 +100,19 @@ export class ConnectionGate {
 
   /** Call it when a request on the connection has logged in. */
   login(socket: Socket): void {
-    const connection = this.#connections.get(keyOf(socket));
+    const connection = this.#find(socket);
     if (connection === undefined || connection.loggedIn) return;
     connection.loggedIn = true;
     this.#beforeLogin -= 1;
     this.#setIdle(connection, false);
+  }
+
+  #find(socket: Socket): Connection | undefined {
+    const known = this.#known.get(socket);
+    if (known !== undefined) return known;
+    const connection = this.#connections.get(keyOf(socket));
+    if (connection !== undefined) this.#known.set(socket, connection);
+    return connection;
   }
 
   #rest(connection: Connection): void {
@@ -111,9 +122,13 @@ export class ConnectionGate {
   }
 
   #setIdle(connection: Connection, isIdle: boolean): void {
-    for (const set of [this.#idle, this.#perAddress.get(connection.address)?.idle]) {
-      if (isIdle) set?.add(connection);
-      else set?.delete(connection);
+    const { idle } = connection.neighbours;
+    if (isIdle) {
+      this.#idle.add(connection);
+      idle.add(connection);
+    } else {
+      this.#idle.delete(connection);
+      idle.delete(connection);
     }
   }
 
@@ -129,8 +144,7 @@ export class ConnectionGate {
     if (!this.#connections.delete(connection.key)) return;
     this.#setIdle(connection, false);
     if (!connection.loggedIn) this.#beforeLogin -= 1;
-    const neighbours = this.#perAddress.get(connection.address);
-    if (neighbours === undefined) return;
+    const { neighbours } = connection;
     neighbours.count -= 1;
     if (neighbours.count === 0) this.#perAddress.delete(connection.address);
   }

@@ -56,9 +56,7 @@ export class HttpServer {
     this.#dropConnecting = options.dropConnecting;
     this.#stalledTimeoutMs = options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS;
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-      this.#track(res);
-      const ended = options.gate?.begin(req.socket);
-      if (ended !== undefined) res.once('close', ended);
+      this.#track(res, options.gate?.begin(req.socket));
       if (this.#state !== 'serving') res.shouldKeepAlive = false;
       const fault = faultOf(req);
       if (fault !== undefined) refuseMalformed(res, options.malformedAnswer(fault));
@@ -178,9 +176,11 @@ export class HttpServer {
     return count !== 0;
   }
 
-  #track(res: ServerResponse): void {
+  #track(res: ServerResponse, ended: (() => void) | undefined): void {
     this.#running.add(res);
-    res.once('close', () => {
+    // It comes once; `once` costs a wrapper that removes itself.
+    res.on('close', () => {
+      ended?.();
       this.#running.delete(res);
       if (this.#state === 'draining' && this.#running.size === 0) this.#whenIdle?.();
     });
