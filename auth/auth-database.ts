@@ -1,13 +1,13 @@
 import type { Knex } from 'knex';
 import { SettingInvalidError } from './errors.ts';
 
-/** The database as auth/ uses it. Says nothing that only one kind of database understands. */
+/** The database of auth/. Only portable queries. */
 export interface AuthDatabase {
-  /** For what only reads. */
+  /** For reads outside transactions. */
   readonly read: Knex;
   /**
-   * Runs `work` in one transaction, as if no other ran meanwhile, however many processes write; again from the start
-   * when it had to give way, so `work` does nothing outside the database. Durable unless told otherwise.
+   * Runs `work` in one serializable transaction, however many processes write. It repeats `work` after a conflict, so
+   * `work` has no side effects outside the database. Durable by default.
    */
   write<Result>(
     work: (trx: Knex.Transaction) => Promise<Result>,
@@ -18,11 +18,11 @@ export interface AuthDatabase {
 /** A page of a list. */
 export interface RowPage {
   readonly limit: number;
-  /** The key of the last entry of the page before. */
+  /** The key of the last entry of the previous page. */
   readonly after?: readonly string[];
 }
 
-/** Orders a query by a unique key, and bounds it to a page; without one, to nothing. */
+/** Orders a query by a unique key, and limits it to a page, if there is one. */
 export function orderedBy<Row extends object, Result>(
   query: Knex.QueryBuilder<Row, Result>,
   key: readonly string[],
@@ -38,14 +38,14 @@ export function orderedBy<Row extends object, Result>(
   return query.limit(limit);
 }
 
-/** Roles of a person or team, or of the public: each request of theirs is compared with all of them. */
+/** Maximum roles of a person or team, or of the public: each of its requests checks all of them. */
 export const MOST_ROLES = 1000;
-/** Personal tokens or robots of a person or team. */
+/** Maximum personal tokens or robots of a person or team. */
 export const MOST_CREDENTIALS = 1000;
-/** Rules of jobs, and identity providers, in all. */
+/** Maximum job rules, and identity providers. */
 export const MOST_RULES = 1000;
 
-/** Throws SettingInvalidError with `advice` when a query finds as many rows as there may be. */
+/** Throws SettingInvalidError with `advice` when a query finds the maximum number of rows. */
 export async function refuseBeyond(query: Knex.QueryBuilder, most: number, advice: string): Promise<void> {
   const [row] = await query.count({ count: '*' });
   if (Number(row?.count ?? 0) >= most) throw new SettingInvalidError(`there are ${most} already: ${advice}`);

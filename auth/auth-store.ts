@@ -29,8 +29,7 @@ import type { LoginStore } from './tokens/login-store.ts';
  * - A credential is a long-lived secret: a personal token, or a robot, which a program uses.
  * - A login is a refresh token of a client. Each use replaces it by the next one of its family; using an old one ends the family.
  * - A key signs access tokens, until it retires.
- * - A job rule lets jobs of a CI service log in without a secret. A provider lets people log in elsewhere (OpenID Connect); a linked
- *   account is what it calls them.
+ * - A job rule lets jobs of a CI service log in without a secret. A provider is a server where people log in (OpenID Connect); a linked account maps its subject to an account.
  * - A session is a login in a browser. A device login is one that a person confirms in a browser for a command line.
  *
  * Life cycle: an account is created, gets roles itself or by its teams, and creates credentials. A client exchanges a password or

@@ -1,15 +1,15 @@
 import { formatScope, type Scope } from './access/scope.ts';
 
-/** How a registry has its clients say who they are. */
+/** The authentication scheme that a registry requests. */
 export type ChallengeKind =
   | { readonly kind: 'basic' }
-  /** `realm` is the absolute URL of the token server, `service` what it knows the registry as. */
+  /** `realm` is the absolute URL of the token server, `service` its name for the registry. */
   | { readonly kind: 'bearer'; readonly realm: string; readonly service: string };
 
-/** Why what was sent is not enough; RFC 6750, section 3.1. */
+/** Why the sent credentials do not suffice; RFC 6750, section 3.1. */
 export type ChallengeError = 'invalid_token' | 'insufficient_scope';
 
-/** What a challenge asks for. */
+/** The access that a challenge is about. */
 export interface ChallengeTopic {
   readonly scopes?: readonly Scope[];
   readonly error?: ChallengeError;
@@ -19,8 +19,8 @@ export interface ChallengeTopic {
 export const BASIC_CHALLENGE = 'Basic realm="berth"';
 
 /**
- * The value of WWW-Authenticate that asks a client for credentials (RFC 9110, section 11.6.1; Docker token protocol,
- * "How to authenticate"). One challenge for each header line: several clients read the first one only.
+ * Returns the value of WWW-Authenticate that requests credentials from a client (RFC 9110, section 11.6.1; Docker token
+ * protocol, "How to authenticate"). One challenge per header line: several clients read only the first.
  */
 export function authenticateChallenge(
   kind: ChallengeKind,

@@ -1,4 +1,4 @@
-/** What auth/ can refuse. `code` is literal so that an edge can map it without knowing the classes. */
+/** An error of auth/. `code` is literal so that an edge can map it without knowing the classes. */
 export abstract class AuthError extends Error {
   abstract readonly code: AuthErrorCode;
   constructor(message: string, options?: ErrorOptions) {
@@ -20,7 +20,7 @@ export type AuthErrorCode =
   | 'TOO_MANY_ATTEMPTS'
   | 'TOO_MANY_TOKENS';
 
-/** The credentials were given and are wrong. Never says which part of them. */
+/** The credentials are wrong. The message never says which part of them. */
 export class CredentialsInvalidError extends AuthError {
   readonly code = 'CREDENTIALS_INVALID';
   constructor(message = 'the user name or the password is wrong') {
@@ -28,7 +28,7 @@ export class CredentialsInvalidError extends AuthError {
   }
 }
 
-/** Too many attempts have failed; the next one is looked at after `retryAfter` seconds. */
+/** Too many attempts have failed; the next one is possible after `retryAfter` seconds. */
 export class TooManyAttemptsError extends AuthError {
   readonly code = 'TOO_MANY_ATTEMPTS';
   readonly retryAfter: number;
@@ -38,52 +38,52 @@ export class TooManyAttemptsError extends AuthError {
   }
 }
 
-/** More tokens were asked for than are given in a while; the next one is after `retryAfter` seconds. */
+/** The rate limit for tokens is exceeded; the next one is possible after `retryAfter` seconds. */
 export class TooManyTokensError extends AuthError {
   readonly code = 'TOO_MANY_TOKENS';
   readonly retryAfter: number;
   constructor(whose: string, retryAfter: number) {
-    super(`too many tokens were asked for ${whose}: try again in ${retryAfter} seconds`);
+    super(`too many tokens were requested ${whose}: try again in ${retryAfter} seconds`);
     this.retryAfter = retryAfter;
   }
 }
 
-/** The bearer token was given and is not one that counts here, or no more. */
+/** The bearer token is invalid, or no longer valid. */
 export class TokenInvalidError extends AuthError {
   readonly code = 'TOKEN_INVALID';
 }
 
-/** The password may not be chosen. */
+/** The password is not allowed. */
 export class PasswordRefusedError extends AuthError {
   readonly code = 'PASSWORD_REFUSED';
 }
 
-/** An identity provider does not answer, or not as it should. */
+/** An identity provider does not answer, or answers incorrectly. */
 export class ProviderUnreachableError extends AuthError {
   readonly code = 'PROVIDER_UNREACHABLE';
 }
 
-/** What came back from an identity provider leads to no login here. */
+/** The answer of an identity provider permits no login here. */
 export class LoginRefusedError extends AuthError {
   readonly code = 'LOGIN_REFUSED';
 }
 
-/** There is an account of this name already. */
+/** The account name is taken. */
 export class AccountExistsError extends AuthError {
   readonly code = 'ACCOUNT_EXISTS';
 }
 
-/** There is a team, robot or the like of this name already. */
+/** The name of a team, robot or similar entry is taken. */
 export class EntryExistsError extends AuthError {
   readonly code = 'ENTRY_EXISTS';
 }
 
-/** There is no account, team, token or the like of this name. */
+/** There is no account, team, token or similar entry with this name. */
 export class EntryUnknownError extends AuthError {
   readonly code = 'ENTRY_UNKNOWN';
 }
 
-/** A name, pattern, role or the like that cannot be. */
+/** A name, pattern, role or similar setting is invalid. */
 export class SettingInvalidError extends AuthError {
   readonly code = 'SETTING_INVALID';
 }

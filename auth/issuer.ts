@@ -3,7 +3,7 @@ import { isLoopback } from '../lib/http/addresses.ts';
 const LONGEST = 512;
 
 /**
- * Whether a text can be the issuer of tokens: an https URL without query and fragment (OpenID Connect Discovery,
+ * Reports whether a text is a valid token issuer: an https URL without query and fragment (OpenID Connect Discovery,
  * section 4), or plain http for an issuer on this machine.
  */
 export function isIssuer(text: string): boolean {

@@ -1,4 +1,7 @@
-/** What a lost database is to get back of the tables of ACCOUNT_MIGRATIONS: secrets as hashes, and no others. */
+/**
+ * Columns of the tables of ACCOUNT_MIGRATIONS that a recovery restores after the database is lost: secrets only as
+ * hashes.
+ */
 export const KEPT_ACCOUNT_TABLES: readonly { readonly name: string; readonly columns: readonly string[] }[] =
   [
     { name: 'accounts', columns: ['name', 'password_hash', 'admin', 'created_at'] },
@@ -23,7 +26,7 @@ export const KEPT_ACCOUNT_TABLES: readonly { readonly name: string; readonly col
     { name: 'linked_accounts', columns: ['issuer', 'subject', 'account'] },
   ];
 
-/** Providers without the secret that they want to hear: enough to say how they are made again. */
+/** Providers without their client secrets, which are plain text: enough to say how to create them again. */
 export const KEPT_PROVIDERS = {
   name: 'providers',
   columns: ['name', 'issuer', 'client_id', 'name_claim', 'groups_claim', 'groups'],

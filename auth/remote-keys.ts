@@ -3,16 +3,18 @@ import { boundedFetch } from '../lib/http/bounded-fetch.ts';
 import { ProviderUnreachableError } from './errors.ts';
 
 const TIMEOUT = 5_000;
-/** Bytes; large sets of providers with certificates have some ten thousand. */
+/** Maximum bytes; large sets of providers with certificates have some ten thousand. */
 const LARGEST_SET = 256 * 1024;
 
-/** Milliseconds for which a provider that has failed is not asked again: anybody can send tokens that name its keys. */
+/**
+ * Milliseconds without another request to a provider after a failure: any client can send tokens that name its keys.
+ */
 export const FAILED_FOR = 5_000;
 
 /**
- * The keys at a URL (RFC 7517, section 5), fetched again every ten minutes, and at most twice a minute when a token names one
- * that is not known. The function throws ProviderUnreachableError with `message` while they cannot be read; an error of jose
- * means that the token names none of them.
+ * Returns a function that finds keys at a URL (RFC 7517, section 5). It fetches them again every ten minutes, and at
+ * most twice a minute when a token names an unknown key. The function throws ProviderUnreachableError with `message`
+ * while the keys cannot be read; an error of jose means that the token names no known key.
  */
 export function remoteKeys(url: URL, message: string): JWTVerifyGetKey {
   let failure: { readonly cause: unknown; readonly until: number } | undefined;
@@ -32,7 +34,7 @@ export function remoteKeys(url: URL, message: string): JWTVerifyGetKey {
       const isOfToken =
         cause instanceof errors.JWKSNoMatchingKey ||
         cause instanceof errors.JWKSMultipleMatchingKeys ||
-        // A header that no key could be for.
+        // No key could match this header.
         cause instanceof errors.JOSENotSupported;
       if (isOfToken) throw cause;
       failure ??= { cause, until: performance.now() + FAILED_FOR };

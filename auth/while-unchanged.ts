@@ -1,14 +1,11 @@
-/**
- * Values that hold for as long as nothing has changed. Bounded; all go when it is full, and when something has
- * changed.
- */
+/** Caches values until something changes. Bounded; it is emptied when it is full, and after a change. */
 export class WhileUnchanged<Value> {
   readonly #version: () => number;
   readonly #limit: number;
   readonly #values = new Map<string, Value>();
   #current: number | undefined;
 
-  /** `version` gives another number after any change by which a value may have become wrong. */
+  /** `version` returns another number after any change that may invalidate a value. */
   constructor(version: () => number, limit = 1000) {
     this.#version = version;
     this.#limit = limit;
@@ -19,7 +16,7 @@ export class WhileUnchanged<Value> {
     return this.#values.get(key);
   }
 
-  /** To be called before the value is found out; the function that it answers keeps it. */
+  /** Called before the value is computed; returns the function that stores it. */
   begin(key: string): (value: Value) => void {
     const version = this.#version();
     return (value) => {

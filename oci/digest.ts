@@ -3,7 +3,7 @@ import { DigestInvalidError } from './errors.ts';
 /** The algorithms that Berth verifies (image-spec, descriptor.md, "Registered algorithms"). */
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
-/** A digest whose form has been checked: a registered algorithm and lower-case hex of its exact length. */
+/** A valid digest: a registered algorithm and lower-case hex of its exact length. */
 export type Digest = `${DigestAlgorithm}:${string}`;
 
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
@@ -20,7 +20,7 @@ export function isDigest(text: string): text is Digest {
   return hex.length === HEX_LENGTH[algorithm] && /^[0-9a-f]+$/.test(hex);
 }
 
-/** Checks a digest that came from outside. Throws DigestInvalidError. */
+/** Parses an untrusted digest. Throws DigestInvalidError. */
 export function parseDigest(text: string): Digest {
   if (!isDigest(text)) {
     throw new DigestInvalidError(
@@ -34,7 +34,7 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256';
 }
 
-/** The part after the colon. */
+/** Returns the hex part of a digest. */
 export function digestHex(digest: Digest): string {
   return digest.slice(7);
 }

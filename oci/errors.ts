@@ -1,4 +1,7 @@
-/** A text or document that the OCI specifications do not allow. `code` is literal so that an edge can map it without knowing the classes. */
+/**
+ * A text or document that violates the OCI specifications. `code` is literal so that an edge can map it without knowing
+ * the classes.
+ */
 export abstract class OciError extends Error {
   abstract readonly code: OciErrorCode;
   constructor(message: string, options?: ErrorOptions) {

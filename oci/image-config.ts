@@ -11,25 +11,25 @@ import {
   parseJsonObject,
 } from './json.ts';
 
-/** Maximum bytes of an image configuration that a client reads; docker's own have a few kilobytes. */
+/** Maximum bytes of an image configuration that a client reads; docker's usually have a few kilobytes. */
 export const MAX_CONFIG_SIZE = 8 << 20;
 
-/** An image configuration (image-spec, config.md). What is null on the wire is absent here. */
+/** An image configuration (image-spec, config.md). Fields that are null on the wire are absent. */
 export interface ImageConfig {
   readonly os: string;
-  /** As in GOARCH: amd64, arm64 … */
+  /** A GOARCH: amd64, arm64 … */
   readonly architecture: string;
   readonly variant?: string;
-  /** RFC 3339, as the image says it. */
+  /** RFC 3339, as in the image. */
   readonly created?: string;
   readonly author?: string;
   readonly config: ImageConfigDefaults;
-  /** `rootfs.diff_ids`: digests of the uncompressed layers, the lowest first. */
+  /** `rootfs.diff_ids`: digests of the uncompressed layers, lowest first. */
   readonly diffIds: readonly Digest[];
   readonly history: readonly ImageConfigHistory[];
 }
 
-/** The `config` object: what a container starts with. Fields are named as on the wire. */
+/** The `config` object: defaults of containers. Fields have their names on the wire. */
 export interface ImageConfigDefaults {
   readonly User?: string;
   readonly Env?: readonly string[];
@@ -55,7 +55,7 @@ export interface ImageConfigHistory {
 
 const WHAT = 'the image configuration';
 
-/** Reads an image configuration, OCI's or docker's. Throws ManifestInvalidError. */
+/** Parses an OCI or docker image configuration. Throws ManifestInvalidError. */
 export function readImageConfig(bytes: Uint8Array): ImageConfig {
   const body = parseJsonObject(bytes, WHAT);
   const variant = optionalString(body, 'variant', WHAT);
@@ -103,7 +103,7 @@ function readDefaults(config: JsonObject): ImageConfigDefaults {
   };
   const set = (key: 'ExposedPorts' | 'Volumes') => {
     const value = optionalObject(config, key, what);
-    // Members carry nothing, and some builders write null for them.
+    // The members carry no data, and some builders write null for them.
     return value === undefined
       ? {}
       : { [key]: Object.fromEntries(Object.keys(value).map((name) => [name, {}])) };

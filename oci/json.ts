@@ -1,18 +1,18 @@
 import { Pace } from '../lib/sync/pace.ts';
 import { ManifestInvalidError } from './errors.ts';
 
-/** A JSON object whose values have not been looked at. */
+/** A JSON object whose values are unchecked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Reads UTF-8 JSON whose top is an object. Throws ManifestInvalidError; `what` begins its message. */
+/** Parses UTF-8 JSON that must be an object. Throws ManifestInvalidError whose message begins with `what`. */
 export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
   let text: string;
   try {
-    // With ignoreBOM the mark stays in the text and is refused below: other readers refuse it too.
+    // With ignoreBOM the mark stays in the text and is refused below, as other readers do.
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new ManifestInvalidError(`${what} is not UTF-8 text`, { cause });
@@ -27,7 +27,7 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
   return value;
 }
 
-/** The string at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
+/** Returns the string at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
 export function optionalString(object: JsonObject, key: string, what: string): string | undefined {
   const value = object[key] ?? undefined;
   if (value !== undefined && typeof value !== 'string') {
@@ -36,7 +36,7 @@ export function optionalString(object: JsonObject, key: string, what: string): s
   return value;
 }
 
-/** The array at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
+/** Returns the array at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
 export function optionalArray(object: JsonObject, key: string, what: string): readonly unknown[] | undefined {
   const value = object[key] ?? undefined;
   if (value !== undefined && !Array.isArray(value)) {
@@ -45,7 +45,7 @@ export function optionalArray(object: JsonObject, key: string, what: string): re
   return value;
 }
 
-/** The array of strings at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
+/** Returns the array of strings at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
 export function optionalStrings(
   object: JsonObject,
   key: string,
@@ -58,7 +58,7 @@ export function optionalStrings(
   return values;
 }
 
-/** The object of strings at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
+/** Returns the object of strings at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
 export function optionalStringMap(
   object: JsonObject,
   key: string,
@@ -71,7 +71,7 @@ export function optionalStringMap(
   return map;
 }
 
-/** The object at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
+/** Returns the object at `key`; undefined when it is missing or null. Throws ManifestInvalidError. */
 export function optionalObject(object: JsonObject, key: string, what: string): JsonObject | undefined {
   const value = object[key] ?? undefined;
   if (value !== undefined && !isJsonObject(value)) {
@@ -84,7 +84,7 @@ function isStringMap(map: JsonObject): map is Readonly<Record<string, string>> {
   return Object.values(map).every((value) => typeof value === 'string');
 }
 
-/** Values, keys and commas: of an index with MOST_REFERENCES members a part. */
+/** Maximum values, keys and commas; an index with MOST_REFERENCES members has fewer. */
 const MOST_TOKENS = 250_000;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -92,28 +92,28 @@ const BACKSLASH = 0x5c;
 const STRUCTURE: ReadonlySet<number> = new Set([0x7b, 0x5b, 0x2c, 0x3a]);
 
 /**
- * Refuses JSON of so many values that to read it, which cannot be interrupted, would hold all other requests up. Bytes
- * inside of strings do not count. Throws ManifestInvalidError; `what` begins its message.
+ * Refuses JSON with too many values: parsing cannot be interrupted and would block all other requests. Bytes inside
+ * strings do not count. Throws ManifestInvalidError whose message begins with `what`.
  */
 export async function refuseTooManyValues(bytes: Uint8Array, what: string): Promise<void> {
   const pace = new Pace();
   let tokens = 0;
   let inString = false;
   for (let position = 0; position < bytes.length; position += 1) {
-    // A step of Pace is several bytes' work.
+    // One step of Pace covers several bytes.
     if (position % 4096 === 0) await pace.after(256);
     const byte = bytes[position] ?? 0;
     if (byte === QUOTE) inString = !inString;
     else if (inString && byte === BACKSLASH) position += 1;
     else if (!inString && STRUCTURE.has(byte)) tokens += 1;
-    if (tokens > MOST_TOKENS) throw new ManifestInvalidError(`${what} has too many values: divide it`);
+    if (tokens > MOST_TOKENS) throw new ManifestInvalidError(`${what} has too many values: split it`);
   }
 }
 
-/** Far more than a manifest has (6), and far less than any reader's stack. */
+/** Maximum depth: far more than a manifest has (6), and far less than any reader's stack. */
 const DEEPEST = 64;
 
-/** Characters between two looks at the pace. */
+/** Characters between two calls of the pace. */
 const STEP = 4096;
 
 /** Fields of manifests, descriptors and platforms (image-spec). */
@@ -137,17 +137,16 @@ const FIELDS: ReadonlyMap<string, string> = new Map(
 interface OpenValue {
   /** The keys of an object; undefined for an array. */
   readonly keys?: Set<string>;
-  /** Whether its keys are the author's own, in any case: annotations. */
+  /** Whether the author chooses its keys, in any case: annotations. */
   readonly isFree: boolean;
-  /** The key whose value comes next, in an array that of the array. */
+  /** The key whose value comes next; in an array, the key of the array. */
   key: string;
 }
 
 /**
- * Checks a manifest that is valid JSON for what readers take in different ways: an object with the same key twice, of
- * which some take the first and others the last, or with a field in another case, which programs written in Go take for
- * the field, so that one digest would stand for two contents; and nesting that some give up on. Throws
- * ManifestInvalidError; `what` begins its message.
+ * Checks valid JSON of a manifest for ambiguity: readers disagree about an object with the same key twice (first or
+ * last), and about a field in another case (Go programs accept it), so one digest would stand for two contents. Also
+ * refuses nesting that some readers reject. Throws ManifestInvalidError whose message begins with `what`.
  */
 export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Promise<void> {
   const text = new TextDecoder().decode(bytes);
@@ -205,12 +204,12 @@ function addKey(object: OpenValue | undefined, literal: string, what: string): v
   object.key = key;
 }
 
-/** A key as Go compares it with the names of fields (encoding/json): two letters beside those of ASCII fold to these. */
+/** Folds a key as Go's encoding/json does to compare it with field names: two non-ASCII letters fold to ASCII. */
 function folded(key: string): string {
   return key.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
 }
 
-/** The position of the quote that ends the string whose first quote is at `start`. */
+/** Returns the position of the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (text[end] !== '"' && end < text.length) end += text[end] === '\\' ? 2 : 1;

@@ -19,7 +19,7 @@ import {
   MEDIA_TYPES,
 } from './media-types.ts';
 
-/** Points at content (image-spec, descriptor.md). */
+/** A content descriptor (image-spec, descriptor.md). */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
@@ -31,7 +31,7 @@ export interface Descriptor {
   readonly platform?: DescriptorPlatform;
 }
 
-/** What a manifest in an index runs on (image-spec, image-index.md); `unknown` in BuildKit's attestations. */
+/** The platform of a manifest in an index (image-spec, image-index.md); `unknown` in BuildKit's attestations. */
 export interface DescriptorPlatform {
   readonly os: string;
   readonly architecture: string;
@@ -39,10 +39,13 @@ export interface DescriptorPlatform {
   readonly 'os.version'?: string;
 }
 
-/** Longest platform that is kept, in characters. */
+/** Maximum characters of a platform. */
 const LONGEST_PLATFORM = 64;
 
-/** Such as `linux/arm64/v8`; undefined for an unknown platform, as attestations have, and one that is no plain text. */
+/**
+ * Formats a platform such as `linux/arm64/v8`; undefined for an unknown one, as attestations have, and for one with
+ * other characters.
+ */
 export function platformText(platform: DescriptorPlatform | undefined): string | undefined {
   if (platform === undefined) return undefined;
   const { os, architecture, variant } = platform;
@@ -51,7 +54,7 @@ export function platformText(platform: DescriptorPlatform | undefined): string |
   return text.length <= LONGEST_PLATFORM && /^[!-~]+$/.test(text) ? text : undefined;
 }
 
-/** Checks one descriptor. `where` names it in the message, as in `layers[2]`. Throws ManifestInvalidError. */
+/** Checks one descriptor. `where`, such as `layers[2]`, names it in the message. Throws ManifestInvalidError. */
 function readDescriptor(value: unknown, where: string): Descriptor {
   if (!isJsonObject(value)) throw new ManifestInvalidError(`${where} must be a descriptor object`);
   const { mediaType, digest, size } = value;
@@ -81,7 +84,7 @@ function readDescriptor(value: unknown, where: string): Descriptor {
   };
 }
 
-/** Whether the content may lie elsewhere, so that a registry need not have it (image-spec, layer.md). */
+/** Reports whether the content may be stored elsewhere, so that a registry need not have it (image-spec, layer.md). */
 export function isForeign(descriptor: Descriptor): boolean {
   return (descriptor.urls?.length ?? 0) > 0 || isForeignLayer(descriptor.mediaType);
 }
@@ -103,39 +106,38 @@ function readPlatform(
   };
 }
 
-/** Part of a manifest that points at other content. */
+/** A reference from a manifest to other content. */
 export interface ManifestReference {
   readonly digest: Digest;
-  /** `foreign-layer`: one that may lie elsewhere, and stays when it is here. */
+  /** `foreign-layer`: may be stored elsewhere, but is kept if it is here. */
   readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
-  /** Of a member of an index that names one: such as `linux/arm64/v8`. */
+  /** Platform of an index member, such as `linux/arm64/v8`; absent if the index states none. */
   readonly platform?: string;
 }
 
-/** Largest manifest that Berth takes, in bytes (distribution-spec, "Pushing manifests": at least 4 MiB). */
+/** Maximum bytes of a manifest (distribution-spec, "Pushing manifests": at least 4 MiB). */
 export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024;
 
-/** What a manifest or an index says (image-spec, manifest.md and image-index.md). */
+/** A parsed manifest or index (image-spec, manifest.md and image-index.md). */
 export interface Manifest {
   readonly mediaType: string;
-  /** Of an image or artifact; an index has none. */
+  /** Absent in an index. */
   readonly config?: Descriptor;
-  /** The lowest first; empty for an index. */
+  /** Lowest first; empty for an index. */
   readonly layers: readonly Descriptor[];
-  /** The members of an index; empty for others. */
+  /** Members of an index; empty for other manifests. */
   readonly manifests: readonly Descriptor[];
   readonly subject?: Descriptor;
-  /** As referrers lists show it: `artifactType`, or the media type of the config. */
+  /** `artifactType`, or the media type of the config, as in referrers lists. */
   readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Each content and kind once; without foreign layers, which a registry need not have. */
+  /** Each digest and kind once, without foreign layers, which a registry need not have. */
   readonly references: readonly ManifestReference[];
 }
 
 /**
- * Reads an OCI image manifest or index, a docker schema 2 manifest or manifest list. `mediaType` is the
- * Content-Type that came with it, without parameters; where there is none, the body decides. Throws
- * ManifestInvalidError.
+ * Parses an OCI image manifest or index, a docker schema 2 manifest or manifest list. `mediaType` is its Content-Type,
+ * without parameters; without one, the body decides. Throws ManifestInvalidError.
  */
 export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
   if (bytes.byteLength > MAX_MANIFEST_SIZE) {
@@ -168,7 +170,7 @@ export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
 type Content = Pick<Manifest, 'config' | 'layers' | 'manifests'>;
 
 function readIndexContent(body: JsonObject): Content {
-  // One document that is read as an image by some and as an index by others could hide either.
+  // A document that some readers take for an image and others for an index could hide either.
   if (isSet(body.config) || isSet(body.layers)) {
     throw new ManifestInvalidError('the index must not have "config" or "layers"');
   }
@@ -189,7 +191,7 @@ function readImageContent(body: JsonObject): Content {
   };
 }
 
-/** Clients written in Go send an empty list as null. */
+/** Go clients send an empty list as null. */
 function requiredArray(body: JsonObject, key: string): readonly unknown[] {
   if (body[key] === undefined) throw new ManifestInvalidError(`the manifest: "${key}" is missing`);
   return optionalArray(body, key, 'the manifest') ?? [];
@@ -203,7 +205,7 @@ function refuseUnknown(mediaType: string): void {
   }
   if (mediaType === MEDIA_TYPES.ociArtifact) {
     throw new ManifestInvalidError(
-      'artifact manifests were given up before version 1.1 of the specification: push an image manifest with an ' +
+      'artifact manifests were removed before version 1.1 of the specification: push an image manifest with an ' +
         '"artifactType", as oras does from version 1.0 on',
     );
   }
@@ -221,7 +223,7 @@ function decideType(body: JsonObject, contentType: string | undefined): string {
   if (inBody !== undefined) {
     if (contentType !== undefined && inBody !== contentType) {
       throw new ManifestInvalidError(
-        `the manifest says that it is ${JSON.stringify(inBody.slice(0, 160))}, but was sent as ${contentType}`,
+        `the manifest states the media type ${JSON.stringify(inBody.slice(0, 160))}, but was sent as ${contentType}`,
       );
     }
     refuseUnknown(inBody);

@@ -1,8 +1,8 @@
-/** Media types that the registry and its clients know by name (image-spec, media-types.md; docker's own). */
+/** Media types that the registry and its clients handle (image-spec, media-types.md; docker's own). */
 export const MEDIA_TYPES = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
-  /** Of release candidates of image-spec 1.1. */
+  /** From release candidates of image-spec 1.1. */
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
   ociConfig: 'application/vnd.oci.image.config.v1+json',
   ociLayer: 'application/vnd.oci.image.layer.v1.tar',
@@ -18,14 +18,14 @@ export const MEDIA_TYPES = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
-/** Longest media type with its parameters, in characters. */
+/** Maximum characters of a media type with its parameters. */
 const LONGEST = 1024;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}$/;
 const TOKEN = /^[a-zA-Z0-9!#$%&'*+.^_`|~-]+$/;
 
 /**
- * Whether `text` is a media type: a type and a subtype (RFC 6838, section 4.2) and any number of parameters, as in
- * `text/plain; charset=utf-8` (RFC 9110, section 8.3.1). Reads each character once.
+ * Reports whether `text` is a media type: a type and a subtype (RFC 6838, section 4.2) and any number of parameters, as
+ * in `text/plain; charset=utf-8` (RFC 9110, section 8.3.1). Linear time.
  */
 export function isMediaType(text: string): boolean {
   if (text.length > LONGEST || isBlank(text[0])) return false;
@@ -34,7 +34,7 @@ export function isMediaType(text: string): boolean {
   return rest.length === 0 && NAME.test(type) && NAME.test(subtype) && parameters.every(isParameter);
 }
 
-/** Splits at each semicolon that is not within quotes. */
+/** Splits at each semicolon outside quotes. */
 function splitParameters(text: string): readonly string[] {
   const parts: string[] = [];
   let start = 0;
@@ -78,12 +78,12 @@ function isBlank(character: string | undefined): boolean {
   return character === ' ' || character === '\t';
 }
 
-/** A list of manifests: an OCI index or a docker manifest list. */
+/** Reports whether it is a list of manifests: an OCI index or a docker manifest list. */
 export function isIndex(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.ociIndex || mediaType === MEDIA_TYPES.dockerIndex;
 }
 
-/** A manifest of one image or artifact: config and layers. */
+/** Reports whether it is a manifest of one image or artifact: config and layers. */
 export function isManifest(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.ociManifest || mediaType === MEDIA_TYPES.dockerManifest;
 }
@@ -92,7 +92,10 @@ export function isDockerSchema1(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.dockerSchema1 || mediaType === MEDIA_TYPES.dockerSchema1Signed;
 }
 
-/** A layer that its publisher does not allow to be pushed on, so that registries need not have it. */
+/**
+ * Reports whether it is a layer that its publisher does not allow to be redistributed, so that registries need not have
+ * it.
+ */
 export function isForeignLayer(mediaType: string): boolean {
   return (
     mediaType.startsWith('application/vnd.docker.image.rootfs.foreign.') ||

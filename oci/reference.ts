@@ -1,18 +1,20 @@
 import { type Digest, isDigest } from './digest.ts';
 import { NameInvalidError, ReferenceInvalidError, TagInvalidError } from './errors.ts';
 
-/** Longest repository name, in bytes; names are ASCII, so in characters too. */
+/** Maximum bytes of a repository name; names are ASCII, so also characters. */
 const MAX_REPOSITORY_NAME = 255;
 
-// Each step is decided by the next character alone, so matching takes linear time.
+// The next character alone decides each step, so matching takes linear time.
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
-/** Whether `text` is a repository name (distribution-spec, "Pulling manifests": `<name>`), at most 255 bytes. */
+/**
+ * Reports whether `text` is a repository name (distribution-spec, "Pulling manifests": `<name>`) of at most 255 bytes.
+ */
 export function isRepositoryName(text: string): boolean {
   return text.length <= MAX_REPOSITORY_NAME && text.split('/').every((part) => COMPONENT.test(part));
 }
 
-/** Checks a repository name that came from outside. Throws NameInvalidError, which says what is wrong. */
+/** Parses an untrusted repository name. Throws NameInvalidError, which says what is wrong. */
 export function parseRepositoryName(text: string): string {
   if (!isRepositoryName(text)) throw new NameInvalidError(complaint(text));
   return text;
@@ -36,12 +38,12 @@ function complaint(text: string): string {
 
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
-/** Whether `text` is a tag (distribution-spec, "Pulling manifests": `<reference>` as a tag). */
+/** Reports whether `text` is a tag (distribution-spec, "Pulling manifests": `<reference>` as a tag). */
 export function isTag(text: string): boolean {
   return TAG.test(text);
 }
 
-/** Checks a tag that came from outside. Throws TagInvalidError. */
+/** Parses an untrusted tag. Throws TagInvalidError. */
 export function parseTag(text: string): string {
   if (!isTag(text)) {
     throw new TagInvalidError(
@@ -52,9 +54,9 @@ export function parseTag(text: string): string {
   return text;
 }
 
-/** What a user names an image by, in full. At least one of `tag` and `digest` is there. */
+/** A complete image reference. At least one of `tag` and `digest` is present. */
 export interface ImageReference {
-  /** `host` or `host:port`; `docker.io` where the user named none. */
+  /** `host` or `host:port`; `docker.io` by default. */
   readonly registry: string;
   /** The name inside that registry; `library/alpine` for docker.io's `alpine`. */
   readonly repository: string;
@@ -66,13 +68,13 @@ const DOCKER_HUB = 'docker.io';
 const OFFICIAL = 'library/';
 const HOST =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$/;
-/** More than any host, name, tag and digest can need together; bounds the work below. */
+/** Maximum length, more than any host, name, tag and digest need together; bounds the work below. */
 const MAX_REFERENCE = 1024;
 
 /**
- * Reads `[host[:port]/]name[:tag][@digest]` as docker does: without a host it means docker.io, there without
- * a slash `library/`, and without tag and digest the tag `latest`. Throws ReferenceInvalidError, worded as
- * docker words it.
+ * Parses `[host[:port]/]name[:tag][@digest]` as docker does: the default host is docker.io, where a name without a
+ * slash gets `library/`, and without tag and digest the tag is `latest`. Throws ReferenceInvalidError with docker's
+ * message.
  */
 export function parseImageReference(text: string): ImageReference {
   if (text.length > MAX_REFERENCE) throw new ReferenceInvalidError('invalid reference format');
@@ -108,17 +110,17 @@ export function parseImageReference(text: string): ImageReference {
   return { registry, repository, ...(tag === undefined ? {} : { tag }), digest };
 }
 
-/** `host/name[:tag][@digest]`, with nothing left out. */
+/** Formats `host/name[:tag][@digest]` in full. */
 export function fullReference(reference: ImageReference): string {
   return `${reference.registry}/${reference.repository}${suffix(reference)}`;
 }
 
-/** The shortest text that means the same, as `docker images` prints it: `alpine:3`, `host:5000/team/app:1`. */
+/** Returns the shortest equivalent text, as `docker images` prints it: `alpine:3`, `host:5000/team/app:1`. */
 export function familiarReference(reference: ImageReference): string {
   return `${familiarName(reference)}${suffix(reference)}`;
 }
 
-/** As familiarReference, without tag and digest: the REPOSITORY column of `docker images`. */
+/** Like familiarReference, without tag and digest: the REPOSITORY column of `docker images`. */
 export function familiarName(reference: Pick<ImageReference, 'registry' | 'repository'>): string {
   const { registry, repository } = reference;
   if (registry !== DOCKER_HUB) return `${registry}/${repository}`;
@@ -137,7 +139,7 @@ function suffix({ tag, digest }: ImageReference): string {
   return `${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
-/** The part before the first slash is a registry when it cannot be a component of a name on docker.io. */
+/** The part before the first slash is a registry if it cannot be a component of a name on docker.io. */
 function splitRegistry(text: string): { readonly registry: string; readonly rest: string } {
   const slash = text.indexOf('/');
   const first = text.slice(0, Math.max(slash, 0));

@@ -192,7 +192,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   TOO_MANY_TOKENS: {
     code: 'TOOMANYREQUESTS',
     status: 429,
-    message: 'too many tokens were asked for: try again later',
+    message: 'too many tokens were requested: try again later',
   },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },

@@ -3,67 +3,69 @@ import { allowsScope, type ManageScope, NO_RIGHTS, type Rights, standingOf } fro
 import type { Standing } from './role.ts';
 import { repositoryScope, type Scope } from './scope.ts';
 
-/** Who makes a request and what they may do, once the credentials have been verified. */
+/** The client of a request and its rights, after its credentials were verified. */
 export type Identity =
   | (Holding & { readonly kind: 'anonymous' })
   | (Holding & { readonly kind: NamedKind; readonly name: string; readonly proof: Proof });
 
 interface Holding {
   readonly rights: Rights;
-  /** When this ends by itself, in milliseconds since 1970; undefined when it does not. */
+  /** Time when it expires, in milliseconds since 1970; undefined if it never does. */
   readonly until?: number;
 }
 
-/** A person, a robot account, a job that another system vouches for, or a host of the fleet, named `host:NAME`. */
+/** A person, a robot account, a job of a trusted system, or a host of the fleet, named `host:NAME`. */
 export type NamedKind = 'user' | 'robot' | 'job' | 'host';
 
-/** What somebody has shown to be who they are. */
+/** How an identity was proved. */
 export type Proof =
   | { readonly kind: 'password' }
-  /** The id of a personal token or of a robot's secret; `manages` lists the parts of the management API that it may use. */
+  /**
+   * A personal token or a robot's secret, by its id; `manages` lists the parts of the management API that it may use.
+   */
   | { readonly kind: 'credential'; readonly id: string; readonly manages: readonly ManageScope[] }
   /** The login that docker keeps after a password. */
   | { readonly kind: 'login' }
-  /** A token of the token server, which says itself what its bearer may do. */
+  /** A token of the token server, which states the rights of its bearer. */
   | { readonly kind: 'bearer' }
-  /** The word of an identity provider. */
+  /** An identity provider. */
   | { readonly kind: 'provider' };
 
-/** Somebody who gave no credentials, where nothing is public. */
+/** A client without credentials, when nothing is public. */
 export const ANONYMOUS: Identity = Object.freeze({ kind: 'anonymous', rights: NO_RIGHTS });
 
-/** The name for logs; undefined when nobody was named. */
+/** Returns the name for logs; undefined for anonymous clients. */
 export function nameOf(identity: Identity): string | undefined {
   return identity.kind === 'anonymous' ? undefined : identity.name;
 }
 
-/** Whether an identity that was found out before still holds at a time, in milliseconds since 1970. */
+/** Reports whether a cached identity is still valid at a time, in milliseconds since 1970. */
 export function holdsAt({ until }: Identity, now: number): boolean {
   return until === undefined || now < until;
 }
 
-/** Decides who may do what. Pure: an answer depends on nothing but its arguments. */
+/** Decides about access. Pure: a result depends only on the arguments. */
 export interface Access {
-  /** True when `identity` may do every action of `scope`. */
+  /** Returns whether `identity` may do every action of `scope`. */
   allows(identity: Identity, scope: Scope): boolean;
-  /** What somebody who may write to a repository is to it. */
+  /** Returns the standing of `identity`, which may write to the repository. */
   standing(identity: Identity, repository: string): Standing;
-  /** What a list may show that is made for `identity`. */
+  /** Returns the repositories that lists may show to `identity`. */
   visible(identity: Identity): Visible;
-  /** True when nobody has to say who they are. */
+  /** True when no login is needed. */
   readonly open: boolean;
 }
 
-/** The repositories that somebody may see. */
+/** The repositories that an identity may see. */
 export interface Visible {
-  /** All of them begin with one of these: sorted, none begins with another; '' alone when they can be any. */
+  /** Prefixes of all visible names: sorted, none a prefix of another; only '' when every name is possible. */
   readonly prefixes: readonly string[];
   /** The same as data: a name must match a pattern of each list, in which `*` stands for any characters. */
   readonly patterns: readonly (readonly string[])[];
   includes(repository: string): boolean;
 }
 
-/** Everybody may do everything (`--auth none`). */
+/** Allows everything to everybody (`--auth none`). */
 export const OPEN_ACCESS: Access = Object.freeze({
   open: true,
   allows: () => true,
@@ -71,7 +73,7 @@ export const OPEN_ACCESS: Access = Object.freeze({
   visible: () => ({ prefixes: [''], patterns: [], includes: () => true }),
 });
 
-/** Everybody may do what their rights say. */
+/** Allows what the rights of the identity allow. */
 export const RIGHTS_ACCESS: Access = Object.freeze({
   open: false,
   allows: ({ rights }: Identity, scope: Scope) => allowsScope(rights, scope),
@@ -80,7 +82,7 @@ export const RIGHTS_ACCESS: Access = Object.freeze({
     const shown = sees ?? rights;
     return {
       prefixes: prefixesOf(shown),
-      // Few ask for them, and there may be thousands.
+      // Computed lazily: few callers need them, and there may be thousands.
       get patterns() {
         return patternsOf(shown);
       },

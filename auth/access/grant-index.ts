@@ -1,10 +1,10 @@
 import { matchesWildcard, wildcardPrefix } from '../../lib/pattern/wildcard.ts';
 import type { Grant } from './role.ts';
 
-/** Grants up to which comparing each is as quick as an index. */
+/** Maximum grants for which a linear scan is as fast as an index. */
 const FEW = 16;
 
-/** Lookups in a PieceMap cost less than comparing each of its pieces only when it has more than this. */
+/** A PieceMap with more pieces than this uses lookups; for fewer, comparing each is cheaper. */
 const FEW_PIECES = 64;
 
 const indexes = new WeakMap<readonly Grant[], GrantIndex>();
@@ -19,7 +19,7 @@ export function someGrant(grants: readonly Grant[], text: string, test: (grant: 
   return indexOf(grants).some(text, test);
 }
 
-/** Returns what the names that grants let somebody pull from begin with: sorted, none beginning with another. */
+/** Returns the prefixes of names that grants allow to pull from: sorted, none a prefix of another. */
 export function pullPrefixes(grants: readonly Grant[]): readonly string[] {
   return grants.length <= FEW ? prefixesOf(grants) : indexOf(grants).prefixes;
 }
@@ -70,7 +70,7 @@ export class GrantIndex {
 
 /** The grants whose patterns begin with the same pieces. */
 interface Node {
-  /** By the next piece, where a star follows it. */
+  /** By the next piece, if a star follows it. */
   next: PieceMap<Node> | undefined;
   /** By the piece that ends the pattern. */
   last: PieceMap<Grant[]> | undefined;

@@ -1,13 +1,14 @@
 import { SettingInvalidError } from '../errors.ts';
 
 const LONGEST = 255;
-/** Each star makes matching slower; nobody needs many. */
+/** Maximum stars: each one slows matching down. */
 const MOST_STARS = 5;
 const CHARACTERS = /^[a-z0-9*][a-z0-9._/*-]*$/;
 
 /**
- * A set of repositories: a name in which `*` stands for any run of characters, slashes too, so that `team/*` is all
- * below `team/`. Throws SettingInvalidError for what can match no repository or could be misread.
+ * Parses a pattern of repositories: a name in which `*` stands for any run of characters, including slashes, so that
+ * `team/*` is everything below `team/`. Throws SettingInvalidError for a pattern that can match no repository or is
+ * ambiguous.
  */
 export function parsePattern(text: string): string {
   const stars = text.split('*').length - 1;
@@ -18,7 +19,7 @@ export function parsePattern(text: string): string {
     /\*\*|\/\/|\/$|\.\./.test(text)
   ) {
     throw new SettingInvalidError(
-      `${JSON.stringify(text.slice(0, 80))} is no pattern of repositories: write a name in which * stands for any ` +
+      `${JSON.stringify(text.slice(0, 80))} is not a pattern of repositories: write a name in which * stands for any ` +
         'characters, such as team/*, or * for all',
     );
   }

@@ -15,20 +15,22 @@ const MANAGEMENT_AREAS = [
 ] as const;
 export type ManagementArea = (typeof MANAGEMENT_AREAS)[number];
 
-/** `manage`: all areas; `read`: all areas, and changes nothing. */
+/** `manage`: all areas; `read`: all areas, without changes. */
 export const MANAGE_SCOPES = ['manage', 'read', ...MANAGEMENT_AREAS] as const;
 
-/** Parts that every login and every token without limits may use: who may push can change what runs anyway. */
+/** Areas of every login and every token without limits: an identity that may push can change running apps anyway. */
 export const FLEET_SCOPES = ['apps', 'hosts'] as const;
 
 /**
- * Parts of the management API that a long-lived token may use, within the rights of its owner. They are chosen when the
- * token is made: a token with limits manages what they name, one without limits FLEET_SCOPES, whatever the rights of its
- * owner.
+ * Areas of the management API that a long-lived token may use, within the rights of its owner. They are chosen when the
+ * token is created: a token with limits manages the named areas, one without limits FLEET_SCOPES, whatever the rights
+ * of its owner.
  */
 export type ManageScope = (typeof MANAGE_SCOPES)[number];
 
-/** Reports whether scopes allow a request to an area; undefined is an area that only `manage` and `read` cover. */
+/**
+ * Reports whether scopes allow a request to an area; undefined stands for an area that only `manage` and `read` cover.
+ */
 export function allowsManagement(
   scopes: readonly ManageScope[],
   area: ManagementArea | undefined,
@@ -37,26 +39,26 @@ export function allowsManagement(
   return scopes.some((scope) => scope === 'manage' || scope === area || (scope === 'read' && reads));
 }
 
-/** What a token is limited to: repositories, or a part of the management API. */
+/** One limit of a token: repositories, or an area of the management API. */
 export type Limit = Grant | { readonly manages: ManageScope };
 
-/** What somebody may do, as data: found out once, when they say who they are. */
+/** The rights of an identity, computed once, at its login. */
 export interface Rights {
   /** Everything, on every repository and on the registry itself. */
   readonly admin: boolean;
   readonly grants: readonly Grant[];
-  /** Whether they may ask for lists of repositories, which show what they may see. */
+  /** Whether the identity may list repositories; a list shows only what it may see. */
   readonly lists: boolean;
-  /** What lists show, where that is more than `grants`: a token for the list names no repositories. */
+  /** The repositories that lists show, if more than `grants`: a token for the list names no repositories. */
   readonly sees?: Rights;
-  /** Nothing beyond this, whatever the rest says. */
+  /** An upper bound of all the other rights. */
   readonly within?: Rights;
 }
 
 export const NO_RIGHTS: Rights = Object.freeze({ admin: false, grants: [], lists: false });
 export const ALL_RIGHTS: Rights = Object.freeze({ admin: true, grants: [], lists: true });
 
-/** Whether `rights` hold every action of `scope`. */
+/** Reports whether `rights` allow every action of `scope`. */
 export function allowsScope(rights: Rights, scope: Scope): boolean {
   if (rights.within !== undefined && !allowsScope(rights.within, scope)) return false;
   if (rights.admin) return true;
@@ -64,13 +66,13 @@ export function allowsScope(rights: Rights, scope: Scope): boolean {
   return scope.actions.every((action) => isGranted(rights.grants, scope.name, action));
 }
 
-/** Whether `rights` hold one action on a repository, or on all that a pattern matches. */
+/** Reports whether `rights` allow an action on a repository, or on everything that a pattern matches. */
 export function allowsAction(rights: Rights, pattern: string, action: GrantedAction): boolean {
   if (rights.within !== undefined && !allowsAction(rights.within, pattern, action)) return false;
   return rights.admin || isGranted(rights.grants, pattern, action);
 }
 
-/** What somebody who may write to a repository is to it. */
+/** Returns the standing of an identity that may write to the repository. */
 export function standingOf({ admin, grants, within }: Rights, repository: string): Standing {
   const bound = within === undefined ? 'admin' : standingOf(within, repository);
   if (admin) return bound;
@@ -93,12 +95,12 @@ function rankOf(standing: Standing): number {
   return STANDINGS.indexOf(standing);
 }
 
-/** Whether all of the registry is theirs: accounts, teams, keys. */
+/** Reports whether they include the whole registry: accounts, teams, keys. */
 export function isAdmin(rights: Rights): boolean {
   return rights.admin && (rights.within === undefined || isAdmin(rights.within));
 }
 
-/** The same rights, and nothing beyond the repositories of `limits`; as they are without. */
+/** Restricts rights to the repositories of `limits`; returns them unchanged without limits. */
 export function limitedTo(rights: Rights, limits: readonly Limit[] | undefined): Rights {
   if (limits === undefined) return rights;
   const grants = limits.filter((limit) => 'pattern' in limit);

@@ -1,10 +1,10 @@
 import type { RepositoryAction } from './scope.ts';
 
 export const ROLES = ['reader', 'writer', 'maintainer', 'admin'] as const;
-/** What somebody is to the repositories of a pattern; each role may all that the ones before it may. */
+/** A role on the repositories of a pattern; each role includes the ones before it. */
 export type Role = (typeof ROLES)[number];
 
-/** `manage` is granting roles on what a pattern matches; no client asks a token for it. */
+/** `manage` grants roles on the repositories of a pattern; no client requests a token for it. */
 export type GrantedAction = RepositoryAction | 'manage';
 
 const ACTIONS: Readonly<Record<Role, readonly GrantedAction[]>> = {
@@ -31,6 +31,6 @@ export type Standing = (typeof STANDINGS)[number];
 export interface Grant {
   readonly pattern: string;
   readonly actions: readonly GrantedAction[];
-  /** The bearer's standing, where it is higher than `actions` imply: a token lists only the actions that were requested. */
+  /** The bearer's standing, if it is higher than `actions` imply: a token lists only the requested actions. */
   readonly standing?: Standing;
 }

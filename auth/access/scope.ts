@@ -2,10 +2,10 @@ import { isRepositoryName } from '../../oci/reference.ts';
 
 export type RepositoryAction = 'pull' | 'push' | 'delete';
 
-/** `search` is what docker asks for when it searches with an identity token. */
+/** docker requests `search` when it searches with an identity token. */
 export type CatalogAction = '*' | 'search';
 
-/** What a request wants to do, in the words of the Docker token protocol ("Requesting a Token", scope). */
+/** The access that a request needs, in the terms of the Docker token protocol ("Requesting a Token", scope). */
 export type Scope =
   | {
       readonly type: 'repository';
@@ -17,20 +17,20 @@ export type Scope =
 export const REPOSITORY_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
 const CATALOG_ACTIONS: readonly CatalogAction[] = ['*', 'search'];
 
-/** The scope of some actions on one repository. */
+/** Returns the scope of some actions on one repository. */
 export function repositoryScope(name: string, ...actions: readonly RepositoryAction[]): Scope {
   return { type: 'repository', name, actions };
 }
 
-/** Listing which repositories there are. */
+/** Listing all repositories. */
 export const CATALOG_SCOPE: Scope = { type: 'registry', name: 'catalog', actions: ['*'] };
 /** Searching for repositories. */
 export const SEARCH_SCOPE: Scope = { type: 'registry', name: 'catalog', actions: ['search'] };
 
 /**
- * Reads `TYPE:NAME:ACTION,ACTION`, such as `repository:team/app:pull,push`, or `repository(plugin):…`, which is the
- * same. Unknown actions are left out and `*` stands for all; undefined when the text is no scope, its name is no
- * repository's, or nothing of it is known, since a client may ask for more than this registry has.
+ * Parses `TYPE:NAME:ACTION,ACTION`, such as `repository:team/app:pull,push`; `repository(plugin):…` means the same.
+ * Ignores unknown actions; `*` stands for all. Returns undefined for an invalid scope or repository name, and when no
+ * action is known: a client may request more than this registry offers.
  */
 export function parseScope(text: string): Scope | undefined {
   const first = text.indexOf(':');
@@ -48,14 +48,14 @@ export function parseScope(text: string): Scope | undefined {
   return actions.length === 0 ? undefined : { type: 'repository', name, actions };
 }
 
-/** As parseScope reads it. */
+/** Formats a scope as parseScope reads it. */
 export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
 const VERBS = { pull: 'pull from', push: 'push to', delete: 'delete from' } as const;
 
-/** A scope in words that follow "to", such as `pull from and push to team/app`. */
+/** Describes a scope in words that follow "to", such as `pull from and push to team/app`. */
 export function describeScope(scope: Scope): string {
   if (scope.type === 'registry') {
     return scope.actions.includes('*') ? 'list all repositories' : 'search for repositories';

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex';
 
-/** One step of the schema of auth/; whoever opens the database runs those that it has not seen, in order. */
+/** One step of the schema of auth/. Each process that opens the database runs the steps that are missing, in order. */
 export interface AccountMigration {
   readonly name: string;
   up(trx: Knex.Transaction): Promise<void>;
 }
 
-/** Times are ISO 8601 texts of equal length, which sort as they should in any database. */
+/** Times are ISO 8601 texts of equal length, which sort correctly in any database. */
 const TIME = 32;
 const NAME = 128;
 const PATTERN = 255;
@@ -48,7 +48,7 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
         table.string('id', ID).primary();
         table.string('kind', 16).notNullable();
         table.string('name', PATTERN).notNullable();
-        // What a robot logs in as; null for personal tokens, whose names may be equal.
+        // The login name of a robot; null for personal tokens, whose names need not be unique.
         table.string('login_name', PATTERN).nullable().unique();
         table.string('owner_kind', 16).notNullable();
         table.string('owner_name', NAME).notNullable();
@@ -100,7 +100,7 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
         table.string('name', NAME).primary();
         table.string('issuer', 512).notNullable();
         table.string('client_id', 512).notNullable();
-        // As it is: the provider wants to hear it.
+        // In plain text: the provider requires it.
         table.text('client_secret').notNullable();
         table.string('name_claim', NAME).notNullable();
         table.string('groups_claim', NAME).notNullable();
@@ -123,7 +123,7 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
         table.string('device_hash', HASH).primary();
         table.string('user_code_hash', HASH).notNullable().unique();
         table.string('client', PATTERN).notNullable();
-        // Null until somebody has said yes or no.
+        // Null until the login is confirmed or denied.
         table.string('account', NAME).nullable().index();
         table.boolean('denied').notNullable();
         table.string('expires_at', TIME).notNullable().index();

@@ -9,12 +9,12 @@ export const ADMIN_NAME = 'admin';
 export type FirstAdmin =
   | { readonly kind: 'present' }
   | { readonly kind: 'made'; readonly name: string }
-  /** The password is known to nobody else and must be shown once. */
+  /** The password exists nowhere else and must be shown once. */
   | { readonly kind: 'made-with-password'; readonly name: string; readonly password: string };
 
 /**
- * Makes an administrator when there is none yet, with `chosenPassword` or else a password of its own making.
- * Once made, the account is left as it is. Throws PasswordRefusedError, also for a choice that comes too late.
+ * Creates an administrator if there is none, with `chosenPassword` or a random password. An existing account is never
+ * changed. Throws PasswordRefusedError, also when an administrator exists and `chosenPassword` can no longer apply.
  */
 export async function ensureAdmin(
   accounts: Pick<AccountStore, 'create' | 'list'>,

@@ -5,7 +5,7 @@ import type { Account, AccountStore } from './account-store.ts';
 
 interface AccountRow {
   readonly name: string;
-  /** '' for nobody's password. */
+  /** '' for an account without a password. */
   readonly password_hash: string;
   readonly admin: boolean | number;
   readonly created_at: string;
@@ -39,7 +39,7 @@ export class KnexAccountStore implements AccountStore {
     await this.#db.write(async (trx) => {
       const taken = await trx('accounts').where({ name: row.name }).first('name');
       if (taken !== undefined) {
-        throw new AccountExistsError(`there is an account named "${row.name}" already`);
+        throw new AccountExistsError(`there is already an account named "${row.name}"`);
       }
       await trx('accounts').insert(row);
     });
@@ -54,7 +54,7 @@ export class KnexAccountStore implements AccountStore {
           .where({ name })
           .update({ password_hash: change.passwordHash ?? '' });
         await trx('logins').where({ subject_kind: 'user', subject_name: name }).delete();
-        // Those that began with the password before, and not by a provider.
+        // Sessions of the old password, not those of a provider.
         await trx('sessions').where({ account: name, provider: '' }).delete();
       }
       if (change.admin === undefined) return;
@@ -84,10 +84,10 @@ export function unknownAccount(name: string): EntryUnknownError {
   return new EntryUnknownError(`there is no account named "${name}"`);
 }
 
-/** Throws, so that the transaction changes nothing, when nobody is left who could change anything. */
+/** Throws when no administrator is left, so that the transaction changes nothing. */
 async function keepAnAdmin(trx: Parameters<Parameters<AuthDatabase['write']>[0]>[0]): Promise<void> {
   if ((await trx('accounts').where({ admin: true }).first('name')) !== undefined) return;
-  throw new SettingInvalidError('this is the last administrator: make another one first');
+  throw new SettingInvalidError('this is the last administrator: create another one first');
 }
 
 function accountOf(row: AccountRow): Account {

@@ -44,7 +44,11 @@ export class KnexRoleStore implements RoleStore {
         .first('role');
       if (there === undefined) {
         const held = trx('role_grants').where(keyOf(holder));
-        await refuseBeyond(held, MOST_ROLES, 'grant a role on a pattern that holds several, such as team/*');
+        await refuseBeyond(
+          held,
+          MOST_ROLES,
+          'grant a role on a pattern that covers several repositories, such as team/*',
+        );
       }
       await trx('role_grants')
         .insert({ ...keyOf(holder), pattern, role })

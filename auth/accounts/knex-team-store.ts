@@ -5,7 +5,7 @@ import { EntryExistsError, EntryUnknownError } from '../errors.ts';
 import type { Team, TeamStore } from './account-store.ts';
 import { unknownAccount } from './knex-account-store.ts';
 
-/** Members that one query reads, and teams of which it reads them. */
+/** Maximum members per query, and teams whose members one query reads. */
 const AT_ONCE = 1000;
 const TEAMS_AT_ONCE = 200;
 
@@ -38,7 +38,7 @@ export class KnexTeamStore implements TeamStore {
     return names.map((name) => ({ name, members: (byTeam.get(name) ?? []).map(({ account }) => account) }));
   }
 
-  /** Members of teams that are given by name, in order. */
+  /** Returns the members of teams by name, sorted. */
   async #membersOf(teams: readonly string[]): Promise<readonly MemberRow[]> {
     const members: MemberRow[] = [];
     const pace = new Pace(AT_ONCE);

@@ -3,11 +3,11 @@ import type { Owner } from '../credentials/credential-store.ts';
 import { SettingInvalidError } from '../errors.ts';
 import type { Holder, RoleGrant } from './account-store.ts';
 
-/** Neither a colon, which ends the name in HTTP Basic, nor a plus, which a robot's name has. */
+/** No colon, which ends the name in HTTP Basic, and no plus, which marks a robot's name. */
 const ACCOUNT = /^[a-z0-9][a-z0-9._@-]{0,99}$/;
 const TEAM = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 
-/** The name of a person. Throws SettingInvalidError. */
+/** Parses the name of a person. Throws SettingInvalidError. */
 export function parseAccountName(text: string): string {
   return matching(ACCOUNT, text, 'name of an account: use lower-case letters, digits and . _ @ -');
 }
@@ -17,17 +17,17 @@ export function parseTeamName(text: string): string {
   return matching(TEAM, text, 'name of a team: use lower-case letters, digits and . _ -');
 }
 
-/** What a robot logs in as: its owner's name, a plus, and its own. Throws SettingInvalidError. */
+/** Returns the login name of a robot: its owner's name, a plus, and its own name. Throws SettingInvalidError. */
 export function robotName(owner: Owner, text: string): string {
   return `${owner.name}+${matching(TEAM, text, 'name of a robot: use lower-case letters, digits and . _ -')}`;
 }
 
-/** Reads `user:NAME`, `team:NAME` or `public`. Throws SettingInvalidError. */
+/** Parses `user:NAME`, `team:NAME` or `public`. Throws SettingInvalidError. */
 export function parseHolder(text: string): Holder {
   return text === 'public' ? { kind: 'public' } : parseOwner(text, ' or public');
 }
 
-/** Reads `user:NAME` or `team:NAME`. Throws SettingInvalidError. */
+/** Parses `user:NAME` or `team:NAME`. Throws SettingInvalidError. */
 export function parseOwner(text: string, others = ''): Owner {
   const [kind, name = ''] = text.split(/:(.*)/s);
   if (kind === 'user') return { kind, name: parseAccountName(name) };
@@ -35,7 +35,7 @@ export function parseOwner(text: string, others = ''): Owner {
   throw new SettingInvalidError(`${shown(text)} names nobody: write user:NAME, team:NAME${others}`);
 }
 
-/** As parseHolder reads it. */
+/** Formats a holder as parseHolder reads it. */
 export function formatHolder(holder: Holder): string {
   return holder.kind === 'public' ? 'public' : `${holder.kind}:${holder.name}`;
 }

@@ -11,13 +11,13 @@ export interface Hashing {
 
 export interface NewAccount {
   readonly name: string;
-  /** One is made unless given. */
+  /** Random by default. */
   readonly password?: string;
   readonly admin?: boolean;
 }
 
 /**
- * Makes an account and answers its password when it was made up, to be shown once. Throws AccountExistsError,
+ * Creates an account. Returns its password if it was generated, to be shown once. Throws AccountExistsError,
  * PasswordRefusedError, SettingInvalidError.
  */
 export async function addAccount(
@@ -32,7 +32,7 @@ export async function addAccount(
 }
 
 /**
- * Gives an account another password, made up unless given, and answers it then. Its logins end; its tokens do not.
+ * Changes an account's password, to a random one by default, which it returns. Its logins end; its tokens do not.
  * Throws EntryUnknownError, PasswordRefusedError.
  */
 export async function changePassword(

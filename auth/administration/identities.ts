@@ -8,7 +8,7 @@ import {
 } from '../providers/linked-account-store.ts';
 import type { ProviderStore } from '../providers/provider.ts';
 
-/** Somebody at a provider to whom an account belongs. */
+/** A person at a provider who owns an account. */
 export type LinkedIdentity = ProviderSubject;
 
 interface Stores {
@@ -18,9 +18,9 @@ interface Stores {
 }
 
 /**
- * Gives an account that is there to somebody at a provider, by the `sub` that the provider knows them by: they log in to it
- * from now on. Its password stays. Throws SettingInvalidError, EntryUnknownError, and AccountExistsError when the subject
- * has an account already.
+ * Links an existing account to a person at a provider, by the provider's `sub`: the person logs in to it from now on.
+ * Its password stays. Throws SettingInvalidError, EntryUnknownError, and AccountExistsError when the subject has an
+ * account already.
  */
 export async function linkIdentity(
   { accounts, linkedAccounts, providers }: Stores,
@@ -29,7 +29,7 @@ export async function linkIdentity(
 ): Promise<LinkedIdentity> {
   if (subject === '' || subject.length > LONGEST_SUBJECT || /\p{Cc}/u.test(subject)) {
     throw new SettingInvalidError(
-      `the subject is what the provider calls somebody in "sub", of at most ${LONGEST_SUBJECT} characters`,
+      `the subject is the value of the provider's claim "sub", of at most ${LONGEST_SUBJECT} characters`,
     );
   }
   const issuer = await issuerOf({ providers }, provider);
@@ -38,7 +38,10 @@ export async function linkIdentity(
   return { issuer, subject };
 }
 
-/** Takes an account from whoever logs in to it at a provider; tokens and sessions that are out go on. Throws EntryUnknownError. */
+/**
+ * Unlinks an account from the person who logs in to it at a provider; existing tokens and sessions stay valid. Throws
+ * EntryUnknownError.
+ */
 export async function unlinkIdentity(
   { linkedAccounts, providers }: Stores,
   account: string,
@@ -46,7 +49,7 @@ export async function unlinkIdentity(
 ): Promise<void> {
   const issuer = await issuerOf({ providers }, provider);
   if (await linkedAccounts.unlink(issuer, account)) return;
-  throw new EntryUnknownError(`nobody of the provider "${provider}" logs in to the account "${account}"`);
+  throw new EntryUnknownError(`the account "${account}" is not linked to the provider "${provider}"`);
 }
 
 async function issuerOf({ providers }: Pick<Stores, 'providers'>, name: string): Promise<string> {

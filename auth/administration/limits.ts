@@ -6,8 +6,8 @@ import { SettingInvalidError } from '../errors.ts';
 export const MOST_LIMITS = 50;
 
 /**
- * Reads `PATTERN:ACTION,ACTION`, such as `team/*:pull,push`, and `registry:PART` for a part of the management API, such as
- * `registry:audit`. Throws SettingInvalidError.
+ * Parses `PATTERN:ACTION,ACTION`, such as `team/*:pull,push`, and `registry:PART` for a part of the management API,
+ * such as `registry:audit`. Throws SettingInvalidError.
  */
 export function parseLimits(texts: readonly string[]): readonly Limit[] {
   if (texts.length > MOST_LIMITS) {
@@ -21,7 +21,7 @@ export function parseLimits(texts: readonly string[]): readonly Limit[] {
     const actions = REPOSITORY_ACTIONS.filter((action) => asked.includes(action));
     if (pattern === undefined || actions.length !== asked.length) {
       throw new SettingInvalidError(
-        `${JSON.stringify(text.slice(0, 80))} is no scope: write PATTERN:ACTIONS, such as team/*:pull,push, with the ` +
+        `${JSON.stringify(text.slice(0, 80))} is not a scope: write PATTERN:ACTIONS, such as team/*:pull,push, with the ` +
           `actions pull, push and delete, each once, or registry: and one of ${MANAGE_SCOPES.join(', ')}`,
       );
     }
@@ -29,7 +29,7 @@ export function parseLimits(texts: readonly string[]): readonly Limit[] {
   });
 }
 
-/** As parseLimits reads it. */
+/** Formats a limit as parseLimits reads it. */
 export function formatLimit(limit: Limit): string {
   return 'manages' in limit ? `registry:${limit.manages}` : `${limit.pattern}:${limit.actions.join(',')}`;
 }

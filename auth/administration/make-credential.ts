@@ -4,21 +4,21 @@ import type { Credential, CredentialStore, Owner } from '../credentials/credenti
 import { hashSecret, makeId, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, SettingInvalidError } from '../errors.ts';
 
-/** What a new credential may do and for how long. */
+/** Rights and lifetime of a new credential. */
 export interface CredentialTerms {
-  /** Nothing beyond; all that the owner may do unless given. What the owner loses it loses too. */
+  /** By default all repository rights of the owner. The credential loses every right that its owner loses. */
   readonly limits?: readonly Limit[];
-  /** It never ends unless given. */
+  /** By default it never expires. */
   readonly expiresAt?: Date;
 }
 
-/** A credential with its secret, which is kept nowhere. */
+/** A credential with its secret, which is stored nowhere. */
 export interface MadeCredential {
   readonly credential: Credential;
   readonly secret: string;
 }
 
-/** Throws EntryUnknownError for the person, SettingInvalidError. */
+/** Creates a personal token. Throws EntryUnknownError for the person, SettingInvalidError. */
 export async function makePersonalToken(
   credentials: CredentialStore,
   account: string,
@@ -26,12 +26,15 @@ export async function makePersonalToken(
   terms: CredentialTerms,
 ): Promise<MadeCredential> {
   if (label.trim() === '' || label.length > 100) {
-    throw new SettingInvalidError('say in at most 100 characters what the token is for');
+    throw new SettingInvalidError('name the purpose of the token, in at most 100 characters');
   }
   return make(credentials, 'personal', label, { kind: 'user', name: account }, terms);
 }
 
-/** Throws EntryUnknownError for the owner, EntryExistsError, and SettingInvalidError, also without limits. */
+/**
+ * Creates a robot account. Throws EntryUnknownError for the owner, EntryExistsError, and SettingInvalidError, also
+ * without limits.
+ */
 export async function makeRobot(
   credentials: CredentialStore,
   owner: Owner,
@@ -39,12 +42,12 @@ export async function makeRobot(
   terms: CredentialTerms,
 ): Promise<MadeCredential> {
   if (terms.limits === undefined || terms.limits.length === 0) {
-    throw new SettingInvalidError('a robot account needs scopes: say what it may do, such as team/*:pull');
+    throw new SettingInvalidError('a robot account needs scopes, such as team/*:pull');
   }
   return make(credentials, 'robot', robotName(owner, name), owner, terms);
 }
 
-/** Gives a robot another secret; the one of before no longer counts. Throws EntryUnknownError. */
+/** Replaces a robot's secret; the old one is no longer valid. Throws EntryUnknownError. */
 export async function renewRobot(
   credentials: CredentialStore,
   name: string,
@@ -88,6 +91,6 @@ async function make(
 
 function refuseThePast(expiresAt: Date | undefined): void {
   if (expiresAt !== undefined && !(expiresAt.getTime() > Date.now())) {
-    throw new SettingInvalidError('a token must end in the future');
+    throw new SettingInvalidError('a token must expire in the future');
   }
 }

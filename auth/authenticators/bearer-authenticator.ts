@@ -4,7 +4,7 @@ import type { TokenVerifier } from '../tokens/token-verifier.ts';
 import type { Authenticator } from './authenticator.ts';
 import { bearerToken } from './header-authenticator.ts';
 
-/** Tokens of another token server alone: there are no accounts here. */
+/** Accepts only tokens of an external token server: there are no accounts here. */
 export class BearerAuthenticator implements Authenticator {
   readonly #tokens: TokenVerifier;
 
@@ -21,7 +21,7 @@ export class BearerAuthenticator implements Authenticator {
   async authenticate(authorization: string | undefined): Promise<Identity> {
     if (authorization === undefined) return ANONYMOUS;
     const token = bearerToken(authorization);
-    if (token === undefined) throw new TokenInvalidError('ask the token server for a token and send that');
+    if (token === undefined) throw new TokenInvalidError('get a token from the token server and send it');
     return this.#tokens.verify(token);
   }
 }

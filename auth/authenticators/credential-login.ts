@@ -5,12 +5,12 @@ import { hashSecret, secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { BasicCredentials, LoginMethod } from './login-method.ts';
 
-/** Milliseconds between two records of a credential's last use. */
+/** Minimum milliseconds between two records of a credential's last use. */
 const TOUCH_EVERY = 60 * 60 * 1000;
 
 /**
- * Personal tokens, with the name of their owner, and secrets of robots, with the robot's name; as bearer tokens without
- * a name. Looked up by the hash of the secret, so that the time that it takes tells nothing about names.
+ * Accepts personal tokens with the name of their owner, and secrets of robots with the robot's name; as bearer tokens,
+ * both without a name. It looks up the hash of the secret, so timing reveals nothing about names.
  */
 export class CredentialLogin implements LoginMethod {
   readonly #credentials: CredentialStore;
@@ -24,9 +24,9 @@ export class CredentialLogin implements LoginMethod {
   async logIn({ user, password }: BasicCredentials): Promise<Identity | undefined> {
     const kind = secretKind(password);
     if (kind === undefined) return undefined;
-    // It is a secret of another kind, and never a password (password.ts): nothing is verified for it.
+    // A secret of another kind is never a password (password.ts), so nothing needs to be verified.
     if (kind !== 'pat' && kind !== 'bot') {
-      throw new CredentialsInvalidError('a secret of this kind is no password: log in again');
+      throw new CredentialsInvalidError('a secret of this kind is not a password: log in again');
     }
     const credential = await this.#credentials.findBySecret(hashSecret(password));
     const identity = credential && (await this.#directory.bearerOf(credential));
@@ -45,15 +45,15 @@ export class CredentialLogin implements LoginMethod {
     try {
       await this.#credentials.touch(id, now);
     } catch {
-      // A database that takes no writes (a full disk) does not keep programs from reading images.
+      // A database that cannot be written (a full disk) must not stop programs from pulling images.
     }
   }
 }
 
-/** Whoever has the secret may know what became of it. */
+/** A client with the right secret may learn why it is no longer valid. */
 function refuseEnded({ expiresAt, kind, name, owner }: Credential): void {
   if (expiresAt === undefined || expiresAt.getTime() > Date.now()) return;
   const day = expiresAt.toISOString().slice(0, 10);
   const whose = kind === 'robot' ? `secret of the robot ${name}` : `token "${name}" of ${owner.name}`;
-  throw new CredentialsInvalidError(`the ${whose} ended on ${day}: it needs another one`);
+  throw new CredentialsInvalidError(`the ${whose} ended on ${day}: renew it`);
 }

@@ -10,7 +10,7 @@ import { type BasicCredentials, type LoginMethod, parseBasicCredentials } from '
 export interface HeaderAuthenticatorParts {
   readonly directory: Directory;
   readonly methods: LoginMethod;
-  /** Without it Basic credentials are verified for each request. */
+  /** Without it each request verifies Basic credentials. */
   readonly known?: KnownCredentials;
   /** Reports whether an account fails so often from an address that its password must be verified each time. */
   readonly isTried?: (user: string, remote: string | undefined) => boolean;
@@ -19,8 +19,8 @@ export interface HeaderAuthenticatorParts {
 }
 
 /**
- * The Authorization header of a request: nothing, HTTP Basic, a bearer token of the token server, or the secret of a
- * credential, which says by itself whose it is.
+ * Authenticates the Authorization header of a request: none, HTTP Basic, a bearer token of the token server, or the
+ * secret of a credential, which identifies itself.
  */
 export class HeaderAuthenticator implements Authenticator {
   readonly #parts: HeaderAuthenticatorParts;
@@ -66,12 +66,12 @@ export class HeaderAuthenticator implements Authenticator {
   }
 }
 
-/** What comes after `Bearer` (RFC 6750, section 2.1); undefined when the header is of another kind. */
+/** Returns the token after `Bearer` (RFC 6750, section 2.1); undefined for other schemes. */
 export function bearerToken(authorization: string): string | undefined {
   return /^bearer +(\S+)$/i.exec(authorization)?.[1];
 }
 
-/** A bearer token that is no secret of a credential. */
+/** Returns a bearer token that is not the secret of a credential. */
 function signedToken(authorization: string): string | undefined {
   const token = bearerToken(authorization);
   return token === undefined || secretKind(token) !== undefined ? undefined : token;

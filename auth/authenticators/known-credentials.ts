@@ -4,15 +4,15 @@ import { holdsAt, type Identity } from '../access/access.ts';
 import { WhileUnchanged } from '../while-unchanged.ts';
 
 /**
- * Identities of Authorization headers that were right a moment ago, for as long as nothing has changed, each for the
- * network that it came from, so that other networks cannot test passwords with them. Stores no header but an HMAC under a
- * key that lives and dies with the process. Bounded.
+ * Caches the identities of verified Authorization headers until something changes, separately for each client network,
+ * so that other networks cannot test passwords with it. Stores no header, only an HMAC under a key that lives and dies
+ * with the process. Bounded.
  */
 export class KnownCredentials {
   readonly #key = randomBytes(32);
   readonly #identities: WhileUnchanged<Identity>;
 
-  /** `version` gives another number after any change by which a header may have become wrong. */
+  /** `version` returns another number after any change that may invalidate a header. */
   constructor(version: () => number, limit = 1000) {
     this.#identities = new WhileUnchanged(version, limit);
   }
@@ -22,7 +22,7 @@ export class KnownCredentials {
     return identity !== undefined && holdsAt(identity, Date.now()) ? identity : undefined;
   }
 
-  /** To be called before credentials are verified; the function that it answers keeps the outcome. */
+  /** Called before credentials are verified; returns the function that stores the outcome. */
   begin(authorization: string, remote: string | undefined): (identity: Identity) => void {
     return this.#identities.begin(this.#mac(authorization, remote));
   }

@@ -3,12 +3,12 @@ import { CredentialsInvalidError } from '../errors.ts';
 import type { AttemptContext } from './authenticator.ts';
 
 export interface BasicCredentials {
-  /** Absent: the secret came as a bearer token, which names nobody. */
+  /** Absent for a secret that came as a bearer token. */
   readonly user?: string;
   readonly password: string;
 }
 
-/** Reads `Basic BASE64(user:password)` (RFC 7617, section 2); undefined when it is anything else. */
+/** Parses `Basic BASE64(user:password)` (RFC 7617, section 2); undefined for any other value. */
 export function parseBasicCredentials(authorization: string): BasicCredentials | undefined {
   const match = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization);
   if (match?.[1] === undefined) return undefined;
@@ -28,13 +28,14 @@ export function parseBasicCredentials(authorization: string): BasicCredentials |
  */
 export interface LoginMethod {
   /**
-   * Undefined when the secret is not of this kind, so that the next method is asked. Throws CredentialsInvalidError
-   * when it is of this kind and wrong. Must take no longer for a name that does not exist than for a wrong secret.
+   * Returns undefined when the secret is of another kind, so that the next method is tried. Throws
+   * CredentialsInvalidError when the secret is of this kind and wrong. Must not take longer for an unknown name than
+   * for a wrong secret.
    */
   logIn(credentials: BasicCredentials, context: AttemptContext): Promise<Identity | undefined>;
 }
 
-/** Asks several methods in order; what none of them takes is wrong. */
+/** Tries several methods in order; credentials that none of them accepts are wrong. */
 export class LoginMethods implements LoginMethod {
   readonly #methods: readonly LoginMethod[];
 

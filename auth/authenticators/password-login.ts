@@ -5,7 +5,7 @@ import type { PasswordGuard } from '../passwords/password-guard.ts';
 import type { AttemptContext } from './authenticator.ts';
 import type { BasicCredentials, LoginMethod } from './login-method.ts';
 
-/** Passwords of accounts. The account is looked up each time, so that a changed password holds at once. */
+/** Accepts passwords of accounts. It reads the account each time, so that a changed password takes effect at once. */
 export class PasswordLogin implements LoginMethod {
   readonly #directory: Directory;
   readonly #guard: PasswordGuard;

@@ -6,8 +6,8 @@ import type { LoginStore } from '../tokens/login-store.ts';
 import type { BasicCredentials, LoginMethod } from './login-method.ts';
 
 /**
- * The identity (refresh) token that `docker login` keeps, as a bearer token: with it the commands of `berth` need no login
- * of their own. It manages nothing but apps and hosts.
+ * Accepts the identity (refresh) token that `docker login` stores as a bearer token, so that the commands of `berth`
+ * need no login of their own. It manages only apps and hosts.
  */
 export class RefreshTokenLogin implements LoginMethod {
   readonly #logins: Pick<LoginStore, 'find'>;
@@ -24,10 +24,10 @@ export class RefreshTokenLogin implements LoginMethod {
     const counts = login !== undefined && !login.replaced && login.expiresAt.getTime() > Date.now();
     const identity = counts ? await this.#directory.subject(login.subject) : undefined;
     if (login === undefined || identity === undefined || identity.kind === 'anonymous') {
-      throw new CredentialsInvalidError('the login has ended: log in again');
+      throw new CredentialsInvalidError('the login has expired: log in again');
     }
     const until = Math.min(identity.until ?? Number.POSITIVE_INFINITY, login.expiresAt.getTime());
-    // After a password, the login alone must not do what needs the password.
+    // After a login by password, the token alone must not do what needs the password.
     return identity.proof.kind === 'password'
       ? { ...identity, until, proof: { kind: 'login' } }
       : { ...identity, until };

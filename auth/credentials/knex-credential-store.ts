@@ -67,7 +67,7 @@ export class KnexCredentialStore implements CredentialStore {
         }
       }
       const owned = trx('credentials').where({ ...ownerKey(owner), kind: credential.kind });
-      await refuseBeyond(owned, MOST_CREDENTIALS, 'remove what is not needed any more');
+      await refuseBeyond(owned, MOST_CREDENTIALS, 'remove those that are no longer needed');
       const row: CredentialRow = {
         id: credential.id,
         kind: credential.kind,
@@ -117,7 +117,7 @@ export class KnexCredentialStore implements CredentialStore {
   }
 }
 
-/** Removes all that an owner has, with the logins that were made with them. */
+/** Removes all credentials of an owner, with the logins made with them. */
 export async function removeCredentialsOf(trx: Knex.Transaction, owner: Owner): Promise<void> {
   const ids = trx('credentials').where(ownerKey(owner)).select('id');
   await trx('logins').whereIn('credential', ids).delete();

@@ -9,18 +9,21 @@ const MOST_ISSUERS = 100;
 
 interface KnownIssuer {
   readonly keys: Promise<JWTVerifyGetKey>;
-  /** When it is to be asked anew, by performance.now(); Infinity unless it has failed. */
+  /** End of validity, on the clock of performance.now(); Infinity unless it has failed. */
   until: number;
 }
 
 /**
- * The keys of issuers, found by their discovery document (OpenID Connect Discovery, section 4) and asked for again every
- * ten minutes, and when a token names one that is not known. Only to be asked for issuers that an administrator trusts.
+ * Fetches the keys of issuers from their discovery document (OpenID Connect Discovery, section 4), again every ten
+ * minutes, and when a token names an unknown key. Use it only for issuers that an administrator trusts.
  */
 export class IssuerKeys {
   readonly #known = new Map<string, KnownIssuer>();
 
-  /** Asks an issuer once, however many want its keys. Throws ProviderUnreachableError, also for a while after a failure. */
+  /**
+   * Queries an issuer once for all concurrent callers. Throws ProviderUnreachableError, also for a while after a
+   * failure.
+   */
   of(issuer: string): Promise<JWTVerifyGetKey> {
     const known = this.#known.get(issuer);
     if (known !== undefined && performance.now() < known.until) return known.keys;
@@ -36,7 +39,7 @@ export class IssuerKeys {
 }
 
 function unreachable(issuer: string): string {
-  return `the identity provider ${issuer} cannot be asked for its keys: try again soon`;
+  return `cannot read the keys of the identity provider ${issuer}: try again soon`;
 }
 
 async function discover(issuer: string): Promise<URL> {

@@ -7,12 +7,15 @@ import { CredentialsInvalidError } from '../errors.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import type { JobRule, JobRuleStore } from './job-rule.ts';
 
-/** Seconds by which the clocks of the issuer and this machine may differ. */
+/** Maximum difference between the clocks of the issuer and this machine, seconds. */
 const CLOCK_TOLERANCE = 30;
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const LONGEST_NAME = 255;
 
-/** Tokens of jobs, with any user name: they have the roles of all rules that they match, until they end. */
+/**
+ * Accepts tokens of jobs, with any user name. A job has the roles of all rules that it matches, until its token
+ * expires.
+ */
 export class JobLogin implements LoginMethod {
   readonly #rules: JobRuleStore;
   readonly #keys = new IssuerKeys();
@@ -28,7 +31,7 @@ export class JobLogin implements LoginMethod {
     if (trusted.length === 0) throw new CredentialsInvalidError('no rule trusts the issuer of this token');
     const payload = await this.#verify(password, issuer, trusted);
     const matching = trusted.filter((rule) => matches(rule, payload));
-    if (matching.length === 0) throw new CredentialsInvalidError('no rule matches what this token says');
+    if (matching.length === 0) throw new CredentialsInvalidError('no rule matches the claims of this token');
     return {
       kind: 'job',
       name: nameOfJob(matching, payload),
@@ -60,15 +63,15 @@ export class JobLogin implements LoginMethod {
 }
 
 /**
- * The name of a job in logs: the rule that let it in, and its `sub`. No account, robot or team has a
- * name with a colon, so no job is taken for one, whatever its issuer says.
+ * Returns the name of a job in logs: the rule that admitted it, and its `sub`. Names of accounts, robots and teams have
+ * no colon, so a job never looks like one, whatever its issuer says.
  */
 function nameOfJob([rule]: readonly JobRule[], { sub }: JWTPayload): string {
   const said = typeof sub === 'string' && sub !== '' ? `:${sub}` : '';
   return `job:${rule?.name ?? ''}${said}`.slice(0, LONGEST_NAME);
 }
 
-/** The issuer that a signed token names, whoever made it; undefined when it is no such token. */
+/** Returns the issuer that a token claims, unverified; undefined when the text is not a signed token. */
 function issuerOf(text: string): string | undefined {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)) return undefined;
   try {
@@ -93,7 +96,7 @@ function matches({ audience, claims }: JobRule, payload: JWTPayload): boolean {
 function complaint(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'the token of the job has expired';
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return `the token of the job does not count here: its claim ${error.claim} is not as it must be`;
+    return `the token of the job is not valid here: its claim ${error.claim} has the wrong value`;
   }
   return 'the token of the job was not signed by its issuer';
 }

@@ -31,7 +31,7 @@ export class KnexJobRuleStore implements JobRuleStore {
     await this.#db.write(async (trx) => {
       const there = await trx('job_rules').where({ name: rule.name }).first('name');
       if (there !== undefined)
-        throw new EntryExistsError(`there is a rule ${rule.name} already: remove it first`);
+        throw new EntryExistsError(`there is already a rule ${rule.name}: remove it first`);
       await refuseBeyond(trx('job_rules'), MOST_RULES, 'remove what is not needed any more');
       await trx('job_rules').insert({ ...rule, claims: JSON.stringify(claims) });
     });

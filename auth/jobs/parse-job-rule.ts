@@ -9,7 +9,7 @@ const CLAIM = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
 const LONGEST_VALUE = 512;
 const MOST_CLAIMS = 20;
 
-/** A rule as a person writes it. */
+/** A rule as an administrator writes it. */
 export type JobRuleText = { readonly [Field in keyof Omit<JobRule, 'claims'>]: string } & {
   readonly claims: Readonly<Record<string, string>>;
 };
@@ -18,10 +18,12 @@ export type JobRuleText = { readonly [Field in keyof Omit<JobRule, 'claims'>]: s
 export function parseJobRule(text: JobRuleText): JobRule {
   const { name, issuer, audience, claims, role } = text;
   if (!NAME.test(name)) {
-    refuse(`${quoted(name)} is no name of a rule: write lower-case letters, digits and . _ -`);
+    refuse(`${quoted(name)} is not a name of a rule: write lower-case letters, digits and . _ -`);
   }
   if (!isIssuer(issuer)) {
-    refuse(`${quoted(issuer)} is no issuer: write its https URL as the tokens have it in "iss"`);
+    refuse(
+      `${quoted(issuer)} is not an issuer: write its https URL, exactly as in the claim "iss" of the tokens`,
+    );
   }
   if (audience === '' || audience.length > LONGEST_VALUE) {
     refuse('a rule needs the audience for which the tokens are made, such as the URL of this registry');
@@ -34,12 +36,11 @@ export function parseJobRule(text: JobRuleText): JobRule {
     if (!CLAIM.test(claim) || value === '' || value.length > LONGEST_VALUE) {
       refuse(`${quoted(`${claim}=${value}`)} is no claim: write NAME=VALUE, such as repository=team/app`);
     }
-    if (/^\*+$/.test(value))
-      refuse(`the claim ${claim} may not be anything at all: write what it begins with`);
+    if (/^\*+$/.test(value)) refuse(`the claim ${claim} would match any value: write its beginning`);
   }
   if (!isRole(role) || role === 'admin') {
     refuse(
-      `${quoted(role)} is no role for a job: choose one of ${ROLES.filter((one) => one !== 'admin').join(', ')}`,
+      `${quoted(role)} is not a role for a job: choose one of ${ROLES.filter((one) => one !== 'admin').join(', ')}`,
     );
   }
   return { name, issuer, audience, claims: { ...claims }, role, pattern: parsePattern(text.pattern) };

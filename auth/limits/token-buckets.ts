@@ -1,19 +1,19 @@
-/** How often something may happen: so often at once, and again after this time each. */
+/** A rate limit: a burst, then one per interval. */
 export interface Rate {
   readonly burst: number;
-  /** Milliseconds in which one more is allowed. */
+  /** Milliseconds until one more is allowed. */
   readonly interval: number;
 }
 
 interface Bucket {
-  /** What is used up, at `at`. */
+  /** Used amount at time `at`. */
   readonly used: number;
   readonly at: number;
 }
 
 const MOST_KEYS = 50_000;
 
-/** Counts by key. Bounded: when there are too many keys, those that have been idle for longest are forgotten. */
+/** Token buckets by key. Bounded: when there are too many keys, the longest idle ones are evicted. */
 export class TokenBuckets {
   readonly #rate: Rate;
   readonly #buckets = new Map<string, Bucket>();
@@ -24,16 +24,16 @@ export class TokenBuckets {
     this.#now = now;
   }
 
-  /** Milliseconds until the key may go on; 0 when it may. */
+  /** Returns the milliseconds until the key may proceed; 0 when it may. */
   wait(key: string): number {
     const over = this.#used(key) + 1 - this.#rate.burst;
     return over <= 0 ? 0 : Math.ceil(over * this.#rate.interval);
   }
 
-  /** Counts one. */
+  /** Takes one token. */
   take(key: string): void {
     const used = Math.min(this.#used(key) + 1, this.#rate.burst);
-    // At the end of the map, whose beginning is what was idle for longest.
+    // Move the key to the end of the map; its beginning is the longest idle.
     this.#buckets.delete(key);
     if (this.#buckets.size >= MOST_KEYS) this.#buckets.delete(this.#buckets.keys().next().value ?? '');
     this.#buckets.set(key, { used, at: this.#now() });

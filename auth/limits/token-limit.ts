@@ -4,18 +4,18 @@ import { TooManyTokensError } from '../errors.ts';
 import { TokenBuckets } from './token-buckets.ts';
 
 const MINUTE = 60_000;
-/** One address can be that of many: an office, a cluster. */
+/** Factor for an address, which many accounts may share: an office, a cluster. */
 const ACCOUNTS_BEHIND_ADDRESS = 5;
 
 /**
- * Limits requests for tokens by the account of the client or, without a login, by its address, so
- * that no client uses up the limit of another. Each process counts for itself.
+ * Limits requests for tokens by the client's account or, without a login, by its address, so that no client uses up the
+ * limit of another. Each process counts separately.
  */
 export class TokenLimit {
   readonly #networks: TokenBuckets;
   readonly #accounts: TokenBuckets;
 
-  /** Of an account; an address may ask for five times as many. At once and then again in each minute. */
+  /** Tokens per minute of an account, also as a burst; an address gets five times as many. */
   constructor(perMinute: number, now?: () => number) {
     const byAddress = perMinute * ACCOUNTS_BEHIND_ADDRESS;
     this.#accounts = new TokenBuckets({ burst: perMinute, interval: MINUTE / perMinute }, now);
@@ -27,7 +27,7 @@ export class TokenLimit {
     count(this.#networks, networkOf(address), 'from this address');
   }
 
-  /** Counts a token for an account; nobody's are counted by their address alone. Throws TooManyTokensError. */
+  /** Counts a token for an account; anonymous requests count only for their address. Throws TooManyTokensError. */
   countToken(identity: Identity): void {
     const name = nameOf(identity);
     if (name !== undefined) count(this.#accounts, `${identity.kind} ${name}`, 'by this account');

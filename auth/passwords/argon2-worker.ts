@@ -1,7 +1,7 @@
 import { argon2Sync } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 
-// The only place that runs argon2: the threads of Node's own pool read and write files, and must stay free.
+// argon2 runs only here: the threads of Node's own pool read and write files, and must stay free.
 parentPort?.on('message', (request: Argon2Request) => parentPort?.postMessage(derive(request)));
 
 function derive({ id, password, salt, tagLength, memory, passes, parallelism }: Argon2Request): Argon2Report {

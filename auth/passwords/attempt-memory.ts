@@ -1,15 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Maximum keys that are remembered; the ones that failed longest ago are forgotten first. */
+/** Maximum keys; the ones that failed longest ago are evicted first. */
 const MOST_KEYS = 50_000;
 
 interface Count {
-  /** At `at`. */
+  /** Number of failures at time `at`. */
   readonly failures: number;
   readonly at: number;
 }
 
-/** Counts failures by key, and forgets one of them after each `forgetting` milliseconds without another. */
+/** Counts failures by key, and forgets one after each `forgetting` milliseconds without another. */
 export class Failures {
   readonly #counts = new Map<string, Count>();
   readonly #forgetting: number;
@@ -44,7 +44,9 @@ const MOST_ACCOUNTS = 10_000;
 /** Maximum networks per account, so that one account does not evict the networks of others. */
 const MOST_NETWORKS = 64;
 
-/** The networks from which accounts have logged in, since the process started. The least recently used go first. */
+/**
+ * The networks from which accounts have logged in since the process started. The least recently used are evicted first.
+ */
 export class FamiliarAddresses {
   readonly #accounts = new Map<string, Set<string>>();
 
@@ -73,8 +75,9 @@ interface Entry {
 }
 
 /**
- * Remembers which password was right for which hash, so that argon2 runs once and not for each request. Keeps
- * no password: an HMAC under a key that lives and dies with the process. Bounded; the least recently used goes first.
+ * Remembers which password was right for which hash, so that argon2 runs once and not for each request. Stores no
+ * password, only an HMAC under a key that lives and dies with the process. Bounded; the least recently used are evicted
+ * first.
  */
 export class VerifiedPasswords {
   readonly #key = randomBytes(32);
@@ -85,7 +88,7 @@ export class VerifiedPasswords {
     this.#limit = limit;
   }
 
-  /** True when `password` was found right before, and the account's hash is still the same. Constant time. */
+  /** Returns whether `password` was right before, and the account's hash is unchanged. Constant time. */
   has(user: string, password: string, passwordHash: string): boolean {
     const entry = this.#entries.get(user);
     if (entry === undefined || entry.passwordHash !== passwordHash) return false;

@@ -8,36 +8,36 @@ import { makePassword } from './password.ts';
 import type { HashTurn, PasswordHasher } from './password-hasher.ts';
 
 const MINUTE = 60_000;
-/** Failures of an account from one address that cost no waiting. */
+/** Failures of an account from one address without a wait. */
 const FREE = 10;
 /** The same while the account or the address is under attack: a right password still works at once. */
 const FREE_UNDER_ATTACK = 1;
-/** Failures of an account from all networks of an IPv6 site that cost no waiting. */
+/** Failures of an account from all networks of an IPv6 site without a wait. */
 const FREE_OF_SITE = 100;
 /** Failures of one account, or of one address, that count as an attack. */
 const ATTACK = 100;
-/** Milliseconds: the wait after the first failure that is not free. It doubles with each one. */
+/** Wait after the first failure that is not free, milliseconds. It doubles with each one. */
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15 * MINUTE;
 /**
- * Where an account has logged in it is never refused. After too many failures there each attempt pauses for at most so many
- * milliseconds, and so many pause at once: 16 guesses a second. The others stand in line, in order and without a limit, so a
- * right password behind 100 guesses waits 6.5 s.
+ * An account is never refused where it has logged in before. After too many failures there, each attempt pauses for at
+ * most LONGEST_FAMILIAR_WAIT milliseconds, and at most FAMILIAR_AT_ONCE attempts pause at once: 16 guesses a second.
+ * The others queue in order and without a limit, so a right password behind 100 guesses waits 6.5 s.
  */
 const LONGEST_FAMILIAR_WAIT = 500;
 const FAMILIAR_AT_ONCE = 8;
 /** Maximum attempts that wait for one account and an address from which it has never logged in. */
 const MOST_QUEUED = 32;
-/** Wrong passwords that are remembered per account and address. */
+/** Remembered wrong passwords per account and address. */
 const MOST_WRONG = 8;
 const MOST_WRONG_KEYS = 10_000;
 
 export interface PasswordAttempt {
   readonly user: string;
   readonly password: string;
-  /** The client's address, as far as it is known. */
+  /** The client's address, if known. */
   readonly remote: string | undefined;
-  /** Aborts when the client has gone. */
+  /** Aborts when the client has disconnected. */
   readonly signal: AbortSignal;
 }
 
@@ -45,18 +45,17 @@ export interface PasswordGuardParts {
   readonly hasher: Pick<PasswordHasher, 'hash' | 'verify'>;
   /** The stored hash of an account's password; undefined without one. */
   readonly hashOf: (user: string) => Promise<string | undefined>;
-  /** Milliseconds, from any start. */
+  /** Returns milliseconds of a monotonic clock. */
   readonly now?: () => number;
-  /** Waits so many milliseconds. */
+  /** Sleeps for some milliseconds. */
   readonly pause?: (milliseconds: number) => Promise<void>;
 }
 
 /**
- * Says whether passwords are right, and bounds how often anybody may ask. Failures count for an account and an address
- * together, with a wait that doubles, so that nobody can keep others out: neither an account from elsewhere nor the others
- * behind the same address. Where an account has logged in before it may wait in line but is not refused. The same wrong
- * password again, as programs with an outdated password send it, is not counted again. Each process counts for
- * itself.
+ * Checks passwords, and limits attempts. Failures count for a pair of account and address, with a wait that doubles, so
+ * that an attacker can lock out neither an account at other addresses nor others behind the same address. Where an
+ * account has logged in before, it may have to queue but is not refused. Repeats of the same wrong password, as
+ * programs with an outdated password send, count once. Each process counts separately.
  */
 export class PasswordGuard {
   readonly #parts: PasswordGuardParts;
@@ -68,7 +67,7 @@ export class PasswordGuard {
   readonly #verified = new VerifiedPasswords();
   readonly #wrong = new Map<string, string[]>();
   readonly #lock = new KeyedLock();
-  /** Attempts at familiar addresses that pause, are being checked, or stand in line. */
+  /** Attempts at familiar addresses that pause, are being checked, or queue. */
   readonly #slow = new Map<string, { readonly places: Semaphore; holders: number }>();
   readonly #queued = new Map<string, number>();
   readonly #key = randomBytes(32);
@@ -84,8 +83,8 @@ export class PasswordGuard {
   }
 
   /**
-   * Whether the password is the account's. An account that is not there, or has no password, costs as much as a wrong
-   * password. Throws TooManyAttemptsError, and the signal's reason.
+   * Returns whether the password is the account's. A missing account, or one without a password, costs as much as a
+   * wrong password. Throws TooManyAttemptsError, and the signal's reason.
    */
   async check(attempt: PasswordAttempt): Promise<boolean> {
     const pair = pairOf(attempt);
@@ -95,7 +94,7 @@ export class PasswordGuard {
     if (queued >= MOST_QUEUED && !this.#isFamiliar(pair)) throw new TooManyAttemptsError(1);
     this.#queued.set(pair.key, queued + 1);
     try {
-      // One at a time: of many at once, most are looked at when it is known that the first have failed.
+      // One at a time: of many concurrent attempts, most are then checked after the first have failed.
       return await this.#lock.run(pair.key, () => this.#check(attempt, pair));
     } finally {
       const left = (this.#queued.get(pair.key) ?? 1) - 1;
@@ -111,7 +110,7 @@ export class PasswordGuard {
 
   async #check({ user, password, signal }: Omit<PasswordAttempt, 'remote'>, pair: Pair): Promise<boolean> {
     signal.throwIfAborted();
-    // So many have failed while this one waited for its turn.
+    // Others may have failed while this attempt queued.
     if (this.#wait(pair) > 0) {
       if (this.#isFamiliar(pair)) return this.#checkSlowly({ user, password, signal }, pair);
       this.#refuse(pair);
@@ -135,7 +134,7 @@ export class PasswordGuard {
   }
 
   /**
-   * For an account that has logged in from the address. A client that hangs up leaves the line at once, but a place that it
+   * Checks an attempt at a familiar address. A client that disconnects leaves the queue at once, but a place that it
    * holds is free only after the pause.
    */
   async #checkSlowly(attempt: Omit<PasswordAttempt, 'remote'>, pair: Pair): Promise<boolean> {
@@ -175,7 +174,7 @@ export class PasswordGuard {
     if (wait > 0) throw new TooManyAttemptsError(Math.ceil(wait / 1000));
   }
 
-  /** Milliseconds until the next attempt; 0 when it may be made at once. */
+  /** Returns the milliseconds until the next attempt; 0 when it is possible now. */
   #wait({ key, account, network, siteKey }: Pair): number {
     const isAttack = this.#accounts.of(account) >= ATTACK || this.#networks.of(network) >= ATTACK;
     const here = waitAfter(this.#here, key, isAttack ? FREE_UNDER_ATTACK : FREE);
@@ -197,7 +196,7 @@ export class PasswordGuard {
     return this.#familiar.has(account, network);
   }
 
-  /** An HMAC, so that a dump cannot be used to guess passwords: the key lives and dies with the process. */
+  /** An HMAC, so that a memory dump does not help to guess passwords: the key lives and dies with the process. */
   #mac({ key }: Pair, password: string, hash: string): string {
     return createHmac('sha256', this.#key)
       .update(JSON.stringify([key, hash, password]))
@@ -213,18 +212,18 @@ interface Pair {
   readonly key: string;
   readonly account: string;
   readonly network: string;
-  /** Of the account in the site of the network, where that has one. */
+  /** Key of the account in the IPv6 site of the network, if there is one. */
   readonly siteKey: string | undefined;
 }
 
-/** Milliseconds until the next attempt under a key, of whose failures so many are free. */
+/** Returns the milliseconds until the next attempt under a key with `free` free failures. */
 function waitAfter(failures: Failures, key: string, free: number): number {
   const over = failures.of(key) - free;
   if (over < 0) return 0;
   return Math.max(0, Math.min(FIRST_WAIT * 2 ** over, LONGEST_WAIT) - failures.since(key));
 }
 
-/** No account has a name as long as this; of a longer one only so much is remembered. */
+/** Maximum characters of an account in a key; no account name is as long. */
 const LONGEST_ACCOUNT = 256;
 
 function pairOf({ user, remote }: Pick<PasswordAttempt, 'user' | 'remote'>): Pair {

@@ -9,29 +9,29 @@ import type { Argon2Cost, Argon2Report, Argon2Request } from './argon2-worker.ts
 const COST: Argon2Cost = { memory: 19_456, passes: 2, parallelism: 1 };
 const TAG_LENGTH = 32;
 const SALT_LENGTH = 16;
-/** One processor stays free for everything else. */
+/** Leaves one processor free for everything else. */
 const THREADS = Math.min(4, Math.max(1, availableParallelism() - 1));
-/** Milliseconds without work after which the threads end. */
+/** Milliseconds of idleness after which the threads end. */
 const IDLE_TIME = 60_000;
-/** Lanes by index: accounts at addresses where they have logged in, attempts without a failure, and the others. */
+/** Lanes by index: accounts at familiar addresses, attempts without a failure, and the others. */
 const SCHEDULE = [0, 0, 1, 0, 1, 2] as const;
 
 /** The client of a hash, and its priority. */
 export interface HashTurn {
   readonly place: QueuePlace;
-  /** Aborts when the client has gone. */
+  /** Aborts when the client has disconnected. */
   readonly signal: AbortSignal;
 }
 
-/** For work that no client causes, such as commands. */
+/** For work without a client, such as commands. */
 const OWN_TURN: HashTurn = {
   place: { lane: 0, keys: ['', ''] },
   signal: new AbortController().signal,
 };
 
 /**
- * Hashes and verifies passwords with argon2id: the only way to it. A few runs at a time, in threads of their own, in turn
- * by address and account.
+ * Hashes and verifies passwords with argon2id; the only code that does. A few hashes run at a time, in dedicated
+ * threads, in turn by address and account.
  */
 export class PasswordHasher {
   readonly #idle: RequestThread<Argon2Request, Argon2Report>[];
@@ -45,7 +45,7 @@ export class PasswordHasher {
     this.#queue = new FairQueue(threads, SCHEDULE);
   }
 
-  /** Hashes a password into a PHC string that says its own cost. */
+  /** Hashes a password into a PHC string that states its cost. */
   async hash(password: string, turn: HashTurn = OWN_TURN): Promise<string> {
     const salt = randomBytes(SALT_LENGTH);
     const tag = await this.#derive(password, salt, COST, TAG_LENGTH, turn);
@@ -53,7 +53,7 @@ export class PasswordHasher {
     return `$argon2id$v=19$${cost}$${unpadded(salt)}$${unpadded(tag)}`;
   }
 
-  /** Whether `password` is the one that was hashed, at the cost that the hash states. Throws on any other hash. */
+  /** Verifies a password against a hash, at the cost that the hash states. Throws on any other hash. */
   async verify(password: string, hash: string, turn: HashTurn = OWN_TURN): Promise<boolean> {
     const match = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(
       hash,
@@ -75,7 +75,7 @@ export class PasswordHasher {
   ): Promise<Uint8Array> {
     return this.#queue.hold(place, signal, async () => {
       const thread = this.#idle.pop();
-      if (thread === undefined) throw new Error('more passwords are hashed at once than there are threads');
+      if (thread === undefined) throw new Error('more concurrent hashes than threads');
       clearTimeout(this.#resting);
       try {
         const id = thread.newId();

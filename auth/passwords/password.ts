@@ -3,12 +3,12 @@ import { secretKind } from '../credentials/secret.ts';
 import { PasswordRefusedError } from '../errors.ts';
 
 const SHORTEST = 8;
-/** The whole Authorization header has to fit into the 16 KiB that an HTTP server takes. */
+/** Maximum bytes: the Authorization header must fit into the 16 KiB that an HTTP server accepts. */
 const LONGEST = 1024;
 /** Without 0, O, 1, l and I: people type it from a screen. */
 const ALPHABET = '23456789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ';
 
-/** Throws PasswordRefusedError, which never repeats the password. `what` names it in the sentence. */
+/** Throws PasswordRefusedError, which never quotes the password. `what` names it in the message. */
 export function checkPassword(password: string, what: string): void {
   if (password.length < SHORTEST) {
     throw new PasswordRefusedError(`${what} is too short: choose at least ${SHORTEST} characters`);
@@ -21,7 +21,7 @@ export function checkPassword(password: string, what: string): void {
   }
 }
 
-/** A random password of 24 letters and digits, about 139 bits. */
+/** Makes a random password of 24 letters and digits, about 139 bits. */
 export function makePassword(): string {
   return Array.from({ length: 24 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
 }

@@ -4,13 +4,13 @@ import { LoginRefusedError, SettingInvalidError } from '../errors.ts';
 import { type LinkedAccountStore, LONGEST_SUBJECT } from './linked-account-store.ts';
 import type { Provider } from './provider.ts';
 
-/** What a provider has said about somebody, after it was verified. */
+/** Verified claims of a provider about a person. */
 export type PersonClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string };
 
 /**
- * The name of the account of somebody for whom a provider has spoken: the one that belongs to them there, or one that
- * is made now. Its teams, of those that the provider's groups stand for, become what the provider says; who is in no
- * group, or of whom it says nothing, leaves all of these. Throws LoginRefusedError, AccountExistsError.
+ * Returns the account name of a person whom a provider has authenticated: the linked account, or a new one. Of the
+ * teams that the provider's groups map to, membership becomes what the provider says; a person without such groups
+ * leaves all of them. Throws LoginRefusedError, AccountExistsError.
  */
 export async function accountFor(
   { linkedAccounts, teams }: { readonly linkedAccounts: LinkedAccountStore; readonly teams: TeamStore },
@@ -19,7 +19,7 @@ export async function accountFor(
 ): Promise<string> {
   const subject = { issuer: claims.iss, subject: claims.sub };
   if (claims.sub === '' || claims.sub.length > LONGEST_SUBJECT) {
-    throw new LoginRefusedError('the identity provider does not say who you are in "sub"');
+    throw new LoginRefusedError('the identity provider sent no claim "sub"');
   }
   const name =
     (await linkedAccounts.find(subject)) ?? (await linkedAccounts.create(subject, newName(provider, claims)));
@@ -34,12 +34,12 @@ export async function accountFor(
 function newName({ nameClaim }: Provider, claims: PersonClaims): string {
   const said = claims[nameClaim];
   if (typeof said !== 'string' || said === '') {
-    throw new LoginRefusedError(`the identity provider gives no name in the claim "${nameClaim}"`);
+    throw new LoginRefusedError(`the identity provider sent no name in the claim "${nameClaim}"`);
   }
-  // OpenID Connect Core, section 5.1; some providers send it as text. Who leaves it out has verified nothing.
+  // OpenID Connect Core, section 5.1; some providers send it as text. A provider that omits it has verified nothing.
   if (nameClaim === 'email' && ![true, 'true'].includes(claims.email_verified as boolean | string)) {
     throw new LoginRefusedError(
-      'the identity provider does not say that it has verified your address ("email_verified"): have it do that first',
+      'the identity provider has not verified your address ("email_verified"): verify it there first',
     );
   }
   try {
@@ -47,7 +47,7 @@ function newName({ nameClaim }: Provider, claims: PersonClaims): string {
   } catch (error) {
     if (!(error instanceof SettingInvalidError)) throw error;
     throw new LoginRefusedError(
-      `the identity provider calls you what no account can be called: ${error.message}`,
+      `your name at the identity provider cannot be an account name: ${error.message}`,
     );
   }
 }

@@ -22,7 +22,7 @@ export class KnexLinkedAccountStore implements LinkedAccountStore {
       if (there !== undefined) return there.account;
       if ((await trx('accounts').where({ name: account }).first('name')) !== undefined) {
         throw new AccountExistsError(
-          `there is an account named "${account}" already that belongs to somebody else: ask an administrator`,
+          `the account "${account}" already exists and belongs to another person: ask an administrator`,
         );
       }
       const createdAt = new Date().toISOString();

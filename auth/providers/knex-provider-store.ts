@@ -9,7 +9,7 @@ interface ProviderRow {
   readonly client_secret: string;
   readonly name_claim: string;
   readonly groups_claim: string;
-  /** JSON of Provider's. */
+  /** JSON of Provider.groups. */
   readonly groups: string;
 }
 
@@ -44,7 +44,7 @@ export class KnexProviderStore implements ProviderStore {
     };
     await this.#db.write(async (trx) => {
       if ((await trx('providers').where({ name }).first('name')) !== undefined) {
-        throw new EntryExistsError(`there is a provider named "${name}" already: remove it first`);
+        throw new EntryExistsError(`there is already a provider named "${name}": remove it first`);
       }
       await refuseBeyond(trx('providers'), MOST_RULES, 'remove what is not needed any more');
       await trx('providers').insert(row);

@@ -9,40 +9,40 @@ const LONGEST_CLIENT = 512;
 const LONGEST_GROUP = 512;
 const MOST_GROUPS = 200;
 
-/** A provider as a person writes it; `preferred_username` and `groups` are the usual claims. */
+/** A provider as an administrator writes it; `preferred_username` and `groups` are the default claims. */
 export type ProviderText = Omit<Provider, 'nameClaim' | 'groupsClaim' | 'groups'> & {
   readonly nameClaim?: string | undefined;
   readonly groupsClaim?: string | undefined;
   readonly groups?: Readonly<Record<string, string>> | undefined;
 };
 
-/** Throws SettingInvalidError, which says what to write instead and never repeats the secret. */
+/** Throws SettingInvalidError, which says what to write instead and never quotes the secret. */
 export function parseProvider(text: ProviderText): Provider {
   const { name, issuer, clientId, clientSecret } = text;
   const { nameClaim = 'preferred_username', groupsClaim = 'groups', groups = {} } = text;
   if (!NAME.test(name)) {
-    refuse(`${quoted(name)} is no name of a provider: write lower-case letters, digits and . _ -`);
+    refuse(`${quoted(name)} is not a name of a provider: write lower-case letters, digits and . _ -`);
   }
   if (!isIssuer(issuer)) {
     refuse(
-      `${quoted(issuer)} is no issuer: write the https URL below which /.well-known/openid-configuration is`,
+      `${quoted(issuer)} is not an issuer: write the https URL below which /.well-known/openid-configuration is`,
     );
   }
   if (clientId === '' || clientId.length > LONGEST_CLIENT) {
-    refuse('a provider needs the client id under which it knows this registry');
+    refuse('a provider needs the client id of this registry');
   }
   if (clientSecret === '' || clientSecret.length > LONGEST_CLIENT || /\s/.test(clientSecret)) {
-    refuse(`a provider needs the secret of the client, of 1 to ${LONGEST_CLIENT} characters without spaces`);
+    refuse(`a provider needs the client secret, of 1 to ${LONGEST_CLIENT} characters without spaces`);
   }
   for (const claim of [nameClaim, groupsClaim]) {
     if (!CLAIM.test(claim))
-      refuse(`${quoted(claim)} is no name of a claim: write such as preferred_username`);
+      refuse(`${quoted(claim)} is not a name of a claim: write one such as preferred_username`);
   }
   const entries = Object.entries(groups);
   if (entries.length > MOST_GROUPS) refuse(`a provider may have at most ${MOST_GROUPS} groups`);
   for (const [group, team] of entries) {
     if (group === '' || group.length > LONGEST_GROUP) {
-      refuse(`${quoted(group)} is no group: write GROUP=TEAM, such as developers=dev`);
+      refuse(`${quoted(group)} is not a group: write GROUP=TEAM, such as developers=dev`);
     }
     parseTeamName(team);
   }

@@ -26,25 +26,25 @@ import type { Provider } from './provider.ts';
 
 /** Seconds. */
 const TIMEOUT = 5;
-/** Bytes: documents, keys, tokens and claims; somebody may be in hundreds of groups. */
+/** Maximum bytes of documents, keys, tokens and claims; a person may be in hundreds of groups. */
 const LARGEST_ANSWER = 1024 * 1024;
-/** Milliseconds after which a provider is asked anew where its end points are. */
+/** Milliseconds for which the end points of a provider are cached. */
 const REMEMBERED = 10 * 60 * 1000;
 const MOST_PROVIDERS = 100;
 const SCOPES = ['openid', 'profile', 'email', 'groups'];
 const USUAL_SCOPES = ['openid', 'profile', 'email'];
 
-/** What a browser must show when it comes back from the provider; secrets of that browser. */
+/** Values that a browser must present when it returns from the provider; secrets of that browser. */
 export interface LoginChecks {
   readonly state: string;
   readonly nonce: string;
-  /** Of PKCE (RFC 7636). */
+  /** The PKCE code verifier (RFC 7636). */
   readonly verifier: string;
 }
 
 /**
- * Speaks to providers by authorization code with PKCE, state and nonce (OpenID Connect Core, section 3.1). The ID token's
- * signature is verified as well. Its errors hold nothing of what was sent or received: that may be secret.
+ * Logs people in at providers by authorization code with PKCE, state and nonce (OpenID Connect Core, section 3.1). It
+ * also verifies the ID token's signature. Its errors quote nothing that was sent or received, since that may be secret.
  */
 export class ProviderClient {
   readonly #found = new Map<
@@ -52,7 +52,7 @@ export class ProviderClient {
     { readonly at: number; readonly configuration: Promise<Configuration> }
   >();
 
-  /** Where the browser is to go; `redirectUri` is where it comes back. Throws ProviderUnreachableError. */
+  /** Returns the URL for the browser; the provider redirects back to `redirectUri`. Throws ProviderUnreachableError. */
   async begin(provider: Provider, redirectUri: string): Promise<{ url: URL; checks: LoginChecks }> {
     return explained(provider, async () => {
       const configuration = await this.#configurationOf(provider);
@@ -72,8 +72,8 @@ export class ProviderClient {
   }
 
   /**
-   * What the provider says about whoever came back; `callback` is `redirectUri` with the query that they brought. Throws
-   * LoginRefusedError, ProviderUnreachableError.
+   * Returns the provider's claims about the person who logged in; `callback` is `redirectUri` with the returned query.
+   * Throws LoginRefusedError, ProviderUnreachableError.
    */
   async finish(
     provider: Provider,
@@ -120,7 +120,7 @@ function discover({ issuer, clientId, clientSecret }: Provider): Promise<Configu
   });
 }
 
-/** What OpenID Connect has as the default, and the other way where only that is offered. */
+/** The default method of OpenID Connect, or the other one if the provider offers only that. */
 function clientAuthentication(secret: string): ClientAuth {
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
   return (server, client, body, headers) => {
@@ -139,12 +139,12 @@ async function explained<Result>({ name }: Provider, work: () => Promise<Result>
       throw new LoginRefusedError(
         denied
           ? `you were not let in by ${name}`
-          : `the identity provider ${name} refused the login (${shown(error.error)}): begin it again`,
+          : `the identity provider ${name} refused the login (${shown(error.error)}): start again`,
       );
     }
     if (error instanceof ResponseBodyError) {
       if (error.error === 'invalid_grant') {
-        throw new LoginRefusedError('this login was used already or took too long: begin it again');
+        throw new LoginRefusedError('this login was already used or has expired: start again');
       }
       throw new ProviderUnreachableError(
         `the identity provider ${name} refuses this registry (${shown(error.error)}): tell an administrator`,
@@ -152,7 +152,7 @@ async function explained<Result>({ name }: Provider, work: () => Promise<Result>
     }
     if (error instanceof ClientError && !isOutage(error)) {
       throw new LoginRefusedError(
-        `what ${name} sent does not belong to this login (${error.message}): begin it again`,
+        `the answer of ${name} does not belong to this login (${error.message}): start again`,
       );
     }
     throw new ProviderUnreachableError(`the identity provider ${name} cannot be reached: try again soon`, {
@@ -161,7 +161,7 @@ async function explained<Result>({ name }: Provider, work: () => Promise<Result>
   }
 }
 
-/** Whether the provider has not answered, or not as a provider does; without a code it is a failure of the network. */
+/** Reports whether the provider did not answer, or not as a provider; an error without a code is a network failure. */
 function isOutage({ code }: ClientError): boolean {
   return (
     code === undefined ||

@@ -1,29 +1,29 @@
-/** An OpenID Connect provider whose people may log in. */
+/** An OpenID Connect provider whose users may log in. */
 export interface Provider {
-  /** By which people choose it. */
+  /** The name by which people choose it. */
   readonly name: string;
   readonly issuer: string;
   readonly clientId: string;
   /**
-   * A secret, and kept readable: the provider wants to hear it at every login. Whoever reads the database (0600) has
-   * it; it is never shown.
+   * A secret in plain text, because the provider requires it at every login. It is never shown, but the database (mode
+   * 0600) reveals it.
    */
   readonly clientSecret: string;
-  /** The claim that names the account which a first login makes. */
+  /** The claim that names the account of a first login. */
   readonly nameClaim: string;
-  /** The claim that lists somebody's groups. */
+  /** The claim that lists a person's groups. */
   readonly groupsClaim: string;
-  /** Teams by group: whoever is in the group is in the team, as of their last login. */
+  /** Teams by group: members of the group are members of the team, as of their last login. */
   readonly groups: Readonly<Record<string, string>>;
 }
 
-/** Where providers are kept. Each method is one durable step. */
+/** Stores providers. Each method is one durable step. */
 export interface ProviderStore {
   find(name: string): Promise<Provider | undefined>;
-  /** All, by name. */
+  /** Lists all, by name. */
   list(): Promise<readonly Provider[]>;
   /** Throws EntryExistsError. */
   create(provider: Provider): Promise<void>;
-  /** With its sessions; accounts and whom they belong to there stay. Answers whether it was there. */
+  /** Removes a provider with its sessions; accounts and their links stay. Returns whether it existed. */
   remove(name: string): Promise<boolean>;
 }

@@ -1,40 +1,40 @@
-/** A terminal that waits until somebody confirms its login (RFC 8628). */
+/** A terminal's login that waits for confirmation (RFC 8628). */
 export interface DeviceLogin {
-  /** What the terminal asks with; of secret.ts. */
+  /** Hash of the terminal's code; from secret.ts. */
   readonly deviceHash: string;
-  /** What the person types. */
+  /** Hash of the code that the person types. */
   readonly userCodeHash: string;
-  /** What the terminal calls itself. */
+  /** The name that the terminal gives itself. */
   readonly client: string;
-  /** Where it began, as limits have it. */
+  /** The client's network, as the limits count it. */
   readonly network: string;
-  /** Who has confirmed it; undefined before that. */
+  /** The account that confirmed it; undefined before. */
   readonly account?: string;
   readonly denied: boolean;
   readonly expiresAt: Date;
 }
 
-/** Logins that can wait at the same time. */
+/** Maximum pending logins. */
 export interface MostWaiting {
   readonly inAll: number;
   readonly ofNetwork: number;
 }
 
-/** Where logins of terminals are kept. Each method is one durable step. */
+/** Stores logins of terminals. Each method is one durable step. */
 export interface DeviceLoginStore {
-  /** Expired ones too. */
+  /** Also returns expired ones. */
   find(deviceHash: string): Promise<DeviceLogin | undefined>;
-  /** Of those that wait. Expired ones too. */
+  /** Only pending ones; also expired. */
   findByUserCode(userCodeHash: string): Promise<DeviceLogin | undefined>;
   /**
-   * Removes expired logins on the way. If more than `most` would wait, the oldest logins from the
-   * network of `login` are removed, and then those from the network with the most: no client is refused because of others.
+   * Also removes expired logins. If more than `most` would be pending, it removes the oldest logins from the network of
+   * `login`, and then those from the network with the most: no client is refused because of others.
    */
   create(login: DeviceLogin, now: Date, most: MostWaiting): Promise<void>;
-  /** Once: answers false when it does not wait for an answer, or has expired. */
+  /** Confirms a login once: returns false when it is not pending or has expired. */
   confirm(userCodeHash: string, account: string, now: Date): Promise<boolean>;
-  /** As `confirm`. */
+  /** Denies a login, like `confirm`. */
   deny(userCodeHash: string, now: Date): Promise<boolean>;
-  /** Ends it. Answers whether it was there: of several who ask at once one hears true. */
+  /** Removes the login. Returns whether it existed: of several concurrent callers only one gets true. */
   take(deviceHash: string): Promise<boolean>;
 }

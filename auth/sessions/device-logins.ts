@@ -7,15 +7,15 @@ import { EntryUnknownError, TooManyAttemptsError } from '../errors.ts';
 import { TokenBuckets } from '../limits/token-buckets.ts';
 import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
 
-/** Milliseconds within which somebody must confirm. */
+/** Milliseconds until an unconfirmed login expires. */
 export const DEVICE_LOGIN_LIFE = 10 * 60 * 1000;
-/** Seconds between two questions of a terminal. */
+/** Poll interval of a terminal, seconds. */
 export const POLL_INTERVAL = 2;
 
 const MOST_WAITING = { inAll: 10_000, ofNetwork: 100 } as const;
-/** Milliseconds that the token which a terminal gets lasts. */
+/** Lifetime of the terminal's token, milliseconds. */
 const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
-/** Without vowels, so that no words come about, and without what is mistaken for something else (RFC 8628, 6.1). */
+/** Without vowels, so that codes form no words, and without letters that are easily confused (RFC 8628, 6.1). */
 const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 const CODE_LENGTH = 8;
 
@@ -24,28 +24,28 @@ interface DeviceLoginStores {
   readonly deviceLogins: DeviceLoginStore;
 }
 
-/** What a terminal is told when it begins. */
+/** The answer to a terminal that begins a login. */
 export interface BegunDeviceLogin {
   readonly deviceCode: string;
   /** Such as `WDJB-MJHT`. */
   readonly userCode: string;
 }
 
-/** What a terminal hears when it asks (RFC 8628, section 3.5). */
+/** The answer to a terminal that polls (RFC 8628, section 3.5). */
 export type DeviceAnswer =
   | { readonly kind: 'pending' | 'slow-down' | 'denied' | 'expired' }
   | { readonly kind: 'token'; readonly user: string; readonly secret: string };
 
 /**
- * Logins of terminals (RFC 8628): the terminal shows a code, somebody who has logged in confirms it in a browser, and
- * the terminal gets a personal token of theirs. A code counts once and for ten minutes. Codes cannot be tried out: only
- * people ask, and each only so often.
+ * Logins of terminals (RFC 8628): the terminal shows a code, a logged-in person confirms it in a browser, and the
+ * terminal gets a personal token of that person. A code works once and for ten minutes. Codes cannot be guessed: only
+ * logged-in people may look them up, at a limited rate.
  */
 export class DeviceLogins {
   readonly #store: DeviceLoginStores;
   readonly #now: () => number;
   readonly #begun = new TokenBuckets({ burst: 20, interval: 5_000 });
-  /** Of all networks of an IPv6 site: those of one customer cannot fill the list, from which others would be dropped. */
+  /** Limits all networks of an IPv6 site together: one customer cannot fill the list and so evict others. */
   readonly #begunInSites = new TokenBuckets({ burst: 100, interval: 1_000 });
   readonly #polls = new TokenBuckets({ burst: 3, interval: POLL_INTERVAL * 1000 - 500 });
   readonly #guesses = new TokenBuckets({ burst: 20, interval: 15_000 });
@@ -55,7 +55,7 @@ export class DeviceLogins {
     this.#now = now;
   }
 
-  /** `client` is what the terminal calls itself. Throws TooManyAttemptsError. */
+  /** `client` is the terminal's own name. Throws TooManyAttemptsError. */
   async begin(client: string, remote: string | undefined): Promise<BegunDeviceLogin> {
     const network = networkOf(remote);
     const site = siteOf(remote);
@@ -79,7 +79,7 @@ export class DeviceLogins {
     return { deviceCode, userCode };
   }
 
-  /** For the terminal: a token as soon as somebody has confirmed, and that once. */
+  /** Polls for the terminal: returns a token once, after the login is confirmed. */
   async poll(deviceCode: string): Promise<DeviceAnswer> {
     const hash = hashSecret(deviceCode);
     const login = await this.#store.deviceLogins.find(hash);
@@ -95,7 +95,7 @@ export class DeviceLogins {
     return { kind: 'token', user: login.account, secret };
   }
 
-  /** What waits under a code, for the person who is asked. Throws as `answer` does. */
+  /** Returns the pending login of a code, for the person who is to confirm it. Throws as `answer` does. */
   async find(userCode: string, account: string): Promise<DeviceLogin> {
     return this.#guess(account, async () => {
       const login = await this.#store.deviceLogins.findByUserCode(hashUserCode(userCode));
@@ -104,8 +104,8 @@ export class DeviceLogins {
   }
 
   /**
-   * What somebody says to the login under a code: yes gives the terminal a token of theirs. Throws EntryUnknownError for a
-   * code that does not wait, and TooManyAttemptsError for whoever has named too many of these.
+   * Confirms or denies the login of a code: yes gives the terminal a token of the account. Throws EntryUnknownError for
+   * a code that is not pending, and TooManyAttemptsError after too many wrong codes.
    */
   async answer(userCode: string, account: string, says: 'yes' | 'no'): Promise<void> {
     await this.#guess(account, async () => {
@@ -121,11 +121,11 @@ export class DeviceLogins {
 
   async #guess<Found>(account: string, look: () => Promise<Found | undefined>): Promise<Found> {
     refuseWaiting(this.#guesses.wait(account));
-    // Counted before it is known, so that many at once do not slip through.
+    // Counted before the lookup, so that concurrent guesses count as well.
     this.#guesses.take(account);
     const found = await look();
     if (found === undefined) {
-      throw new EntryUnknownError('no terminal waits under this code, or no longer: begin again there');
+      throw new EntryUnknownError('no terminal waits for this code any more: start again there');
     }
     return found;
   }
@@ -141,7 +141,7 @@ function makeUserCode(): string {
   return formatUserCode(code);
 }
 
-/** Returns the letters of a code, however somebody has written it, as terminals show them. */
+/** Formats a code as terminals show it, however it was typed. */
 export function formatUserCode(text: string): string {
   const letters = lettersOf(text);
   return `${letters.slice(0, CODE_LENGTH / 2)}-${letters.slice(CODE_LENGTH / 2)}`;

@@ -106,7 +106,7 @@ async function countOf(trx: Knex.Transaction, where: Partial<DeviceLoginRow>): P
   return Number(row?.count ?? 0);
 }
 
-/** All live for the same time, so that the first to expire is the oldest. */
+/** All have the same lifetime, so the first to expire is the oldest. */
 async function dropOldest(trx: Knex.Transaction, network: string): Promise<void> {
   const oldest = await trx('device_logins')
     .where({ network, account: null })

@@ -2,22 +2,22 @@ import type { Identity } from '../access/access.ts';
 import type { Directory } from '../accounts/directory.ts';
 import { hashSecret, makeSecret, secretKind } from '../credentials/secret.ts';
 
-/** Milliseconds that a session lasts. */
+/** Lifetime of a session, milliseconds. */
 export const SESSION_LIFE = 8 * 60 * 60 * 1000;
 
-/** Characters of what a browser calls itself that are kept. */
+/** Maximum stored characters of a browser's User-Agent. */
 const LONGEST_CLIENT = 250;
-/** Of the hash of a secret, which says nothing about the secret: by this much a person tells their sessions apart. */
+/** Length of a session's id, a prefix of its secret's hash, which reveals nothing about the secret. */
 const ID_LENGTH = 16;
 
-/** What is known of a browser that logs in. */
+/** Facts about a browser that logs in. */
 export interface SessionClient {
-  /** What it calls itself. */
+  /** Its User-Agent. */
   readonly client?: string;
   readonly address?: string;
 }
 
-/** Browsers in which people have logged in, with a password or by a provider. */
+/** Browser sessions, begun with a password or by a provider. */
 export class Sessions {
   readonly #store: SessionStore;
   readonly #directory: Directory;
@@ -29,7 +29,7 @@ export class Sessions {
     this.#now = now;
   }
 
-  /** Begins one and answers its secret, of which only the hash is kept. */
+  /** Begins a session and returns its secret, of which only the hash is stored. */
   async begin(account: string, provider: string, from: SessionClient = {}): Promise<string> {
     const secret = makeSecret('ses');
     const now = this.#now();
@@ -45,7 +45,7 @@ export class Sessions {
     return secret;
   }
 
-  /** Who has the session; undefined when it has ended, or they have gone. */
+  /** Returns the owner of the session; undefined when the session has ended, or the account was removed. */
   async identify(secret: string): Promise<Identity | undefined> {
     if (secretKind(secret) !== 'ses') return undefined;
     const session = await this.#store.find(hashSecret(secret));
@@ -59,7 +59,7 @@ export class Sessions {
     await this.#store.remove(hashSecret(secret));
   }
 
-  /** The sessions of a person that have not ended, the newest first; `current` is the secret of the one that asks. */
+  /** Lists the active sessions of a person, newest first; `current` is the secret of the session that asks. */
   async list(account: string, current: string): Promise<readonly ListedSession[]> {
     const own = hashSecret(current);
     const sessions = await this.#store.list(account, new Date(this.#now()));
@@ -70,7 +70,7 @@ export class Sessions {
     }));
   }
 
-  /** Ends a session of a person by its id. Answers whether it was there. */
+  /** Ends a session of a person by its id. Returns whether it existed. */
   async endById(account: string, id: string): Promise<boolean> {
     const sessions = await this.#store.list(account, new Date(this.#now()));
     const found = sessions.find(({ secretHash }) => secretHash.slice(0, ID_LENGTH) === id);
@@ -84,29 +84,29 @@ export type ListedSession = Omit<Session, 'secretHash'> & {
   readonly isCurrent: boolean;
 };
 
-/** A browser in which somebody has logged in. */
+/** A browser in which a person has logged in. */
 export interface Session {
-  /** Of secret.ts. */
+  /** From secret.ts. */
   readonly secretHash: string;
   readonly account: string;
-  /** The name of the provider that spoke for them; '' after a password. */
+  /** The provider of the login; '' after a password. */
   readonly provider: string;
-  /** What the browser calls itself; '' when it does not say. */
+  /** The browser's User-Agent; '' without one. */
   readonly client: string;
-  /** Where it was at the login; '' when that is not known. */
+  /** The client's address at the login; '' if unknown. */
   readonly address: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
 }
 
-/** Where sessions are kept. Each method is one durable step. */
+/** Stores sessions. Each method is one durable step. */
 export interface SessionStore {
-  /** Expired ones too. */
+  /** Also returns expired ones. */
   find(secretHash: string): Promise<Session | undefined>;
-  /** Forgets those that have expired on the way. */
+  /** Also removes expired sessions. */
   create(session: Session): Promise<void>;
-  /** Those of an account that end after a time, the newest first: at most 100. */
+  /** Lists the sessions of an account that end after a time, newest first: at most 100. */
   list(account: string, at: Date): Promise<readonly Session[]>;
-  /** Answers whether it was there. */
+  /** Returns whether it existed. */
   remove(secretHash: string): Promise<boolean>;
 }

@@ -11,31 +11,31 @@ import {
 import { makeId } from '../credentials/secret.ts';
 import type { KeySource } from './token-verifier.ts';
 
-/** A pair of keys that tokens are signed with. */
+/** A key pair that signs tokens. */
 export interface SigningKey {
   readonly id: string;
   /** The private JWK (RFC 7517), ES256. */
   readonly privateKey: JWK;
   readonly createdAt: Date;
-  /** When tokens that it signed stop to count; undefined for the one that signs. */
+  /** Time when tokens that it signed become invalid; undefined for the current key. */
   readonly retiresAt?: Date;
 }
 
-/** Where signing keys are kept, for every process on the same database. Each method is one durable step. */
+/** Stores signing keys, shared by every process on the same database. Each method is one durable step. */
 export interface KeyStore {
-  /** Those that have not retired at `now`, the newest first. */
+  /** Lists keys that have not retired at `now`, newest first. */
   list(now: Date): Promise<readonly SigningKey[]>;
-  /** Keeps `key` unless there is one that signs already; answers whether it was kept. */
+  /** Stores `key` unless there is a current key; returns whether it was stored. */
   createFirst(key: SigningKey): Promise<boolean>;
-  /** Lets `key` sign from now on; those before it retire at `retiresAt`. */
+  /** Makes `key` the current key; the older ones retire at `retiresAt`. */
   rotate(key: SigningKey, retiresAt: Date): Promise<void>;
 }
 
 export const SIGNING_ALGORITHM = 'ES256';
 
-/** Milliseconds for which the keys are used as they were read: so long a key that was withdrawn may still count. */
+/** Milliseconds for which keys are cached: a withdrawn key may be accepted for so long. */
 const FRESH = 10_000;
-/** Milliseconds between two looks for a key that is not known, whoever makes up its name. */
+/** Minimum milliseconds between two reads for an unknown key, whose name a client may have invented. */
 const LOOK_EVERY = 1000;
 
 interface LoadedKey {
@@ -43,13 +43,13 @@ interface LoadedKey {
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
   readonly publicJwk: JWK;
-  /** The private number (RFC 7518, section 6.2.2.1), base64url. */
+  /** The private key (RFC 7518, section 6.2.2.1), base64url. */
   readonly secret: string;
-  /** Milliseconds since 1970; Infinity for the one that signs. */
+  /** Milliseconds since 1970; Infinity for the current key. */
   readonly retiresAt: number;
 }
 
-/** The keys of this token server, as they were within the last ten seconds. Every process on a store has the same. */
+/** The keys of this token server, at most ten seconds old. Every process on a store has the same keys. */
 export class KeyRing implements KeySource {
   readonly #store: KeyStore;
   #keys: readonly LoadedKey[] = [];
@@ -77,7 +77,7 @@ export class KeyRing implements KeySource {
       : undefined;
   }
 
-  /** The key to sign with; made when there is none. */
+  /** Returns the current key; creates it when there is none. */
   async signer(): Promise<Pick<LoadedKey, 'id' | 'privateKey'>> {
     await this.#refresh(FRESH);
     if (this.#keys[0]?.retiresAt !== Number.POSITIVE_INFINITY) {
@@ -85,17 +85,19 @@ export class KeyRing implements KeySource {
       await this.#refresh(0);
     }
     const [signer] = this.#keys;
-    if (signer === undefined) throw new Error('there is no key to sign tokens with');
+    if (signer === undefined) throw new Error('there is no key that signs tokens');
     return signer;
   }
 
-  /** The public keys that tokens are verified with (RFC 7517, section 5). */
+  /** Returns the public keys for verifying tokens (RFC 7517, section 5). */
   async published(): Promise<readonly JWK[]> {
     await this.signer();
     return this.#keys.filter(({ retiresAt }) => retiresAt > Date.now()).map(({ publicJwk }) => publicJwk);
   }
 
-  /** Returns keys of 32 bytes for another purpose, made of those that count (RFC 5869); the first one is of the key that signs. */
+  /**
+   * Derives 32-byte keys for another purpose from the valid keys (RFC 5869); the first is derived from the current key.
+   */
   async derived(purpose: string): Promise<readonly Buffer[]> {
     await this.signer();
     return this.#keys
@@ -105,7 +107,7 @@ export class KeyRing implements KeySource {
       );
   }
 
-  /** Milliseconds since the keys were read, if the clock was not set meanwhile. */
+  /** Milliseconds since the keys were read; meaningless if the clock was set meanwhile. */
   #age(): number {
     return Math.abs(Date.now() - this.#loadedAt);
   }
@@ -114,7 +116,7 @@ export class KeyRing implements KeySource {
     return this.#keys.find((key) => key.id === id && key.retiresAt > Date.now());
   }
 
-  /** Reads the keys unless that was done within the last `age` milliseconds. */
+  /** Reads the keys unless they are at most `age` milliseconds old. */
   async #refresh(age: number): Promise<void> {
     if (this.#age() < age) return;
     this.#loading ??= this.#load().finally(() => {
@@ -135,7 +137,7 @@ export class KeyRing implements KeySource {
   }
 }
 
-/** A new pair of keys for ES256 (RFC 7518, section 3.4). */
+/** Makes a key pair for ES256 (RFC 7518, section 3.4). */
 export async function makeSigningKey(createdAt: Date): Promise<SigningKey> {
   const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
   return { id: makeId(), privateKey: await exportJWK(privateKey), createdAt };
@@ -156,12 +158,12 @@ async function loadKey(stored: SigningKey, known: LoadedKey | undefined): Promis
   };
 }
 
-/** Milliseconds: longer than any token counts, with what other processes need to learn of the new key. */
+/** Milliseconds: more than the longest token lifetime plus the time until other processes read the new key. */
 export const KEY_OVERLAP = 2 * 60 * 60 * 1000;
 
 /**
- * Makes a new key that signs from now on. Tokens of the keys before it count for `overlap` milliseconds more: with 0
- * all tokens that were given are void within seconds, and clients ask for new ones.
+ * Replaces the current key by a new one. Tokens of older keys stay valid for `overlap` milliseconds: with 0 all tokens
+ * become invalid within seconds, and clients request new ones.
  */
 export async function rotateKeys(keys: KeyStore, overlap: number = KEY_OVERLAP): Promise<SigningKey> {
   const now = new Date();

@@ -43,7 +43,7 @@ export class KnexKeyStore implements KeyStore {
     const at = retiresAt.toISOString();
     await this.#db.write(async (trx) => {
       await trx('signing_keys').where('retires_at', '<', key.createdAt.toISOString()).delete();
-      // A key that was to retire later is brought forward by a rotation that lets nothing overlap.
+      // A rotation without overlap brings forward the retirement of older keys.
       await trx('signing_keys')
         .whereNull('retires_at')
         .orWhere('retires_at', '>', at)

@@ -57,7 +57,7 @@ export class KnexLoginStore implements LoginStore {
         .update({ replaced: true });
       if (replaced === 0) return false;
       await trx('logins').insert(rowOf(next));
-      // It is remembered for as long as what took its place may be used, so that its use gives the family away.
+      // It is remembered while its successor is valid, so that its reuse ends the family.
       await trx('logins').where({ family: next.family }).update({ expires_at: next.expiresAt.toISOString() });
       return true;
     });

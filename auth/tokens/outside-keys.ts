@@ -3,9 +3,9 @@ import { remoteKeys } from '../remote-keys.ts';
 import type { KeySource } from './token-verifier.ts';
 
 /**
- * The keys of another token server: as they are given, or asked for at a URL, again every ten minutes and when a token
- * names one that is not known. One that was withdrawn counts until its tokens end. While they cannot be asked for,
- * tokens that were verified before go on, and others are refused with ProviderUnreachableError.
+ * Returns the keys of an external token server: given directly, or fetched from a URL, again every ten minutes and when
+ * a token names an unknown key. Tokens of a withdrawn key stay valid until they expire. While the keys cannot be
+ * fetched, tokens that were verified before still work, and others are refused with ProviderUnreachableError.
  */
 export function outsideKeys(keys: { readonly url: URL } | { readonly set: JSONWebKeySet }): KeySource {
   const find =

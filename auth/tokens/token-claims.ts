@@ -9,23 +9,23 @@ interface AccessEntry {
   readonly type: string;
   readonly name: string;
   readonly actions: readonly string[];
-  /** This registry's own: what the bearer is to the repository. */
+  /** An extension of this registry: the bearer's standing in the repository. */
   readonly standing?: unknown;
 }
 
-/** What a token says beside the registered claims. */
+/** The claims of a token beyond the registered ones. */
 export interface TokenClaims {
-  /** '' for nobody. */
+  /** '' for an anonymous client. */
   readonly subject: string;
   readonly kind: NamedKind;
   readonly scopes: readonly Scope[];
-  /** By repository, for those of `scopes` that may be written to. */
+  /** By repository, for the repositories in `scopes` that may be written to. */
   readonly standings?: ReadonlyMap<string, Standing>;
-  /** Patterns beyond which lists show nothing: a token that was given for another one with scopes has no more than that. */
+  /** Patterns that limit lists: they come from a token with scopes, for which this token was issued. */
   readonly within?: readonly string[];
 }
 
-/** The claims of a token, to be signed. */
+/** Returns the claims of a token to be signed. */
 export function payloadOf({ subject, kind, scopes, standings, within }: TokenClaims): JWTPayload {
   const access = scopes.map(({ type, name, actions }): AccessEntry => {
     const standing = type === 'repository' ? standings?.get(name) : undefined;
@@ -35,8 +35,8 @@ export function payloadOf({ subject, kind, scopes, standings, within }: TokenCla
 }
 
 /**
- * What the claims of a verified token say, also one of another token server. Entries of `access` that name no
- * repository, or know only unknown actions, grant nothing.
+ * Reads the claims of a verified token, also of an external token server. Entries of `access` without a repository, or
+ * with unknown actions only, grant nothing.
  */
 export function claimsOf(payload: JWTPayload): TokenClaims {
   const { kind, access, within } = payload;
@@ -55,7 +55,7 @@ export function claimsOf(payload: JWTPayload): TokenClaims {
   };
 }
 
-/** The bearer of a token: they may do what it says until it ends, whoever they are. */
+/** Returns the bearer of a token, who has the rights that it states until it expires. */
 export function bearerOf(
   { subject, kind, scopes, standings }: TokenClaims,
   until: number,
@@ -75,7 +75,7 @@ export function bearerOf(
   return { kind, name: subject, rights, proof: { kind: 'bearer' }, until };
 }
 
-/** Whether a token with these scopes may ask for lists. */
+/** Reports whether a token with these scopes may list repositories. */
 export function listsOf(scopes: readonly Scope[]): boolean {
   return scopes.some(({ type }) => type === 'registry');
 }

@@ -13,35 +13,35 @@ import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
 import type { Login, LoginStore, LoginSubject } from './login-store.ts';
 import { listsOf, payloadOf } from './token-claims.ts';
 
-/** Logins that one person or robot can have, on as many machines. */
+/** Maximum logins per person or robot, for as many machines. */
 const MOST_LOGINS = 100;
 const DAY = 24 * 60 * 60 * 1000;
-/** Days after its last use on which a login ends. */
+/** Days after its last use when a login expires. */
 const LOGIN_DAYS = 90;
 
 export interface TokenServerOptions {
   readonly issuer: string;
-  /** Those that tokens are given for; the first is this registry, which is meant when none is named. */
+  /** Services for which tokens are issued; the first is this registry, the default. */
   readonly services: readonly [string, ...string[]];
-  /** Seconds that a token counts. */
+  /** Lifetime of a token, seconds. */
   readonly life: number;
   readonly keys: KeyRing;
   readonly logins: LoginStore;
   readonly directory: Directory;
-  /** Absent: as many tokens as anybody asks for. */
+  /** No limit if absent. */
   readonly limit?: Pick<TokenLimit, 'countToken'>;
-  /** Another number after any change of the stores: with it no login is looked up twice. */
+  /** Returns another number after any change of the stores; with it each login is looked up once. */
   readonly version?: () => number;
 }
 
-/** What a program asks for (Docker token protocol, "Requesting a Token"). */
+/** A client's request (Docker token protocol, "Requesting a Token"). */
 export interface TokenRequest {
   readonly service: string | undefined;
-  /** As they were written. */
+  /** As in the request, unparsed. */
   readonly scopes: readonly string[];
-  /** Whether an identity (refresh) token is asked for as well. */
+  /** Whether the client also requests an identity (refresh) token. */
   readonly offline: boolean;
-  /** What the program says it is. */
+  /** The client's name for itself. */
   readonly client: string;
 }
 
@@ -49,12 +49,12 @@ export interface TokenAnswer {
   readonly token: string;
   /** Seconds. */
   readonly expiresIn: number;
-  /** What the token grants: what was asked for and may be. */
+  /** The granted scopes: the allowed part of the request. */
   readonly granted: readonly Scope[];
   readonly refreshToken?: string;
 }
 
-/** Gives tokens: what is asked for as far as it is allowed, and never a refusal for asking too much. */
+/** Issues tokens: it grants the allowed part of a request, and never refuses because a client requests too much. */
 export class TokenServer {
   readonly #options: TokenServerOptions;
   readonly #logins: WhileUnchanged<Login> | undefined;
@@ -65,8 +65,8 @@ export class TokenServer {
   }
 
   /**
-   * A token for somebody who has said who they are, and a login when they ask for one and were not vouched for by
-   * another system. Throws SettingInvalidError for a service that is not one of these.
+   * Issues a token to an authenticated client, and a login when it requests one, unless another system vouches for it.
+   * Throws SettingInvalidError for an unknown service.
    */
   async grant(identity: Identity, request: TokenRequest): Promise<TokenAnswer> {
     const service = this.#serviceOf(request);
@@ -79,9 +79,9 @@ export class TokenServer {
   }
 
   /**
-   * A token for whoever shows a refresh token. Where they ask for another refresh token (`offline`), that takes the
-   * place of the first, which ends its family when it is used again; docker, which cannot keep another one, does not
-   * ask. Throws CredentialsInvalidError, SettingInvalidError.
+   * Issues a token for a refresh token. If the client also requests a refresh token (`offline`), the new one replaces
+   * the old one, whose reuse then ends the family; docker, which cannot store a new one, does not request one. Throws
+   * CredentialsInvalidError, SettingInvalidError.
    */
   async refresh(refreshToken: string, request: TokenRequest): Promise<TokenAnswer> {
     const { directory, logins } = this.#options;
@@ -96,7 +96,7 @@ export class TokenServer {
     if (login.replaced) return this.#endReused(login);
     const identity = await directory.subject(login.subject);
     if (identity === undefined) {
-      throw new CredentialsInvalidError('the account of the refresh token is gone: log in again');
+      throw new CredentialsInvalidError('the account of the refresh token was removed: log in again');
     }
     const answer = await this.#sign(identity, service, request.scopes);
     const end = endOf(identity);
@@ -130,7 +130,7 @@ export class TokenServer {
     const { services } = this.#options;
     if (service === undefined || service === '') return services[0];
     if (services.includes(service)) return service;
-    throw new SettingInvalidError('this token server gives no tokens for that service');
+    throw new SettingInvalidError('this token server issues no tokens for that service');
   }
 
   async #sign(identity: Identity, service: string, asked: readonly string[]): Promise<TokenAnswer> {
@@ -161,7 +161,7 @@ export class TokenServer {
   }
 }
 
-/** What whoever has `rights` is to the repositories that they may write to by `scopes`, where that is not a writer. */
+/** Returns the standings of `rights` in the writable repositories of `scopes`, except plain writers. */
 function standingsOf(rights: Rights, scopes: readonly Scope[]): ReadonlyMap<string, Standing> {
   const standings = new Map<string, Standing>();
   for (const { type, name, actions } of scopes) {
@@ -181,7 +181,7 @@ function withinOf({ within }: Rights): { readonly within?: readonly string[] } {
   };
 }
 
-/** Whom a login would stand for; undefined for nobody and for whom another system vouches. */
+/** Returns the subject of a login; undefined for anonymous clients and those for whom another system vouches. */
 function loginSubject(identity: Identity): LoginSubject | undefined {
   if (identity.kind === 'anonymous' || identity.kind === 'job' || identity.kind === 'host') return undefined;
   const { kind, name, proof } = identity;
@@ -204,14 +204,14 @@ function newLogin(subject: LoginSubject, service: string, client: string, family
   return { secret, login };
 }
 
-/** When a login ends that is not used from now on. */
+/** Returns the expiry of a login that is not used from now on. */
 function endOf({ until = Number.POSITIVE_INFINITY }: Identity): Date {
   return new Date(Math.min(until, Date.now() + LOGIN_DAYS * DAY));
 }
 
-/** Scopes of one request that are looked at: a token has to fit into a header. */
+/** Maximum scopes of a request that are read: a token has to fit into a header. */
 const MOST_SCOPES = 64;
-/** What of `asked` may be, each repository once. What is no scope is left out. */
+/** Returns the allowed part of `asked`, each repository once. Ignores invalid scopes. */
 function grantedScopes(rights: Rights, asked: readonly string[]): readonly Scope[] {
   const merged = new Map<string, Scope>();
   for (const text of asked.flatMap((part) => part.split(' ')).slice(0, MOST_SCOPES)) {

@@ -6,23 +6,23 @@ import type { Grant } from '../access/role.ts';
 import { TokenInvalidError } from '../errors.ts';
 import { bearerOf, claimsOf, listsOf, type TokenClaims } from './token-claims.ts';
 
-/** Seconds by which the clocks of those who issue and verify may differ. */
+/** Maximum difference between the clocks of issuer and verifier, seconds. */
 const CLOCK_TOLERANCE = 30;
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const MOST_KNOWN = 10_000;
 
 export interface TokenVerifierOptions {
   readonly issuer: string;
-  /** The service that tokens must be for. */
+  /** The required audience of tokens. */
   readonly audience: string;
   readonly keys: KeySource;
-  /** What lists show to whom a token was given that grants lists; `undefined` for somebody who has gone. */
+  /** Returns the repositories that lists show to the subject of a token; undefined for a removed account. */
   readonly seenBy: (subject: Pick<TokenClaims, 'kind' | 'subject'>) => Promise<Rights | undefined>;
 }
 
 /**
- * Verifies bearer tokens (RFC 7519) and remembers which were right, by their hash, until they end or a key is
- * withdrawn. At most ten thousand; all go when it is full.
+ * Verifies bearer tokens (RFC 7519) and caches the result by hash, until they expire or a key is withdrawn. Caches at
+ * most ten thousand, then starts again with an empty cache.
  */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
@@ -33,7 +33,7 @@ export class TokenVerifier {
     this.#options = options;
   }
 
-  /** Whose token it is, where that was found out before and still holds. */
+  /** Returns the cached identity of a token, if it is still valid. */
   known(token: string): Identity | undefined {
     const generation = this.#options.keys.generation();
     if (generation === undefined || generation !== this.#generation) return undefined;
@@ -41,7 +41,7 @@ export class TokenVerifier {
     return identity !== undefined && holdsAt(identity, Date.now()) ? identity : undefined;
   }
 
-  /** Throws TokenInvalidError, which says why, but not what the token holds. */
+  /** Throws TokenInvalidError, which gives the reason, but does not quote the token. */
   async verify(token: string): Promise<Identity> {
     const known = this.known(token);
     if (known !== undefined) return known;
@@ -69,11 +69,11 @@ export class TokenVerifier {
       });
       const claims = claimsOf(payload);
       const until = ((payload.exp ?? 0) + CLOCK_TOLERANCE) * 1000;
-      // Of a job or a host nothing more is known than what its token says.
+      // For a job or a host only the token's own claims are known.
       const isAccount = claims.kind === 'user' || claims.kind === 'robot';
       if (!listsOf(claims.scopes) || !isAccount) return bearerOf(claims, until);
       const sees = await seenBy(claims);
-      if (sees === undefined) throw new TokenInvalidError('the account of the token is gone');
+      if (sees === undefined) throw new TokenInvalidError('the account of the token was removed');
       const limits = claims.within?.map((pattern): Grant => ({ pattern, actions: ['pull'] }));
       return bearerOf(claims, until, limitedTo(sees, limits));
     } catch (cause) {
@@ -86,18 +86,18 @@ export class TokenVerifier {
 function complaint(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'the token has expired';
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return `the token does not count here: its claim ${error.claim} is not as it must be`;
+    return `the token is not valid here: its claim ${error.claim} has the wrong value`;
   }
   return 'the token is not one of this registry';
 }
 
-/** Where the keys come from that tokens are verified with. */
+/** The source of the keys that verify tokens. */
 export interface KeySource {
-  /** The key that a token names; rejects with an error of jose when there is none. */
+  /** Finds the key that a token names; rejects with an error of jose when there is none. */
   readonly find: JWTVerifyGetKey;
   /**
-   * Another number after a key has stopped to count, so that what was verified before has to be verified anew;
-   * undefined while that cannot be told at once.
+   * Returns another number after a key has become invalid, so that cached results must be verified again; undefined
+   * while that is not known at once.
    */
   generation(): number | undefined;
 }

@@ -6,7 +6,7 @@ import { readBody } from './read-body.ts';
 import { isLoopbackRegistry } from './registry-address.ts';
 import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
 
-/** A registry's challenge, and what it is answered with. */
+/** A registry's challenge, and the request that it answers. */
 export interface AuthorizationRequest {
   readonly challenges: readonly Challenge[];
   readonly credentials: RegistryCredentials;
@@ -37,9 +37,9 @@ const DEFAULT_LIFETIME = 60;
 const MARGIN = 10;
 
 /**
- * Answers a registry's challenge: Basic with the credentials, Bearer with a token of the server that it names (distribution,
- * "Token Authentication"), for anonymous users if there are no credentials. Throws RegistryUnavailableError 'unauthorized' or
- * 'registry', and TransientError if a retry may succeed.
+ * Answers a registry's challenge: Basic with the credentials, or Bearer with a token of the server that it names
+ * (distribution, "Token Authentication"), an anonymous token without credentials. Throws RegistryUnavailableError
+ * 'unauthorized' or 'registry', and TransientError if a retry may succeed.
  */
 export async function authorize(
   exchange: Pick<HttpExchange, 'send' | 'client'>,
@@ -113,9 +113,9 @@ async function fetchToken(
 }
 
 /**
- * Reports whether a registry on loopback names a token server on another machine. Loopback registries count as insecure by
- * default, but that says nothing about other machines. If the operator declared the registry insecure, so is its token server,
- * as in dockerd: an attacker between could name another server anyway.
+ * Reports whether a registry on loopback names a token server on another machine. Loopback registries count as insecure
+ * by default, but that says nothing about other machines. If the operator declared the registry insecure, so is its
+ * token server, as in dockerd: a man in the middle could name another server anyway.
  */
 function isTokenServerElsewhere(realm: URL, registry: URL): boolean {
   return isLoopbackRegistry(registry.host) && !isLoopbackRegistry(realm.host);

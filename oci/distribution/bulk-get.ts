@@ -6,11 +6,11 @@ import { trimOf } from '../../lib/pattern/trim.ts';
 export interface BulkRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  /** For `https:`: whom to trust, or undefined for anybody. */
+  /** Trusted certificates for `https:`; undefined accepts any. */
   readonly trusted?: SecureContext;
-  /** Milliseconds without a byte of the head after which the connection counts as dead. */
+  /** Milliseconds of silence before the head is complete after which the connection counts as dead. */
   readonly timeout: number;
-  /** Milliseconds that the whole head may take, from the connection on. */
+  /** Maximum milliseconds from the connection to the end of the head. */
   readonly headTimeout: number;
   readonly signal: AbortSignal;
 }
@@ -18,9 +18,9 @@ export interface BulkRequest {
 const END_OF_HEAD = '\r\n\r\n';
 
 /**
- * GETs something large over a connection of its own, whose body is a BulkBody. Undefined when the answer is none that
- * readResponseHead takes: then it has to be asked for again by other means. Rejects as the connection does, and with the
- * signal's reason.
+ * GETs a large body, as a BulkBody, over a connection of its own. Returns undefined when readResponseHead does not
+ * accept the answer: the caller then has to repeat the request another way. Rejects as the connection does, and with
+ * the signal's reason.
  */
 export async function bulkGet(
   request: BulkRequest,
@@ -43,7 +43,7 @@ export async function bulkGet(
       if (end === -1 && hasRoom) return true;
       hasHead = true;
       head.resolve(end);
-      // Until it is known what follows.
+      // Stop reading until the head has been parsed.
       return false;
     },
   });
@@ -71,33 +71,36 @@ export async function bulkGet(
 function open({ url, trusted }: BulkRequest, onread: OnReadOpts): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (url.protocol !== 'https:') return connect({ host, port: Number(url.port || 80), onread });
-  // Loaded at its first use: an agent may well have none but plain registries.
+  // Loaded at its first use: an agent may use only plain registries.
   return process.getBuiltinModule('node:tls').connect({
     host,
     port: Number(url.port || 443),
     ...(isIP(host) === 0 && { servername: host }),
     ...(trusted === undefined ? { rejectUnauthorized: false } : { secureContext: trusted }),
-    // Not in its types, though in its documentation.
+    // Missing from its types, though documented.
     ...{ onread },
   });
 }
 
-/** Bytes of a block of received data. */
+/** Size of a receive block, bytes. */
 export const BULK_BLOCK = 256 << 10;
 
-/** One fills while another is read; the third takes what TLS has decrypted when the connection is told to stop. */
+/**
+ * One block fills while another is read; the third takes bytes that TLS has already decrypted when the connection
+ * pauses.
+ */
 const BLOCKS = 3;
 
-/** A body that is still to come. */
+/** A body that has not been read yet. */
 export interface ResponseBody extends AsyncIterable<Buffer> {
-  /** Lets go of the connection; whoever waits for a chunk gets the error. */
+  /** Closes the connection; a pending read fails with `error`. */
   destroy(error?: Error): unknown;
 }
 
 interface Block {
   readonly bytes: Buffer;
   filled: number;
-  /** Number of its pieces that the reader still uses. */
+  /** Number of pieces that the reader still uses. */
   unread: number;
 }
 
@@ -109,9 +112,9 @@ interface Piece {
 }
 
 /**
- * A body of known length that is received into the same few blocks over and over: a fresh one for each read, as Node has it,
- * costs more than receiving it. A chunk is its reader's until he asks for the next one. Fails with ECONNRESET, as Node's
- * own, when the connection ends before the body.
+ * A body of known length, received into a few blocks that are reused: Node's way, a new buffer for each read, costs
+ * more than receiving the bytes. A chunk is valid until the reader requests the next one. Fails with ECONNRESET, as
+ * Node's streams do, when the connection ends before the body.
  */
 export class BulkBody implements ResponseBody {
   readonly #first = newBlock();
@@ -120,7 +123,7 @@ export class BulkBody implements ResponseBody {
   #filling = this.#first;
   /** Unread pieces, oldest first. */
   #pieces: Piece[] = [];
-  /** The connection was told to stop. */
+  /** The connection is paused. */
   #isWaiting = false;
   #toCome = Number.POSITIVE_INFINITY;
   #toGive = 0;
@@ -129,20 +132,20 @@ export class BulkBody implements ResponseBody {
   #wake: (() => void) | undefined;
 
   /**
-   * Where the connection is to put its next bytes. It is asked for after each `took`, also when the connection has to wait,
-   * and then bytes may come nevertheless: those that TLS had decrypted.
+   * The buffer for the connection's next bytes. It is read after each `took`, even when the connection is paused: bytes
+   * that TLS has already decrypted still arrive.
    */
   get room(): Buffer {
     if (this.#filling.filled === BULK_BLOCK) this.#filling = this.#freeBlock();
     return this.#filling.bytes.subarray(this.#filling.filled);
   }
 
-  /** All that has come before `begin`. */
+  /** The bytes received before `begin`. */
   get received(): Buffer {
     return this.#first.bytes.subarray(0, this.#first.filled);
   }
 
-  /** Takes note of bytes in `room`, and answers whether more may be received. */
+  /** Records bytes written to `room`, and returns whether the connection may continue. */
   took(count: number): boolean {
     const block = this.#filling;
     const start = block.filled;
@@ -158,7 +161,7 @@ export class BulkBody implements ResponseBody {
     return !this.#isWaiting;
   }
 
-  /** Of what has come the first `head` bytes are no part of the body, which has `length`. */
+  /** Starts the body: the first `head` received bytes are the head of the answer, and the body has `length` bytes. */
   begin(socket: Socket, head: number, length: number): void {
     this.#socket = socket;
     this.#toGive = length;
@@ -215,7 +218,7 @@ export class BulkBody implements ResponseBody {
     piece.block.unread += 1;
   }
 
-  /** The reader is done with a piece: a block without any may be filled again. */
+  /** Releases a piece; a block without unread pieces can be reused. */
   #release(block: Block): void {
     block.unread -= 1;
     if (!this.#isWaiting || !this.#hasRoom()) return;
@@ -223,7 +226,7 @@ export class BulkBody implements ResponseBody {
     this.#socket?.resume();
   }
 
-  /** Whether a block stays free if another one fills up before the connection has stopped. */
+  /** Returns whether a block remains free if another one fills before the connection has paused. */
   #hasRoom(): boolean {
     const used = this.#blocks.filter((block) => block === this.#filling || block.unread > 0).length;
     return BLOCKS - used >= (this.#filling.filled < BULK_BLOCK ? 1 : 2);
@@ -254,10 +257,10 @@ function closedEarly(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
 }
 
-/** The head of an answer whose body is as long as it says, byte for byte. */
+/** The head of an answer whose body has exactly the stated length. */
 interface ResponseHead {
   readonly status: number;
-  /** By their names in small letters. */
+  /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes of the body. */
   readonly length: number;
@@ -267,8 +270,8 @@ const STATUS_LINE = /^HTTP\/1\.1 (200|206|30[12378])(?: [^\r\n]*)?$/;
 const HEADER = /^([!#$%&'*+.^_`|~0-9a-z-]+):(.*)$/i;
 
 /**
- * Reads the head of an answer to a GET, without the empty line at its end (RFC 9112, sections 4 to 6). Undefined for all but
- * plain successes and redirects: an answer that is an error, or that is coded or framed in any other way, takes an HTTP client.
+ * Parses the head of an answer to GET, without its final empty line (RFC 9112, sections 4 to 6). Returns undefined
+ * unless it is a plain success or redirect: errors and answers with another coding or framing need an HTTP client.
  */
 export function readResponseHead(text: string): ResponseHead | undefined {
   const [first = '', ...lines] = text.split('\r\n');
@@ -277,7 +280,7 @@ export function readResponseHead(text: string): ResponseHead | undefined {
   for (const line of lines) {
     const [, name, written = ''] = HEADER.exec(line) ?? [];
     const value = trimOf(written, ' \t');
-    // What is said twice is taken by nobody to mean the same.
+    // A header with two different values is ambiguous.
     if (name === undefined || (headers[name.toLowerCase()] ?? value) !== value) return undefined;
     headers[name.toLowerCase()] = value;
   }

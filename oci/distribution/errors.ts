@@ -2,13 +2,13 @@ import { ProxyError } from '../../lib/http/proxies/proxy-error.ts';
 import { ReferenceInvalidError } from '../errors.ts';
 import { type ImageReference, parseImageReference } from '../reference.ts';
 
-/** Why a registry, or a request to one, failed. The agent answers `docker` with the status of the same name. */
+/** Why a registry, or a request to one, failed. The agent answers docker with the status of the same name. */
 export type DistributionErrorCode = 'bad-request' | 'not-found' | 'registry' | 'unauthorized';
 
 /** Maximum characters of a message. */
 const MAX_MESSAGE = 2000;
 
-/** Replaces control characters by spaces, since the words of a registry go to a terminal. */
+/** Replaces control characters by spaces, since text from a registry goes to a terminal. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be removed
   return text.slice(0, MAX_MESSAGE).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
@@ -18,7 +18,10 @@ export interface DistributionErrorOptions extends ErrorOptions {
   readonly status?: number;
 }
 
-/** A failure of a registry or of a request to it. Its message is for the user, in dockerd's words where it has some. */
+/**
+ * A failure of a registry or of a request to it. The message is for the user, in dockerd's words where dockerd has a
+ * message.
+ */
 export class DistributionError extends Error {
   readonly code: DistributionErrorCode;
   /** Status of the registry's refusal; undefined if there was no answer, or its content was wrong. */
@@ -51,22 +54,22 @@ export class RegistryUnavailableError extends DistributionError {
 
 /** An error as registries word it (distribution-spec, "Error Codes"). */
 export interface RegistryErrorDetail {
-  /** `MANIFEST_UNKNOWN` …; '' where the answer was none of the protocol's. */
+  /** `MANIFEST_UNKNOWN` …; '' when the body does not follow the protocol. */
   readonly code: string;
   readonly message: string;
 }
 
-/** What was asked for, for messages. */
+/** The requested object, for messages. */
 export interface RequestSubject {
   readonly method: string;
   readonly url: URL;
   /** `host/name`, as docker shows it. */
   readonly name: string;
-  /** `host/name:tag`, as docker shows it; the name alone where no manifest was asked for. */
+  /** `host/name:tag`, as docker shows it; only the name if no manifest was requested. */
   readonly reference: string;
 }
 
-/** The first error in the body of a refusal; the status's own words where there is none. */
+/** Returns the first error in the body of a refusal; the text of the status without one. */
 export function readErrorBody(status: number, body: string): RegistryErrorDetail {
   try {
     const parsed: unknown = JSON.parse(body);
@@ -110,7 +113,7 @@ export function refusal(
   return new DistributionError(refusalCode(status), `${where}: ${said}`, { status });
 }
 
-/** Words the refusal of a push as dockerd does: the registry's own sentence, without more. */
+/** Words the refusal of a push as dockerd does: only the registry's own message. */
 export function pushRefusal(
   status: number,
   detail: RegistryErrorDetail,
@@ -167,7 +170,7 @@ function connectionWording(error: unknown, address: string): string {
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `dial tcp ${address}: ${code === 'ETIMEDOUT' ? 'i/o timeout' : 'connect: no route to host'}`;
-    // Where TLS was begun and something else was answered, such as `HTTP/1.1 400`.
+    // A server without TLS answered the handshake, such as `HTTP/1.1 400`.
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
@@ -188,7 +191,7 @@ function capitalized(method: string): string {
   return method.charAt(0) + method.slice(1).toLowerCase();
 }
 
-/** Reads a reference that a user typed. Throws DistributionError 'bad-request', worded as docker words it. */
+/** Parses a reference that a user typed. Throws DistributionError 'bad-request' with docker's message. */
 export function readReference(text: string): ImageReference {
   try {
     return parseImageReference(text);

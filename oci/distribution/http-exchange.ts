@@ -14,41 +14,41 @@ import { tunnelAgent } from '../../lib/http/proxies/tunnel-agent.ts';
 import { bulkGet, type ResponseBody } from './bulk-get.ts';
 import { RegistryUnavailableError } from './errors.ts';
 
-/** Milliseconds without a byte after which a connection counts as dead. */
+/** Milliseconds of silence after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
-/** Milliseconds that a registry may take over what it was sent: storing a large layer takes some. */
+/** Maximum milliseconds between the end of a request and its answer: storing a large layer takes time. */
 const ANSWER_TIMEOUT = 300_000;
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whole, or a stream that `content-length` is given for. */
+  /** The whole body, or a stream, for which the header `content-length` is set. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly verifyCertificate: boolean;
-  /** A GET of much: its body is read into memory that is used again when the next chunk is asked for. */
+  /** A large GET: chunks of its body share memory, and each is valid until the next is requested. */
   readonly bulk?: boolean;
   readonly signal: AbortSignal;
 }
 
-/** A request with all its headers. */
+/** A request with its final headers. */
 type SentRequest = HttpRequest & Required<Pick<HttpRequest, 'headers'>>;
 
-/** An answer whose body is still to come: read it, or destroy it. */
+/** An answer whose body has not been read: read it, or destroy it. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: ResponseBody;
-  /** Where the answer came from, after redirects. */
+  /** The final URL, after redirects. */
   readonly url: URL;
 }
 
 const MAX_REDIRECTS = 5;
-/** Answers of status 1xx before the one that counts, as in Go's client. */
+/** Maximum answers with status 1xx before the final one, as in Go's client. */
 const MAX_INFORMATIONAL = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** What a request's own body failed with, as its cause: no failure of the connection. */
+/** Reading the request's own body failed, for the reason in `cause`; the connection did not fail. */
 export class BodyError extends Error {
   override readonly name = 'BodyError';
   constructor(cause: unknown) {
@@ -56,7 +56,7 @@ export class BodyError extends Error {
   }
 }
 
-/** Connections to registries, directly or by a proxy, kept open between requests. */
+/** Connections to registries, direct or through a proxy, kept alive between requests. */
 export class HttpExchange {
   /** Name of this program, for registries and token servers. */
   readonly client: string;
@@ -65,7 +65,7 @@ export class HttpExchange {
   #secureAgent: Agent | undefined;
   #tunnelAgent: Agent | undefined;
   #secureContext: SecureContext | undefined;
-  /** Of hosts whose one authority is known, by `host:port` as in a URL. */
+  /** Contexts of hosts with a pinned authority, by `host:port` as in a URL. */
   readonly #pinned = new Map<string, { readonly context: SecureContext; agent?: Agent }>();
 
   constructor(proxies?: ProxySettings, client = 'berth-agent') {
@@ -74,9 +74,9 @@ export class HttpExchange {
   }
 
   /**
-   * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
-   * the answer's head whatever its status; an answer that comes before the end of a streamed body ends the sending. Rejects with the connection's error or the signal's reason; throws RegistryUnavailableError
-   * 'registry' for redirects that lead nowhere.
+   * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with the
+   * answer's head whatever its status. An answer before the end of a streamed body stops the upload. Rejects with the
+   * connection's error or the signal's reason; throws RegistryUnavailableError 'registry' for invalid redirects.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     let current: SentRequest = {
@@ -95,7 +95,7 @@ export class HttpExchange {
   }
 
   /**
-   * From now on only this authority (PEM), which may be an intermediate one, is trusted for `host`, which is as in a URL:
+   * Trusts only this authority (PEM), which may be an intermediate one, for `host` from now on. `host` is as in a URL:
    * `registry.example:5000`.
    */
   trust(host: string, authority: string): void {
@@ -104,7 +104,7 @@ export class HttpExchange {
     this.#pinned.set(host, { context });
   }
 
-  /** The connections to a server with TLS, directly or by the tunnel of a proxy. */
+  /** Returns the agent for a TLS server, direct or through a proxy's tunnel. */
   secureAgent(url: URL): Agent {
     const proxy = this.#chooseProxy(url);
     const pinned = this.#pinned.get(url.host);
@@ -113,7 +113,7 @@ export class HttpExchange {
     return pinned.agent;
   }
 
-  /** Ends idle connections. */
+  /** Closes idle connections. */
   close(): void {
     for (const { agent } of this.#pinned.values()) agent?.destroy();
     this.#plain.destroy();
@@ -136,14 +136,14 @@ export class HttpExchange {
     return this.#tunnelAgent;
   }
 
-  /** With a context for all connections: Node would read some 300 certificates again for each. */
+  /** Shares one context: otherwise Node would parse some 300 certificates for each connection. */
   #newAgent(secureContext: SecureContext, proxy: URL | undefined): Agent {
     const options = { keepAlive: true, timeout: IDLE_TIMEOUT, secureContext };
     if (proxy === undefined) return new (https().Agent)(options);
     return tunnelAgent(options, { proxy, secureContext: this.#trusted, timeout: IDLE_TIMEOUT });
   }
 
-  /** Undefined where the request is none of that kind, or its answer. */
+  /** Returns undefined when the request or its answer does not qualify. */
   async #sendBulk(request: SentRequest): Promise<HttpResponse | undefined> {
     const { url, headers, verifyCertificate, signal } = request;
     if (request.bulk !== true || this.#chooseProxy(url) !== undefined) return undefined;
@@ -177,7 +177,7 @@ export class HttpExchange {
           outgoing.destroy();
           return;
         }
-        // What was not sent would be taken for the next request on this connection.
+        // Unsent bytes would be taken for the next request on this connection.
         body.once('close', () => !outgoing.writableEnded && outgoing.destroy());
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url });
       });
@@ -186,10 +186,10 @@ export class HttpExchange {
         informed += 1;
         if (informed > MAX_INFORMATIONAL) outgoing.destroy(new Error('too many 1xx informational responses'));
       });
-      // Neither is an answer, and nobody else would ever say so.
+      // Neither event is an answer, and no other event would report it.
       outgoing.once('upgrade', (_, socket) => {
         socket.destroy();
-        outgoing.destroy(new Error('it changes to another protocol, which nobody asked for'));
+        outgoing.destroy(new Error('it switches to another protocol, which was not requested'));
       });
       outgoing.once('close', () => {
         patience.end();
@@ -212,7 +212,7 @@ export class HttpExchange {
     });
   }
 
-  /** To the server itself, or through the tunnel of a proxy. */
+  /** Sends a request to the server itself, or through a proxy's tunnel. */
   #openDirectly(request: SentRequest): ClientRequest {
     const { url, method, headers, signal } = request;
     const options = { method, headers, signal };
@@ -224,7 +224,7 @@ export class HttpExchange {
     });
   }
 
-  /** To a proxy, which is given the whole address (RFC 9112, 3.2.2). */
+  /** Sends a request to a proxy, with the absolute URL (RFC 9112, 3.2.2). */
   #openForwarded({ url, method, headers, signal }: SentRequest, proxy: URL): ClientRequest {
     const isSecure = proxy.protocol === 'https:';
     const { username, password } = url;
@@ -242,7 +242,7 @@ export class HttpExchange {
   }
 }
 
-/** Ends a request that nothing is heard of for IDLE_TIMEOUT, or for ANSWER_TIMEOUT when all of it has been sent. */
+/** Aborts a request after IDLE_TIMEOUT without progress, or ANSWER_TIMEOUT once the request is fully sent. */
 class Patience {
   readonly #request: ClientRequest;
   #timer: NodeJS.Timeout | undefined;
@@ -270,7 +270,7 @@ class Patience {
   }
 }
 
-/** Writes `body` as fast as the connection takes it, until its end or until an answer or a failure ends the request. */
+/** Writes `body` with backpressure, until its end or until an answer or a failure ends the request. */
 async function sendBody(
   outgoing: ClientRequest,
   body: AsyncIterable<Uint8Array>,
@@ -294,13 +294,13 @@ async function sendBody(
   outgoing.end();
 }
 
-/** The proxy's refusal of a login is final, so it is not taken for a connection that failed. */
+/** A login that the proxy rejects is final; it is not a failed connection. */
 function asRegistryFailure(error: Error): Error {
   if (!(error instanceof ProxyLoginError)) return error;
   return new RegistryUnavailableError('registry', error.message, { cause: error });
 }
 
-/** Loaded at its first use: an agent may well have none but plain registries. */
+/** Loaded at its first use: an agent may use only plain registries. */
 function https() {
   return process.getBuiltinModule('node:https');
 }
@@ -309,7 +309,7 @@ function tls() {
   return process.getBuiltinModule('node:tls');
 }
 
-/** Node's own authorities and, as docker has it, those that the system's administrator trusts. */
+/** Returns Node's own authorities and, as in docker, those of the system. */
 function trustedAuthorities(): string[] {
   const { getCACertificates } = tls();
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
@@ -329,6 +329,6 @@ function redirected(request: SentRequest, location: string): SentRequest {
   }
   if (url.origin === request.url.origin) return { ...request, url };
   const { authorization: _, ...headers } = request.headers;
-  // Leave to accept any certificate was given for the registry, not for whom it points at.
+  // The permission to accept any certificate covers the registry, not the target of its redirect.
   return { ...request, url, headers, verifyCertificate: true };
 }

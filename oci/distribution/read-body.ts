@@ -4,8 +4,8 @@ import { DistributionError } from './errors.ts';
 import { type HttpResponse, IDLE_TIMEOUT } from './http-exchange.ts';
 
 /**
- * The body's chunks as they come; of a bulk request each is good until the next is asked for. Fails when none comes for IDLE_TIMEOUT; time that the reader takes itself does not
- * count. The connection is freed when the reader stops early.
+ * Yields the body's chunks; in a bulk request each chunk is valid until the next is requested. Fails when no data
+ * arrives for IDLE_TIMEOUT; the reader's own time does not count. Releases the connection when the reader stops early.
  */
 export async function* streamBody(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { body } = response;
@@ -32,7 +32,7 @@ export async function* streamBody(response: HttpResponse, signal: AbortSignal): 
   }
 }
 
-/** The whole body, of at most `limit` bytes; undefined when it is longer. */
+/** Reads the whole body; returns undefined when it is longer than `limit` bytes. */
 export async function readBody(
   response: HttpResponse,
   limit: number,
@@ -49,8 +49,8 @@ export async function readBody(
 }
 
 /**
- * Passes a blob's bytes on and checks, at their end, that they have the size and the digest of its descriptor; so
- * nothing that came through is to be trusted before the end. Throws DistributionError 'bad-request'.
+ * Passes a blob through and verifies its size and digest at the end; until then its bytes are untrusted. Throws
+ * DistributionError 'bad-request'.
  */
 export async function* verifiedBlob(
   blob: { readonly digest: Digest; readonly size: number },
@@ -67,7 +67,7 @@ export async function* verifiedBlob(
   if (size !== blob.size || actual !== digestHex(blob.digest)) {
     throw new DistributionError(
       'bad-request',
-      `filesystem layer verification failed for digest ${blob.digest}: ${size} of ${blob.size} bytes came, with the digest ${digestAlgorithm(blob.digest)}:${actual}`,
+      `filesystem layer verification failed for digest ${blob.digest}: ${size} of ${blob.size} bytes arrived, with the digest ${digestAlgorithm(blob.digest)}:${actual}`,
     );
   }
 }

@@ -1,11 +1,11 @@
 import { isLoopback } from '../../lib/http/addresses.ts';
 import { DistributionError } from './errors.ts';
 
-/** How a registry is reached. */
+/** The address of a registry, and how to connect to it. */
 export interface RegistryAddress {
-  /** `HOST` or `HOST:PORT` of its URL. */
+  /** `HOST` or `HOST:PORT` in its URLs. */
   readonly host: string;
-  /** The schemes that may be tried, the best first. */
+  /** Allowed schemes, best first. */
   readonly schemes: readonly ('https' | 'http')[];
   /** Path before `v2/`, with a slash at both ends; `/` unless given. */
   readonly basePath?: string;
@@ -13,14 +13,14 @@ export interface RegistryAddress {
   readonly verifyCertificate: boolean;
 }
 
-/** docker.io is the name of the registry at another host. */
+/** docker.io is an alias; its registry has another host. */
 const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 const DOCKER_HUB_SEARCH = 'index.docker.io';
 
 /**
- * Plain HTTP, and HTTPS with any certificate, are for registries on this machine's loopback and those that the
- * operator has named (`--insecure-registry`); all others need HTTPS. As docker does it.
+ * Returns the address of a registry. As in docker, plain HTTP and HTTPS with any certificate are allowed for loopback
+ * registries and those of `--insecure-registry`; all others need HTTPS.
  */
 export function registryAddress(registry: string, insecureRegistries: readonly string[]): RegistryAddress {
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
@@ -28,24 +28,24 @@ export function registryAddress(registry: string, insecureRegistries: readonly s
   return { host, schemes: insecure ? ['https', 'http'] : ['https'], verifyCertificate: !insecure };
 }
 
-/** As registryAddress, for `/v1/search`. */
+/** Like registryAddress, for `/v1/search`. */
 export function searchAddress(registry: string, insecureRegistries: readonly string[]): RegistryAddress {
   const address = registryAddress(registry, insecureRegistries);
   return registry === DOCKER_HUB ? { ...address, host: DOCKER_HUB_SEARCH } : address;
 }
 
 /**
- * The registry that `docker login` means: `https://index.docker.io/v1/` and nothing are docker.io. Throws DistributionError
- * 'bad-request'.
+ * Returns the registry that `docker login` means: `https://index.docker.io/v1/` and '' mean docker.io. Throws
+ * DistributionError 'bad-request'.
  */
 export function loginRegistry(server: string): string {
   const [host = ''] = server.replace(/^https?:\/\//, '').split('/', 1);
   if (host === '' || host === 'index.docker.io' || host === DOCKER_HUB_HOST) return DOCKER_HUB;
-  // What it becomes a part of must be nothing but a host.
+  // The result becomes part of a URL, so it must be a plain host.
   if (/^[A-Za-z0-9.:[\]-]+$/.test(host) && URL.canParse(`http://${host}/`)) return host;
   throw new DistributionError(
     'bad-request',
-    `"${server.slice(0, 200)}" is no registry: expected HOST or HOST:PORT`,
+    `"${server.slice(0, 200)}" is not a registry: expected HOST or HOST:PORT`,
   );
 }
 

@@ -15,16 +15,16 @@ const MAX_PING_BODY = 64 << 10;
 
 /** The registry's answer to a login. */
 export interface LoginAnswer {
-  /** Replaces the password from now on; '' if the registry gives none. */
+  /** An identity token that replaces the password from now on; '' if the registry issues none. */
   readonly identityToken: string;
 }
 
 export interface RegistryClientOptions {
-  /** `host` or `host:port` of those that need no TLS. */
+  /** `host` or `host:port` of registries that may be used without TLS. */
   readonly insecureRegistries: readonly string[];
-  /** Of each registry the first is asked first. */
+  /** Mirrors in order of preference. */
   readonly mirrors: readonly RegistryMirror[];
-  /** Asked where a caller has no credentials. */
+  /** Used when a caller has no credentials. */
   readonly credentials: CredentialSource;
   readonly exchange?: HttpExchange;
 }
@@ -32,7 +32,9 @@ export interface RegistryClientOptions {
 export interface FromSourcesOptions {
   readonly credentials?: RegistryCredentials | undefined;
   readonly signal: AbortSignal;
-  /** Whether an error is the fault of the source, so that the next one is asked; any DistributionError unless given. */
+  /**
+   * Reports whether the source caused an error, so that the next source is tried; by default every DistributionError.
+   */
   readonly isSourceFailure?: (error: unknown) => boolean;
 }
 
@@ -46,7 +48,7 @@ export class RegistryClient {
     this.#exchange = options.exchange ?? new HttpExchange();
   }
 
-  /** The repository of a reference, with credentials for as long as it is used; nothing is sent yet. */
+  /** Returns the repository of a reference, with credentials for its whole use. Sends nothing yet. */
   repository(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
     credentials?: RegistryCredentials,
@@ -59,7 +61,10 @@ export class RegistryClient {
     });
   }
 
-  /** Where a reference can be pulled from, the best first: its registry's mirrors, and the registry itself. Mirrors get the agent's own logins only. */
+  /**
+   * Returns the sources of a reference, best first: the mirrors of its registry, then the registry itself. Mirrors get
+   * only the agent's own logins.
+   */
   sources(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
     credentials?: RegistryCredentials,
@@ -79,7 +84,10 @@ export class RegistryClient {
     return [...mirrored, this.repository(reference, credentials)];
   }
 
-  /** Calls `use` with the sources of a reference, best first, until one succeeds. Throws the error of the registry itself. */
+  /**
+   * Calls `use` with the sources of a reference, best first, until one succeeds. Throws the error of the registry
+   * itself.
+   */
   async fromSources<T>(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
     { credentials, signal, isSourceFailure = isDistributionError }: FromSourcesOptions,
@@ -100,8 +108,8 @@ export class RegistryClient {
   }
 
   /**
-   * A repository to push to, with credentials for as long as it is used; nothing is sent yet. `mountable` are repositories of
-   * the same registry that blobs may be mounted from.
+   * Returns a repository to push to, with credentials for its whole use. Sends nothing yet. `mountable` are
+   * repositories of the same registry from which blobs may be mounted.
    */
   writer(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
@@ -117,8 +125,8 @@ export class RegistryClient {
   }
 
   /**
-   * Whether a registry takes these credentials (`docker login`), and the identity token that it gives for them. `server` is a
-   * host, or an address as docker's configuration has it. Throws DistributionError 'unauthorized', 'registry', 'bad-request'.
+   * Checks credentials with a registry (`docker login`), and returns its identity token. `server` is a host, or a URL
+   * as in docker's configuration. Throws DistributionError 'unauthorized', 'registry', 'bad-request'.
    */
   async checkLogin(
     server: string,
@@ -146,7 +154,7 @@ export class RegistryClient {
     }
   }
 
-  /** Requests to a registry's search, which docker.io has at a host of its own. */
+  /** Returns a session for a registry's search, which docker.io serves from a separate host. */
   searchSession(registry: string, credentials: RegistryCredentials | undefined): RegistrySession {
     const given = { registry, repository: '' };
     return this.#session(given, credentials, ['registry:catalog:search'], {
@@ -154,7 +162,7 @@ export class RegistryClient {
     });
   }
 
-  /** Ends idle connections; those in use go on. */
+  /** Closes idle connections; requests in progress continue. */
   close(): void {
     this.#exchange.close();
   }

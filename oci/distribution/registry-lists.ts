@@ -19,11 +19,11 @@ export interface PagedList {
   readonly maxPages?: number;
 }
 
-/** Entries of a page. */
+/** Entries per page. */
 export const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
 const MAX_PAGE_BYTES = 16 << 20;
-/** Bytes of all pages together. */
+/** Maximum bytes of all pages together. */
 const MAX_LIST_BYTES = 64 << 20;
 
 /**
@@ -73,14 +73,17 @@ async function parsePage(body: Buffer | undefined, what: string): Promise<JsonOb
   throw unreadableList(what);
 }
 
-/** The strings of a field of a page; none if it is missing or null. Throws DistributionError for anything else. */
+/**
+ * Returns the strings in a field of a page; none if it is missing or null. Throws DistributionError for any other
+ * value.
+ */
 export function stringsOf(field: unknown, what: string): readonly string[] {
   if (field === null || field === undefined) return [];
   if (Array.isArray(field) && field.every((entry) => typeof entry === 'string')) return field;
   throw unreadableList(what);
 }
 
-/** The error for a list that is not what the specification says. */
+/** Returns the error for a list that violates the specification. */
 export function unreadableList(what: string): DistributionError {
   return new DistributionError('registry', `the registry's list of ${what} cannot be read`);
 }

@@ -1,8 +1,8 @@
 import type { RegistryAddress } from './registry-address.ts';
 
-/** A registry that is asked first for what another one has. */
+/** A mirror: a registry that is tried first for another registry's images. */
 export interface RegistryMirror {
-  /** Whose images it has: `docker.io`, `host:port`. */
+  /** The registry that it mirrors: `docker.io`, `host:port`. */
   readonly of: string;
   /** `host` or `host:port` of the mirror. */
   readonly host: string;
@@ -10,8 +10,8 @@ export interface RegistryMirror {
 }
 
 /**
- * Reads `[REGISTRY=]URL`, of docker.io where it names none, as dockerd's --registry-mirror has it. Undefined for what is none:
- * a mirror is the root of a host, without a login in its address.
+ * Parses `[REGISTRY=]URL`, by default for docker.io, as dockerd's --registry-mirror. Returns undefined for invalid
+ * text: a mirror is the root of a host, without a login in its URL.
  */
 export function parseMirror(text: string): RegistryMirror | undefined {
   const equals = text.indexOf('=');
@@ -22,7 +22,10 @@ export function parseMirror(text: string): RegistryMirror | undefined {
   return { of, host: url.host, scheme: url.protocol === 'http:' ? 'http' : 'https' };
 }
 
-/** The operator has said by the address whether a mirror has TLS; its certificate counts unless the registry is an insecure one. */
+/**
+ * Returns a mirror's address. Its URL decides about TLS; its certificate is verified unless the host is an insecure
+ * registry.
+ */
 export function mirrorAddress(
   { host, scheme }: RegistryMirror,
   insecureRegistries: readonly string[],

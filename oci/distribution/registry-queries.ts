@@ -2,12 +2,12 @@ import type { Digest } from '../digest.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
 
 export interface QueryOptions {
-  /** Those of the agent's own configuration where there are none. */
+  /** By default those of the agent's own configuration. */
   readonly credentials?: RegistryCredentials;
   readonly signal: AbortSignal;
 }
 
-/** A repository that a search has found. */
+/** A search result. */
 export interface FoundRepository {
   readonly name: string;
   readonly description: string;
@@ -15,7 +15,7 @@ export interface FoundRepository {
   readonly official: boolean;
 }
 
-/** What a reference names at its registry. */
+/** The object that a reference names at its registry. */
 export interface RemoteImage {
   readonly mediaType: string;
   readonly digest: Digest;
@@ -29,14 +29,17 @@ export interface RemotePlatform {
   readonly variant?: string;
 }
 
-/** Questions to registries that bring no image here. Each throws DistributionError ('not-found', 'unauthorized', 'registry', 'bad-request'). */
+/**
+ * Queries to registries that pull no image. Each throws DistributionError ('not-found', 'unauthorized', 'registry',
+ * 'bad-request').
+ */
 export interface RegistryQueries {
-  /** All tags of a repository, as its registry sorts them. */
+  /** Lists all tags of a repository, in the registry's order. */
   tags(repository: string, options: QueryOptions): Promise<readonly string[]>;
 
-  /** `docker search [HOST/]TERM`: at most `limit` repositories. */
+  /** Searches as `docker search [HOST/]TERM`: at most `limit` repositories. */
   search(term: string, limit: number, options: QueryOptions): Promise<readonly FoundRepository[]>;
 
-  /** The manifest or index of a reference, and what it runs on. */
+  /** Returns the manifest or index of a reference, and its platforms. */
   describe(reference: string, options: QueryOptions): Promise<RemoteImage>;
 }

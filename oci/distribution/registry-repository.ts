@@ -19,7 +19,7 @@ import {
   withRetries,
 } from './retry.ts';
 
-/** A manifest of a registry, whose digest was checked. */
+/** A manifest from a registry, whose digest was verified. */
 export interface FetchedManifest {
   readonly bytes: Buffer;
   /** Without parameters. */
@@ -32,9 +32,9 @@ export interface RegistryRepositoryOptions {
   readonly repository: string;
   /** `host/name`, for messages. */
   readonly familiarName: string;
-  /** INTERACTIVE_RETRIES unless given. */
+  /** INTERACTIVE_RETRIES by default. */
   readonly retries?: RetryPolicy;
-  /** Lists of more pages are refused; see PagedList. */
+  /** Maximum pages of a list; see PagedList. */
   readonly maxPages?: number;
 }
 
@@ -60,14 +60,14 @@ export class RegistryRepository {
     this.#limits = options.maxPages === undefined ? {} : { maxPages: options.maxPages };
   }
 
-  /** The registry that the bytes come from. */
+  /** Origin of the registry that serves the bytes. */
   get origin(): string {
     return this.#session.host;
   }
 
   /**
-   * The manifest or index under a tag or digest. Throws DistributionError 'not-found', 'unauthorized', 'registry', and
-   * 'bad-request' when it is over 4 MiB or does not have its digest.
+   * Fetches the manifest or index of a tag or digest. Throws DistributionError 'not-found', 'unauthorized', 'registry',
+   * and 'bad-request' when it is over 4 MiB or its digest differs.
    */
   async fetchManifest(reference: string, signal: AbortSignal): Promise<FetchedManifest> {
     return await withRetries(this.#retries, signal, async () => {
@@ -97,7 +97,7 @@ export class RegistryRepository {
     });
   }
 
-  /** The digest that a tag points at; undefined if there is no such tag. Throws as fetchManifest does. */
+  /** Returns the digest of a tag; undefined if there is no such tag. Throws as fetchManifest does. */
   async resolveTag(tag: string, signal: AbortSignal): Promise<Digest | undefined> {
     try {
       const stated = await withRetries(this.#retries, signal, async () => {
@@ -114,7 +114,9 @@ export class RegistryRepository {
     }
   }
 
-  /** Yields all tags as the registry sorts them, unchecked (distribution-spec, "Listing Tags"). Throws DistributionError. */
+  /**
+   * Yields all tags in the registry's order, unchecked (distribution-spec, "Listing Tags"). Throws DistributionError.
+   */
   async *tags(signal: AbortSignal): AsyncGenerator<string, void, undefined> {
     const path = this.#path(`tags/list?n=${PAGE_SIZE}`);
     const what = `the tags of ${this.#familiarName}`;
@@ -146,7 +148,7 @@ export class RegistryRepository {
     return this.#readBlob(blob, signal, false);
   }
 
-  /** As readBlob, in less time: each chunk is overwritten when the next one is requested. */
+  /** Like readBlob, but faster: each chunk is overwritten when the next one is requested. */
   streamBlob(
     blob: { readonly digest: Digest; readonly size: number },
     signal: AbortSignal,
@@ -247,7 +249,9 @@ export class RegistryRepository {
   }
 }
 
-/** The offset of a partial answer's first byte. Throws DistributionError if bytes from `offset` on are missing. */
+/**
+ * Returns the offset of a partial answer's first byte. Throws DistributionError if bytes from `offset` on are missing.
+ */
 function rangeStart(response: HttpResponse, offset: number): number {
   const start = Number(/^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]);
   if (start <= offset) return start;

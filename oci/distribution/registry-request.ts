@@ -9,20 +9,20 @@ import { readBody } from './read-body.ts';
 import type { RegistrySession, SessionRequest } from './registry-session.ts';
 import { isTransientStatus, retryAfter, TransientError } from './retry.ts';
 
-/** Bytes of the body of a refusal that are read. */
+/** Bytes of a refusal's body that are read. */
 const MAX_ERROR_BODY = 64 << 10;
 
 export interface Expectation {
-  /** The statuses of success. */
+  /** Statuses that count as success. */
   readonly statuses: readonly number[];
-  /** Makes the error for every other answer. */
+  /** Makes the error for any other answer. */
   readonly refusal: (response: HttpResponse, detail: RegistryErrorDetail) => DistributionError;
-  /** Reports whether a retry may succeed; isTransientStatus unless given. */
+  /** Reports whether a retry may succeed; isTransientStatus by default. */
   readonly isTransient?: (status: number) => boolean;
 }
 
 /**
- * Sends a request and resolves with its answer if that is a success. Otherwise throws the error of `refusal`, within a
+ * Sends a request and resolves with a successful answer. Otherwise throws the error of `refusal`, within a
  * TransientError if a retry may succeed. Throws what RegistrySession.send throws.
  */
 export async function sendExpecting(
@@ -41,8 +41,8 @@ export async function sendExpecting(
 }
 
 /**
- * Reads a whole body of at most `limit` bytes; undefined if it is longer. Throws TransientError if the connection breaks, and
- * the signal's reason.
+ * Reads a whole body; returns undefined if it is longer than `limit` bytes. Throws TransientError if the connection
+ * breaks, and the signal's reason.
  */
 export async function readWhole(
   response: HttpResponse,

@@ -11,28 +11,28 @@ import { TransientError } from './retry.ts';
 export interface RegistrySessionOptions {
   readonly exchange: HttpExchange;
   readonly address: RegistryAddress;
-  /** Called once, when the registry asks for a login. */
+  /** Called once, when the registry requests a login. */
   readonly credentials: (signal: AbortSignal) => Promise<RegistryCredentials>;
-  /** Such as `repository:NAME:pull`; none for a login alone (distribution, "Token Scope Documentation"). */
+  /** Such as `repository:NAME:pull`; empty for a login alone (distribution, "Token Scope Documentation"). */
   readonly scopes: readonly string[];
-  /** Asks for an identity token too (`docker login`). */
+  /** Requests an identity token too (`docker login`). */
   readonly offline?: boolean;
 }
 
 export interface SessionRequest {
   readonly method: HttpRequest['method'];
-  /** A path such as `/v2/`, or an address that the registry has named. */
+  /** A path such as `/v2/`, or a URL from the registry. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** See HttpRequest. */
   readonly bulk?: boolean;
-  /** Called for each time that the request is sent. */
+  /** Called each time the request is sent. */
   readonly body?: () => NonNullable<HttpRequest['body']>;
 }
 
-/** What all sessions of one registry have in common. */
+/** State that all sessions of one registry share. */
 interface SharedState {
-  /** Held while the scheme is found. */
+  /** Held while the scheme is determined. */
   readonly finding: Semaphore;
   base?: URL;
   credentials?: RegistryCredentials;
@@ -40,11 +40,11 @@ interface SharedState {
 
 const MAX_PING_BODY = 64 << 10;
 
-/** Requests to one registry with its authorization: the scheme and the token are found once and kept. */
+/** Requests to one registry with authorization: the scheme and the token are determined once and cached. */
 export class RegistrySession {
   readonly #options: RegistrySessionOptions;
   readonly #shared: SharedState;
-  /** Held while a token is fetched: requests that were refused at the same time share the next one. */
+  /** Held while a token is fetched: requests that were refused concurrently share the next token. */
   readonly #authorizing = new Semaphore(1);
   #authorization: Authorization | undefined;
 
@@ -63,12 +63,12 @@ export class RegistrySession {
     return this.#authorization?.identityToken;
   }
 
-  /** Returns a session with a token of its own; the scheme and the credentials are shared. */
+  /** Returns a session with its own token; the scheme and the credentials are shared. */
   withScopes(scopes: readonly string[]): RegistrySession {
     return new RegistrySession({ ...this.#options, scopes }, this.#shared);
   }
 
-  /** As `send`, for `GET <path>`. */
+  /** Like `send`, for `GET <path>`. */
   async get(
     path: string,
     headers: Readonly<Record<string, string>>,
@@ -78,9 +78,9 @@ export class RegistrySession {
   }
 
   /**
-   * Sends a request, after a login if the registry asks for one, and resolves with the answer whatever its status; 401 is the
-   * answer to the credentials, not to an expired token. Credentials go to the registry's own origin only. Throws
-   * DistributionError 'unauthorized' or 'registry', what the body fails with, and TransientError if a retry may succeed.
+   * Sends a request, after a login if the registry requests one, and resolves with the answer whatever its status; a
+   * 401 then rejects the credentials, not an expired token. Credentials go to the registry's own origin only. Throws
+   * DistributionError 'unauthorized' or 'registry', errors of the body, and TransientError if a retry may succeed.
    */
   async send(request: SessionRequest, signal: AbortSignal): Promise<HttpResponse> {
     const base = this.#shared.base ?? (await this.#findBase(signal));
@@ -96,8 +96,8 @@ export class RegistrySession {
   }
 
   /**
-   * The address of a link in `response`, at this registry: behind a reverse proxy the link may name another scheme or host.
-   * Undefined if it is not a URL.
+   * Resolves a link in `response` at this registry: behind a reverse proxy the link may have another scheme or host.
+   * Returns undefined if it is not a URL.
    */
   resolveLink(link: string, response: HttpResponse): URL | undefined {
     const linked = URL.parse(link, response.url);
@@ -130,7 +130,7 @@ export class RegistrySession {
     }
   }
 
-  /** Logs in, unless another request did since `used` was sent. */
+  /** Logs in, unless another request has logged in since `used` was sent. */
   async #authorize(
     used: Authorization | undefined,
     response: HttpResponse,
@@ -158,7 +158,7 @@ export class RegistrySession {
     return this.#shared.credentials;
   }
 
-  /** Finds the scheme of the registry by `GET /v2/`, and logs in if that is possible before the first request. */
+  /** Determines the registry's scheme by `GET /v2/`, and logs in if that is possible before the first request. */
   async #findBase(signal: AbortSignal): Promise<URL> {
     return await this.#shared.finding.hold(signal, async () => {
       if (this.#shared.base !== undefined) return this.#shared.base;
@@ -184,7 +184,7 @@ export class RegistrySession {
     });
   }
 
-  /** Without credentials, repositories may be public even if the registry offers Basic authentication: they decide. */
+  /** Skips a Basic challenge without credentials: a repository may still be public, so its answer decides. */
   async #loginEarly(ping: HttpResponse, signal: AbortSignal): Promise<void> {
     const challenges = parseChallenges(ping.headers['www-authenticate'] ?? '');
     if (
@@ -198,8 +198,8 @@ export class RegistrySession {
 }
 
 /**
- * The address of a target: paths are below the base. Throws RegistryUnavailableError for an address without TLS that a registry
- * with TLS has named.
+ * Returns the URL of a target; paths are below the base. Throws RegistryUnavailableError when a registry with TLS names
+ * a URL without TLS.
  */
 function targetUrl(target: string | URL, base: URL): URL {
   const url = typeof target === 'string' ? new URL(`.${target}`, base) : target;
@@ -212,7 +212,7 @@ function targetUrl(target: string | URL, base: URL): URL {
   return url;
 }
 
-/** Reports whether the registry may speak plain HTTP after TLS failed: something listens there. */
+/** Reports whether the registry may speak plain HTTP, given that TLS failed: something listens there. */
 function mayBePlain(error: TransientError): boolean {
   const cause = error.failure.cause as NodeJS.ErrnoException | undefined;
   return !['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(cause?.code ?? '');

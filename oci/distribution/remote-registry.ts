@@ -17,7 +17,7 @@ import type {
 import type { RegistryRepository } from './registry-repository.ts';
 import { searchRegistry, splitSearchTerm } from './search-registry.ts';
 
-/** Asks registries over a client. */
+/** Queries registries with a client. */
 export class RemoteRegistry implements RegistryQueries {
   readonly #client: RegistryClient;
 
@@ -68,7 +68,7 @@ async function platformsOf(
   if (config === undefined) {
     return manifests.flatMap(({ platform }) => (platform === undefined ? [] : [platformOf(platform)]));
   }
-  // An artifact runs on nothing.
+  // An artifact has no platform.
   if (!/\.(image\.v1|config\.v1)\+json$/.test(config.mediaType) || config.size > MAX_CONFIG_SIZE) return [];
   const chunks: Uint8Array[] = [];
   for await (const chunk of verifiedBlob(config, repository.readBlob(config, signal))) chunks.push(chunk);

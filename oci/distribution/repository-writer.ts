@@ -12,7 +12,7 @@ import {
   withRetries,
 } from './retry.ts';
 
-/** Content to be pushed: its bytes can be had again from any byte on. */
+/** Content to push, which can be read again from any offset. */
 export interface PushedBlob {
   readonly digest: Digest;
   readonly size: number;
@@ -20,9 +20,9 @@ export interface PushedBlob {
 }
 
 const RETRIES = INTERACTIVE_RETRIES;
-/** Bytes of the body of a success, which says nothing that is needed. */
+/** Maximum bytes of a success's body, which is ignored. */
 const MAX_BODY = 64 << 10;
-/** Milliseconds for telling a registry that an upload will not go on. */
+/** Milliseconds for telling a registry that an upload is cancelled. */
 const CANCEL_TIMEOUT = 5_000;
 
 /** One repository of a registry (distribution-spec, "Push"). Errors are DistributionErrors worded as dockerd words them. */
@@ -36,8 +36,8 @@ export class RepositoryWriter {
   }
 
   /**
-   * Whether the repository has a blob; false also where that must not be known: the answer to what comes next says why, and
-   * an answer to HEAD has no words. Throws DistributionError.
+   * Returns whether the repository has a blob; false also without the permission to know: the next request then gets an
+   * explanation, which an answer to HEAD cannot carry. Throws DistributionError.
    */
   async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
     return await withRetries(RETRIES, signal, async () => {
@@ -52,8 +52,8 @@ export class RepositoryWriter {
   }
 
   /**
-   * Takes a blob over from another repository of the registry; false where that was refused or has not the blob
-   * (distribution-spec, "Mounting a blob from another repository"). Throws DistributionError.
+   * Mounts a blob from another repository of the registry; returns false when the registry refuses or that repository
+   * lacks the blob (distribution-spec, "Mounting a blob from another repository"). Throws DistributionError.
    */
   async mountBlob(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
     return await withRetries(RETRIES, signal, async () => {
@@ -67,9 +67,9 @@ export class RepositoryWriter {
   }
 
   /**
-   * Uploads a blob. An upload that is cut goes on from the last byte that the registry has; given up after seven failures in
-   * a row. `progress` gets the bytes that were sent so far. The upload is cancelled when it is given up. Throws DistributionError,
-   * and what reading the blob fails with.
+   * Uploads a blob. An interrupted upload resumes after the last byte that the registry has; after seven failures in a
+   * row it is cancelled. `progress` gets the bytes sent so far. Throws DistributionError, and errors of reading the
+   * blob.
    */
   async uploadBlob(blob: PushedBlob, progress: (sent: number) => void, signal: AbortSignal): Promise<void> {
     const upload: Upload = { location: undefined, offset: 0 };
@@ -94,7 +94,7 @@ export class RepositoryWriter {
     }
   }
 
-  /** Puts a manifest under a tag or its digest, whose layers and configuration are there. Throws DistributionError. */
+  /** Pushes a manifest, whose layers and configuration exist, under a tag or its digest. Throws DistributionError. */
   async putManifest(
     reference: string,
     manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
@@ -155,7 +155,10 @@ export class RepositoryWriter {
     await drain(closed, signal);
   }
 
-  /** How far an upload is after a failure; true when the blob is there already, since only the last answer was lost. */
+  /**
+   * Asks for the progress of an upload after a failure; returns true when the blob exists already, because only the
+   * last answer was lost.
+   */
   async #findUpload(upload: Upload, digest: Digest, signal: AbortSignal): Promise<boolean> {
     const { location } = upload;
     if (location === undefined) return false;
@@ -169,20 +172,20 @@ export class RepositoryWriter {
         return await this.hasBlob(digest, signal);
       }
       if (response.headers.location !== undefined) upload.location = locationOf(response);
-      // `0-0` is what an empty upload answers too.
+      // An empty upload also answers `0-0`.
       upload.offset = last === 0 ? 0 : last + 1;
       return false;
     });
   }
 
-  /** As a courtesy: registries sweep uploads that do not go on. */
+  /** Best effort: registries remove stale uploads. */
   async #cancel(location: URL): Promise<void> {
     const signal = AbortSignal.timeout(CANCEL_TIMEOUT);
     try {
       const response = await this.#session.send({ method: 'DELETE', target: location }, signal);
       await drain(response, signal);
     } catch {
-      // Whoever hears of this has already been told what made the upload end.
+      // The caller already has the error that ended the upload.
     }
   }
 
@@ -198,7 +201,7 @@ export class RepositoryWriter {
       {
         statuses,
         refusal: ({ status, url }, detail) => pushRefusal(status, detail, { method: request.method, url }),
-        // After 416 both sides agree again on the offset of the upload.
+        // After 416 both sides agree on the offset again.
         isTransient: (status) => status === 416 || isTransientStatus(status),
       },
       signal,
@@ -206,7 +209,7 @@ export class RepositoryWriter {
   }
 }
 
-/** How far an upload is, by the registry's last word. */
+/** Progress of an upload, as the registry last reported it. */
 interface Upload {
   location: URL | undefined;
   offset: number;

@@ -1,33 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How often a failed request to a registry is repeated, and after how long. */
+/** Number of retries of a failed request to a registry, and their delay. */
 export interface RetryPolicy {
-  /** Tries of one request, the first included. */
+  /** Attempts of one request, including the first. */
   readonly requestTries: number;
-  /** Failures in a row of a blob's transfer without a byte between them, before it is given up. */
+  /** Maximum consecutive failures of a blob's transfer without any byte between them. */
   readonly transferTries: number;
-  /** Longest pause before a retry, in milliseconds, even if the registry asks for a longer one. */
+  /** Maximum pause before a retry, in milliseconds, even if the registry requests a longer one. */
   readonly maxPause: number;
 }
 
-/** The retries of pulls and pushes: somebody waits for them. */
+/** For pulls and pushes: a user waits for them. */
 export const INTERACTIVE_RETRIES: RetryPolicy = { requestTries: 4, transferTries: 7, maxPause: 10_000 };
 
-/** The retries of an import, which runs for hours: a registry that limits requests may refuse them for a minute. */
+/** For imports, which run for hours: a rate limit may refuse requests for a minute. */
 export const IMPORT_RETRIES: RetryPolicy = { requestTries: 6, transferTries: 7, maxPause: 60_000 };
 
-/** Maximum requests for one blob, however far each gets. */
+/** Maximum requests per blob, whatever progress each makes. */
 export const MAX_TRANSFER_REQUESTS = 200;
 
-/** Pause before the first retry, in milliseconds. It doubles with each failure in a row. */
+/** Pause before the first retry, in milliseconds. It doubles with each consecutive failure. */
 const FIRST_PAUSE = 200;
 
-/** Statuses after which the same request may succeed (RFC 9110, 15.5 and 15.6). */
+/** Reports whether the same request may succeed later, by its status (RFC 9110, 15.5 and 15.6). */
 export function isTransientStatus(status: number): boolean {
   return status >= 500 || status === 429 || status === 408;
 }
 
-/** A failure that may pass. `after` is the server's Retry-After in milliseconds. */
+/** A temporary failure. `after` is the server's Retry-After in milliseconds. */
 export class TransientError extends Error {
   override readonly name = 'TransientError';
   readonly after: number;
@@ -36,13 +36,13 @@ export class TransientError extends Error {
     this.after = after;
   }
 
-  /** The error to throw when there are no tries left. */
+  /** The error to throw when no attempts are left. */
   get failure(): Error {
     return this.cause as Error;
   }
 }
 
-/** Waits before the retry after the `failures`th failure in a row. Rejects with the signal's reason. */
+/** Waits before the retry after `failures` consecutive failures. Rejects with the signal's reason. */
 export async function pauseBeforeRetry(
   failures: number,
   after: number,
@@ -56,7 +56,7 @@ export async function pauseBeforeRetry(
   });
 }
 
-/** Repeats `work` after a TransientError, `requestTries` times in all; then throws the failure in it. */
+/** Repeats `work` after a TransientError, up to `requestTries` attempts; then throws its failure. */
 export async function withRetries<T>(
   policy: RetryPolicy,
   signal: AbortSignal,
@@ -73,7 +73,7 @@ export async function withRetries<T>(
   }
 }
 
-/** Reads Retry-After in seconds or as a date (RFC 9110, 10.2.3); 0 if there is none. */
+/** Parses Retry-After in seconds or as a date (RFC 9110, 10.2.3); 0 without one. */
 export function retryAfter(header: string | undefined, now: number): number {
   if (header === undefined) return 0;
   const seconds = Number(header);

@@ -12,10 +12,10 @@ export interface SearchRequest {
   readonly limit: number;
 }
 
-/** Bytes of an answer with a hundred results and their descriptions. */
+/** Maximum bytes of an answer: a hundred results with descriptions. */
 const MAX_ANSWER = 4 << 20;
 
-/** What of `[HOST/]TERM` is a registry; docker.io where none of it is, as docker reads it. */
+/** Splits `[HOST/]TERM`; the registry defaults to docker.io, as in docker. */
 export function splitSearchTerm(text: string): { readonly registry: string; readonly term: string } {
   const slash = text.indexOf('/');
   const host = text.slice(0, Math.max(slash, 0));
@@ -31,7 +31,7 @@ export function splitSearchTerm(text: string): { readonly registry: string; read
   return { registry: hub ? 'docker.io' : host, term };
 }
 
-/** Asks a registry for repositories (Docker registry API, version 1, "Search"). Throws DistributionError. */
+/** Searches a registry for repositories (Docker registry API, version 1, "Search"). Throws DistributionError. */
 export async function searchRegistry(
   session: RegistrySession,
   { registry, term, limit }: SearchRequest,
@@ -63,7 +63,8 @@ export async function searchRegistry(
 }
 
 async function readResults(text: string, registry: string): Promise<readonly FoundRepository[]> {
-  const broken = () => new DistributionError('registry', `${registry} answered a search with what is none`);
+  const broken = () =>
+    new DistributionError('registry', `${registry} answered a search with an invalid list`);
   let answer: { readonly results?: unknown };
   try {
     await refuseTooManyValues(Buffer.from(text), 'it');

@@ -86,8 +86,8 @@ describe('people log in by a provider', async () => {
 
   test('nobody takes over an account, or gets one whose name cannot be', async () => {
     for (const [login, message, status] of [
-      ['sub-mallory', /an account named &#34;admin&#34; already/, 409],
-      ['sub-eve', /what no account can be called/, 403],
+      ['sub-mallory', /the account &#34;admin&#34; already exists/, 409],
+      ['sub-eve', /cannot be an account name/, 403],
       ['sub-nobody', /no name in the claim &#34;preferred_username&#34;/, 403],
     ] as const) {
       const { browser, back } = await comeBack(login);
@@ -133,7 +133,7 @@ describe('people log in by a provider', async () => {
     assert.equal((await api('DELETE', 'mary/identities/work')).status, 204);
     assert.equal((await api('DELETE', 'mary/identities/work')).status, 404);
     const { browser, back } = await comeBack('sub-mallory');
-    await refused(browser, back.href, /an account named &#34;admin&#34; already/, 409);
+    await refused(browser, back.href, /the account &#34;admin&#34; already exists/, 409);
     await store.accounts.remove('mary');
   });
 
@@ -151,13 +151,13 @@ describe('people log in by a provider', async () => {
     const swapped = await comeBack();
     const theirs = await comeBack();
     swapped.back.searchParams.set('code', theirs.back.searchParams.get('code') ?? '');
-    await refused(swapped.browser, swapped.back.href, /used already or took too long/);
+    await refused(swapped.browser, swapped.back.href, /already used or has expired/);
 
     const cookie = browser.cookies.get(registry.url)?.get('berth-login') ?? '';
     assert.equal((await browser.send(back.href)).status, 303);
     const replay = new CookieBrowser();
     replay.cookies.set(registry.url, new Map([['berth-login', cookie]]));
-    await refused(replay, back.href, /used already or took too long/);
+    await refused(replay, back.href, /already used or has expired/);
 
     const denied = await comeBack();
     denied.back.searchParams.delete('code');

@@ -128,7 +128,7 @@ test('roles and tokens have an end', async () => {
   expectError(refused, 400, 'VALUE_INVALID');
   assert.match(
     refused.body.toString(),
-    /there are 1000 already: grant a role on a pattern that holds several/,
+    /there are 1000 already: grant a role on a pattern that covers several/,
   );
   assert.equal((await grant('team/p1')).status, 200, 'one that is there is changed');
 

@@ -267,7 +267,7 @@ describe('pages in Chromium', async () => {
       await says('The user is added.');
       await fill('Name', user);
       await button('Add the user');
-      await page.getByRole('alert').getByText('There is an account named').waitFor();
+      await page.getByRole('alert').getByText('There is already an account named').waitFor();
       await link('Roles');
       await fill('Who', `user:${user}`);
       await fill('Repositories', `${user}/*`);

@@ -308,7 +308,7 @@ test('who asks for too many tokens is told to wait, and nobody else is', async (
   expectError(refused, 429, 'TOOMANYREQUESTS');
   assert.match(
     JSON.parse(refused.body.toString()).errors[0].message,
-    /too many tokens were asked for by this account/,
+    /too many tokens were requested by this account/,
   );
   assert.match(refused.headers['retry-after'] ?? '', /^[1-9]\d*$/);
   const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: first.refresh_token });

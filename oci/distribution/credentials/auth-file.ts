@@ -2,21 +2,21 @@ import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import { DistributionError } from '../errors.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 
-/** What a docker config.json or a containers auth.json says about registries. */
+/** The credentials and helpers in a docker config.json or containers auth.json. */
 export interface AuthFile {
-  /** By what stands in the file: `host`, `host/path`, or an address. */
+  /** By the key in the file: `host`, `host/path`, or a URL. */
   readonly auths: ReadonlyMap<string, RegistryCredentials>;
-  /** The helper that has those of all registries. */
+  /** The credential helper for all registries. */
   readonly credsStore: string | undefined;
-  /** The helpers of single registries. */
+  /** The credential helpers for single registries. */
   readonly credHelpers: ReadonlyMap<string, string>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the text of such a file; what it holds besides is left alone. Throws DistributionError 'registry' with a sentence that names
- * `path` and repeats nothing of what the file holds.
+ * Parses such a file, ignoring other fields. Throws DistributionError 'registry' with a message that names `path` and
+ * quotes nothing from the file.
  */
 export function parseAuthFile(text: string, path: string): AuthFile {
   const unusable = (why: string) =>
@@ -26,7 +26,7 @@ export function parseAuthFile(text: string, path: string): AuthFile {
     );
   const objectOf = (value: unknown, what: string): Fields => {
     if (value === undefined || value === null) return {};
-    if (typeof value !== 'object' || Array.isArray(value)) throw unusable(`${what} is no JSON object`);
+    if (typeof value !== 'object' || Array.isArray(value)) throw unusable(`${what} is not a JSON object`);
     return value as Fields;
   };
   let whole: unknown;
@@ -37,7 +37,7 @@ export function parseAuthFile(text: string, path: string): AuthFile {
   }
   const { auths, credsStore, credHelpers } = objectOf(whole, 'it');
   const helpers = Object.entries(objectOf(credHelpers, '"credHelpers"')).map(([key, value]) => {
-    if (typeof value !== 'string') throw unusable(`the helper of ${key} is no string`);
+    if (typeof value !== 'string') throw unusable(`the helper of ${key} is not a string`);
     return [key, value] as const;
   });
   const entries = Object.entries(objectOf(auths, '"auths"')).map(([key, value]) => {
@@ -52,14 +52,14 @@ export function parseAuthFile(text: string, path: string): AuthFile {
   };
 }
 
-/** Undefined for an entry that cannot be read; an empty one, as helpers leave it, holds nothing. */
+/** Returns undefined for an unreadable entry, and for an empty one, which helpers leave behind. */
 function readEntry(entry: Fields): RegistryCredentials | undefined {
   const text = (key: string) => (typeof entry[key] === 'string' ? entry[key] : '');
   const decoded = Buffer.from(text('auth'), 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
   if (text('auth') !== '' && colon < 1) return undefined;
   const username = colon < 0 ? text('username') : decoded.slice(0, colon);
-  // docker ends some with zero bytes.
+  // docker pads some passwords with zero bytes.
   const password = colon < 0 ? text('password') : trimEndOf(decoded.slice(colon + 1), '\0');
   return {
     ...(username !== '' && { username, password }),
@@ -69,8 +69,8 @@ function readEntry(entry: Fields): RegistryCredentials | undefined {
 }
 
 /**
- * The keys under which the credentials of a repository may stand, the best first: in an auth.json
- * (containers-auth.json(5)) some count for a part of a registry alone; docker.io stands under its old address.
+ * Returns the keys for the credentials of a repository, most specific first: in an auth.json a key may cover a part of
+ * a registry (containers-auth.json(5)); docker.io is stored under its old URL.
  */
 export function keysOf(registry: string, repository: string): readonly string[] {
   const parts = [registry, ...repository.split('/').filter(Boolean)];
@@ -78,7 +78,7 @@ export function keysOf(registry: string, repository: string): readonly string[] 
   return registry === 'docker.io' ? [...prefixes, 'index.docker.io', 'registry-1.docker.io'] : prefixes;
 }
 
-/** Of keys as files have them, the one that means `wanted`: `https://host/v1/` is `host` too. */
+/** Returns the key in a file that matches `wanted`: `https://host/v1/` matches `host`. */
 export function findKey(keys: Iterable<string>, wanted: string): string | undefined {
   const all = [...keys];
   return all.find((key) => key === wanted) ?? all.find((key) => withoutAddress(key) === wanted);

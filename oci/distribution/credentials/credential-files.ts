@@ -4,13 +4,19 @@ import { type AuthFile, findKey, keysOf, parseAuthFile } from './auth-file.ts';
 import { askHelper } from './credential-helper.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 
-/** Where credentials come from when nobody has given any. */
+/** The source of credentials when a caller passes none. */
 export interface CredentialSource {
-  /** Those for a repository; for a registry alone where `repository` is ''. Throws DistributionError 'registry'. */
+  /**
+   * Finds the credentials for a repository; for the whole registry when `repository` is ''. Throws DistributionError
+   * 'registry'.
+   */
   find(registry: string, repository: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
 }
 
-/** The agent's own logins: docker's config.json and containers' auth.json files, read anew each time; the first that knows a registry counts. */
+/**
+ * The host's own logins: docker's config.json and containers' auth.json, reread each time. The first file with an entry
+ * for the registry counts.
+ */
 export class CredentialFiles implements CredentialSource {
   readonly #paths: readonly string[];
 
@@ -32,7 +38,7 @@ export class CredentialFiles implements CredentialSource {
   }
 }
 
-/** Single helpers count before the one of all, and that before what stands in the file, as docker has it. */
+/** As in docker, the registry's own helper counts before the default helper, and that before entries in the file. */
 async function findIn(
   file: AuthFile,
   keys: readonly string[],
@@ -50,7 +56,7 @@ async function findIn(
   return known === undefined ? undefined : file.auths.get(known);
 }
 
-/** A file that is not there holds nothing yet. */
+/** A missing file has no entries. */
 async function readAuthFile(path: string): Promise<AuthFile | undefined> {
   let text: string;
   try {

@@ -2,14 +2,14 @@ import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { DistributionError } from '../errors.ts';
 import type { RegistryCredentials } from './registry-credentials.ts';
 
-/** Milliseconds that a helper may take: some ask the services of a cloud. */
+/** Timeout of a helper, milliseconds: some query the services of a cloud. */
 const PATIENCE = 30_000;
-/** The user name by which a helper says that the secret is an identity token. */
+/** The user name with which a helper marks an identity token. */
 const TOKEN_USER = '<token>';
 
 /**
- * Asks `docker-credential-NAME` for what it has of a server (docker-credential-helpers, "Development"); undefined where it has
- * nothing. Throws DistributionError 'registry', which repeats nothing of what the helper said on its standard output.
+ * Runs `docker-credential-NAME get` for a server (docker-credential-helpers, "Development"); returns undefined when it
+ * has no credentials. Throws DistributionError 'registry', which quotes nothing of the helper's standard output.
  */
 export async function askHelper(
   name: string,
@@ -21,7 +21,7 @@ export async function askHelper(
     new DistributionError('registry', `the credential helper ${program} failed for ${server}: ${why}`, {
       cause,
     });
-  // Its name becomes part of a path.
+  // The name becomes part of a path.
   if (!/^[A-Za-z0-9._-]+$/.test(name)) throw failed('its name may have letters, digits and - _ . only');
   let result: Awaited<ReturnType<typeof runProcess>>;
   try {
@@ -36,11 +36,11 @@ export async function askHelper(
   if (result.timedOut) throw failed(`it took more than ${PATIENCE / 1000} seconds`);
   if (result.exitCode !== 0) {
     if (/credentials not found/i.test(result.stdout)) return undefined;
-    throw failed(result.stderr.trim().slice(0, 300) || `it ended with ${result.exitCode}`);
+    throw failed(result.stderr.trim().slice(0, 300) || `it exited with code ${result.exitCode}`);
   }
   const { Username, Secret } = readAnswer(result.stdout) ?? {};
   if (typeof Username !== 'string' || typeof Secret !== 'string')
-    throw failed('its answer is not what helpers say');
+    throw failed('its answer does not follow the protocol');
   return Username === TOKEN_USER ? { identityToken: Secret } : { username: Username, password: Secret };
 }
 

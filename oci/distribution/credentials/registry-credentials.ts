@@ -1,4 +1,4 @@
-/** Credentials for one registry, as the header X-Registry-Auth and docker's config.json carry them. */
+/** Credentials for one registry, in the fields of the header X-Registry-Auth and docker's config.json. */
 export interface RegistryCredentials {
   readonly username?: string;
   readonly password?: string;

@@ -107,7 +107,7 @@ describe('the agent’s own logins', () => {
     assert.equal((await find('nothing.lan'))?.username, 'second');
     for (const [registry, message] of [
       ['broken.lan', /docker-credential-broken failed for broken\.lan: it is locked$/],
-      ['mute.lan', /its answer is not what helpers say$/],
+      ['mute.lan', /its answer does not follow the protocol$/],
       ['missing.lan', /docker-credential-missing .*it is not installed$/],
       ['path.lan', /its name may have letters, digits/],
     ] as const) {
@@ -118,8 +118,8 @@ describe('the agent’s own logins', () => {
   it('that cannot be read are said by the file, without what it holds', async (t) => {
     for (const [content, message] of [
       ['{secret', /0\.json with the logins of registries cannot be used: it is not JSON$/],
-      ['[]', /it is no JSON object$/],
-      [{ auths: [] }, /"auths" is no JSON object$/],
+      ['[]', /it is not a JSON object$/],
+      [{ auths: [] }, /"auths" is not a JSON object$/],
       [
         { auths: { 'a.lan': { auth: base64('secret') } } },
         /the "auth" of a\.lan is not base64 of USER:PASSWORD$/,
