@@ -28,8 +28,8 @@ const REQUIRE =
 /** A file that is started as a thread or as a process, as the sources name it. */
 const STARTED = /new URL\('(?:\.\/)?([\w-]+)\.ts', import\.meta\.url\)/g;
 
-/** A folder of files that a program reads, as the sources name it: it is copied beside the bundle. */
-const READ = /new URL\('\.\/([\w-]+)\/', import\.meta\.url\)/g;
+/** A file or folder that a program reads, as the sources name it: it is copied into the bundle, without the `../` before it. */
+const READ = /new URL\('(\.\/|(?:\.\.\/)+)((?:[\w-]+\/)+|[\w/-]+\.md)', import\.meta\.url\)/g;
 
 /** What a bundle was made of. */
 export interface Bundle {
@@ -43,7 +43,7 @@ export interface Bundle {
  */
 export async function bundle(root: string, main: string, folder: string): Promise<Bundle> {
   const started = new Set<string>();
-  const read = new Set<string>();
+  const read = new Map<string, string>();
   for (;;) {
     const before = started.size;
     const entries = [{ in: join(root, main), out: 'main' }, ...[...started].sort().map(entryOf)];
@@ -69,7 +69,7 @@ export async function bundle(root: string, main: string, folder: string): Promis
     if (started.size > before) continue;
     await mkdir(folder, { recursive: true });
     for (const { path, contents } of result.outputFiles) await writeFile(path, contents);
-    for (const from of read) await cp(from, join(folder, basename(from)), { recursive: true });
+    for (const [to, from] of read) await cp(from, join(folder, to), { recursive: true });
     return { packages: packagesOf(result.metafile) };
   }
 }
@@ -79,18 +79,22 @@ function entryOf(file: string) {
 }
 
 /** All files of a bundle are in one folder: what is started is found beside the file that starts it. */
-function collectStarted(root: string, started: Set<string>, read: Set<string>): Plugin {
+function collectStarted(root: string, started: Set<string>, read: Map<string, string>): Plugin {
   return {
     name: 'started-files',
     setup: (compiler) => {
       compiler.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (relative(root, path).startsWith('node_modules')) return undefined;
         const source = await readFile(path, 'utf8');
-        for (const [, name = ''] of source.matchAll(READ)) read.add(join(dirname(path), name));
-        const contents = source.replace(STARTED, (_, name: string) => {
-          started.add(join(dirname(path), `${name}.ts`));
-          return `new URL('./${name}.js', import.meta.url)`;
-        });
+        const contents = source
+          .replace(STARTED, (_, name: string) => {
+            started.add(join(dirname(path), `${name}.ts`));
+            return `new URL('./${name}.js', import.meta.url)`;
+          })
+          .replace(READ, (_, up: string, name: string) => {
+            read.set(name, join(dirname(path), up, name));
+            return `new URL('./${name}', import.meta.url)`;
+          });
         return { contents, loader: 'ts' };
       });
     },

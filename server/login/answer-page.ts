@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
@@ -6,7 +7,8 @@ import { LoginRefusedError } from '../../auth/errors.ts';
 import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
-import { answerBytes } from '../http/answer.ts';
+import { answerBytes, answerEmpty } from '../http/answer.ts';
+import { matchesEntityTag } from '../http/conditional.ts';
 import { shortPath } from '../log.ts';
 import { DOCUMENT_HEADERS, type Frame, type TopLink, wholeDocument } from '../markup/document.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -22,16 +24,30 @@ export interface PageAnswer {
   readonly status?: number;
   /** For a page that is one short form. */
   readonly narrow?: boolean;
+  /** Whether browsers keep it, and ask each time whether it has changed. For pages without anything that is secret. */
+  readonly kept?: boolean;
 }
 
 /** Answers with a page, compressed where the browser can read that. */
-export function showPage(ctx: RequestContext, { status = 200, ...content }: PageAnswer): void {
+export function showPage(ctx: RequestContext, { kept = false, status = 200, ...content }: PageAnswer): void {
   const page = Buffer.from(wholeDocument(content, frameOf(ctx)));
+  const keeping = kept ? keepingOf(page) : undefined;
+  if (keeping !== undefined && matchesEntityTag(ctx.get('If-None-Match'), keeping.ETag.slice(3, -1))) {
+    answerEmpty(ctx, 304, keeping);
+    return;
+  }
   const compress = page.byteLength > WORTH_COMPRESSING && /\bgzip\b/.test(ctx.get('Accept-Encoding'));
   answerBytes(ctx, status, compress ? gzipSync(page, { level: 5 }) : page, {
     ...DOCUMENT_HEADERS,
+    ...keeping,
     ...(compress && { 'Content-Encoding': 'gzip' }),
   });
+}
+
+/** The tag is weak: the page is the same whether it is compressed or not. */
+function keepingOf(page: Buffer) {
+  const digest = createHash('sha256').update(page).digest('base64url').slice(0, 22);
+  return { 'Cache-Control': 'private, no-cache', ETag: `W/"${digest}"` };
 }
 
 /** A page of text and small forms. */
@@ -62,6 +78,7 @@ function frameOf(ctx: RequestContext): Frame {
     links,
     home: pages ? `${prefix}/` : `${prefix}/auth/`,
     host: origin.host,
+    ...(pages && { documents: `${prefix}/docs/` }),
     who: logins ? whoOf(ctx, pages) : html``,
   };
 }
@@ -73,7 +90,7 @@ function whoOf(ctx: RequestContext, pages: boolean): Html {
 <form id="logout" method="post" action="${prefix}/auth/logout">${sessionField(session.secret)}<button class="plain">Log out</button></form>`;
   }
   if (ctx.path.startsWith(`${prefix}/auth/`)) return html``;
-  const back = new URLSearchParams({ return: ctx.method === 'GET' ? ctx.url : `${prefix}/` });
+  const back = new URLSearchParams({ return: ctx.method !== 'POST' ? ctx.url : `${prefix}/` });
   return html`<a class="button" href="${prefix}/auth/?${back.toString()}">Log in</a>`;
 }
 

@@ -19,6 +19,8 @@ export interface Frame {
   readonly who: Html;
   /** This registry as its clients name it. */
   readonly host: string;
+  /** Where its documents are; absent where they are not served. */
+  readonly documents?: string;
 }
 
 export interface PageContent {
@@ -33,7 +35,7 @@ const MARK = html`<svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="t
 
 /** A whole page: UTF-8, one stylesheet, one module and one icon, all of this server. */
 export function wholeDocument({ title, main, narrow = false }: PageContent, frame: Frame): string {
-  const { home, host, links, prefix, who } = frame;
+  const { documents, home, host, links, prefix, who } = frame;
   const nav = links.map(
     ({ href, isCurrent = false, text }) =>
       html`<a href="${href}"${isCurrent ? html` aria-current="true"` : ''}>${text}</a>`,
@@ -48,7 +50,7 @@ export function wholeDocument({ title, main, narrow = false }: PageContent, fram
 <header class="top"><div><a class="brand" href="${home}">${MARK}Berth</a>
 <nav aria-label="Main">${nav}</nav><div class="who">${who}</div></div></header>
 <main id="content" class="${narrow ? 'narrow' : ''}">${main}</main>
-<footer class="foot">${host}</footer></body></html>`;
+<footer class="foot">${host}${documents !== undefined && html` · <a href="${documents}">Documentation</a>`}</footer></body></html>`;
   return String(page);
 }
 

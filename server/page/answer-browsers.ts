@@ -6,6 +6,7 @@ import type { BrowserOffers, RequestContext, RequestState } from '../request-con
 import type { PageDependencies } from './page-dependencies.ts';
 
 const ASSET = /^\/assets\/([\w-]+\.[a-z]+)$/;
+const DOCUMENT = /^\/docs(?:\/|$)/;
 const PAGE = /^\/(?:(?:repositories|tags|account|admin|apps|hosts)(?:\/|$)|$)/;
 
 export interface BrowserSurroundings {
@@ -47,9 +48,12 @@ export function answerBrowsers(
   };
 }
 
-/** Whether a browser opens a page, or sends a form of one. */
+/** Whether a browser opens a page, or sends a form of one; documents and their pictures are for other programs too. */
 function asksForPage(ctx: RequestContext, pathPrefix: string): boolean {
-  if (!ctx.path.startsWith(pathPrefix) || !PAGE.test(ctx.path.slice(pathPrefix.length))) return false;
+  if (!ctx.path.startsWith(pathPrefix)) return false;
+  const path = ctx.path.slice(pathPrefix.length);
+  if (DOCUMENT.test(path)) return ctx.method === 'GET' || ctx.method === 'HEAD';
+  if (!PAGE.test(path)) return false;
   if (ctx.method !== 'GET' && ctx.method !== 'HEAD' && ctx.method !== 'POST') return false;
   return ctx.get('Accept').includes('text/html');
 }

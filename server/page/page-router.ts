@@ -35,6 +35,10 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
     addAdminPages(router, api, dependencies);
     if (management !== undefined && management.fleet.length > 0) addFleetPages(router, api);
   }
+  router.get('/docs{/*name}', async (ctx) => {
+    const { showDocument } = await import('./documents/documents-page.ts');
+    await showDocument(ctx);
+  });
   router.all('/*rest', () => {
     throw new RegistryError('ROUTE_UNKNOWN', 'there is no page at this address');
   });

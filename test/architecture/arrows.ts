@@ -95,8 +95,9 @@ const PACKAGE_RULES: readonly PackageRule[] = [
       'server/cli/',
       'server/tls/',
       'server/markup/assets.ts',
+      'server/page/documents/document-set.ts',
     ],
-    reason: 'the routes of server/ and auth/ touch no files, but for the assets of pages',
+    reason: 'the routes of server/ and auth/ touch no files, but for the assets of pages and the documents',
   },
 ];
 

@@ -74,6 +74,12 @@ test('each path that the documents name exists', () => {
   assert.deepEqual(missing, []);
 });
 
+test('docs/README.md has a link to each document, once', () => {
+  const documents = globSync('**/*.md', { cwd: join(root, 'docs') }).filter((name) => name !== 'README.md');
+  const links = [...read('docs/README.md').matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path);
+  assert.deepEqual(links.filter((path) => !path.startsWith('../')).sort(), documents.sort());
+});
+
 test('docs/architecture.md names source files by their whole path', () => {
   const short = read('docs/architecture.md').match(/`[\w.-]+\.ts`/g) ?? [];
   assert.deepEqual(short, []);

@@ -151,6 +151,9 @@ test('npm installs the registry without a script, and npx runs it', { skip }, as
   );
   const [, url] = await registry.waitForLine(/berth is ready: (http:\S+)/);
   assert.equal((await sendRequest(`${url}/v2/`)).status, 200);
+  const page = (await sendRequest(`${url}/docs/how-to/operate`)).body.toString();
+  assert.match(page, /<h1>Operate a registry<\/h1>.*href="\/docs\/deploy#backup"/s);
+  assert.equal((await sendRequest(`${url}/docs/security`)).status, 200);
 });
 
 /** `sh -c ENTER sh ROOT SCRIPT`: runs a script in a Debian, with processes of its own. */

@@ -30,6 +30,7 @@ async function startWatched(t: TestContext, args: readonly string[]) {
 
 const PAGES = /^server\/(?:page|markup)\//;
 const COMPARISONS = /^server\/browse\/(?:compare-images|file-changes|sbom|signatures)\.ts$/;
+const DOCUMENTS = /^server\/page\/documents\//;
 
 /** What clients that are no browsers ask for. */
 async function useAsRegistry(url: string): Promise<void> {
@@ -55,6 +56,9 @@ test('the code of pages is loaded at the first request for a page, and not befor
   assert.equal((await sendRequest(`${url}/`, { headers: HTML })).status, 200);
   assert.ok((await loaded(PAGES)).includes('server/page/page-router.ts'));
   assert.deepEqual(await loaded(COMPARISONS), []);
+  assert.deepEqual(await loaded(DOCUMENTS), []);
+  assert.equal((await sendRequest(`${url}/docs/`)).status, 200);
+  assert.ok((await loaded(DOCUMENTS)).includes('server/page/documents/documents-page.ts'));
   const image = await sendRequest(`${url}/repositories/team/app/-/tags/1`, { headers: HTML });
   assert.equal(image.status, 200);
   assert.ok((await loaded(COMPARISONS)).includes('server/browse/signatures.ts'));
@@ -63,7 +67,7 @@ test('the code of pages is loaded at the first request for a page, and not befor
 test('with --page off it is never loaded', async (t) => {
   const { loaded, url } = await startWatched(t, ['--page', 'off']);
   await useAsRegistry(url);
-  for (const path of ['/', '/repositories/team/app', '/account', '/admin/users', '/hosts']) {
+  for (const path of ['/', '/repositories/team/app', '/account', '/admin/users', '/hosts', '/docs/']) {
     await sendRequest(`${url}${path}`, { headers: HTML });
   }
   assert.deepEqual(await loaded(/^server\/page\//), []);

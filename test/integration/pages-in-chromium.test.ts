@@ -129,6 +129,11 @@ describe('pages in Chromium', async () => {
     '/hosts',
     '/hosts/one?name=fra-1',
     '/admin/nothing',
+    '/docs/',
+    '/docs/?q=garbage+collection',
+    '/docs/how-to/access',
+    '/docs/reference/compose',
+    '/docs/nothing',
   ];
 
   test('axe finds nothing on any page, light and dark, wide and narrow, and none is wider than a phone', async () => {
