@@ -27,14 +27,16 @@ import type { LoginStore } from './tokens/login-store.ts';
  * - An account is a person. A team is a set of accounts.
  * - A role is a right on repositories that match a pattern; accounts, teams, robots and the public hold roles.
  * - A credential is a long-lived secret: a personal token, or a robot, which a program uses.
- * - A login is a refresh token of a client. Each use replaces it by the next one of its family; using an old one ends the family.
+ * - A login is a refresh token of a client. Each use replaces it by the next one of its family; using an old one ends
+ *   the family.
  * - A key signs access tokens, until it retires.
- * - A job rule lets jobs of a CI service log in without a secret. A provider is a server where people log in (OpenID Connect); a linked account maps its subject to an account.
+ * - A job rule lets jobs of a CI service log in without a secret. A provider is a server where people log in (OpenID
+ *   Connect); a linked account maps its subject to an account.
  * - A session is a login in a browser. A device login is one that a person confirms in a browser for a command line.
  *
- * Life cycle: an account is created, gets roles itself or by its teams, and creates credentials. A client exchanges a password or
- * credential for a login, and that for access tokens, which are not kept. A changed password ends the account's logins; a removed
- * account takes its memberships, roles, credentials, logins and sessions with it.
+ * Life cycle: an account is created, gets roles itself or by its teams, and creates credentials. A client exchanges a
+ * password or credential for a login, and that for access tokens, which are not kept. A changed password ends the
+ * account's logins; a removed account takes its memberships, roles, credentials, logins and sessions with it.
  *
  * ```ts
  * await store.accounts.create({ name: 'ada', passwordHash, admin: false, createdAt: new Date() });

@@ -2,12 +2,13 @@ import { isOverdue, isUnsettled, type Observed, observe, type View } from './obs
 import { hasEnded, onlineFirst, type Rollout, type RolloutHost } from './rollout.ts';
 import { wavesOf } from './rollout-policy.ts';
 
-/** Time that the report of an instance that ended while it was watched may need to arrive, ms. */
+/** Milliseconds for the report of an instance that ended during the watch to arrive. */
 const WATCH_MARGIN = 500;
 
 /**
- * Returns what comes after a rollout, given what its hosts report; the same object when nothing changes. Hosts that were
- * not heard since `listeningSince`, ms since 1970, have ABSENCE from then on: a registry that has just started hears none.
+ * Returns the next state of a rollout, given the reports of its hosts; the same object when nothing changes. Hosts not
+ * heard since `listeningSince` (ms since 1970) get ABSENCE from then on: a registry that has just started has heard
+ * none.
  */
 export function advance(
   rollout: Rollout,
@@ -26,7 +27,7 @@ function advanceWave(rollout: Rollout, view: View): Rollout {
   const { policy, wave, waves } = rollout;
   const { now } = view;
   const isLast = wave + 1 >= waves.length;
-  // Hosts of earlier waves may fail as well, as long as they watch what they have started.
+  // Hosts of earlier waves can also fail while they watch their new instances.
   const seen = waves
     .slice(0, wave + 1)
     .flat()
@@ -39,7 +40,7 @@ function advanceWave(rollout: Rollout, view: View): Rollout {
     }
   }
   const { waitingSince, ...rest } = next;
-  // The next wave does not wait until old instances have stopped; the end does.
+  // The next wave does not wait until old instances have stopped; the end of the rollout does.
   const isPending = isLast
     ? seen.some(isUnsettled)
     : seen.slice(-(waves[wave] ?? []).length).some(({ status }) => status === 'pending');
@@ -54,12 +55,12 @@ function advanceWave(rollout: Rollout, view: View): Rollout {
   return { ...rest, phase: 'done', ...(failure !== undefined && { reason: failure.reason }) };
 }
 
-/** A host says that it is healthy before it has watched its instances for `monitor`. */
+/** A host reports healthy before it has watched its instances for `monitor`. */
 function watchTime({ policy: { monitor }, proven }: Rollout): number {
   return monitor === 0 || proven === true ? 0 : monitor + WATCH_MARGIN;
 }
 
-/** The rollout with failures and healthy hosts that are new; the same object if there are none. */
+/** Adds new failures and healthy hosts to the rollout; returns the same object if there are none. */
 function record(rollout: Rollout, seen: readonly Observed[]): Rollout {
   const failures = seen.flatMap(({ host, failure }) =>
     failure === undefined || rollout.failures.some((known) => known.host === host)
@@ -79,7 +80,7 @@ function record(rollout: Rollout, seen: readonly Observed[]): Rollout {
   };
 }
 
-/** The waves; as long as no host was seen healthy, the next wave is a first one again. */
+/** Returns the remaining waves; while no host is healthy, the next wave is a first one again. */
 function remainingWaves({ atOnce, placements, policy, reached, wave, waves }: Rollout, { hosts }: View) {
   if (reached.length > 0) return waves;
   const rest = waves.slice(wave + 1).flat();
@@ -89,7 +90,7 @@ function remainingWaves({ atOnce, placements, policy, reached, wave, waves }: Ro
   return [...waves.slice(0, wave + 1), ...again];
 }
 
-/** A rollout that moves instances within a release has nothing to go back to: what still runs stays. */
+/** A rollout that moves instances within a release has nothing to roll back to: running instances stay. */
 function fail(rollout: Rollout, reason: string, now: number): Rollout {
   const { waitingSince: _, ...rest } = rollout;
   if (rollout.policy.failureAction === 'pause' || rollout.kind === 'moving') {

@@ -5,11 +5,13 @@ import type { AppTarget, ReleaseTarget, SealedSecret, ServiceTarget } from './ta
 
 /** The parts of an app's target other than its release. */
 export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'proven' | 'timeout' | 'prefetch' | 'keep'> {
-  /** The secrets of the release, sealed for this host. */
+  /** Secrets of the release, encrypted to this host. */
   readonly secrets: readonly SealedSecret[];
-  /** Whether the jobs of the release run on this host: on one host, once. */
+  /** Whether the jobs of the release run on this host: they run on one host, once. */
   readonly jobs: boolean;
-  /** Tells the app from one of its name that was removed, of which a host may still have instances and secrets. */
+  /**
+   * Distinguishes the app from a removed one with the same name, of which a host may still have instances and secrets.
+   */
   readonly appCreatedAt: Date;
 }
 
@@ -32,7 +34,7 @@ export function appTarget(
   return { app: release.app, release: releaseTarget(release, services, secrets), ...terms };
 }
 
-/** Only what these services use: a host learns nothing else. */
+/** Includes only what these services use: a host gets no other data. */
 function releaseTarget(
   { number, spec }: Release,
   services: readonly ServiceTarget[],
@@ -56,13 +58,13 @@ function releaseTarget(
   };
 }
 
-/** Names of the secrets that a service uses, its certificate included. */
+/** Returns the names of the secrets that a service uses, including its certificate. */
 export function secretsOf({ secrets, route }: ServiceSpec): readonly string[] {
   const names = secrets.map(({ source }) => source);
   return route?.kind === 'http' && route.tls.kind === 'secret' ? [...names, route.tls.secret] : names;
 }
 
-/** The images of a release that a host needs. */
+/** Returns the images of a release that a host needs. */
 export function imagesOn(
   { images, spec }: Pick<Release, 'images' | 'spec'>,
   placements: readonly Placement[],
@@ -76,8 +78,8 @@ export function imagesOn(
 }
 
 /**
- * A hash of all that an instance of a service is made of. What concerns only how it is brought to the hosts (replicas,
- * constraints, update policy) is left out, and so is its tag: an instance with the same hash need not be replaced.
+ * Hashes everything that defines an instance of a service. Fields that only affect its rollout (replicas, constraints,
+ * update policy) and its tag are excluded: an instance with the same hash need not be replaced.
  */
 export function serviceHash(
   { secrets, spec: app }: Pick<Release, 'secrets' | 'spec'>,
@@ -110,7 +112,7 @@ function definitionsOf(app: AppSpec, { mounts, networks }: ServiceSpec): readonl
   return [...volumes, ...app.networks.filter(({ name }) => networks.some((use) => use.network === name))];
 }
 
-/** The same value with the keys of objects in order, so that equal values have equal texts. */
+/** Returns the same value with sorted keys, so that equal values have equal texts. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,6 +1,6 @@
 import { CHANNEL_KINDS, type ChannelKind } from './messages.ts';
 
-/** A frame of a channel; `fleet/messages.ts` says what its payload is. */
+/** A frame of a channel; `fleet/messages.ts` defines its payload. */
 export interface ChannelFrame {
   readonly channel: number;
   readonly kind: ChannelKind;
@@ -10,7 +10,7 @@ export interface ChannelFrame {
 const HEAD = 5;
 const KINDS = Object.keys(CHANNEL_KINDS) as ChannelKind[];
 
-/** Returns the binary frame of a channel; a text payload becomes UTF-8. */
+/** Encodes the binary frame of a channel; a text payload becomes UTF-8. */
 export function encodeFrame(channel: number, kind: ChannelKind, payload: Uint8Array | string = ''): Buffer {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
   const frame = Buffer.allocUnsafe(HEAD + bytes.length);
@@ -20,14 +20,17 @@ export function encodeFrame(channel: number, kind: ChannelKind, payload: Uint8Ar
   return frame;
 }
 
-/** Returns the frame of `credit`: the other side may send so many bytes more. */
+/** Encodes a `credit` frame: the other side may send `bytes` more. */
 export function encodeCredit(channel: number, bytes: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(bytes);
   return encodeFrame(channel, 'credit', payload);
 }
 
-/** Parses a binary frame; its payload shares the memory of `bytes`. Undefined when it is too short or of an unknown kind. */
+/**
+ * Decodes a binary frame; its payload shares the memory of `bytes`. Returns undefined when it is too short or of an
+ * unknown kind.
+ */
 export function decodeFrame(bytes: Buffer): ChannelFrame | undefined {
   if (bytes.length < HEAD) return undefined;
   const code = bytes.readUInt8(4);
@@ -35,7 +38,7 @@ export function decodeFrame(bytes: Buffer): ChannelFrame | undefined {
   return kind && { channel: bytes.readUInt32BE(0), kind, payload: bytes.subarray(HEAD) };
 }
 
-/** The bytes that a frame of `credit` grants; undefined when it is malformed. */
+/** Returns the bytes that a `credit` frame grants; undefined when it is malformed. */
 export function creditOf({ payload }: ChannelFrame): number | undefined {
   return payload.length === 4 ? payload.readUInt32BE(0) : undefined;
 }

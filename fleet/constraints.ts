@@ -9,7 +9,7 @@ export function meets(labels: Host['labels'], constraints: readonly LabelConstra
   });
 }
 
-/** Returns `role=web` or `role!=web`. */
+/** Formats `role=web` or `role!=web`. */
 export function describeConstraint({ key, operator, value }: LabelConstraint): string {
   return `${key}${operator === '==' ? '=' : '!='}${value}`;
 }

@@ -2,30 +2,30 @@ import { portsClash } from './compose/ports.ts';
 import type { Allowance, Host } from './host.ts';
 import type { AppSpec, PublishedPort, ServiceSpec } from './service.ts';
 
-/** A host as a placement sees it. */
+/** A host, as the placement uses it. */
 export interface PlacementHost extends Pick<Host, 'id' | 'name' | 'labels' | 'draining'> {
   readonly facts: Pick<Host['facts'], 'platform' | 'allows' | 'ingress'>;
-  /** New instances go to hosts that are online, as long as there are any. */
+  /** New instances go to online hosts, if there are any. */
   readonly online: boolean;
-  /** Ports that other apps publish there, as `80/tcp`, and which ones. */
+  /** Ports that other apps publish there, as `80/tcp`, with the name of the app. */
   readonly ports: ReadonlyMap<string, string>;
-  /** HTTP routes of other apps there, as `shop.example.com/path`, and which ones. */
+  /** HTTP routes of other apps there, as `shop.example.com/path`, with the name of the app. */
   readonly routes?: ReadonlyMap<string, string>;
 }
 
-/** Why a host cannot run a service: the key that asks too much, and the end of a sentence about the host. */
+/** Why a host cannot run a service: the key that is the cause, and the end of a sentence about the host. */
 export interface Clash {
   readonly key: string;
   readonly text: string;
 }
 
-/** Capabilities that docker gives to every container. */
+/** Default capabilities of docker containers. */
 const USUAL_CAPABILITIES = [
   ...['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE'],
   ...['NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
 ];
 
-/** What a host must allow for a service, with the key that asks for it. */
+/** Returns the permissions that a service needs of a host, with the key that requires each. */
 export function needsOf(
   service: ServiceSpec,
 ): readonly { readonly allowance: Allowance; readonly key: string }[] {
@@ -45,7 +45,7 @@ export function needsOf(
   return needs.flatMap(([allowance, key, isNeeded]) => (isNeeded ? [{ allowance, key }] : []));
 }
 
-/** Why a host cannot run a service whatever else runs there. */
+/** Returns why a host cannot run a service regardless of other services there. */
 export function refusalOf(
   service: ServiceSpec,
   { facts }: PlacementHost,
@@ -66,24 +66,24 @@ export function refusalOf(
   return { key: 'image', text: `is ${facts.platform}, and the image is for ${offered}` };
 }
 
-/** Whether two platforms are the same, if one of them leaves the variant out. */
+/** Reports whether two platforms are equal; a platform without a variant matches any variant. */
 export function samePlatform(one: string, other: string): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);
 }
 
-/** The ports of a host that a service takes there, as `80/tcp`. */
+/** Returns the host ports that a service uses, as `80/tcp`. */
 export function publishedPorts(service: Pick<ServiceSpec, 'ports' | 'route'>): readonly string[] {
   return portsOf(service).flatMap(({ published, protocol }) =>
     published === undefined ? [] : [`${published}/${protocol}`],
   );
 }
 
-/** The HTTP route of a service, as `shop.example.com/path`. */
+/** Returns the HTTP route of a service, as `shop.example.com/path`. */
 export function routeOf({ route }: Pick<ServiceSpec, 'route'>): string | undefined {
   return route?.kind === 'http' ? `${route.host}${route.path}` : undefined;
 }
 
-/** The ports, routes and exclusive volumes of a host that services have taken. */
+/** The ports, routes and exclusive volumes of a host that are in use. */
 export class HostClaims {
   readonly #spec: AppSpec;
   readonly #host: PlacementHost;
@@ -94,7 +94,7 @@ export class HostClaims {
     this.#host = host;
   }
 
-  /** Why there is no room for a service. */
+  /** Returns why a service conflicts with others on the host. */
   clash(service: ServiceSpec): Clash | undefined {
     const { ports, routes } = this.#host;
     const port = publishedPorts(service).find((one) => ports.has(one));
@@ -132,7 +132,7 @@ export class HostClaims {
   }
 }
 
-/** The volumes of a service that one instance of a host may have at a time. */
+/** Returns the volumes of a service that only one instance per host may use at a time. */
 export function exclusiveVolumes(spec: AppSpec, service: ServiceSpec): readonly string[] {
   const exclusive = new Set(spec.volumes.filter((volume) => volume.exclusive).map(({ name }) => name));
   return service.mounts.flatMap((mount) =>

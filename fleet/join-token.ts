@@ -1,13 +1,13 @@
 /** Random bytes of a join token. */
 export const JOIN_SECRET_BYTES = 32;
 
-/** What the text of a join token says. */
+/** The parts of a join token. */
 export interface JoinToken {
-  /** `bjt_…` without the authority; the registry keeps its hash alone. */
+  /** `bjt_…` without the authority; the registry stores only its hash. */
   readonly secret: string;
   /**
-   * SHA-256 of the DER form of the last certificate in the chain that the registry sends: its authority, or its own
-   * certificate where it sends no other. Absent for a public authority.
+   * SHA-256 of the DER form of the last certificate in the registry's chain: its authority, or its own certificate if
+   * it sends no other. Absent for a public authority.
    */
   readonly authority?: Buffer;
 }
@@ -29,7 +29,9 @@ export function parseJoinToken(text: string): JoinToken | undefined {
   return HASH.test(authority) ? { secret, authority: Buffer.from(authority, 'base64url') } : undefined;
 }
 
-/** What a host signs with its key to prove that it is itself: UTF-8 of this text. `challenge` is the registry's. */
+/**
+ * Returns the text that a host signs with its key to prove its identity, in UTF-8. `challenge` comes from the registry.
+ */
 export function challengeText(challenge: string): string {
   return `berth-host-token\n${challenge}`;
 }

@@ -1,6 +1,6 @@
 /**
- * How far the log of one instance was read, so that no line comes twice when it is read again from a time before that. Lines that
- * were written at once have the same time.
+ * The position in the log of one instance. It filters out repeated lines when the log is read again from an earlier
+ * time. Lines may have equal times.
  */
 export class LogPosition {
   #time = '';
@@ -12,12 +12,12 @@ export class LogPosition {
     return this.#time;
   }
 
-  /** The log is read again. */
+  /** Called before the log is read again. */
   rewind(): void {
     this.#reread = { until: this.#time, left: this.#count };
   }
 
-  /** Counts the next entry; false when it was read before. */
+  /** Counts the next entry; returns false when it was read before. */
   take(time: string): boolean {
     if (this.#reread !== undefined) {
       if (time < this.#reread.until) return false;
@@ -33,11 +33,14 @@ export class LogPosition {
   }
 }
 
-/** Ms since 1970 from which logs are read again: a while before the newest entry. Undefined before the first. */
+/**
+ * Returns the time, in ms since 1970, from which to read logs again: shortly before the newest entry. Undefined before
+ * the first.
+ */
 export function rereadFrom(positions: Iterable<LogPosition>): number | undefined {
   const times = [...positions].map(({ time }) => Date.parse(time)).filter((time) => time > 0);
   return times.length === 0 ? undefined : Math.max(0, Math.max(...times) - OVERLAP);
 }
 
-/** Ms; lines of several instances come in no exact order. */
+/** Milliseconds; lines of several instances are not exactly ordered. */
 const OVERLAP = 5_000;

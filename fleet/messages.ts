@@ -2,22 +2,24 @@ import type { HostFacts } from './host.ts';
 import type { AppReport } from './report.ts';
 import type { AppTarget, HostTarget } from './target.ts';
 
-/** Version of the messages; a registry and an agent of two neighbouring versions understand each other. */
+/** Version of the messages; a registry and an agent of adjacent versions are compatible. */
 export const PROTOCOL = 'berth.fleet.v1';
 
-/** Maximum size of a message from a host, bytes: reports of many apps go in several. */
+/** Maximum size of a message from a host, bytes; reports of many apps are split. */
 export const MESSAGE_LIMIT = 1024 * 1024;
 
-/** Maximum size of a message from the registry, bytes: a whole target has all configurations and sealed secrets. */
+/**
+ * Maximum size of a message from the registry, bytes: a whole target includes all configurations and sealed secrets.
+ */
 export const TARGET_LIMIT = 64 * 1024 * 1024;
 
-/** Interval of the registry's pings, ms. An agent that hears nothing for twice as long connects again. */
+/** Interval of the registry's pings, ms. An agent reconnects after twice as long without one. */
 export const PING_INTERVAL = 30_000;
 
 /**
- * From the registry to a host, as text frames of JSON. After `hello` the registry sends the whole target, which takes the
- * place of what the host has whatever the generations are: the registry may have been restored from a backup. Then it
- * sends changes, each of the target of generation `from`. A host that has another one asks for the whole by `resync`.
+ * A message from the registry to a host: a text frame of JSON. After `hello` the registry sends the whole target, which
+ * replaces the host's target whatever its generation: the registry may have been restored from a backup. Then it sends
+ * changes relative to generation `from`. A host with another generation requests the whole target by `resync`.
  */
 export type RegistryMessage =
   | { readonly type: 'target'; readonly target: HostTarget }
@@ -28,15 +30,17 @@ export type RegistryMessage =
       readonly set: readonly AppTarget[];
       readonly remove: readonly string[];
     }
-  /** A newer connection of the same host has taken over; the agent logs it and does not connect again for a minute. */
+  /**
+   * A newer connection of the same host has replaced this one; the agent logs it and does not reconnect for a minute.
+   */
   | { readonly type: 'replaced' }
-  /** The host was removed: the agent stops asking, and its instances go on. */
+  /** The host was removed: the agent stops connecting, and its instances continue. */
   | { readonly type: 'removed' }
   | { readonly type: 'open'; readonly channel: number; readonly request: ChannelRequest };
 
 /**
- * From a host to the registry. `hello` comes first. Each report replaces the one before of the same app; after each
- * connect the host reports all of its apps.
+ * A message from a host to the registry. `hello` comes first. Each report replaces the previous one of the same app;
+ * after each connect the host reports all its apps.
  */
 export type HostMessage =
   | { readonly type: 'hello'; readonly facts: HostFacts; readonly generation: number }
@@ -48,7 +52,7 @@ export type HostMessage =
     }
   | { readonly type: 'resync' };
 
-/** What a person does in an instance. */
+/** An interactive request to an instance. */
 export type ChannelRequest =
   | {
       readonly kind: 'logs';
@@ -76,10 +80,10 @@ export type ChannelRequest =
     };
 
 /**
- * Bytes of a channel are binary frames in both directions: channel (4 bytes, big-endian), kind (1 byte), payload.
- * `data` of logs is lines of JSON (LogEntry). `exit` has the exit code as JSON, `error` a sentence, `size` JSON of
- * `{rows, columns}`. `credit` (4 bytes, big-endian) allows the other side that many bytes more of data; a side begins
- * with CHANNEL_WINDOW. `end` half-closes; `close` ends the channel from either side.
+ * Data of a channel is sent in binary frames in both directions: channel (4 bytes, big-endian), kind (1 byte), payload.
+ * `data` of logs is lines of JSON (LogEntry). `exit` has the exit code as JSON, `error` a message, `size` JSON of
+ * `{rows, columns}`. `credit` (4 bytes, big-endian) allows the other side to send that many bytes more; each side
+ * begins with CHANNEL_WINDOW. `end` half-closes; `close` ends the channel from either side.
  */
 export const CHANNEL_KINDS = {
   stdin: 0,
@@ -95,13 +99,13 @@ export const CHANNEL_KINDS = {
 } as const;
 export type ChannelKind = keyof typeof CHANNEL_KINDS;
 
-/** Bytes of data that a side may send before it has credit. */
+/** Initial credit, bytes of data. */
 export const CHANNEL_WINDOW = 256 * 1024;
 
-/** Channels that a host may have open at once. */
+/** Maximum open channels of a host. */
 export const MAX_CHANNELS = 64;
 
-/** A line that an instance wrote. */
+/** A line of an instance's output. */
 export interface LogEntry {
   readonly host?: string;
   readonly service: string;
@@ -110,11 +114,11 @@ export interface LogEntry {
   readonly stream: 'stdout' | 'stderr';
   /** RFC 3339 with nanoseconds, UTC. */
   readonly time: string;
-  /** Without its line feed; bytes that are no UTF-8 are replaced. */
+  /** Without its line feed; invalid UTF-8 is replaced. */
   readonly line: string;
-  /** The next entry of the instance and stream, of the same time, goes on with this line. */
+  /** The line continues in the next entry of the same instance, stream and time. */
   readonly partial?: true;
 }
 
-/** Bytes of the text of an entry: a longer line is several. As JSON they are no more than the window of a channel. */
+/** Maximum bytes of an entry's text; a longer line is split. As JSON it fits into the window of a channel. */
 export const LONGEST_ENTRY = 32 * 1024;

@@ -1,17 +1,17 @@
 import type { Rollout, RolloutHost } from './rollout.ts';
 
-/** Time for which a host must be offline until a rollout goes on without it, ms. A short cut of the network is waited out. */
+/** Milliseconds offline after which a rollout proceeds without a host. Short network failures do not count. */
 export const ABSENCE = 15_000;
-/** Time in which hosts connect again to a registry that was away for long, ms: an agent pauses up to a minute. */
+/** Milliseconds in which hosts reconnect after a long outage of the registry: an agent pauses up to a minute. */
 const RETURN = 75_000;
-/** Time that a host's own report of a timeout may need to arrive, ms. */
+/** Milliseconds for a host's own report of a timeout to arrive. */
 const MARGIN = 10_000;
 
 /** The hosts of a rollout as this registry sees them. */
 export interface View {
   readonly hosts: ReadonlyMap<string, RolloutHost>;
   readonly now: number;
-  /** Since when this registry hears its hosts. */
+  /** Time since which this registry has received reports. */
   readonly listeningSince: number;
   readonly isAnyOnline: boolean;
 }
@@ -19,21 +19,21 @@ export interface View {
 export interface Observed {
   readonly host: string;
   /**
-   * `switched`: the release is healthy there, and what ran before stops. `absent`: it is offline for long, or was removed; it
-   * takes what it was told when it comes back.
+   * `switched`: the release is healthy there, and old instances are stopping. `absent`: it was offline for long, or
+   * removed; it gets its target when it reconnects.
    */
   readonly status: 'settled' | 'switched' | 'failed' | 'pending' | 'absent';
   readonly failure?: string;
 }
 
-/** Returns where a host is with the release that its rollout leads to now. */
+/** Returns the state of a host in its rollout. */
 export function observe(rollout: Rollout, view: View, id: string): Observed {
   const { app, attempt, grace = 0, jobHost, phase, since, timeout } = rollout;
   const isRolling = phase === 'rolling';
   const release = isRolling ? rollout.release : rollout.current;
   const placements = isRolling ? rollout.placements : rollout.currentPlacements;
   const host = view.hosts.get(id);
-  // No other host begins before the jobs are over.
+  // No other host begins before the jobs are done.
   const isNeeded = isRolling && id === jobHost;
   if (host === undefined) {
     const failure = 'the host that runs the jobs was removed';
@@ -52,7 +52,7 @@ export function observe(rollout: Rollout, view: View, id: string): Observed {
   const isLate = isOverdue(view, since, timeout + (hasAnswered ? grace : 0));
   if (!online && !isNeeded) {
     if (isLate) return { host: id, status: 'absent' };
-    // A host that has the target may be half-way, and only it knows how that ends.
+    // A host that has the target may be in progress, and only it knows the outcome.
     const isTold = hasAnswered || seenAt >= since;
     const isSilent = view.now - Math.max(seenAt, view.listeningSince) >= ABSENCE;
     const isAbsent = isSilent && view.isAnyOnline && !(isRolling && isTold);
@@ -67,12 +67,12 @@ export function observe(rollout: Rollout, view: View, id: string): Observed {
   return { host: id, status: 'failed', failure };
 }
 
-/** Whether the rollout has still to wait for a host. */
+/** Reports whether the rollout still waits for a host. */
 export function isUnsettled({ status }: Observed): boolean {
   return status === 'pending' || status === 'switched';
 }
 
-/** Hosts may have ended in time while the registry was away. */
+/** Hosts may have completed in time while the registry was down. */
 export function isOverdue({ now, listeningSince }: View, since: number, timeout: number): boolean {
   return now - since > timeout + MARGIN && now - listeningSince > RETURN;
 }

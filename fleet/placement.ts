@@ -13,9 +13,9 @@ import { type AppSpec, isJob, type LabelConstraint, type ServiceSpec } from './s
 /** Maximum instances of a service on one host. */
 const MOST_ON_HOST = 100;
 
-/** What stands in the way of a placement: a sentence for the person who deploys. */
+/** A reason against a placement: a sentence for the person who deploys. */
 export interface PlacementProblem {
-  /** A service; absent when the app as a whole is meant. */
+  /** The service; absent when the whole app is meant. */
   readonly service?: string;
   /** The key of the service in the Compose file. */
   readonly key?: string;
@@ -24,27 +24,27 @@ export interface PlacementProblem {
 
 export interface PlacementRequest {
   readonly spec: AppSpec;
-  /** Platforms of the image of each service, such as `linux/amd64`; undefined: not known, and not checked. */
+  /** Platforms of the image of each service, such as `linux/amd64`; undefined: unknown, and not checked. */
   readonly platforms: ReadonlyMap<string, readonly string[] | undefined>;
-  /** All hosts there are. */
+  /** All hosts of the fleet. */
   readonly hosts: readonly PlacementHost[];
   /** Constraints of the app. */
   readonly on: readonly LabelConstraint[];
-  /** Where instances are now; they stay as far as they can. */
+  /** Current placements; instances stay there if possible. */
   readonly before: readonly Placement[];
 }
 
 export interface PlacementResult {
   readonly placements: readonly Placement[];
-  /** If there are any, nothing may be changed. */
+  /** Any problem prevents the change. */
   readonly problems: readonly PlacementProblem[];
 }
 
 /**
- * Decides which hosts run which instances. A service without replicas runs once on each host of the app, otherwise its
- * instances are spread evenly. What ran before stays where it is, as far as the host may still run it; an instance with a
- * volume stays also while its host drains. All jobs run on one host, with the services that they depend on. An app that
- * cannot be placed as it says is refused, never placed in part.
+ * Decides which hosts run which instances. A service without replicas runs once on each host of the app; otherwise its
+ * instances are spread evenly. Existing instances stay if their host may still run them; an instance with a volume
+ * stays even while its host drains. All jobs run on one host, with the services that they depend on. An app that cannot
+ * be placed completely is refused, never placed in part.
  */
 export function place(request: PlacementRequest): PlacementResult {
   const hosts = request.hosts
@@ -53,7 +53,7 @@ export function place(request: PlacementRequest): PlacementResult {
   if (hosts.length === 0) return { placements: [], problems: [{ message: noHosts(request) }] };
   const placer = new Placer(request, hosts);
   const services = request.spec.services;
-  // What cannot move comes first, so that nothing else takes its ports.
+  // Immovable instances come first, so that no other takes their ports.
   const order = [...services.filter(hasVolume), ...services.filter((service) => !hasVolume(service))];
   for (const service of order) {
     if (!isJob(request.spec, service.name)) placer.place(service);
@@ -65,7 +65,7 @@ export function place(request: PlacementRequest): PlacementResult {
   };
 }
 
-/** Whether an instance has data that stays on its host. */
+/** Reports whether a service has data that stays on its host. */
 export function hasVolume(service: ServiceSpec): boolean {
   return service.mounts.some((mount) => mount.type === 'volume' && mount.volume !== undefined);
 }
@@ -75,7 +75,7 @@ class Placer {
   readonly #request: PlacementRequest;
   readonly #hosts: readonly PlacementHost[];
   readonly #claims: ReadonlyMap<string, HostClaims>;
-  /** Numbers of instances by service and host. */
+  /** Instance numbers by service and host. */
   readonly #placed = new Map<string, Map<string, readonly number[]>>();
 
   constructor(request: PlacementRequest, hosts: readonly PlacementHost[]) {
@@ -97,7 +97,7 @@ class Placer {
     else this.#spread(service, service.replicas, wanted, kept);
   }
 
-  /** All on the first host that may run them, if possible one that has what they depend on. */
+  /** Places all jobs on the first eligible host, if possible one that runs their dependencies. */
   placeJobs(jobs: readonly ServiceSpec[]): void {
     const [first] = jobs;
     if (first === undefined) return;
@@ -127,7 +127,10 @@ class Placer {
     for (const job of jobs) this.#placed.set(job.name, new Map([[host.id, [1]]]));
   }
 
-  /** What ran before and stays, by host. Adds a refusal for an instance with a volume that would have to move. */
+  /**
+   * Returns the existing instances that stay, by host. Adds a problem for an instance with a volume that would have to
+   * move.
+   */
   #kept(service: ServiceSpec, wanted: ReadonlySet<string>): Map<string, readonly number[]> {
     const kept = new Map<string, readonly number[]>();
     for (const { service: name, host: id, instances } of this.#request.before) {
@@ -234,7 +237,7 @@ class Placer {
     return refusalOf(service, host, platforms) ?? this.#claims.get(host.id)?.clash(service);
   }
 
-  /** `platform` of a service leaves other hosts out, as a constraint does. */
+  /** `platform` of a service excludes other hosts, as a constraint does. */
   #isPlatform(service: ServiceSpec, host: PlacementHost): boolean {
     return service.platform === undefined || samePlatform(service.platform, host.facts.platform);
   }
@@ -243,7 +246,7 @@ class Placer {
     return service.platform === undefined ? '' : ` and is ${service.platform}`;
   }
 
-  /** Instances of the app that a host has so far. */
+  /** Returns the number of the app's instances on a host so far. */
   #load(host: PlacementHost): number {
     return [...this.#placed.values()].reduce((sum, hosts) => sum + (hosts.get(host.id)?.length ?? 0), 0);
   }
@@ -266,7 +269,7 @@ class Placer {
   }
 }
 
-/** Unused numbers of instances, lowest first. */
+/** Unused instance numbers, lowest first. */
 class Numbers {
   readonly #used: Set<number>;
   #next = 1;
@@ -282,7 +285,7 @@ class Numbers {
   }
 }
 
-/** Of the instances that may stay, the ones with the lowest numbers: at most `replicas` in all and `most` on a host. */
+/** Keeps the instances with the lowest numbers: at most `replicas` in all and `most` per host. */
 function keepLowest(
   able: readonly PlacementHost[],
   kept: ReadonlyMap<string, readonly number[]>,
@@ -306,7 +309,7 @@ function mostOnHost(service: ServiceSpec, spec: AppSpec): number {
   return isAlone(service, spec) ? 1 : Math.min(service.maxPerHost ?? MOST_ON_HOST, MOST_ON_HOST);
 }
 
-/** Whether a host can have one instance of a service only. */
+/** Reports whether a host can have only one instance of a service. */
 function isAlone(service: ServiceSpec, spec: AppSpec): boolean {
   return (
     service.networkMode === 'host' ||
@@ -321,13 +324,13 @@ function noHosts({ hosts, on }: PlacementRequest): string {
   return `no host has ${on.map(describeConstraint).join(' and ')}`;
 }
 
-/** At most five, and how many more. */
+/** Lists at most five texts, and the number of further ones. */
 function listed(texts: readonly string[]): string {
   const more = texts.length - 5;
   return `${texts.slice(0, 5).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** The same on every machine, whatever its locale. */
+/** Compares independently of the locale. */
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -4,20 +4,20 @@ import type { HostMessage } from './messages.ts';
 import { HostInputError, integerOf, objectOf, plainText, readFacts, textOf } from './read-host.ts';
 import { APP_PHASES, type AppReport, type InstanceReport } from './report.ts';
 
-/** Apps in one message. */
+/** Maximum apps of one message. */
 const MAX_APPS = 1_000;
-/** Instances in the report of an app. */
+/** Maximum instances in the report of an app. */
 const MAX_INSTANCES = 2_000;
 const MAX_JOBS = 100;
-/** Characters of a reason. */
+/** Maximum characters of a reason. */
 const LONGEST_REASON = 1_000;
 
 const STATES = ['created', 'running', 'restarting', 'paused', 'draining', 'exited'] as const;
 const HEALTH = ['starting', 'healthy', 'unhealthy'] as const;
 
 /**
- * Reads a text message of a host, which may be hostile: the result has the fields of HostMessage and no others, all of
- * them bounded. Throws HostInputError.
+ * Parses a message of an untrusted host: the result has only the fields of HostMessage, all of them bounded. Throws
+ * HostInputError.
  */
 export function readHostMessage(text: string): HostMessage {
   const message = objectOf(parse(text), 'a message');
@@ -37,7 +37,7 @@ export function readHostMessage(text: string): HostMessage {
   }
 }
 
-/** The reports of `POST /fleet/reports`, or of a message. Throws HostInputError. */
+/** Parses the reports of `POST /fleet/reports`, or of a message. Throws HostInputError. */
 export function readReports(value: unknown): {
   readonly reports: readonly AppReport[];
   readonly gone: readonly string[];
@@ -97,7 +97,7 @@ function appName(value: unknown): string {
   throw new HostInputError('app must be the name of an app');
 }
 
-/** Output of programs that failed: cut rather than refused. */
+/** Truncates output of failed programs instead of refusing it. */
 function reasonOf(value: unknown): string {
   if (typeof value !== 'string') throw new HostInputError('reason must be a text');
   return plainText(value.slice(0, LONGEST_REASON));

@@ -1,11 +1,11 @@
 import { ALLOWANCES, type HostFacts } from './host.ts';
 
-/** What a stranger says about a host cannot be; the message is a sentence. */
+/** An untrusted description of a host is invalid; the message is a sentence. */
 export class HostInputError extends Error {
   override readonly name = 'HostInputError';
 }
 
-/** What a host says about itself to join. */
+/** A host's request to join. */
 export interface JoinRequest {
   /** As `berth host token` printed it. */
   readonly token: string;
@@ -26,22 +26,22 @@ const RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/;
 const MAX_LABELS = 64;
 const LONGEST_TEXT = 256;
 
-/** The name of a host. Throws HostInputError. */
+/** Parses the name of a host. Throws HostInputError. */
 export function parseHostName(value: unknown): string {
   if (typeof value === 'string' && NAME.test(value)) return value;
   throw new HostInputError(
-    `${shown(value)} is no name of a host: use lower-case letters, digits and . _ - between them, at most 63`,
+    `${shown(value)} is not a name of a host: use lower-case letters, digits and . _ - between them, at most 63`,
   );
 }
 
-/** Labels of a host. Throws HostInputError. */
+/** Parses the labels of a host. Throws HostInputError. */
 export function parseLabels(value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(objectOf(value, 'labels'));
   if (entries.length > MAX_LABELS) throw new HostInputError(`a host has at most ${MAX_LABELS} labels`);
   for (const [key, text] of entries) {
     if (!LABEL_KEY.test(key)) {
       throw new HostInputError(
-        `${shown(key)} is no key of a label: use letters, digits and . _ - / between them, at most 63`,
+        `${shown(key)} is not a key of a label: use letters, digits and . _ - / between them, at most 63`,
       );
     }
     if (typeof text !== 'string' || !LABEL_VALUE.test(text)) {
@@ -53,7 +53,7 @@ export function parseLabels(value: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
-/** Reads what a machine sends to join; fields that are not known are ignored. Throws HostInputError. */
+/** Parses a machine's request to join; unknown fields are ignored. Throws HostInputError. */
 export function readJoinRequest(value: unknown): JoinRequest {
   const { token, name, publicKey, recipient, labels = {}, facts } = objectOf(value, 'the request');
   return {
@@ -79,7 +79,7 @@ export function readFacts(value: unknown): HostFacts {
     platform: matching(PLATFORM, facts.platform, 'facts.platform must be a platform such as linux/amd64'),
     processors: integerOf(facts.processors, 'facts.processors'),
     memory: integerOf(facts.memory, 'facts.memory'),
-    // Those of a later agent mean nothing here.
+    // Unknown allowances, from a later agent, are ignored.
     allows: ALLOWANCES.filter((allowance) => allows.includes(allowance)),
     ingress: facts.ingress === true,
   };
@@ -93,21 +93,21 @@ export function objectOf(value: unknown, what: string): Readonly<Record<string, 
   throw new HostInputError(`${what} must be an object`);
 }
 
-/** A text of at most `longest` characters without control and format characters. Throws HostInputError. */
+/** Parses a text of at most `longest` characters without control and format characters. Throws HostInputError. */
 export function textOf(value: unknown, what: string, longest = LONGEST_TEXT): string {
   if (typeof value === 'string' && value.length <= longest && value === plainText(value)) return value;
   throw new HostInputError(`${what} must be a text of at most ${longest} characters`);
 }
 
 /**
- * The output of a program as a text in one line: characters that are no text, such as those that terminals take for
- * commands, become spaces. It goes to people, webhooks and the audit.
+ * Returns a program's output as one line: control and format characters, such as terminal escapes, become spaces. The
+ * result goes to people, webhooks and the audit.
  */
 export function plainText(text: string): string {
   return text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ');
 }
 
-/** A whole number that is not negative. Throws HostInputError. */
+/** Parses a non-negative integer. Throws HostInputError. */
 export function integerOf(value: unknown, what: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new HostInputError(`${what} must be a whole number`);

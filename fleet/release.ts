@@ -1,26 +1,28 @@
 import type { AppSpec, LabelConstraint, PinnedImage } from './service.ts';
 
 /**
- * A named unit of deployment, such as `team/shop`. Its name is of the form of a repository's, and roles on it are the
- * roles on that name.
+ * A named unit of deployment, such as `team/shop`. Its name has the form of a repository name, and roles on that name
+ * apply.
  */
 export interface App {
   readonly name: string;
-  /** The hosts that it may use: those that meet all of these. */
+  /** Constraints on its hosts, all of which must hold. */
   readonly on: readonly LabelConstraint[];
   /**
-   * `following`: a moved tag of one of its images makes a release. `held`: it would, but somebody went back to an older
-   * release, until `berth follow`. `off`: it does not.
+   * `following`: moving a tag of one of its images creates a release. `held`: paused by a rollback to an older release,
+   * until `berth follow`. `off`: disabled.
    */
   readonly follow: 'off' | 'following' | 'held';
   /** Number of the newest release; releases are numbered from 1. */
   readonly latest: number;
-  /** The release that hosts run, or go back to: the newest that was healthy everywhere. Undefined before the first. */
+  /**
+   * The release that hosts run, or roll back to: the newest that was healthy everywhere. Undefined before the first.
+   */
   readonly current?: number;
   readonly createdAt: Date;
 }
 
-/** Why a release was made. `by` is the person, robot or job; '' when nobody was logged in. */
+/** Why a release was created. `by` is the person, robot or job; '' for an anonymous one. */
 export type Cause =
   | { readonly kind: 'deploy'; readonly by: string }
   | { readonly kind: 'push'; readonly by: string; readonly repository: string; readonly tag: string }
@@ -30,10 +32,10 @@ export type Cause =
   | { readonly kind: 'scale'; readonly by: string; readonly service: string; readonly replicas: number };
 
 /**
- * How a release fares. `rolling`: hosts are brought to it. `done`: it was healthy on every host that was there.
- * `rolling back`: it failed, and the hosts return to the release before. `rolled back`: that one was seen healthy.
- * `rollback failed`: it was not. `failed`: the first release of an app, which has nothing to go back to, failed.
- * `paused`: it failed and its policy says `pause`. `superseded`: a newer release took its place before its end.
+ * The state of a release. `rolling`: the rollout is in progress. `done`: it was healthy on every available host.
+ * `rolling back`: it failed, and the hosts return to the previous release. `rolled back`: the previous release was
+ * healthy again. `rollback failed`: it was not. `failed`: the first release of an app failed, with nothing to roll back
+ * to. `paused`: it failed and its policy is `pause`. `superseded`: a newer release replaced it before its end.
  */
 export const RELEASE_STATES = [
   'rolling',
@@ -47,7 +49,7 @@ export const RELEASE_STATES = [
 ] as const;
 export type ReleaseState = (typeof RELEASE_STATES)[number];
 
-/** Immutable but for its state: what an app is at one time, with every image pinned and every secret at one version. */
+/** Immutable except for its state: an app at one time, with every image pinned and every secret at one version. */
 export interface Release {
   readonly app: string;
   readonly number: number;
@@ -59,15 +61,15 @@ export interface Release {
   readonly cause: Cause;
   readonly createdAt: Date;
   readonly state: ReleaseState;
-  /** Why it failed, in a sentence that names host and service. */
+  /** Why it failed, in a sentence that names the host and service. */
   readonly reason?: string;
   readonly endedAt?: Date;
 }
 
-/** Which hosts have which instances of a service. */
+/** The instances of a service on one host. */
 export interface Placement {
   readonly service: string;
   readonly host: string;
-  /** Numbers of the instances on this host, from 1 over all hosts of the service. */
+  /** Numbers of the instances on this host; numbering starts at 1 and spans all hosts of the service. */
   readonly instances: readonly number[];
 }

@@ -1,18 +1,18 @@
 import type { Digest } from '../oci/digest.ts';
 
 /**
- * Where a host is with the release that its target names. `fetching`: it pulls images. `starting`: new instances start
- * or are not healthy yet. `draining`: they are healthy and requests are led to them, and those before them stop. `healthy`:
- * exactly that release runs; of a target that is `proven`, those before may still stop.
- * `failed`: it gave up on that attempt; the instances before are untouched. `stopped`: the app was taken off this host.
+ * The progress of a host with its target's release. `fetching`: it pulls images. `starting`: new instances start or are
+ * not healthy yet. `draining`: they are healthy and get all requests, and the old ones stop. `healthy`: exactly that
+ * release runs; for a `proven` target the old instances may still be stopping. `failed`: the attempt was given up; the
+ * old instances are untouched. `stopped`: the app was removed from this host.
  */
 export const APP_PHASES = ['fetching', 'starting', 'draining', 'healthy', 'failed', 'stopped'] as const;
 export type AppPhase = (typeof APP_PHASES)[number];
 
-/** What a host says about an app. It replaces the report before. */
+/** A host's report about an app. It replaces the previous one. */
 export interface AppReport {
   readonly app: string;
-  /** Of the target that the phase is about. */
+  /** Release that the phase is about, from the target. */
   readonly release: number;
   readonly attempt: number;
   readonly phase: AppPhase;
@@ -21,7 +21,7 @@ export interface AppReport {
   readonly instances: readonly InstanceReport[];
   /** Jobs of this release that ran here, by service: `running`, or the exit code. */
   readonly jobs: Readonly<Record<string, 'running' | number>>;
-  /** True once every image of the target's `prefetch` is here. */
+  /** True once every image of the target's `prefetch` has been pulled. */
   readonly prefetched: boolean;
 }
 

@@ -1,13 +1,13 @@
 import type { Placement } from './release.ts';
 import type { AppSpec, UpdatePolicy } from './service.ts';
 
-/** How an app is brought to its hosts: the strictest of what its services ask for. */
+/** How an app is rolled out: the strictest of the policies of its services. */
 export type RolloutPolicy = Pick<
   UpdatePolicy,
   'parallelism' | 'delay' | 'failureAction' | 'maxFailureRatio' | 'monitor'
 >;
 
-/** The strictest of what the services of an app ask for. */
+/** Returns the strictest of the policies of an app's services. */
 export function policyOf({ services }: AppSpec): RolloutPolicy {
   const updates = services.map(({ update }) => update);
   const widths = updates.flatMap(({ parallelism }) =>
@@ -28,13 +28,16 @@ export function policyOf({ services }: AppSpec): RolloutPolicy {
 /** How the hosts of a rollout are divided into waves. */
 export interface WaveTerms {
   readonly policy: RolloutPolicy;
-  /** It goes first and alone: jobs are over before any other host begins. */
+  /** It goes first and alone: jobs complete before any other host begins. */
   readonly jobHost: string | undefined;
   readonly atOnce: boolean;
   readonly placements: readonly Placement[];
 }
 
-/** Divides hosts, in their order, into waves. Hosts that gain nothing come last: what moves is there before it goes. */
+/**
+ * Divides hosts, in their order, into waves. Hosts without new instances come last: a moved instance starts in its new
+ * place before the old one stops.
+ */
 export function wavesOf(order: readonly string[], terms: WaveTerms): readonly (readonly string[])[] {
   const {
     policy: { parallelism },

@@ -4,8 +4,9 @@ import { policyOf, type RolloutPolicy, wavesOf } from './rollout-policy.ts';
 import type { AppSpec } from './service.ts';
 
 /**
- * The way of a release to the hosts of its app, as data that a replica keeps and another can go on with. What each host
- * shall run follows from it (`intentOf`); what comes next follows from it and from what the hosts report (`advance`):
+ * The rollout of a release to the hosts of its app, as data: one replica stores it and another can continue it. It
+ * determines what each host runs (`intentOf`); together with the hosts' reports it determines the next step
+ * (`advance`):
  *
  *     let rollout = startRollout({ app, release: 12, current: 11, … });
  *     for (;;) {
@@ -13,44 +14,47 @@ import type { AppSpec } from './service.ts';
  *       rollout = advance(rollout, hosts, Date.now());
  *     }
  *
- * The hosts of one wave at a time go to the new release. When too many fail, all hosts return to `current`.
+ * The hosts of one wave at a time get the new release. When too many fail, all hosts return to `current`.
  */
 export interface Rollout {
   readonly version: 1;
   readonly app: string;
   readonly release: number;
-  /** The release that the app goes back to; undefined: it had none that was healthy. */
+  /** The release to roll back to; undefined if none was healthy. */
   readonly current?: number;
   /** `moving`: the same release, with instances on other hosts. Its end does not end a release. */
   readonly kind: 'release' | 'moving';
-  /** `rolling` and `rolling back` go on; the others are ends. */
+  /** `rolling` and `rolling back` are in progress; the others are final. */
   readonly phase: ReleaseState;
   readonly placements: readonly Placement[];
-  /** Of `current`. */
+  /** Placements of `current`. */
   readonly currentPlacements: readonly Placement[];
   /** IDs of hosts. */
   readonly waves: readonly (readonly string[])[];
-  /** Index of the wave that is under way. */
+  /** Index of the current wave. */
   readonly wave: number;
-  /** The attempt of what hosts are told to run; it is higher than that of any rollout of the app before. */
+  /** The attempt in the targets of hosts; higher than in any earlier rollout of the app. */
   readonly attempt: number;
-  /** The host that runs the jobs of the release; undefined: it has none, or they do not run again. */
+  /** The host that runs the jobs of the release; undefined without jobs, or when they do not run again. */
   readonly jobHost?: string;
   readonly policy: RolloutPolicy;
-  /** Whether all hosts go at once: for a rollback, which is in a hurry. */
+  /** Whether all hosts change at once: for a rollback, which is urgent. */
   readonly atOnce: boolean;
-  /** The release has the content of one that was healthy: hosts do not watch it, and so the rollout does not. */
+  /** The release has the content of a healthy one, so neither the hosts nor the rollout watch it. */
   readonly proven?: boolean;
-  /** Ms that a host has. */
+  /** Timeout of a host, ms. */
   readonly timeout: number;
-  /** Ms that a host may need beside that for what it drains and stops; absent: none. */
+  /** Additional time for draining and stopping, ms; absent: none. */
   readonly grace?: number;
-  /** When this wave, or the rollback, began; ms since 1970. */
+  /** Start of this wave, or of the rollback; ms since 1970. */
   readonly since: number;
-  /** When the hosts of this wave were healthy, and the delay before the next wave, or the watch after the last, began. */
+  /**
+   * Time when the hosts of this wave were healthy: the start of the delay before the next wave, or of the watch after
+   * the last.
+   */
   readonly waitingSince?: number;
   readonly failures: readonly HostFailure[];
-  /** Hosts that were seen healthy on the release. */
+  /** Hosts that were healthy on the release. */
   readonly reached: readonly string[];
   /** Why it failed. */
   readonly reason?: string;
@@ -61,12 +65,12 @@ export interface HostFailure {
   readonly reason: string;
 }
 
-/** A host as a rollout sees it. */
+/** A host, as a rollout uses it. */
 export interface RolloutHost {
   readonly id: string;
   readonly name: string;
   readonly online: boolean;
-  /** When it was last heard of; ms since 1970. */
+  /** Time of the last contact; ms since 1970. */
   readonly seenAt?: number;
   readonly report?: AppReport;
 }
@@ -88,17 +92,17 @@ export interface RolloutStart
   readonly hosts: readonly RolloutHost[];
   /** The attempt of the last rollout of the app; 0 before the first. */
   readonly lastAttempt: number;
-  /** Whether jobs run: not when an app goes back. */
+  /** Whether jobs run; they do not in a rollback. */
   readonly jobs: boolean;
   readonly now: number;
 }
 
-/** Makes a rollout, at its first wave. */
+/** Creates a rollout, at its first wave. */
 export function startRollout(start: RolloutStart): Rollout {
   const { spec, hosts, lastAttempt, jobs, now, ...terms } = start;
   const policy = policyOf(spec);
   const placed = new Set([...terms.placements, ...terms.currentPlacements].map(({ host }) => host));
-  // A release that was superseded may have brought the app to hosts of neither.
+  // A superseded release may have put the app on hosts of neither release.
   const runs = ({ report }: RolloutHost) => report !== undefined && report.phase !== 'stopped';
   const order = onlineFirst(hosts.filter((host) => placed.has(host.id) || runs(host)));
   const jobNames = new Set(
@@ -124,8 +128,8 @@ export function startRollout(start: RolloutStart): Rollout {
 }
 
 /**
- * What a host shall run. `run`: the release with this number. `keep`: what it has been told before, while it may fetch the
- * images of the release to come. `nothing`: the app is taken off.
+ * What a host should run. `run`: the release with this number. `keep`: its previous target, while it may prefetch the
+ * images of the next release. `nothing`: the app is removed.
  */
 export type Intent =
   | {
@@ -138,7 +142,7 @@ export type Intent =
   | { readonly kind: 'keep'; readonly prefetch: boolean }
   | { readonly kind: 'nothing' };
 
-/** Returns what a host shall run at this point of a rollout. */
+/** Returns what a host should run at this point of a rollout. */
 export function intentOf(rollout: Rollout, host: string): Intent {
   const { attempt, current, currentPlacements, jobHost, phase, placements, proven, release, wave, waves } =
     rollout;
@@ -158,7 +162,7 @@ export function hasEnded({ phase }: Pick<Rollout, 'phase'>): boolean {
   return phase !== 'rolling' && phase !== 'rolling back';
 }
 
-/** Returns the IDs of hosts, those that are online first, by name. */
+/** Returns the IDs of hosts, online ones first, by name. */
 export function onlineFirst(hosts: readonly RolloutHost[]): readonly string[] {
   return hosts
     .toSorted((a, b) => Number(b.online) - Number(a.online) || (a.name < b.name ? -1 : 1))

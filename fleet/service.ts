@@ -1,12 +1,12 @@
 import type { Digest } from '../oci/digest.ts';
 
 /**
- * A service of an app, read from a Compose file: normalised, without defaults of a host. Times are milliseconds, sizes
- * bytes. Each field is named for the key of the Compose specification that it comes from.
+ * A service of an app, from a Compose file: normalised, without defaults of a host. Times are milliseconds, sizes
+ * bytes. Each field is named after its key in the Compose specification.
  */
 export interface ServiceSpec {
   readonly name: string;
-  /** As written, such as `registry.example/team/web:main`. */
+  /** As in the file, such as `registry.example/team/web:main`. */
   readonly image: string;
   readonly platform?: string;
   readonly command?: readonly string[];
@@ -26,7 +26,7 @@ export interface ServiceSpec {
   readonly tmpfs: readonly string[];
   readonly secrets: readonly FileUse[];
   readonly configs: readonly FileUse[];
-  /** Names of networks of the app, with aliases; the app's network `default` unless the file names others. */
+  /** Networks of the app by name, with aliases; the app's network `default` unless the file names others. */
   readonly networks: readonly NetworkUse[];
   readonly extraHosts: readonly string[];
   readonly dns: readonly string[];
@@ -51,9 +51,9 @@ export interface ServiceSpec {
   readonly pid?: 'host';
   readonly ipc?: 'host' | 'private' | 'shareable';
   readonly logging?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
-  /** Instances in all; undefined: one on each host of the app. */
+  /** Total instances; undefined: one on each host of the app. */
   readonly replicas?: number;
-  /** Instances of a host at most. */
+  /** Maximum instances per host. */
   readonly maxPerHost?: number;
   readonly constraints: readonly LabelConstraint[];
   readonly update: UpdatePolicy;
@@ -88,13 +88,13 @@ export type MountSpec =
   | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readOnly: boolean }
   | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number; readonly mode?: number };
 
-/** A secret or configuration as a file of an instance; secrets lie in `/run/secrets/NAME` unless `target` says otherwise. */
+/** A secret or configuration as a file of an instance; the default for secrets is `/run/secrets/NAME`. */
 export interface FileUse {
   readonly source: string;
   readonly target: string;
   readonly uid?: string;
   readonly gid?: string;
-  /** Permission bits; 0400 for secrets and 0444 for configurations unless given. */
+  /** Permission bits; by default 0400 for secrets and 0444 for configurations. */
   readonly mode: number;
 }
 
@@ -103,7 +103,7 @@ export interface NetworkUse {
   readonly aliases: readonly string[];
 }
 
-/** `test` as the Engine API has it: `CMD`, `CMD-SHELL` or `NONE` first. */
+/** `test` in the form of the Engine API: `CMD`, `CMD-SHELL` or `NONE` first. */
 export interface HealthcheckSpec {
   readonly test?: readonly string[];
   readonly interval?: number;
@@ -113,7 +113,7 @@ export interface HealthcheckSpec {
   readonly retries?: number;
 }
 
-/** The service that another one waits for, and until when. `completed`: it exited with 0, which makes it a job. */
+/** A service that another one waits for, and the condition. `completed`: it exited with 0, which makes it a job. */
 export interface Dependency {
   readonly service: string;
   readonly condition: 'started' | 'healthy' | 'completed';
@@ -125,7 +125,7 @@ export interface RestartPolicy {
   readonly maximumRetryCount: number;
 }
 
-/** Limits of an instance; 0 is no limit. */
+/** Limits of an instance; 0 means no limit. */
 export interface Resources {
   readonly memory: number;
   readonly memoryReservation: number;
@@ -136,7 +136,7 @@ export interface Resources {
 
 /** `deploy.update_config`. */
 export interface UpdatePolicy {
-  /** Hosts of a wave; 0: all of them; undefined: one host, then a quarter, then the rest. */
+  /** Hosts per wave; 0: all of them; undefined: one host, then a quarter, then the rest. */
   readonly parallelism?: number;
   /** Time between two waves. */
   readonly delay: number;
@@ -144,11 +144,11 @@ export interface UpdatePolicy {
   readonly failureAction: 'rollback' | 'pause' | 'continue';
   /** Time without an exit after which an instance without a health check or route counts as healthy. */
   readonly monitor: number;
-  /** Share of hosts that may fail before `failureAction` is taken, from 0 to 1. */
+  /** Fraction of hosts that may fail before `failureAction` is taken, from 0 to 1. */
   readonly maxFailureRatio: number;
 }
 
-/** `x-berth.route`: HTTP, or a TCP port, that the ingress of each host leads to the instances of a service there. */
+/** `x-berth.route`: HTTP, or a TCP port, that the ingress of each host routes to the service's instances there. */
 export type RouteSpec =
   | {
       readonly kind: 'http';
@@ -170,11 +170,11 @@ export type TlsSpec =
   /** A secret of the app that holds certificate and key as PEM. */
   | { readonly kind: 'secret'; readonly secret: string };
 
-/** A volume of an app. `exclusive`: at most one instance of a host may have it at a time, so the old one stops first. */
+/** A volume of an app. `exclusive`: at most one instance per host may use it at a time, so the old one stops first. */
 export interface VolumeSpec {
   readonly name: string;
   readonly exclusive: boolean;
-  /** It exists on the host already, under this name. */
+  /** Name of an existing volume of the host. */
   readonly external?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -189,7 +189,7 @@ export interface NetworkSpec {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** A Compose file, read: pure data, the same for all hosts. */
+/** A parsed Compose file: pure data, the same for all hosts. */
 export interface AppSpec {
   readonly services: readonly ServiceSpec[];
   readonly volumes: readonly VolumeSpec[];
@@ -203,13 +203,15 @@ export interface AppSpec {
 export interface PinnedImage {
   readonly registry?: string;
   readonly repository: string;
-  /** For people. */
+  /** For people only. */
   readonly tag?: string;
   /** Of a manifest or an index. */
   readonly digest: Digest;
 }
 
-/** A job runs once in a release, to its end, before the instances of the services that depend on it. */
+/**
+ * Reports whether a service is a job: it runs once in a release, to completion, before the services that depend on it.
+ */
 export function isJob(spec: AppSpec, service: string): boolean {
   return spec.services.some(({ dependsOn }) =>
     dependsOn.some((one) => one.service === service && one.condition === 'completed'),

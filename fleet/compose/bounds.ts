@@ -3,10 +3,10 @@ import type { ComposePath, ComposeProblem, ProblemList } from './compose-error.t
 
 const DEEPEST = 32;
 const MOST_VALUES = 20_000;
-/** Characters of all strings and keys; aliases repeat what the text has once. */
+/** Maximum characters of all strings and keys; each alias counts in full. */
 const MOST_CHARACTERS = 2 * 1024 * 1024;
 
-/** Adds a problem for a document that is too large or too deep to read, or has a key that would be unsafe to copy. */
+/** Adds a problem for a document that is too large or too deep, or has a key that is unsafe to copy. */
 export function checkBounds(document: unknown, problems: ProblemList): void {
   const found = findExcess(document);
   if (found !== undefined) problems.add(found.path, found.message);

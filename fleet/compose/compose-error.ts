@@ -1,19 +1,19 @@
-/** Where a value of a Compose file is: keys and indexes from the root, such as `["services", "web", "ports", 0]`. */
+/** The path of a value in a Compose file: keys and indexes from the root, such as `["services", "web", "ports", 0]`. */
 export type ComposePath = readonly (string | number)[];
 
-/** Of a key in the text, both from 1. */
+/** Position of a key in the text, both from 1. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** One thing that is wrong in a Compose file. The position is there if the text was at hand. */
+/** One problem in a Compose file. It has a position if the text is available. */
 export interface ComposeProblem extends Partial<Position> {
   readonly path: ComposePath;
   readonly message: string;
 }
 
-/** Maximum problems that are told at once. */
+/** Maximum problems reported at once. */
 const MOST_PROBLEMS = 20;
 
 /** A Compose file that cannot be deployed; `problems` has at least one. */
@@ -28,13 +28,13 @@ export class ComposeError extends Error {
   }
 }
 
-/** Returns `line 4, column 5: services.web.ports[0]: …`, without what is not known. */
+/** Formats `line 4, column 5: services.web.ports[0]: …`, without unknown parts. */
 export function describeProblem({ path, message, line, column }: ComposeProblem): string {
   const at = line === undefined ? '' : `line ${line}, column ${column ?? 1}: `;
   return `${at}${path.length === 0 ? '' : `${describePath(path)}: `}${message}`;
 }
 
-/** Returns `services.web.ports[0]`. */
+/** Formats `services.web.ports[0]`. */
 export function describePath(path: ComposePath): string {
   return path
     .map((part, index) =>
@@ -43,7 +43,7 @@ export function describePath(path: ComposePath): string {
     .join('');
 }
 
-/** Returns a text as a message may quote it: at most 80 characters, without control characters. */
+/** Quotes a text for a message: at most 80 characters, without control characters. */
 export function quote(text: string): string {
   return JSON.stringify(shorten(text));
 }
@@ -52,11 +52,11 @@ function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
-/** Collects what is wrong, so that a person sees it all at once. */
+/** Collects problems, so that a person sees all of them at once. */
 export class ProblemList {
   readonly #problems: ComposeProblem[] = [];
 
-  /** Throws ComposeError once there are MOST_PROBLEMS: nobody reads more, and to look for them takes time. */
+  /** Throws ComposeError at MOST_PROBLEMS: more would take time and help nobody. */
   add(path: ComposePath, message: string): void {
     this.#problems.push({ path, message });
     if (this.#problems.length >= MOST_PROBLEMS) this.throwIfAny();

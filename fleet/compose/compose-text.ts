@@ -16,17 +16,17 @@ import { ComposeError, type ComposePath, type Position } from './compose-error.t
 
 /** Maximum size of a Compose file, bytes of UTF-8. */
 export const COMPOSE_LIMIT = 1024 * 1024;
-/** Values that aliases and merge keys may make of one file. */
+/** Maximum values after aliases and merge keys of a file are expanded. */
 const MOST_VALUES = 20_000;
 const MOST_ALIASES = 10_000;
 
-/** The YAML of a Compose file, and where each value stands in it. */
+/** The YAML of a Compose file, with the position of each value. */
 export class ComposeText {
   readonly value: unknown;
   readonly #document: Document.Parsed;
   readonly #lines = new LineCounter();
 
-  /** Throws ComposeError for text that is too large, that is not YAML, or whose aliases make too many values. */
+  /** Throws ComposeError for text that is too large, that is not YAML, or whose aliases expand to too many values. */
   constructor(text: string) {
     if (Buffer.byteLength(text) > COMPOSE_LIMIT) {
       throw new ComposeError([{ path: [], message: `the file is larger than ${COMPOSE_LIMIT} bytes` }]);
@@ -52,7 +52,9 @@ export class ComposeText {
     this.value = this.#document.toJS({ maxAliasCount: MOST_ALIASES });
   }
 
-  /** Where the key or item of a path stands; for one that the text does not have, the nearest that contains it. */
+  /**
+   * Returns the position of a key or item; if the text does not have it, that of the nearest value that contains it.
+   */
   position(path: ComposePath): Position | undefined {
     let node: unknown = this.#document.contents;
     let at: Position | undefined;
@@ -99,7 +101,7 @@ export class ComposeText {
     return isAlias(node) ? node.resolve(this.#document) : node;
   }
 
-  /** Counts the values with every alias replaced, in one pass over the text: an alias stands after its anchor. */
+  /** Counts the values after alias expansion, in one pass over the text: an alias stands after its anchor. */
   #refuseBomb(): void {
     const sizes = new Map<string, number>();
     const size = (node: unknown, depth: number): number => {
@@ -128,7 +130,7 @@ export class ComposeText {
   }
 }
 
-/** `0440`, which Compose reads as octal, as YAML 1.1 did. */
+/** `0440`, which Compose reads as octal, as in YAML 1.1. */
 const octal: ScalarTag = {
   identify: () => false,
   default: true,
@@ -137,7 +139,7 @@ const octal: ScalarTag = {
   resolve: (text) => Number.parseInt(text.replaceAll('_', ''), 8),
 };
 
-/** `1_000`, likewise. */
+/** `1_000`, as in YAML 1.1. */
 const underscored: ScalarTag = {
   identify: () => false,
   default: true,

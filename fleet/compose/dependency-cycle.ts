@@ -1,8 +1,8 @@
-/** Returns the names along a cycle, or undefined if there is none. Edges to names that are not in the graph are ignored. */
+/** Returns the names along a cycle, or undefined if there is none. Ignores edges to unknown names. */
 export function findCycle(graph: ReadonlyMap<string, readonly string[]>): readonly string[] | undefined {
   const done = new Set<string>();
   for (const start of graph.keys()) {
-    // Depth-first without recursion: `path` is the way from start, with the edges that are still to follow.
+    // Depth-first without recursion: `path` is the path from start, with the next edge of each node.
     const path = [{ name: start, next: 0 }];
     const onPath = new Set(done.has(start) ? [] : [start]);
     while (onPath.size > 0) {

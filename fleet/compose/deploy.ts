@@ -5,12 +5,12 @@ import { KEYS } from './keys.ts';
 
 /** Maximum instances of a service. */
 const MOST_REPLICAS = 5000;
-/** Time without an exit that makes an instance healthy, ms, unless `monitor` says otherwise. */
+/** Default milliseconds without an exit until an instance counts as healthy. */
 const MONITOR = 5000;
 const ALWAYS: RestartPolicy = { name: 'always', maximumRetryCount: 0 };
 const CONSTRAINT = /^node\.labels\.([A-Za-z0-9._/-]{1,128}) *(==|!=) *([^ ].{0,254})$/;
 
-/** `deploy.replicas` or `scale`; undefined: one instance on each host. */
+/** Reads `deploy.replicas` or `scale`; undefined: one instance on each host. */
 export function readReplicas(service: Field): number | undefined {
   const deploy = service.get('deploy');
   const mode = deploy.get('mode').oneOf(['global', 'replicated', 'global-job', 'replicated-job']);
@@ -29,7 +29,7 @@ export function readReplicas(service: Field): number | undefined {
   return count ?? (mode === 'replicated' ? 1 : undefined);
 }
 
-/** Reads `deploy.placement.max_replicas_per_node`; 0, as in Swarm, is no limit. */
+/** Reads `deploy.placement.max_replicas_per_node`; 0 means no limit, as in Swarm. */
 export function readMaxPerHost(deploy: Field): number | undefined {
   return deploy.get('placement').get('max_replicas_per_node').integer(0, MOST_REPLICAS) || undefined;
 }
@@ -64,7 +64,7 @@ export function readUpdatePolicy(deploy: Field): UpdatePolicy {
   };
 }
 
-/** Checks the keys of `deploy.rollback_config`, which changes nothing: hosts go back all at once. */
+/** Checks the keys of `deploy.rollback_config`, which have no effect: all hosts roll back at once. */
 export function checkRollbackPolicy(deploy: Field): void {
   deploy.get('rollback_config').mapping(KEYS.rollback_config);
 }
@@ -80,7 +80,7 @@ export function readRestartPolicy(service: Field): RestartPolicy | undefined {
     return condition === 'any' ? ALWAYS : { name: 'unless-stopped', maximumRetryCount: 0 };
   }
   const restart = service.get('restart');
-  // `no` without quotes is false to older readers of YAML.
+  // YAML 1.1 reads an unquoted `no` as false.
   const text = restart.value === false ? 'no' : restart.string();
   if (text === undefined) return undefined;
   const retries = /^on-failure:(\d{1,6})$/.exec(text)?.[1];
@@ -89,7 +89,7 @@ export function readRestartPolicy(service: Field): RestartPolicy | undefined {
   return name && { name, maximumRetryCount: 0 };
 }
 
-/** Reads the limits of `deploy.resources` and those of the service itself, which must not contradict. */
+/** Reads the limits of `deploy.resources` and those of the service itself, which must agree. */
 export function readResources(service: Field): Resources {
   const resources = service.get('deploy').get('resources').mapping(KEYS.resources);
   const limits = resources.get('limits').mapping(KEYS.limits);

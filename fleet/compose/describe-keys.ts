@@ -1,6 +1,6 @@
 import { KEYS, type KeySupport, type KeyTable } from './keys.ts';
 
-/** Where each table of keys stands in a file, for people. */
+/** The location of each table of keys in a file, for people. */
 const PLACES: Readonly<Record<keyof typeof KEYS, string>> = {
   root: 'The file',
   service: 'A service',
@@ -34,7 +34,7 @@ const PLACES: Readonly<Record<keyof typeof KEYS, string>> = {
   'volume x-berth': '`x-berth` of a volume',
 };
 
-/** Returns tables of all keys in Markdown: what Berth does with each. */
+/** Returns the support of all keys as Markdown tables. */
 export function keysReference(): string {
   const entries = Object.entries(KEYS) as readonly (readonly [keyof typeof KEYS, KeyTable])[];
   return entries
@@ -50,7 +50,7 @@ function meaning({ support, text }: KeySupport): string {
   return text.replaceAll('|', '\\|');
 }
 
-/** A table as formatters of Markdown write it: each column as wide as its widest cell. */
+/** Formats a table as Markdown formatters do: each column as wide as its widest cell. */
 function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = [0, 1, 2].map((column) => Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;

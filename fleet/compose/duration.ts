@@ -12,7 +12,9 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 ]);
 const PART = /(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h|d|w)/y;
 
-/** Parses a duration of Compose, such as `1m30s` or `1.5h`. Returns whole milliseconds, or undefined for any other text. */
+/**
+ * Parses a duration of Compose, such as `1m30s` or `1.5h`. Returns whole milliseconds, or undefined for any other text.
+ */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   let total = 0;

@@ -1,7 +1,7 @@
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { interpolate, type Lookup } from './interpolate.ts';
 
-/** A text that is not an environment file; the message has the line. */
+/** A text that is not an environment file; the message states the line. */
 export class EnvFileError extends Error {
   override readonly name = 'EnvFileError';
   readonly code = 'env-file-invalid';
@@ -19,7 +19,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   v: '\v',
   '"': '"',
   '\\': '\\',
-  // Interpolation makes one dollar sign of it.
+  // Interpolation replaces it by one dollar sign.
   $: '$$',
 };
 
@@ -87,7 +87,7 @@ function skipSpace(text: string, from: number): number {
   return position;
 }
 
-/** The position of the first `=` or `:`, or `end`. */
+/** Returns the position of the first `=` or `:`, or `end`. */
 function findSeparator(text: string, from: number, end: number): number {
   for (let position = from; position < end; position += 1) {
     if (text.charAt(position) === '=' || text.charAt(position) === ':') return position;
@@ -108,7 +108,7 @@ function closingQuote(text: string, open: number): number {
   return -1;
 }
 
-/** A backslash before the closing quote's character goes; other backslashes stay. */
+/** Removes a backslash before the quote character; other backslashes stay. */
 function unescapeQuote(text: string, quote: string): string {
   return text.replaceAll(/\\(.)/gs, (both, next: string) => (next === quote ? quote : both));
 }

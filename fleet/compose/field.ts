@@ -9,11 +9,11 @@ const MOST_ENTRIES = 1000;
 const TOO_MANY = `has more than ${MOST_ENTRIES} entries`;
 
 /**
- * A value of a Compose document with its path. A reader of a type answers undefined when the value is absent or null, and
- * also when it is of another type, which is then a problem of the list:
+ * A value of a Compose document with its path. A reader returns undefined when the value is absent or null. A value of
+ * another type also adds a problem to the list:
  *
  *     const ports = service.get('ports').list();          // [] if absent
- *     const tty = service.get('tty').boolean() ?? false;  // takes "true" as well: interpolation makes strings
+ *     const tty = service.get('tty').boolean() ?? false;  // also accepts "true": interpolation produces strings
  */
 export class Field {
   readonly value: unknown;
@@ -43,24 +43,24 @@ export class Field {
     return String(this.path.at(-1) ?? '');
   }
 
-  /** Adds a problem at this path. Answers undefined, as a reader does for a value that it cannot take. */
+  /** Adds a problem at this path. Returns undefined, as a reader does for an invalid value. */
   refuse(message: string): undefined {
     this.#problems.add(this.path, message);
     return undefined;
   }
 
-  /** Another value in the place of this one. */
+  /** Returns a field with another value at the same path. */
   with(value: unknown): Field {
     return new Field(value, this.path, this.#problems);
   }
 
-  /** The value of a key; absent if this is no mapping. */
+  /** Returns the value of a key; absent if this is not a mapping. */
   get(key: string): Field {
     const value = isJsonObject(this.value) && Object.hasOwn(this.value, key) ? this.value[key] : undefined;
     return new Field(value, [...this.path, key], this.#problems);
   }
 
-  /** Checks that this is a mapping with keys of the table; keys that begin with `x-` are always allowed. */
+  /** Checks that this is a mapping with the keys of the table; keys that begin with `x-` are always allowed. */
   mapping(table: KeyTable): Field {
     if (this.value === undefined || this.value === null) return this;
     if (!isJsonObject(this.value)) {
@@ -76,7 +76,7 @@ export class Field {
     return this;
   }
 
-  /** The entries of a mapping whose keys are names. */
+  /** Returns the entries of a mapping whose keys are names. */
   entries(): readonly Field[] {
     if (!this.isPresent) return [];
     if (!isJsonObject(this.value)) return this.refuse('must be a mapping') ?? [];
@@ -98,7 +98,7 @@ export class Field {
     return this.value.includes('\0') ? this.refuse('must not contain a NUL character') : this.value;
   }
 
-  /** A string, or a number or boolean as text. */
+  /** Reads a string, or a number or boolean as text. */
   text(): string | undefined {
     const { value } = this;
     if (typeof value === 'boolean' || Number.isFinite(value)) return String(value);
@@ -126,7 +126,7 @@ export class Field {
       : this.refuse(`must be from ${minimum} to ${maximum}`);
   }
 
-  /** Milliseconds of `1m30s`, of a day at most unless `maximum` says otherwise. */
+  /** Reads a duration such as `1m30s`, as milliseconds; at most a day by default. */
   duration(maximum = 86_400_000): number | undefined {
     const text = this.text();
     if (text === undefined) return undefined;
@@ -135,7 +135,7 @@ export class Field {
     return duration <= maximum ? duration : this.refuse(`must be at most ${maximum / 1000} seconds`);
   }
 
-  /** Bytes of `512m` (powers of 1024) or of a number. */
+  /** Reads a size such as `512m` (powers of 1024), or a number of bytes. */
   size(): number | undefined {
     const text = this.text();
     if (text === undefined) return undefined;
@@ -151,17 +151,17 @@ export class Field {
     return found ?? this.refuse(`must be one of ${names.join(', ')}, not ${quote(text)}`);
   }
 
-  /** A list of strings; numbers are taken as text. */
+  /** Reads a list of strings; numbers become text. */
   strings(): readonly string[] {
     return this.list().flatMap((item) => item.#requiredText());
   }
 
-  /** One string, or a list of them. */
+  /** Reads one string, or a list of them. */
   stringOrStrings(): readonly string[] {
     return this.isList ? this.strings() : this.isPresent ? this.#requiredText() : [];
   }
 
-  /** A mapping of scalars, or a list of `KEY=VALUE`. A value that is absent or null is null. */
+  /** Reads a mapping of scalars, or a list of `KEY=VALUE`. An absent value is null. */
   map(): ReadonlyMap<string, string | null> {
     const found = new Map<string, string | null>();
     for (const item of this.isList ? this.list() : this.entries()) {
@@ -177,7 +177,7 @@ export class Field {
     return found;
   }
 
-  /** As map, as an object, with null as `absent`. */
+  /** Like map, but returns an object, with null as `absent`. */
   record(absent: string): Readonly<Record<string, string>> {
     return Object.fromEntries([...this.map()].map(([key, value]) => [key, value ?? absent]));
   }
@@ -202,7 +202,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ...['false', 'no', 'n', 'off'].map((name) => [name, false] as const),
 ]);
 
-/** A known key that differs in case, in `_` or `-`, or by one letter. */
+/** Suggests a known key that differs in case, in `_` or `-`, or by one letter. */
 function suggest(key: string, table: KeyTable): string {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_]/g, '');
   const found = [...table.keys()].find(

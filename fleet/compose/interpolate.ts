@@ -1,7 +1,7 @@
-/** Looks up a variable; undefined: it is not set. */
+/** Looks up a variable; undefined if it is not set. */
 export type Lookup = (name: string) => string | undefined;
 
-/** A template that cannot be filled in; the message says why. */
+/** A template cannot be expanded; the message says why. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError';
   readonly code = 'template-invalid';
@@ -13,9 +13,9 @@ const NAME = /[_A-Za-z][_A-Za-z0-9]*/y;
 const OPERATOR = /:?[-+?]/y;
 
 /**
- * Fills in variables as `docker compose config` does: `$NAME`, `${NAME}`, with a default (`:-`, `-`), an alternative (`:+`,
- * `+`) or an error (`:?`, `?`), each of which may have variables itself; `$$` is a dollar sign. Calls `unset` for variables
- * that are replaced by nothing. Throws TemplateError.
+ * Expands variables as `docker compose config` does: `$NAME`, `${NAME}`, with a default (`:-`, `-`), an alternative
+ * (`:+`, `+`) or an error (`:?`, `?`), each of which may contain variables; `$$` is a dollar sign. Calls `unset` for
+ * variables that expand to nothing. Throws TemplateError.
  */
 export function interpolate(
   template: string,
@@ -74,7 +74,9 @@ function plainValue(name: string, lookup: Lookup, unset: (name: string) => void)
   return value ?? '';
 }
 
-/** The position of the brace that closes the one at `open`; the first `}` if braces inside are not in pairs. */
+/**
+ * Returns the position of the brace that closes the one at `open`; the first `}` if the braces inside are unbalanced.
+ */
 function closingBrace(text: string, open: number): number {
   let depth = 0;
   for (let index = open; index < text.length; index += 1) {

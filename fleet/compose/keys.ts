@@ -1,6 +1,6 @@
 /**
- * What Berth does with a key. `supported`: it has the meaning of the Compose specification on each host, and `text` says
- * what is particular to a fleet. `ignored`: it changes nothing there. `refused`: `text` is the error.
+ * Berth's support of a key. `supported`: it has the meaning of the Compose specification on each host; `text` states
+ * the differences in a fleet. `ignored`: it has no effect there. `refused`: `text` is the error.
  */
 export interface KeySupport {
   readonly support: 'supported' | 'ignored' | 'refused';
@@ -26,7 +26,7 @@ const TWO_AT_ONCE =
 
 const AT_ONCE = 'the hosts go back to the release before all at once';
 
-/** Every key of the Compose specification, by where it stands; docs/reference/compose.md is made of these tables. */
+/** Every key of the Compose specification, by location; docs/reference/compose.md is generated from these tables. */
 export const KEYS = {
   root: keyTable(
     {

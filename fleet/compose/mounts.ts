@@ -4,10 +4,10 @@ import { quote } from './compose-error.ts';
 import type { Field } from './field.ts';
 import { KEYS } from './keys.ts';
 
-/** Options of the short form that change nothing on a host of the fleet. */
+/** Options of the short form that have no effect on a host of the fleet. */
 const NO_OPTIONS = ['rw', 'z', 'Z', 'cached', 'delegated', 'consistent'];
 
-/** Reads `volumes` of a service, in the short form (`data:/var/lib/data:ro`) and in the long one. */
+/** Reads `volumes` of a service, in the short form (`data:/var/lib/data:ro`) or the long one. */
 export function readMounts(volumes: Field): readonly MountSpec[] {
   return volumes.list().flatMap((item) => {
     const mount = item.isObject ? readLongMount(item) : readShortMount(item);
@@ -129,7 +129,7 @@ export function readFileUses(files: Field, folder: string, mode: number): readon
   });
 }
 
-/** Permission bits: a number, or a string of octal digits. */
+/** Reads permission bits: a number, or a string of octal digits. */
 function readMode(field: Field): number | undefined {
   if (typeof field.value === 'string') {
     const text = field.value.replace(/^0o/, '');

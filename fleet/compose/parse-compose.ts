@@ -7,20 +7,20 @@ import { Field } from './field.ts';
 import { interpolate, type Lookup, TemplateError } from './interpolate.ts';
 
 export interface ComposeOptions {
-  /** Of the person who deploys, and of `.env`. */
+  /** Variables of the person who deploys, and of `.env`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Reads an `env_file`, `label_file` or the file of a configuration; undefined: there is no such file. */
+  /** Reads an `env_file`, `label_file` or the file of a configuration; undefined if there is no such file. */
   readonly readFile: (path: string) => Promise<string | undefined>;
   /** Names that select services with `profiles`; `*` selects all. */
   readonly profiles?: readonly string[];
 }
 
-/** A Compose file without what only this machine has: JSON that `readApp` reads. */
+/** A Compose file that no longer depends on this machine: JSON that `readApp` reads. */
 export interface ParsedCompose {
   readonly document: Readonly<Record<string, unknown>>;
-  /** Sentences about what was read in a way that may surprise. */
+  /** Messages about values with a possibly surprising meaning. */
   readonly warnings: readonly string[];
-  /** Where a path of the document stands in the text, or the nearest value that contains it. */
+  /** Returns the position of a path in the text, or of the nearest value that contains it. */
   position(path: ComposePath): Position | undefined;
 }
 
@@ -47,7 +47,7 @@ export async function parseCompose(text: string, options: ComposeOptions): Promi
   }
 }
 
-/** The same error with the position of each path that has one, in the order of the text. */
+/** Returns the same error with the known positions, in the order of the text. */
 export function withPositions(
   error: ComposeError,
   position: (path: ComposePath) => Position | undefined,
@@ -83,7 +83,7 @@ class ComposeReader {
     };
   }
 
-  /** The mapping with each entry read; entries that are read as undefined are left out. */
+  /** Reads each entry of a mapping; undefined entries are left out. */
   async #eachEntry(
     field: Field,
     read: (entry: Field) => Promise<unknown>,
@@ -115,7 +115,7 @@ class ComposeReader {
     return {
       ...rest,
       ...(own.size + files.size === 0 ? {} : { environment: Object.fromEntries([...files, ...own]) }),
-      // Labels stay as they are written unless a file has more of them, so that paths of errors stay right.
+      // Labels keep their form unless a file adds some, so that paths in errors stay correct.
       ...(labelFiles.size === 0 ? {} : { labels: Object.fromEntries([...labelFiles, ...labels]) }),
     };
   }
@@ -191,7 +191,7 @@ class ComposeReader {
   }
 }
 
-/** Variables without a value take that of `lookup`, or are left out. */
+/** Replaces variables without a value by those of `lookup`, or leaves them out. */
 function resolved(map: ReadonlyMap<string, string | null>, lookup: Lookup): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const [name, given] of map) {
@@ -201,7 +201,7 @@ function resolved(map: ReadonlyMap<string, string | null>, lookup: Lookup): Read
   return values;
 }
 
-/** `format: raw`: lines of NAME=value, taken as they are. */
+/** Parses `format: raw`: lines of NAME=value, literally. */
 function parseRawEnvFile(text: string): ReadonlyMap<string, string> {
   const lines = text.split('\n').filter((line) => line.includes('=') && !line.startsWith('#'));
   return new Map(

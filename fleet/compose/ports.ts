@@ -4,11 +4,11 @@ import { quote } from './compose-error.ts';
 import type { Field } from './field.ts';
 import { KEYS } from './keys.ts';
 
-/** Maximum ports of one service, ranges written out. */
+/** Maximum ports of one service, with ranges expanded. */
 const MOST_PORTS = 200;
 const FORM = 'must be [[IP:]PUBLISHED:]PORT[/PROTOCOL], such as 8080:80';
 
-/** Reads `ports`, in the short form (`127.0.0.1:8080:80/tcp`, also ranges) and in the long one. */
+/** Reads `ports`, in the short form (`127.0.0.1:8080:80/tcp`, also ranges) or the long one. */
 export function readPorts(ports: Field): readonly PublishedPort[] {
   const found: PublishedPort[] = [];
   for (const item of ports.list()) {
@@ -24,7 +24,7 @@ export function readPorts(ports: Field): readonly PublishedPort[] {
   return found;
 }
 
-/** Whether two ports cannot be published on one host. */
+/** Reports whether two ports cannot both be published on one host. */
 export function portsClash(one: PublishedPort, other: PublishedPort): boolean {
   if (one.published === undefined || one.published !== other.published) return false;
   if (one.protocol !== other.protocol) return false;
@@ -99,7 +99,7 @@ function makePort(
   };
 }
 
-/** The ports of `80` or `80-85`; undefined for anything else, and for more than MOST_PORTS. */
+/** Parses `80` or `80-85`; undefined for any other text, and for more than MOST_PORTS. */
 function parseRange(text: string): readonly number[] | undefined {
   const dash = text.indexOf('-');
   const first = parsePort(dash < 0 ? text : text.slice(0, dash));

@@ -10,14 +10,14 @@ import { readService } from './service.ts';
 
 /** Maximum services of an app; also of its volumes, networks, configurations and secrets. */
 const MOST_NAMES = 100;
-/** A service is a part of names of containers and a name in DNS. */
+/** A service name becomes part of container names, and a DNS name. */
 const SERVICE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
 const RESOURCE_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,62}$/;
 
 /**
- * Reads a Compose document, as `parseCompose` makes it, into what an app is. The document may come from a stranger: the
- * work is linear in its size, which is bounded. Keys that Berth does not know or support are refused. Throws
- * ComposeError with the paths of up to 20 problems.
+ * Reads a Compose document, as `parseCompose` makes it, into an app. The document may come from a stranger: the work is
+ * linear in its size, which is bounded. Unknown and unsupported keys are refused. Throws ComposeError with the paths of
+ * up to 20 problems.
  */
 export function readApp(document: unknown): AppSpec {
   const problems = new ProblemList();
@@ -48,14 +48,14 @@ function readServices(root: Field): readonly ServiceSpec[] {
   const entries = named(field, SERVICE_NAME);
   if (entries.length === 0) field.refuse('has no service');
   return entries.flatMap((entry) => {
-    // Services with profiles run only where somebody asked for them, and parseCompose has taken those.
+    // Services with profiles run only on request, and parseCompose has included the requested ones.
     if (entry.get('profiles').list().length > 0) return [];
     const service = readService(entry.key, entry);
     return service === undefined ? [] : [service];
   });
 }
 
-/** The entries of a mapping with their names checked. */
+/** Returns the entries of a mapping after checking their names. */
 function named(field: Field, form: RegExp): readonly Field[] {
   const entries = field.entries();
   if (entries.length > MOST_NAMES) {
@@ -63,7 +63,7 @@ function named(field: Field, form: RegExp): readonly Field[] {
     return [];
   }
   return entries.filter((entry) => {
-    // Names are keys of objects later.
+    // Names become keys of objects.
     if (form.test(entry.key) && !(entry.key in Object.prototype)) return true;
     entry.refuse(
       `${quote(entry.key)} is not a name: use at most 63 letters, digits, dots, dashes and underscores`,
@@ -78,8 +78,8 @@ interface Use {
 }
 
 /**
- * The entries of a top-level mapping that services use, each checked. A name that is used but not declared is a problem
- * where it is used, unless it is `implied`.
+ * Returns the entries of a top-level mapping that services use, each checked. Using an undeclared name is a problem,
+ * unless it is `implied`.
  */
 function declared(
   root: Field,
@@ -160,7 +160,7 @@ const MTU = 'com.docker.network.driver.mtu';
 const SWITCHES = [`${BRIDGE}enable_icc`, `${BRIDGE}enable_ip_masquerade`];
 const HOST_BINDING = `${BRIDGE}host_binding_ipv4`;
 
-/** Reads `driver_opts` of a network: those of a bridge that concern its containers alone. */
+/** Reads `driver_opts` of a network: the bridge options that affect only its containers. */
 function readNetworkOptions(field: Field): Pick<NetworkSpec, 'options'> {
   const options: [string, string][] = [];
   for (const item of field.entries()) {
@@ -182,8 +182,8 @@ function readNetworkOptions(field: Field): Pick<NetworkSpec, 'options'> {
 }
 
 /**
- * `external: true`, with the name on the host if it is another, or the older `external: {name: …}`. `docker compose config`
- * writes the name that Compose would make, PROJECT_KEY.
+ * Reads `external: true`, with a different name on the host if given, or the older `external: {name: …}`. `docker
+ * compose config` writes the name that Compose would generate, PROJECT_KEY.
  */
 function readExternal(root: Field, entry: Field): { readonly external?: string } {
   const external = entry.get('external');
@@ -212,7 +212,7 @@ function readConfigs(root: Field, services: readonly ServiceSpec[]): AppSpec['co
   });
 }
 
-/** The names by which `berth secret set` knows the secrets, and the services with these names. */
+/** Returns the names of the secrets for `berth secret set`, and the services with these names. */
 function readSecrets(root: Field, services: readonly ServiceSpec[]) {
   const uses = [
     ...usesOf(root, services, 'secrets', ({ secrets }) => secrets.map(({ source }) => source)),
@@ -269,13 +269,13 @@ function checkDependencies(root: Field, services: readonly ServiceSpec[]): void 
     .refuse(`is a cycle: ${[...cycle, first].join(' -> ')}`);
 }
 
-/** What completes is not started again; only a job that failed may be. */
+/** A completed service is not restarted; only a failed job may be. */
 function withJobRestart(app: AppSpec, service: ServiceSpec): ServiceSpec {
   if (!isJob(app, service.name) || service.restart.name === 'on-failure') return service;
   return { ...service, restart: { name: 'no', maximumRetryCount: 0 } };
 }
 
-/** A job runs once, on one host, to its end. */
+/** A job runs once to completion, on one host. */
 function checkJobs(root: Field, app: AppSpec): void {
   for (const { name, route, replicas } of app.services) {
     if (!isJob(app, name)) continue;

@@ -4,12 +4,12 @@ import type { Field } from './field.ts';
 import { KEYS } from './keys.ts';
 
 const PREFIX = 'berth.route.';
-/** Without the characters that quote, escape or expand in the configuration of a proxy. */
+/** Excludes the characters that quote, escape or expand in a proxy's configuration. */
 const PATH = /^\/[A-Za-z0-9._~/@:+=,-]*$/;
 const PATH_AND_QUERY = /^\/[A-Za-z0-9._~/@:+=,?&-]*$/;
 const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** Reads the route of a service: `x-berth: {route: …}`, or labels `berth.route.host` and so on. */
+/** Reads the route of a service: `x-berth: {route: …}`, or labels such as `berth.route.host`. */
 export function readRoute(service: Field): RouteSpec | undefined {
   const extension = service.get('x-berth').mapping(KEYS['x-berth']).get('route');
   const labels = routeLabels(service.get('labels'));
@@ -44,7 +44,7 @@ function readParts(part: (name: string) => Field, at: Field): RouteSpec | undefi
   return { kind: 'http', host, path, port, ...(health === undefined ? {} : { health }), tls };
 }
 
-/** In the one spelling that the ingress of a host has, so that two routes are the same if and only if their texts are. */
+/** Normalises a prefix as the ingress does, so that two routes are equal if and only if their texts are. */
 function readPrefix(field: Field): string {
   const path = readPath(field, PATH) ?? '/';
   const segments = path.split('/').slice(1, path.endsWith('/') ? -1 : undefined);
@@ -77,7 +77,7 @@ function isHostName(host: string): boolean {
   return host.length <= 253 && isIP(host) === 0 && host.split('.').every((label) => DNS_LABEL.test(label));
 }
 
-/** The labels that begin with PREFIX, by the rest of their names. */
+/** Returns the labels that begin with PREFIX, by the rest of their names. */
 function routeLabels(labels: Field): ReadonlyMap<string, Field> {
   const found = new Map<string, Field>();
   for (const item of labels.isList ? labels.list() : labels.isObject ? labels.entries() : []) {

@@ -12,7 +12,7 @@ export function readNetworkMode(field: Field): 'host' | 'none' | undefined {
 
 const CONTAINER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/;
 
-/** Reads `networks` of a service. Its `container_name` is an alias in each, as Compose has it. */
+/** Reads `networks` of a service. Its `container_name` is an alias in each network, as in Compose. */
 export function readNetworkUses(service: Field): readonly NetworkUse[] {
   const name = service.get('container_name').string();
   if (name !== undefined && !CONTAINER_NAME.test(name))
@@ -34,7 +34,7 @@ function readUses(field: Field): readonly NetworkUse[] {
   return uses.length === 0 ? [{ network: 'default', aliases: [] }] : uses;
 }
 
-/** `HOST:IP` or `HOST=IP`, also with `[::1]`; written as the Engine API has it, `HOST:IP`. */
+/** Reads `HOST:IP` or `HOST=IP`, also with `[::1]`; returns the Engine API's form, `HOST:IP`. */
 export function readExtraHosts(field: Field): readonly string[] {
   if (field.isList) {
     return field.list().flatMap((item) => {

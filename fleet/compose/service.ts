@@ -20,13 +20,13 @@ import { readRoute } from './route.ts';
 import { readExtraHosts, readNetworkMode, readNetworkUses } from './service-network.ts';
 import { splitShellWords } from './shell-words.ts';
 
-/** Grace between the stop signal and SIGKILL, ms, unless `stop_grace_period` says otherwise. */
+/** Default milliseconds between the stop signal and SIGKILL. */
 const STOP_GRACE = 10_000;
 const LONGEST_GRACE = 3_600_000;
 const RESERVED_LABELS = ['io.berth.', 'com.docker.compose.'];
 const PLATFORM = /^[a-z0-9]{1,32}\/[a-z0-9_]{1,32}(?:\/[a-z0-9.]{1,32})?$/;
 
-/** Reads a service whose name has been checked. Networks, volumes and files that it names are checked by the caller. */
+/** Reads a service whose name has been checked. The caller checks the networks, volumes and files that it names. */
 export function readService(name: string, field: Field): ServiceSpec | undefined {
   const service = withoutEmpty(field.mapping(KEYS.service));
   if (!service.isPresent)
@@ -96,7 +96,7 @@ export function readService(name: string, field: Field): ServiceSpec | undefined
   return image === undefined ? undefined : spec;
 }
 
-/** Keys whose empty text is as good as none: published files have variables there that may be empty. */
+/** Keys whose empty value counts as absent: published files have variables there that may be empty. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
   ...[
     'container_name',
@@ -159,7 +159,7 @@ function readCommand(field: Field): readonly string[] | undefined {
   return typeof words === 'string' ? field.refuse(words) : words;
 }
 
-/** Variables without a value stand for those of the person who deploys, so here they are not set. */
+/** Variables without a value refer to the deployer's environment, so here they are not set. */
 function readEnvironment(field: Field): Readonly<Record<string, string>> {
   const found = [...field.map()].flatMap(([name, value]) => {
     if (name === '' || name.includes('=')) field.refuse(`${quote(name)} is not the name of a variable`);
@@ -247,7 +247,7 @@ function readDependencies(field: Field): readonly Dependency[] {
   });
 }
 
-/** Names of services. */
+/** Reads names of services. */
 function readLinks(field: Field): readonly string[] {
   return field.list().flatMap((item) => {
     const [service = '', alias = service] = item.string()?.split(':') ?? [];
@@ -258,7 +258,7 @@ function readLinks(field: Field): readonly string[] {
   });
 }
 
-/** A link waits until the other service has started, unless depends_on says more. */
+/** A link waits until the other service has started, unless depends_on requires more. */
 function withLinks(dependencies: readonly Dependency[], links: readonly string[]): readonly Dependency[] {
   const known = new Set(dependencies.map(({ service }) => service));
   const more = [...new Set(links)].filter((service) => !known.has(service));
@@ -285,7 +285,7 @@ function readUlimits(field: Field): ServiceSpec['ulimits'] {
   });
 }
 
-/** `SOURCE[:TARGET[:PERMISSIONS]]`, as one string. */
+/** Formats `SOURCE[:TARGET[:PERMISSIONS]]`. */
 function readDevices(field: Field): readonly string[] {
   return field.list().flatMap((item) => {
     const device = item.isObject ? item.mapping(KEYS.device) : undefined;
@@ -305,7 +305,7 @@ function readLogging(field: Field): ServiceSpec['logging'] {
   return { driver, options: logging.get('options').record('') };
 }
 
-/** Two things cannot be mounted at one path. */
+/** Refuses two mounts at one path. */
 function refuseSharedTargets(service: Field, spec: ServiceSpec): void {
   const seen = new Set<string>();
   const parts = [

@@ -1,11 +1,11 @@
 const SPACE = ' \t\r\n';
-/** Where Compose would silently drop the rest of the command, or refuse it. */
+/** Compose would silently drop the rest of the command here, or refuse it. */
 const OPERATORS = ';&|<>()`';
 
 /**
- * Splits a command that is written as a string into its arguments, as Compose does: words in quotes stay together, and a
- * backslash takes the next character as it is, except between single quotes. There is no shell, so an operator of a shell
- * outside quotes is refused. Answers a sentence instead of words for text that cannot be split.
+ * Splits a command string into arguments, as Compose does: quoted words stay together, and a backslash escapes the next
+ * character, except between single quotes. There is no shell, so an unquoted shell operator is refused. Returns an
+ * error message for text that cannot be split.
  */
 export function splitShellWords(text: string): readonly string[] | string {
   const words: string[] = [];

@@ -1,8 +1,8 @@
 import { type AttemptId, type HostApp, type HostContainer, isOfAttempt, isUp } from './host-app.ts';
 
 /**
- * What an app is when a new target takes the place of `before`. What is up now is what a failure goes back to, unless the
- * attempt before did not get as far as that: then it is what that one would have gone back to.
+ * Starts an attempt for a new target, after `before`. A failure rolls back to the instances that run now, unless the
+ * previous attempt had not completed: then it rolls back to what that attempt would have.
  */
 export function beginAttempt(
   app: HostApp,
@@ -24,12 +24,12 @@ export function beginAttempt(
   return { ...app, outcome: 'working', jobs: Object.fromEntries(jobs), containers };
 }
 
-/** What an app is when its attempt has failed: from now on the plan leads back. */
+/** Marks the attempt of an app as failed: from now on the plan rolls back. */
 export function failAttempt(app: HostApp): HostApp {
   return { ...app, outcome: 'failed', containers: app.containers.map((one) => ({ ...one, tried: false })) };
 }
 
-/** The flags of a container when the routes lead to exactly `routed`. */
+/** Returns the flags of a container when exactly `routed` are in the routes. */
 export function routeFlags(
   container: HostContainer,
   routed: readonly string[],
@@ -38,7 +38,7 @@ export function routeFlags(
   return { routed: isWanted, draining: !isWanted && (container.routed || container.draining) };
 }
 
-/** Whether a container that the plan stops runs again if the attempt fails. */
+/** Reports whether a container that the plan has stopped restarts if the attempt fails. */
 export function isToReturn(container: HostContainer, target: AttemptId | undefined): boolean {
   return target !== undefined && !isOfAttempt(container, target);
 }

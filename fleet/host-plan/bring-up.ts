@@ -11,15 +11,15 @@ import {
 } from './host-app.ts';
 import { retire, routeSteps } from './retire.ts';
 
-/** The container of each wanted instance; undefined where there is none yet. */
+/** Returns the container of each wanted instance, if it exists. */
 export function currentContainers(app: HostApp, target: AppTarget): ReadonlySet<HostContainer> {
   const found = instancesOf(target).map(({ service, instance }) => currentOf(app, service, instance));
   return new Set(found.filter((container) => container !== undefined));
 }
 
 /**
- * The steps that can be done now so that every instance of the target is healthy and routed, and no other runs. None when
- * that is so. The phase is `draining` once all are healthy and routed.
+ * Returns the steps that are possible now to make every instance of the target healthy and routed, and to stop all
+ * others; none when that is achieved. The phase is `draining` once all are healthy and routed.
  */
 export function bringUp(app: HostApp, target: AppTarget): HostPlan {
   const fetching = fetchSteps(app, target);
@@ -38,7 +38,7 @@ export function bringUp(app: HostApp, target: AppTarget): HostPlan {
   return { phase: 'draining', steps: retire(app, old, { remove: false }) };
 }
 
-/** What must be here before anything starts. */
+/** Steps that must complete before anything starts. */
 function fetchSteps(app: HostApp, target: AppTarget): readonly HostStep[] {
   const { services, networks, volumes } = target.release;
   const pulls = new Map<string, HostStep>();
@@ -60,14 +60,14 @@ function fetchSteps(app: HostApp, target: AppTarget): readonly HostStep[] {
   ];
 }
 
-/** Whether a container of this service is yet to be made. */
+/** Reports whether a container of this service must still be created. */
 function isWanting(app: HostApp, target: AppTarget, service: ServiceTarget): boolean {
   if (service.job)
     return app.jobs[service.spec.name] === undefined && jobOf(app, target, service) === undefined;
   return service.instances.some((instance) => currentOf(app, service, instance) === undefined);
 }
 
-/** Undefined when all jobs are done and all instances are healthy. */
+/** Returns undefined when all jobs are done and all instances are healthy. */
 function startSteps(app: HostApp, target: AppTarget): readonly HostStep[] | undefined {
   const stale = app.containers.filter((one) => one.job && isUp(one) && !isJobOf(one, target));
   if (stale.length > 0) return retire(app, stale, { remove: false });
@@ -93,7 +93,7 @@ function startSteps(app: HostApp, target: AppTarget): readonly HostStep[] | unde
   return isComplete ? undefined : [];
 }
 
-/** Something that an instance or job lacks; without a step it waits for others. */
+/** A missing condition of an instance or job; without a step it waits for others. */
 interface Waiting {
   readonly step?: HostStep;
 }
@@ -114,7 +114,7 @@ function instanceSteps(
     ];
   }
   const { id: container } = found;
-  // One that ends later is its restart policy's to start.
+  // If it ends later, its restart policy starts it again.
   if (found.passed && (isUp(found) || app.outcome === 'done')) return [];
   if (isUp(found) || found.tried) return [{ step: { kind: 'wait-healthy', container, service: name } }];
   const inTheWay = app.containers.filter((one) => isInTheWay(one, app, target, service, instance));
@@ -123,7 +123,7 @@ function instanceSteps(
   return [{}];
 }
 
-/** Whether a running container that the target does not want must stop before this instance starts. */
+/** Reports whether an obsolete running container must stop before this instance starts. */
 function isInTheWay(
   one: HostContainer,
   app: HostApp,
@@ -150,7 +150,7 @@ function jobSteps(app: HostApp, target: AppTarget, service: ServiceTarget): read
   return [{ step: { kind: 'wait-job', container, service: name } }];
 }
 
-/** Whether what a service depends on is there. A service that is not on this host is the registry's to order. */
+/** Reports whether the dependencies of a service are met. The registry orders services on different hosts. */
 function isReady(app: HostApp, target: AppTarget, { spec }: ServiceTarget): boolean {
   return spec.dependsOn.every(({ service: name, condition }) => {
     const other = target.release.services.find((one) => one.spec.name === name);
@@ -164,7 +164,7 @@ function isReady(app: HostApp, target: AppTarget, { spec }: ServiceTarget): bool
   });
 }
 
-/** Names of the services that jobs depend on, directly or not. */
+/** Returns the names of the services that jobs depend on, directly or indirectly. */
 function neededByJobs(target: AppTarget): ReadonlySet<string> {
   const { services } = target.release;
   const needed = new Set<string>();
@@ -178,7 +178,7 @@ function neededByJobs(target: AppTarget): ReadonlySet<string> {
   return needed;
 }
 
-/** The container of an instance, whichever release and attempt made it, so long as it is made of the same. */
+/** Returns the container of an instance with the same hash, of whichever release and attempt. */
 function currentOf(app: HostApp, { spec, hash }: ServiceTarget, instance: number): HostContainer | undefined {
   const rank = (one: HostContainer) =>
     Number(isUp(one)) * 4 + Number(one.passed) * 2 + Number(one.state === 'created');
@@ -201,7 +201,7 @@ function instancesOf(target: AppTarget) {
     .flatMap((service) => service.instances.map((instance) => ({ service, instance })));
 }
 
-/** `PROJECT-SERVICE-INSTANCE`, and with the release and attempt while the name is taken. */
+/** Returns `PROJECT-SERVICE-INSTANCE`, with the release and attempt appended while the name is taken. */
 export function freeName(
   app: Pick<HostApp, 'containers'>,
   { app: name, release, attempt }: AppTarget,

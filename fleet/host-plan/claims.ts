@@ -1,8 +1,8 @@
 import type { ServiceSpec, VolumeSpec } from '../service.ts';
 
 /**
- * What only one running instance of a host can have: a published port, an exclusive volume, and with the network of the host
- * the ports that its program listens on, which nobody knows.
+ * Returns the resources that only one running instance per host can have: published ports, exclusive volumes and, with
+ * the host's network, its unknown listening ports.
  */
 export function claimsOf(spec: ServiceSpec, volumes: readonly VolumeSpec[]): readonly string[] {
   const exclusive = new Set(volumes.filter((volume) => volume.exclusive).map(({ name }) => name));
@@ -17,7 +17,7 @@ export function claimsOf(spec: ServiceSpec, volumes: readonly VolumeSpec[]): rea
   return [...ports, ...held, ...(spec.networkMode === 'host' ? [`network:${spec.name}`] : [])];
 }
 
-/** Whether both want the same. */
+/** Reports whether two sets of claims conflict. */
 export function claimsClash(some: readonly string[], others: readonly string[]): boolean {
   return some.some((claim) => others.includes(claim));
 }

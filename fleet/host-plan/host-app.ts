@@ -2,9 +2,9 @@ import type { AppPhase } from '../report.ts';
 import type { PinnedImage } from '../service.ts';
 
 /**
- * How an attempt fares on a host. `working`: the plan leads to the target. `watching`: all of it is healthy, what ran before
- * has stopped, and is kept for a moment in case an instance ends. `done`: what ran before may go. `failed`: the plan leads
- * back to what ran before.
+ * The state of an attempt on a host. `working`: the plan leads to the target. `watching`: all of it is healthy, and the
+ * old instances are stopped but kept for a moment in case a new one ends. `done`: the old instances may be removed.
+ * `failed`: the plan rolls back to the old instances.
  */
 export type AttemptOutcome = 'working' | 'watching' | 'done' | 'failed';
 
@@ -21,36 +21,38 @@ export interface HostContainer {
   readonly state: 'created' | 'running' | 'restarting' | 'exited';
   /** The attempt has started it. */
   readonly tried: boolean;
-  /** It passed its health gate, and has not ended since. */
+  /** It passed its health check, and has not ended since. */
   readonly passed: boolean;
   /** Its service has a route. */
   readonly hasRoute: boolean;
-  /** The ingress leads requests to it. */
+  /** The ingress sends requests to it. */
   readonly routed: boolean;
-  /** The ingress has left it out, and requests may still be open. */
+  /** The ingress sends no new requests to it, but some may still be open. */
   readonly draining: boolean;
-  /** The attempt has stopped it: it runs again if the attempt fails. */
+  /** The attempt has stopped it; it restarts if the attempt fails. */
   readonly stopped: boolean;
-  /** Nothing goes back to it: it is of an attempt that a newer target cut short, or of the release before the last. */
+  /**
+   * No rollback needs it: it belongs to an attempt that a newer target interrupted, or to the release before the last.
+   */
   readonly discarded: boolean;
-  /** What only one running container of the host can have: `port:tcp:8080`, `volume:NAME`. */
+  /** Resources that only one running container of the host can have: `port:tcp:8080`, `volume:NAME`. */
   readonly claims: readonly string[];
 }
 
-/** What there is of an app on this host. */
+/** The state of an app on this host. */
 export interface HostApp {
   readonly outcome: AttemptOutcome;
   readonly containers: readonly HostContainer[];
-  /** Keys (imageKey) of images that are here. */
+  /** Keys (imageKey) of images on this host. */
   readonly images: ReadonlySet<string>;
   /** Names within the app. */
   readonly networks: ReadonlySet<string>;
   readonly volumes: ReadonlySet<string>;
-  /** Exit codes of jobs of this release that ended, by service. */
+  /** Exit codes of completed jobs of this release, by service. */
   readonly jobs: Readonly<Record<string, number>>;
 }
 
-/** One thing to do. Each can be repeated: when it was done already, it changes nothing. */
+/** One step of a plan. Steps are idempotent. */
 export type HostStep =
   | { readonly kind: 'pull'; readonly image: PinnedImage; readonly platform?: string }
   | { readonly kind: 'create-network'; readonly network: string }
@@ -63,55 +65,55 @@ export type HostStep =
       readonly name: string;
     }
   | { readonly kind: 'start'; readonly container: string }
-  /** Until the health gate is passed; it fails with a sentence. */
+  /** Waits for the health check; fails with a message. */
   | { readonly kind: 'wait-healthy'; readonly container: string; readonly service: string }
-  /** Until the job ends; its exit code is recorded. */
+  /** Waits for the end of the job; its exit code is recorded. */
   | { readonly kind: 'wait-job'; readonly container: string; readonly service: string }
-  /** Leads the routes of the app to exactly these. */
+  /** Routes requests of the app to exactly these. */
   | { readonly kind: 'route'; readonly containers: readonly string[] }
   | { readonly kind: 'drain'; readonly container: string }
   | { readonly kind: 'stop'; readonly container: string }
   | { readonly kind: 'remove'; readonly container: string }
   | { readonly kind: 'rename'; readonly container: string; readonly name: string }
-  /** For the longest `monitor`: it fails when one of these ends. */
+  /** Watches for the longest `monitor`; fails when one of these ends. */
   | { readonly kind: 'watch'; readonly containers: readonly string[] }
   | { readonly kind: 'settle'; readonly outcome: 'watching' | 'done' };
 
-/** Steps that can be done now, side by side. When one has ended, the plan is made again. */
+/** Steps that can run now, concurrently. When one has ended, the plan is computed again. */
 export interface HostPlan {
   readonly phase: AppPhase;
   readonly steps: readonly HostStep[];
 }
 
-/** Tells steps apart: a step that is under way is not begun again. */
+/** Identifies a step: a running step is not started again. */
 export function stepKey(step: HostStep): string {
   if (step.kind === 'pull') return `pull ${imageKey(step.image)}`;
   const { kind, ...rest } = step;
   return `${kind} ${Object.values(rest).flat().join(' ')}`;
 }
 
-/** The reference of an image without its tag; an image of the registry that the host joined begins with `/`. */
+/** Returns the reference of an image without its tag; an image of the registry that the host joined begins with `/`. */
 export function imageKey({ registry = '', repository, digest }: PinnedImage): string {
   return `${registry}/${repository}@${digest}`;
 }
 
-/** The name of an app as a Compose project. */
+/** Returns the name of an app as a Compose project. */
 export function projectOf(app: string): string {
   return app.replaceAll('/', '-');
 }
 
-/** Whether a container runs, or will by its restart policy. */
+/** Reports whether a container runs, or will restart by its policy. */
 export function isUp({ state }: HostContainer): boolean {
   return state === 'running' || state === 'restarting';
 }
 
-/** Tells attempts of an app apart. */
+/** Identifies an attempt of an app. */
 export interface AttemptId {
   readonly release: { readonly number: number };
   readonly attempt: number;
 }
 
-/** Whether a container was made by this attempt, or by one that left nothing to go back to. */
+/** Reports whether a container belongs to this attempt, or to an earlier one that is never rolled back to. */
 export function isOfAttempt(container: HostContainer, { release, attempt }: AttemptId): boolean {
   return container.discarded || (container.release === release.number && container.attempt === attempt);
 }

@@ -5,14 +5,14 @@ import { type HostApp, type HostPlan, type HostStep, isOfAttempt, isUp } from '.
 import { retire, routeSteps } from './retire.ts';
 
 /**
- * Decides what a host does next to bring an app to its target; undefined: to take it off the host. Pure.
+ * Decides the next steps of a host towards an app's target; undefined means to remove the app. Pure.
  *
- * The order: fetch all images; run jobs; start new instances beside the old ones, after what they depend on; wait until they
- * are healthy; lead requests to them; drain and stop the old ones; watch; remove the old ones. An old instance stops first
- * only if it holds a port or an exclusive volume that the new one needs, or the service says `order: stop-first`, and then
- * only when nothing else is left to wait for. A `proven` target is reached once requests are led to the new instances: the
- * old ones drain and stop after that, and none is watched. A failed attempt starts again what it has stopped, leads requests to it, and
- * removes what it has made.
+ * The order: fetch all images; run jobs; start new instances beside the old ones, after what they depend on; wait until
+ * they are healthy; route requests to them; drain and stop the old ones; watch; remove the old ones. An old instance
+ * stops first only if it holds a port or an exclusive volume that the new one needs, or the service says `order:
+ * stop-first`, and then only when there is nothing else to wait for. A `proven` target is reached once requests are
+ * routed to the new instances: the old ones drain and stop after that, and none is watched. A failed attempt restarts
+ * the containers that it has stopped, routes requests to them, and removes those that it has created.
  */
 export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan {
   if (target === undefined) return takeOff(app);
@@ -21,7 +21,7 @@ export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan 
   const made = [...currentContainers(app, target)].filter((one) => isOfAttempt(one, target));
   const { steps, phase } = bringUp(app, target);
   if (outcome === 'watching' || outcome === 'done') {
-    // An instance was stopped or removed by hand, or did not come back after a reboot.
+    // An instance was stopped or removed by hand, or did not restart after a reboot.
     if (phase !== 'draining') return { phase: 'starting', steps };
     if (outcome === 'done') return { phase: 'healthy', steps: tidyUp(app, target) };
     return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
@@ -47,7 +47,9 @@ function tidyUp(app: HostApp, target: AppTarget): readonly HostStep[] {
   ];
 }
 
-/** Starts again what the attempt has stopped, leads requests to it, and removes what the attempt has made. */
+/**
+ * Restarts the containers that the attempt has stopped, routes requests to them, and removes those that it has created.
+ */
 function goBack(app: HostApp, target: AppTarget): readonly HostStep[] {
   const made = app.containers.filter((container) => isOfAttempt(container, target));
   const before = app.containers.filter((container) => !isOfAttempt(container, target));

@@ -1,8 +1,8 @@
 import { type HostApp, type HostContainer, type HostStep, isUp } from './host-app.ts';
 
 /**
- * The steps that stop containers: leave them out of the routes, wait for their open requests, stop. With `remove` they go
- * after that.
+ * Returns the steps that stop containers: remove them from the routes, wait for their open requests, stop. With
+ * `remove` they are then removed.
  */
 export function retire(
   app: HostApp,
@@ -21,7 +21,7 @@ export function retire(
   });
 }
 
-/** The step that makes the routes lead to `containers`; none if they do. */
+/** Returns the step that routes requests to `containers`; none if they are routed already. */
 export function routeSteps(app: HostApp, containers: readonly HostContainer[]): readonly HostStep[] {
   const routed = app.containers.filter((container) => container.routed);
   const isSame = routed.length === containers.length && containers.every((one) => one.routed);
