@@ -53,9 +53,9 @@ export class ContentStore {
   }
 
   /**
-   * Ends an upload: its content becomes a blob of the repository, its record goes. An empty upload may be given `content`
-   * of at most BlobStore.smallLimit bytes as its first and last. Throws DigestMismatchError,
-   * after which the upload is as it was, QuotaExceededError, UploadBusyError, UploadUnknownError, StorageFullError.
+   * Ends an upload: its content becomes a blob of the repository, and its record is removed. An empty upload may get
+   * `content` of at most BlobStore.smallLimit bytes, its only content. Throws DigestMismatchError, which leaves the
+   * upload unchanged, QuotaExceededError, UploadBusyError, UploadUnknownError, StorageFullError.
    */
   async commitUpload(
     repository: string,
@@ -72,7 +72,7 @@ export class ContentStore {
         this.#catalog.blobs.link(repository, file, claim, by),
       );
     } catch (error) {
-      // Its content is committed, so that it cannot go on: both are gone (see C.1 above).
+      // Its content is committed, so it cannot continue: both are removed (see C.1 above).
       if (error instanceof QuotaExceededError) {
         await this.#catalog.uploads.delete(upload.id);
         await this.#blobs.delete(file).catch(() => {});
@@ -110,7 +110,7 @@ export class ContentStore {
       const held = precondition === undefined ? {} : { precondition };
       const { precondition: _, ...others } = options;
       const recorded = await this.#catalog.manifests.put(repository, record, { ...others, ...held, claim });
-      // Of what was there before this push.
+      // It applies to the state before this push.
       precondition = undefined;
       return recorded;
     });
@@ -131,11 +131,11 @@ export class ContentStore {
           await this.#blobs.delete(file);
           return recorded;
         }
-        // What is recorded was lost or swept: this push brings it back.
+        // The recorded file was lost or swept: this push restores it.
         if (await this.#catalog.blobs.relocate(recorded, file, late)) return file;
       }
     } catch (error) {
-      // Refused for certain, and nobody else has this file. What is in doubt is left to the sweep of orphans.
+      // Certainly refused, and no other record names this file. Otherwise the sweep of orphans decides.
       if (firstClaim.kind === 'deadline' && (error instanceof StorageError || error instanceof OciError)) {
         await this.#blobs.delete(file).catch(() => {});
       }

@@ -8,15 +8,16 @@ const NAME = 'reserve';
 /** Bytes; on a small file system its SHARE. */
 const LARGEST = 32 * 1024 * 1024;
 const SHARE = 1 / 8;
-/** The share of the free space that is taken when the whole reserve does not fit, and the smallest useful reserve. */
+/** The fraction of the free space that is taken when the whole reserve does not fit, and the minimum useful reserve. */
 const PART = 3 / 4;
 const LEAST = 256 * 1024;
-/** Milliseconds for which it is remembered that there is space to spare. */
+/** Milliseconds for which sufficient free space is cached. */
 const REMEMBERED = 1000;
 
 /**
- * A file of the data folder whose space is given up when the device is full, so that the database can go on: deletes,
- * logins and garbage collection need some. Until it is there again nothing is pushed, which would take that space.
+ * A file in the data folder that is deleted when the device is full, so that the database can continue: deletes, logins
+ * and garbage collection need some space. Until the reserve is restored pushes are refused, which would use up that
+ * space.
  */
 export class DiskReserve {
   readonly #folder: string;
@@ -30,7 +31,7 @@ export class DiskReserve {
     this.#file = join(folder, NAME);
   }
 
-  /** Gives the space up; true when there was some to give. */
+  /** Frees the reserve; returns true when there was one. */
   async release(): Promise<boolean> {
     const size = await this.#size();
     if (size > 0) await empty(this.#file);
@@ -38,15 +39,15 @@ export class DiskReserve {
     return size > 0;
   }
 
-  /** Gives the space up when the device has less than that left, for a start that needs some. */
+  /** Frees the reserve when the device has less free space than it, for a start that needs some. */
   async releaseIfLow(): Promise<void> {
     const space = await spaceOf(this.#folder);
     if (space !== undefined && space.free < sizeFor(space)) await this.release();
   }
 
   /**
-   * Takes the space again, or the larger part of what there is where that is less. Answers whether all of it is there.
-   * Processes that do so at the same time leave one file.
+   * Restores the reserve, or a large part of the free space if there is less. Returns whether it is complete.
+   * Concurrent processes leave one file.
    */
   async restore(): Promise<boolean> {
     this.#spareAt = Number.NEGATIVE_INFINITY;
@@ -80,7 +81,7 @@ export class DiskReserve {
     throw new StorageFullError(`the device has ${space.free} bytes left, and this has ${bytes}`);
   }
 
-  /** Reports whether the reserve is there, or as much free space. */
+  /** Reports whether the reserve exists, or as much free space. */
   async #hasSpare(): Promise<boolean> {
     const now = performance.now();
     if (now - this.#spareAt < REMEMBERED) return true;
@@ -90,7 +91,7 @@ export class DiskReserve {
     return spare;
   }
 
-  /** Bytes that are set aside. */
+  /** Returns the bytes of the reserve. */
   async #size(): Promise<number> {
     return (await stat(this.#file).catch(() => undefined))?.size ?? 0;
   }
@@ -102,7 +103,7 @@ interface Space {
   readonly free: number;
 }
 
-/** Undefined where there is no such folder. */
+/** Returns undefined when there is no such folder. */
 async function spaceOf(folder: string): Promise<Space | undefined> {
   try {
     const { bsize, blocks, bavail, bfree } = await statfs(folder);
@@ -124,7 +125,7 @@ async function empty(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
     await file.truncate();
-    // ext4 gives freed blocks to others when its journal has been written.
+    // ext4 makes freed blocks available when its journal has been written.
     await file.sync();
   } finally {
     await file.close();

@@ -1,4 +1,4 @@
-/** What storage can refuse. `code` is literal so that an edge can map it without knowing the classes. */
+/** An error of storage. `code` is literal so that an edge can map it without knowing the classes. */
 export abstract class StorageError extends Error {
   abstract readonly code: StorageErrorCode;
   constructor(message: string, options?: ErrorOptions) {
@@ -48,7 +48,7 @@ export class BlobUnknownError extends StorageError {
   readonly code = 'BLOB_UNKNOWN';
 }
 
-/** What is stored under a digest is not its content any more. */
+/** The stored content does not match its digest any more. */
 export class ContentDamagedError extends StorageError {
   readonly code = 'CONTENT_DAMAGED';
 }
@@ -72,7 +72,7 @@ export class RangeInvalidError extends StorageError {
   }
 }
 
-/** The content does not have the digest that its sender gave. */
+/** The content does not have the digest that the client stated. */
 export class DigestMismatchError extends StorageError {
   readonly code = 'DIGEST_MISMATCH';
 }
@@ -97,17 +97,17 @@ export class NameUnknownError extends StorageError {
   readonly code = 'NAME_UNKNOWN';
 }
 
-/** What whoever asks expects to be there is not. */
+/** A precondition failed. */
 export class PreconditionFailedError extends StorageError {
   readonly code = 'PRECONDITION_FAILED';
 }
 
-/** A rule keeps whoever asks from changing a tag, or from deleting what it needs. */
+/** A tag rule refuses to change a tag, or to delete content that it needs. */
 export class TagRefusedError extends StorageError {
   readonly code = 'TAG_REFUSED';
 }
 
-/** A deleted tag cannot be restored: it is there again, or its manifest is gone. */
+/** A deleted tag cannot be restored: it exists again, or its manifest was deleted. */
 export class TagRestoreError extends StorageError {
   readonly code = 'TAG_NOT_RESTORABLE';
 }
@@ -133,13 +133,13 @@ export class StorageFullError extends StorageError {
 }
 
 /**
- * The database cannot be reached, or takes too long; the caller may try again. No StorageError: whether what was
- * asked for has been done is not certain.
+ * The database cannot be reached, or takes too long; the caller may retry. Not a StorageError, because the outcome of
+ * the operation is uncertain.
  */
 export class DatabaseUnavailableError extends Error {
   readonly code = 'DATABASE_UNAVAILABLE';
   override readonly name = 'DatabaseUnavailableError';
-  /** Whether what was asked may have been done nevertheless. */
+  /** Whether the operation may have been executed nevertheless. */
   readonly inDoubt: boolean;
   constructor(
     message: string,
@@ -150,25 +150,25 @@ export class DatabaseUnavailableError extends Error {
   }
 }
 
-/** A text has characters that the database keeps none of, as PostgreSQL does not keep NUL. The message is for the log. */
+/** A text has characters that the database cannot store, such as NUL in PostgreSQL. The message is for the log. */
 export class TextRefusedError extends Error {
   readonly code = 'TEXT_REFUSED';
   override readonly name = 'TextRefusedError';
 }
 
 /**
- * The storage does not answer, or not as it should; the caller may try again later. No StorageError: whether what
- * was asked for has been done is not certain.
+ * The storage does not answer, or not correctly; the caller may retry later. Not a StorageError, because the outcome of
+ * the operation is uncertain.
  */
 export class StorageUnavailableError extends Error {
   readonly code = 'STORAGE_UNAVAILABLE';
   override readonly name = 'StorageUnavailableError';
 }
 
-/** Somebody else has taken a lease over, because its holder seemed to have stopped. */
+/** Another process has taken a lease over, because its holder seemed to have stopped. */
 export class LeaseLostError extends Error {
   constructor(name: string) {
-    super(`somebody else has taken over the lease "${name}": this process has stopped for too long`);
+    super(`another process has taken over the lease "${name}": this process was stopped for too long`);
     this.name = 'LeaseLostError';
   }
 }

@@ -7,8 +7,8 @@ import { type Database, openDatabase } from '../catalog/database.ts';
 const PARTS = ['', '-wal', '-shm'];
 
 /**
- * Makes an SQLite file anew in one step: `fill` makes it under another name, `work` changes it, and then it takes
- * the place of `file`, durably. After a failure `file` is as it was.
+ * Replaces an SQLite file in one step: `fill` creates it under another name, `work` changes it, and then it durably
+ * replaces `file`. After a failure `file` is unchanged.
  */
 export async function replaceCatalogFile<Result>(
   file: string,
@@ -22,7 +22,7 @@ export async function replaceCatalogFile<Result>(
     const database = await openDatabase({ file: newFile });
     let result: Result;
     try {
-      // Until it has its name nobody relies on it.
+      // Nothing relies on the file before the rename.
       await database.raw('pragma synchronous = off');
       result = await work(database);
       await database.raw('pragma wal_checkpoint(truncate)');
@@ -43,13 +43,13 @@ export async function replaceCatalogFile<Result>(
 
 /** Writes a catalog's database as it is at one moment into a new SQLite file. Others may read and write meanwhile. */
 export async function writeCatalogFile(database: Database, file: string): Promise<void> {
-  // SQLite makes files that everybody may read, and keeps the mode of an empty file. A file that another user has put there,
-  // in a folder that they may write to, would be theirs.
+  // SQLite creates world-readable files, and keeps the mode of an empty file. `wx` refuses a file that another user has
+  // put into a shared folder.
   await (await openPrivateFile(file, 'wx')).close();
   await database.raw('vacuum into ?', [file]);
 }
 
-/** Deletes from a copy of a catalog what is true of the original only: uploads that run, and who holds a lease. */
+/** Deletes data that holds only for the original catalog from its copy: running uploads, and lease holders. */
 export async function forgetPassing(database: Database): Promise<void> {
   await database('uploads').delete();
   await database('leases').delete();

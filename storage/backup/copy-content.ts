@@ -12,11 +12,11 @@ const ROWS_COUNTED_AT_ONCE = 10_000;
 const JOBS = 16;
 
 export interface ContentCopy {
-  /** A catalog of its own, whose blobs lie in `from`; afterwards they lie in `to`. */
+  /** A separate catalog, whose blobs are in `from`; afterwards they are in `to`. */
   readonly catalog: Database;
   readonly from: BlobStore;
   readonly to: BlobStore;
-  /** Where blobs lie in `to`; those that are copied are added. */
+  /** Locations of blobs in `to`; copied blobs are added. */
   readonly present: Map<Digest, string>;
   readonly signal: AbortSignal;
   readonly onCopied: (blob: StoredBlob) => void;
@@ -24,7 +24,7 @@ export interface ContentCopy {
   readonly onTotal?: (bytes: number) => void;
 }
 
-/** A blob that could not be copied, and why, as a clause; its record still says where it lay. */
+/** A blob that could not be copied, and the reason, as a clause; its record keeps the old location. */
 export interface UncopiedBlob {
   readonly blob: StoredBlob;
   readonly message: string;
@@ -77,7 +77,7 @@ async function copyOne(
 ): Promise<string | undefined> {
   try {
     const content = await open(copy, blob);
-    // As a whole, it may share a sync of the device with others.
+    // Stored as a whole, it may share a sync of the device with others.
     const isSmall = blob.size <= copy.to.smallLimit;
     const { location } = await copy.to.put(
       isSmall ? await whole(content) : content,
@@ -109,14 +109,14 @@ async function open({ from, signal }: ContentCopy, blob: StoredBlob): Promise<As
   }
 }
 
-/** Reading failed, as on a bad sector: one blob's trouble, where a failure to write is that of all. */
+/** A read failed, as on a bad sector, which affects one blob; a failed write affects all. */
 class UnreadableError extends Error {
   constructor(cause: unknown) {
     super(`it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 
-/** A storage that does not answer has not lost anything. */
+/** A storage that is unreachable has not lost anything. */
 function unreadable(error: unknown): unknown {
   return error instanceof StorageUnavailableError ? error : new UnreadableError(error);
 }

@@ -7,7 +7,7 @@ export interface RestoreRun {
   readonly copyCatalog: (file: string) => Promise<void>;
   /** Where the registry's is made. */
   readonly catalogFile: string;
-  /** The backup's blobs and the registry's, which has none yet; absent when the backup is of the catalog alone. */
+  /** The backup's blobs and the registry's, which has none yet; absent for a backup of the catalog alone. */
   readonly content: ContentEnds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (report: Readonly<RestoreReport>) => void;
@@ -21,9 +21,9 @@ export interface RestoreReport {
 }
 
 /**
- * Fills an empty registry from a backup, verifying every byte; the catalog comes last, so that half a registry is
- * never taken for a whole one. Answers with what is lost or damaged in the backup: it is recorded and not there.
- * Throws StorageFullError, the signal's reason.
+ * Fills an empty registry from a backup, verifying every byte. The catalog comes last, so that an incomplete registry
+ * is never taken for a complete one. Returns the blobs that are lost or damaged in the backup: they are recorded but
+ * missing. Throws StorageFullError, the signal's reason.
  */
 export async function readBackup(
   run: RestoreRun,

@@ -26,7 +26,7 @@ export interface BackupRun {
   readonly onProgress: (report: Readonly<BackupReport>) => void;
 }
 
-/** A store of blobs, and one that gets copies of them. */
+/** The source and the target of a copy of blobs. */
 export interface ContentEnds {
   readonly from: BlobStore;
   readonly to: BlobStore;
@@ -43,13 +43,12 @@ export interface BackupReport {
 }
 
 /**
- * Brings a backup up to date, while pushes and garbage collection go on. The catalog is copied first, at one moment:
- * every push that had been answered by then is in it. Then follows the content that the copy names. A blob that
- * garbage collection has taken meanwhile makes it begin again, with collections held off and with what has been
- * copied kept. Only then the new catalog takes the place of the old one, and content that only the old one
- * named goes: stopped at any moment, the backup is the last one that was whole. Answers with what could not be
- * copied, which is lost or damaged. Throws LeaseLostError when the process was held up for so long that a collection took
- * over, StorageFullError, the signal's reason.
+ * Updates a backup while pushes and garbage collection continue. It copies the catalog first, as of one moment, with
+ * every push that was answered before; then the content that the copy names. If garbage collection has deleted a blob
+ * meanwhile, it starts again, keeps the copied content, and holds collections off. Only at the end it replaces the old
+ * catalog and deletes content that only the old one named: interrupted at any moment, the backup is the last complete
+ * one. Returns the blobs that could not be copied, because they are lost or damaged. Throws LeaseLostError when the
+ * process stalled for so long that a collection took over, StorageFullError, the signal's reason.
  */
 export async function writeBackup(
   run: BackupRun,
@@ -88,8 +87,8 @@ export async function writeBackup(
 class TakenError extends Error {}
 
 /**
- * Runs `work` while no garbage collection runs, in this process or in others; what it is given throws
- * LeaseLostError when one does all the same.
+ * Runs `work` while no garbage collection runs, in this process or in others; its argument throws LeaseLostError if one
+ * runs nevertheless.
  */
 async function withoutCollections<Result>(
   { catalog, signal }: BackupRun,

@@ -1,6 +1,6 @@
 /**
- * The values of `source`, until `signal` aborts: then it throws the signal's reason at once, even while
- * `source` stalls. The source is told to stop when reading ends early, but is not waited for.
+ * Yields the values of `source` until `signal` aborts, and then throws the signal's reason at once, even while `source`
+ * stalls. When reading ends early, it closes the source without waiting.
  */
 export async function* abortable<T>(
   source: AsyncIterable<T>,
@@ -12,7 +12,7 @@ export async function* abortable<T>(
   }
   signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  // One listener for the whole stream: a race against a promise would add one for each value.
+  // One listener for the whole stream: Promise.race would add one per value.
   let interrupt: (reason: unknown) => void = () => {};
   const onAbort = () => interrupt(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });

@@ -6,7 +6,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** A blob that a driver holds. `location` means something to the driver that made it, and to nobody else. */
+/** A blob that a driver stores. Only the driver that made a `location` can interpret it. */
 export interface StoredBlob {
   readonly digest: Digest;
   /** Bytes. */
@@ -14,7 +14,7 @@ export interface StoredBlob {
   readonly location: string;
 }
 
-/** A blob as it lies in the store, whether or not a catalog knows it. */
+/** A stored blob, whether or not a catalog records it. */
 export interface StoredFile extends StoredBlob {
   /** The upload that was committed to this location. */
   readonly uploadId: string;
@@ -27,17 +27,14 @@ export interface StoredUpload {
   readonly id: string;
   /** When it got bytes last, by the storage's clock. */
   readonly touchedAt: Date;
-  /** Bytes; undefined where the storage does not tell. */
+  /** Bytes; undefined when the storage does not report them. */
   readonly size?: number;
 }
 
-/**
- * An upload as a value: whoever has it can go on with the upload, in this process or another.
- * It can be written as JSON.
- */
+/** An upload as a value, serialisable as JSON. Any process that has it can continue the upload. */
 export interface DriverUpload {
   readonly id: string;
-  /** Bytes that the driver has taken and will keep. */
+  /** Bytes that the driver has stored. */
   readonly size: number;
   /** The driver's own, opaque to others; '' where a driver needs nothing. */
   readonly detail: string;
@@ -51,11 +48,11 @@ export interface DriverUpload {
  * *location* names one stored copy of a blob, and only the driver that made it can read it.
  *
  * An upload begins empty, grows by appends, and ends by a commit or an abort. Its state is the DriverUpload that the
- * last append returned, which the caller keeps; the driver remembers nothing of it. For example, a push in two requests:
+ * last append returned, which the caller keeps; the driver does not store it. For example, a push in two requests:
  *
  *     let upload = await driver.beginUpload(randomUUID());
  *     upload = await driver.appendUpload(upload, firstBody);
- *     upload = await driver.appendUpload(upload, secondBody); // in another process, if need be
+ *     upload = await driver.appendUpload(upload, secondBody); // in another process, if necessary
  *     const blob = await driver.commitUpload(upload, digest);
  *     for await (const chunk of await driver.readBlob(blob)) response.write(chunk);
  *     await driver.deleteBlob(blob);
@@ -64,17 +61,17 @@ export interface DriverUpload {
  */
 export interface BlobDriver {
   /**
-   * Begins an empty upload. `id` is a UUID that no other upload of this driver has. A driver may keep nothing until the
-   * first append, and then knows every empty upload: UploadUnknownError is certain only where bytes are missing.
+   * Begins an empty upload. `id` is a UUID that no other upload of this driver has. A driver may store nothing before
+   * the first append, and then it accepts any id for an empty upload: UploadUnknownError is certain only when bytes are
+   * missing.
    */
   beginUpload(id: string): Promise<DriverUpload>;
 
   /**
-   * Writes `content` after the first `upload.size` bytes, and drops what an interrupted append left
-   * beyond them. Memory stays bounded whatever the length; a chunk's memory is its sender's again when the
-   * next chunk is asked for. When `content` or the device fails, the
-   * promise rejects and `upload` as given stays valid. Not to be called twice at once for one upload.
-   * Throws UploadUnknownError, StorageFullError.
+   * Writes `content` after the first `upload.size` bytes, and drops the remains of an interrupted append. Memory is
+   * bounded whatever the length; the sender may reuse a chunk's memory when the next chunk is requested. When `content`
+   * or the device fails, the promise rejects and the given `upload` stays valid. Not reentrant for one upload. Throws
+   * UploadUnknownError, StorageFullError.
    */
   appendUpload(
     upload: DriverUpload,
@@ -86,10 +83,10 @@ export interface BlobDriver {
   readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
   /**
-   * Makes the first `upload.size` bytes the content of `digest`, in one atomic step that copies no bytes, at a
-   * location that no other commit has had or will have: whoever deletes one copy of a blob can never hit
-   * another. When the promise resolves the content survives a power cut. Committing again after a crash is
-   * harmless and answers the same. Throws UploadUnknownError, StorageFullError.
+   * Makes the first `upload.size` bytes the content of `digest`, in one atomic step without a copy, at a location that
+   * no other commit ever gets: deleting one copy of a blob never affects another. When the promise resolves, the
+   * content survives a power cut. Idempotent: a repetition after a crash returns the same. Throws UploadUnknownError,
+   * StorageFullError.
    */
   commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob>;
 
@@ -99,33 +96,33 @@ export interface BlobDriver {
   /** Every copy of the content of a digest, in no order. */
   findBlobs(digest: Digest): Promise<readonly StoredFile[]>;
 
-  /** How many bytes lie at the blob's location now; undefined when nothing does. */
+  /** Returns the bytes at the blob's location; undefined when there are none. */
   storedSize(blob: StoredBlob): Promise<number | undefined>;
 
   /**
-   * The blob's bytes, or those in `range` (which lies within the blob), to be iterated once; chunks are the
-   * reader's to keep. Throws BlobUnknownError before the first byte when there is no such blob.
+   * Returns the blob's bytes, or those in `range` (which is within the blob), for a single iteration; the reader may
+   * keep chunks. Throws BlobUnknownError before the first byte when there is no such blob.
    */
   readBlob(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 
-  /** Deletes what lies at the blob's location, unless a power cut brings it back; answers whether there was something. */
+  /** Deletes the file at the blob's location, though a power cut may bring it back; returns whether there was one. */
   deleteBlob(blob: StoredBlob): Promise<boolean>;
 
-  /** Takes what lies at the blob's location out of the store and keeps it for people to look at; no error when it is gone. */
+  /** Moves the file at the blob's location to quarantine, for people to examine; succeeds when there is none. */
   setAside(blob: StoredBlob): Promise<void>;
 
-  /** Every committed blob, in no order, never one that is half written. */
+  /** Yields every committed blob, in no order; never a partially written one. */
   listBlobs(signal?: AbortSignal): AsyncIterable<StoredFile>;
 
-  /** Uploads that have bytes here, also those that no catalog knows, with the time of their last append. */
+  /** Yields uploads with stored bytes, also those unknown to any catalog, with the time of their last append. */
   listUploads(signal?: AbortSignal): AsyncIterable<StoredUpload>;
 }
 
 /**
- * Keeps processes apart that might write to one upload: bytes in a file, or a part of an object, can be overwritten by
- * somebody whom the catalog refuses only afterwards.
+ * Prevents concurrent writes to one upload by several processes: bytes in a file, or a part of an object, could be
+ * overwritten by a process whom the catalog refuses only afterwards.
  */
 export interface UploadLocks {
-  /** Answers what lets go of the upload, and does not reject; undefined while another process has it. */
+  /** Returns an unlock function that does not reject; undefined while another process holds the lock. */
   take(id: string): Promise<(() => Promise<void>) | undefined>;
 }

@@ -26,10 +26,10 @@ import { isSocketContent, receiveUpload, type TakenContent } from './socket-cont
 /** Bytes that an upload may be ahead of its last checkpoint. */
 export const SEGMENT_SIZE = 64 * 1024 * 1024;
 const HASHES_KEPT = 4096;
-/** Content of which less is to come is not worth taking over from the socket. */
+/** Minimum remaining bytes for receiving directly from the socket. */
 const SMALLEST_TAKEN = 1024 * 1024;
 
-/** Content that is read from its socket past this thread. */
+/** Receives content from its socket on another thread. */
 interface SocketReceive {
   readonly content: TakenContent;
   readonly receive: SocketReceiver;
@@ -38,9 +38,9 @@ interface SocketReceive {
 
 export interface AppendOptions {
   readonly signal?: AbortSignal;
-  /** Called with each state of the upload that is worth recording; the append waits for it. */
+  /** Called with each state of the upload that should be recorded; the append waits for it. */
   readonly checkpoint?: (upload: DriverUpload) => Promise<void>;
-  /** Of the digest that is expected at the end, sha256 unless given: content of another is read once more then. */
+  /** Algorithm of the expected digest, sha256 by default; content with another one has to be read again. */
   readonly algorithm?: DigestAlgorithm;
 }
 
@@ -51,7 +51,10 @@ export class BlobStore {
   readonly #segmentSize: number;
   readonly #busy = new Set<string>();
 
-  /** `hasher` hashes what is uploaded; on this thread unless given. `segmentSize` is what an upload may be ahead of a checkpoint. */
+  /**
+   * `hasher` hashes uploads; on this thread by default. `segmentSize` is the maximum number of bytes between
+   * checkpoints.
+   */
   constructor(driver: BlobDriver, hasher: Hasher = INLINE_HASHER, segmentSize: number = SEGMENT_SIZE) {
     this.#driver = driver;
     this.#segmentSize = segmentSize;
@@ -64,11 +67,10 @@ export class BlobStore {
   }
 
   /**
-   * Appends `content` and answers the new state. `checkpoint` gets the state after each segment of bytes
-   * and at the end. When `content` fails or `signal` aborts, what came before is kept, checkpointed, and the
-   * failure is thrown on. When the device fails, the last checkpointed state stays valid. `content` is read
-   * by its iterator, whose `return` is called when it is not read to the end.
-   * Throws UploadBusyError, UploadUnknownError, StorageFullError.
+   * Appends `content` and returns the new state. `checkpoint` gets the state after each segment and at the end. When
+   * `content` fails or `signal` aborts, the bytes received so far are stored and checkpointed, and the failure is
+   * rethrown. When the device fails, the last checkpointed state stays valid. `content` is read by its iterator, whose
+   * `return` is called when it is not read to the end. Throws UploadBusyError, UploadUnknownError, StorageFullError.
    */
   append(
     upload: DriverUpload,
@@ -88,7 +90,7 @@ export class BlobStore {
       let failure: { readonly reason: unknown } | undefined;
       try {
         while (await source.hasMore()) {
-          // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
+          // Without the signal: a client that disconnects ends the source, and the driver keeps the received bytes.
           state = await this.#driver.appendUpload(state, source.segment());
           await checkpoint(state);
         }
@@ -125,14 +127,14 @@ export class BlobStore {
     });
   }
 
-  /** The most bytes of content that `commitSmall` takes; less than 0 when it takes none. */
+  /** Maximum bytes that `commitSmall` accepts; negative when it accepts none. */
   get smallLimit(): number {
     return takesSmallContent(this.#driver) ? this.#driver.smallLimit : -1;
   }
 
   /**
-   * As append and commit of an upload that is empty, in one step. Throws DigestMismatchError, UploadBusyError,
-   * StorageFullError, each of which leaves the upload as it is.
+   * Appends to an empty upload and commits it, in one step. Throws DigestMismatchError, UploadBusyError,
+   * StorageFullError, each of which leaves the upload unchanged.
    */
   commitSmall(upload: DriverUpload, content: Uint8Array, digest: Digest): Promise<StoredBlob> {
     return this.#exclusively(upload, async () => {
@@ -197,7 +199,7 @@ export class BlobStore {
       });
       return await this.commit(state, digest);
     } catch (error) {
-      // What failed first is what the caller must hear; garbage collection drops uploads that stay behind.
+      // The caller must get the first error; garbage collection drops abandoned uploads.
       await this.abort(state).catch(() => {});
       throw error;
     }
@@ -214,12 +216,12 @@ export class BlobStore {
     return this.#driver.findBlobs(digest);
   }
 
-  /** Whether the blob lies at its location with its whole length. */
+  /** Returns whether the whole blob is at its location. */
   async holds(blob: StoredBlob): Promise<boolean> {
     return (await this.#driver.storedSize(blob)) === blob.size;
   }
 
-  /** The blob's bytes or those in `range`, which lies within the blob. Throws BlobUnknownError. */
+  /** Reads the blob or the bytes in `range`, which is within the blob. Throws BlobUnknownError. */
   read(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     return this.#driver.readBlob(blob, range, signal);
   }
@@ -233,8 +235,8 @@ export class BlobStore {
   }
 
   /**
-   * The bytes in `range`, which lies within the blob, on their way over a connection; undefined where the driver gives
-   * none or they do not come at once: then read() is the way. Throws the signal's reason.
+   * Requests the bytes in `range`, which is within the blob, over a dedicated connection; undefined when the driver has
+   * none or the bytes do not arrive at once: then use read(). Throws the signal's reason.
    */
   async connect(
     blob: StoredBlob,
@@ -245,8 +247,8 @@ export class BlobStore {
   }
 
   /**
-   * The whole blob, such as a manifest or a configuration, verified. Throws ManifestInvalidError when it has more
-   * than `limit` bytes, BlobUnknownError, ContentDamagedError.
+   * Reads a whole blob, such as a manifest or a configuration, and verifies it. Throws ManifestInvalidError when it has
+   * more than `limit` bytes, BlobUnknownError, ContentDamagedError.
    */
   async readAll(blob: StoredBlob, limit: number): Promise<Buffer> {
     if (blob.size > limit) {
@@ -260,13 +262,13 @@ export class BlobStore {
     const bytes = Buffer.concat(chunks);
     if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) {
       throw new ContentDamagedError(
-        `what is stored of ${blob.digest} is damaged: "berth fsck" tells who needs it`,
+        `the stored content of ${blob.digest} is damaged: "berth fsck" shows which images need it`,
       );
     }
     return bytes;
   }
 
-  /** Deletes, unless a power cut brings it back; answers whether there was something to delete. */
+  /** Deletes a blob, though a power cut may bring it back; returns whether it existed. */
   delete(blob: StoredBlob): Promise<boolean> {
     return this.#driver.deleteBlob(blob);
   }
@@ -277,12 +279,12 @@ export class BlobStore {
     else await Promise.all(blobs.map((blob) => this.#driver.deleteBlob(blob)));
   }
 
-  /** An address from which clients can fetch the blob for some minutes; undefined where the driver has none. */
+  /** Returns a URL that clients can download the blob from for some minutes; undefined when the driver has none. */
   async downloadUrl(blob: StoredBlob): Promise<string | undefined> {
     return hasSignedDownloads(this.#driver) ? this.#driver.signDownload(blob) : undefined;
   }
 
-  /** Takes a damaged blob out of the store and keeps it for people to look at. */
+  /** Moves a damaged blob to quarantine, for people to examine. */
   setAside(blob: StoredBlob): Promise<void> {
     return this.#driver.setAside(blob);
   }
@@ -292,7 +294,7 @@ export class BlobStore {
     return this.#driver.listBlobs(signal);
   }
 
-  /** Every copy of every blob and every upload that has bytes here, also those that no catalog knows. */
+  /** Yields every stored copy of every blob and every upload with bytes, also those unknown to the catalog. */
   async *listStored(signal?: AbortSignal): AsyncGenerator<StoredEntry, void, undefined> {
     const driver = this.#driver;
     if (hasOneListing(driver)) {
@@ -312,7 +314,7 @@ export class BlobStore {
     try {
       for await (const chunk of this.#driver.readUpload(upload)) hash.update(chunk);
     } catch (error) {
-      // A commit that a crash cut off after its decisive step has left the blob and no upload.
+      // A crash after the decisive step of a commit leaves the blob and no upload.
       if (!(error instanceof UploadUnknownError)) throw error;
       const copies = await this.#driver.findBlobs(expected);
       if (!copies.some(({ uploadId, size }) => uploadId === upload.id && size === upload.size)) throw error;

@@ -9,13 +9,13 @@ import type {
   StoredUpload,
 } from './blob-driver.ts';
 
-/** A blob's file, open for reading. It belongs to whoever opened it. */
+/** A blob's file, open for reading. The caller that opened it closes it. */
 export interface LocalFile {
   readonly fd: number;
   close(): Promise<void>;
 }
 
-/** What a driver can do beside BlobDriver when its blobs are whole files of this machine. */
+/** Additional methods of a BlobDriver whose blobs are files of this machine. */
 export interface LocalFiles {
   /**
    * Opens the file that has exactly the blob's bytes, so that the system can send them without this process
@@ -24,9 +24,9 @@ export interface LocalFiles {
   openFile(blob: StoredBlob): Promise<LocalFile>;
 
   /**
-   * As BlobDriver.appendUpload, for bytes that this process does not see: `write` puts them into the file that is open
-   * as `fd`, from `position` on, and answers how many. Throws UploadUnknownError, StorageFullError when `write`
-   * fails with the system's error for that, and what else it fails with.
+   * Like BlobDriver.appendUpload, for bytes that this process does not read: `write` writes them to the descriptor `fd`
+   * from `position` on, and returns their number. Throws UploadUnknownError, StorageFullError when `write` fails for
+   * lack of space, and other errors of `write`.
    */
   appendFile(
     upload: DriverUpload,
@@ -38,9 +38,9 @@ export function hasLocalFiles(driver: BlobDriver): driver is BlobDriver & LocalF
   return 'openFile' in driver;
 }
 
-/** What a driver can do beside BlobDriver when it deletes many blobs in one request. */
+/** An additional method of a BlobDriver that deletes many blobs in one request. */
 export interface BatchDeletes {
-  /** Deletes what lies at the blobs' locations; no error when it is gone. */
+  /** Deletes the files at the blobs' locations; succeeds when they are missing. */
   deleteBlobs(blobs: readonly StoredBlob[]): Promise<void>;
 }
 
@@ -48,20 +48,20 @@ export function hasBatchDeletes(driver: BlobDriver): driver is BlobDriver & Batc
   return 'deleteBlobs' in driver;
 }
 
-/** A blob's bytes on their way over a connection that carries nothing else. It belongs to whoever asked for it. */
+/** A blob's bytes on a dedicated connection, which the caller closes. */
 export interface BlobConnection {
   /** Nothing is read from it, and it has a descriptor. */
   readonly socket: Socket;
-  /** What has been read of the bytes already. */
+  /** Bytes that were already read. */
   readonly begun: Uint8Array;
   close(): void;
 }
 
-/** What a driver can do beside BlobDriver when its blobs come over connections that are not encrypted. */
+/** An additional method of a BlobDriver whose blobs arrive over unencrypted connections. */
 export interface BlobConnections {
   /**
-   * Asks for the bytes in `range`, which lies within the blob. Undefined when they do not come at once as they should:
-   * then `readBlob` tells why, or gets them after all. Throws the signal's reason.
+   * Requests the bytes in `range`, which is within the blob. Returns undefined when they do not arrive at once as
+   * expected: then `readBlob` reports why, or reads them nevertheless. Throws the signal's reason.
    */
   connectBlob(blob: StoredBlob, range: ByteRange, signal?: AbortSignal): Promise<BlobConnection | undefined>;
 }
@@ -82,7 +82,7 @@ export function hasBoundedSpace(driver: BlobDriver): driver is BlobDriver & Boun
   return 'refuseIfTooLarge' in driver && 'takeBack' in driver;
 }
 
-/** A driver of which a power cut may take bytes of unfinished uploads. */
+/** Marks a driver that may lose bytes of unfinished uploads in a power cut. */
 export interface LosesUnsynced {
   /** The upload with as many bytes as are certainly there. */
   settled(upload: DriverUpload): DriverUpload;
@@ -97,9 +97,9 @@ export type StoredEntry =
   | { readonly kind: 'blob'; readonly file: StoredFile }
   | ({ readonly kind: 'upload' } & StoredUpload);
 
-/** What a driver can do beside BlobDriver when it finds blobs and uploads in one pass over its storage. */
+/** An additional method of a BlobDriver that lists blobs and uploads in one pass. */
 export interface OneListing {
-  /** What listBlobs and listUploads yield, in no order. */
+  /** Yields everything that listBlobs and listUploads yield, in no order. */
   listStored(signal?: AbortSignal): AsyncIterable<StoredEntry>;
 }
 
@@ -107,11 +107,11 @@ export function hasOneListing(driver: BlobDriver): driver is BlobDriver & OneLis
   return 'listStored' in driver;
 }
 
-/** What a driver can do beside BlobDriver when clients can fetch its blobs themselves. */
+/** An additional method of a BlobDriver whose blobs clients can download directly. */
 export interface SignedDownloads {
   /**
-   * An address from which whoever has it can GET the blob, whole or in ranges, for some minutes. Asks nobody
-   * whether the blob is there.
+   * Returns a URL at which anybody can GET the blob, whole or in ranges, for some minutes. Does not check whether the
+   * blob exists.
    */
   signDownload(blob: StoredBlob): Promise<string>;
 }
@@ -120,15 +120,15 @@ export function hasSignedDownloads(driver: BlobDriver): driver is BlobDriver & S
   return 'signDownload' in driver;
 }
 
-/** What a driver can do beside BlobDriver when small content costs it less in one step than as an upload. */
+/** An additional method of a BlobDriver that stores small content more cheaply in one step. */
 export interface SmallContent {
   /** The most bytes that storeSmall takes. */
   readonly smallLimit: number;
 
   /**
-   * beginUpload, appendUpload and commitUpload in one, with what commitUpload promises: above all that the content
-   * survives a power cut when the promise resolves. `id` is a UUID that no upload has, or that of one which has begun
-   * and got nothing; after a failure that is still so. Throws StorageFullError.
+   * beginUpload, appendUpload and commitUpload in one, with the promises of commitUpload: above all the content
+   * survives a power cut when the promise resolves. `id` is a UUID that no upload has, or that of an empty upload;
+   * after a failure this still holds. Throws StorageFullError.
    */
   storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob>;
 }

@@ -1,7 +1,6 @@
 /**
- * Hands a stream out in segments, and turns its failure into the early end of a segment, so that what came
- * before the failure can be kept. `inspect` sees every chunk before
- * a segment's reader gets it, and is waited for.
+ * Splits a stream into segments, and turns its failure into the early end of a segment, so that bytes before the
+ * failure are kept. `inspect` gets every chunk before the segment's reader, which waits for it.
  */
 export class SegmentedSource {
   readonly #iterator: AsyncIterator<Uint8Array>;
@@ -21,7 +20,7 @@ export class SegmentedSource {
     this.#inspect = inspect;
   }
 
-  /** Whether there is something for another segment. Waits for the next chunk; never rejects. */
+  /** Returns whether there is another segment. Waits for the next chunk; never rejects. */
   async hasMore(): Promise<boolean> {
     while (this.#next === undefined && !this.#ended) {
       try {
@@ -48,7 +47,7 @@ export class SegmentedSource {
     }
   }
 
-  /** Throws what the stream failed with, if it did. */
+  /** Throws the error of the stream, if it failed. */
   throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.reason;
   }

@@ -1,22 +1,22 @@
 /**
- * Small files beside the blobs, such as what a lost database is made anew from. Nobody but the owner of the storage can
+ * Small files beside the blobs, such as those that a lost database is rebuilt from. Only the owner of the storage can
  * read them. Every implementation passes test/contract/side-files.ts.
  */
 export interface SideFiles {
-  /** The names of the files in a folder, in no order; none when there is no such folder. */
+  /** Lists the names of the files in a folder, in no order; none when there is no such folder. */
   list(folder: string): Promise<readonly string[]>;
-  /** What a file holds. Throws when it is not there. */
+  /** Reads a file. Throws when it does not exist. */
   read(folder: string, name: string): Promise<string>;
   /**
-   * Writes a new file of text in pieces. It is there wholly or not at all, also after a power cut. Not to be called twice at once
-   * for one folder. Throws StorageFullError.
+   * Writes a new text file in pieces, atomically, also with respect to power cuts. Not reentrant for one folder. Throws
+   * StorageFullError.
    */
   write(folder: string, name: string, pieces: AsyncIterable<string>): Promise<void>;
   /** No error when it is gone. */
   remove(folder: string, name: string): Promise<void>;
 }
 
-/** A driver that keeps side files as well. */
+/** A driver that also stores side files. */
 export interface KeepsSideFiles {
   readonly sideFiles: SideFiles;
 }

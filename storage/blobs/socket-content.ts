@@ -2,19 +2,19 @@ import type { DriverUpload } from './blob-driver.ts';
 import type { LocalFiles } from './driver-capabilities.ts';
 import type { SocketReceiver } from './hashing/content-hash.ts';
 
-/** Content that comes over a socket, and may be read from its descriptor instead of being iterated. */
+/** Content from a socket that may be read from the socket's descriptor instead of being iterated. */
 export interface SocketContent extends AsyncIterable<Uint8Array> {
-  /** Bytes to come that may be read so; 0 when none may. */
+  /** Remaining bytes that may be read from the descriptor; 0 when none may. */
   readonly takeable: number;
   /** Gives the rest away: it is not to be iterated then. To be called before anything has been iterated. */
   takeOver(): TakenContent;
 }
 
-/** Content that whoever has taken it over reads from a socket. */
+/** Content whose taker reads it from a socket. */
 export interface TakenContent {
-  /** What has already been read. */
+  /** Bytes that were already read. */
   readonly begun: readonly Uint8Array[];
-  /** Bytes that come after it. */
+  /** Remaining bytes after those. */
   readonly left: number;
   /** The descriptor of the socket, for this moment; undefined when it has been closed. */
   descriptor(): number | undefined;
@@ -22,9 +22,9 @@ export interface TakenContent {
   onProgress(): void;
   /** To be called with the number of bytes that were read since the last call. */
   onReceived(count: number): void;
-  /** To be called when no more comes: the client has gone. */
+  /** Called when no more bytes will arrive: the client has disconnected. */
   onEarlyEnd(): void;
-  /** To be called once, when nothing is read any more. */
+  /** Called once, after the last read. */
   release(): void;
 }
 
@@ -32,7 +32,7 @@ export function isSocketContent(content: AsyncIterable<Uint8Array>): content is 
   return 'takeOver' in content;
 }
 
-/** How far an upload has come, and why no further. */
+/** The result of a receive, and why it ended early. */
 interface ReceivedUpload {
   readonly upload: DriverUpload;
   readonly failure?: { readonly reason: unknown };
@@ -47,8 +47,8 @@ interface ReceiveOptions {
 }
 
 /**
- * Appends what is left of taken content, segment by segment, each of which is a checkpoint. When the client goes away
- * or the signal aborts, what has come is kept. Throws what the device fails with.
+ * Appends the rest of taken content segment by segment, with a checkpoint after each. When the client disconnects or
+ * the signal aborts, the received bytes are kept. Throws errors of the device.
  */
 export async function receiveUpload(
   begun: DriverUpload,

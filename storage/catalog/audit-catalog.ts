@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 export const AUDIT_ACTIONS = ['push', 'mount', 'delete', 'pull', 'manage', 'login'] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
-/** `denied`: whoever asked may not (403). `unauthorized`: nobody knew who asked (401). */
+/** `denied`: the client lacked the right (403). `unauthorized`: the client was not authenticated (401). */
 export const AUDIT_OUTCOMES = ['done', 'denied', 'unauthorized'] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
@@ -13,7 +13,7 @@ export const RESTORED = 'restored';
 /** How the detail of a garbage collection begins. */
 export const COLLECTED = 'garbage collection ';
 
-/** What somebody did, or tried to. */
+/** An action, or an attempted one. */
 export interface AuditEntry {
   readonly at: Date;
   readonly who?: string;
@@ -28,9 +28,9 @@ export interface AuditEntry {
   readonly mediaType?: string;
   /** In bytes. */
   readonly size?: number;
-  /** A sentence, or for `manage` what was asked for. */
+  /** A sentence; for `manage` the request. */
   readonly detail?: string;
-  /** How many alike this stands for: refusals come together. */
+  /** Number of similar events: refusals are combined. */
   readonly count: number;
 }
 
@@ -39,7 +39,7 @@ export interface AuditEvent extends AuditEntry {
   readonly id: string;
 }
 
-/** Which events; all of it must hold. */
+/** Selects events; all conditions must hold. */
 export interface AuditFilter {
   readonly action?: AuditAction;
   readonly outcome?: AuditOutcome;
@@ -65,7 +65,7 @@ export interface LatestAudit extends AuditFilter {
   readonly before?: string;
 }
 
-/** What one look at a part of the record has found. */
+/** The events found in one part of the record. */
 export interface AuditWindow {
   readonly events: readonly AuditEvent[];
   /** The id up to which it has looked; absent when it has seen the end of the record. */
@@ -73,18 +73,18 @@ export interface AuditWindow {
 }
 
 /**
- * What was done by whom. Writes of the distribution API are recorded by the very transactions that make them. The
- * record may have millions of events, and a filter may match none of them: reading it lets other work run in between.
+ * Records actions and their actors. A write of the distribution API is recorded in its own transaction. The record may
+ * have millions of events, and a filter may match none: reading it yields to other work.
  */
 export interface AuditCatalog {
   /** Records what changes nothing in the catalog, such as refusals. */
   record(entries: readonly AuditEntry[]): Promise<void>;
-  /** In the order of their ids; whoever goes on after the last one of a page misses none. */
+  /** Lists events in the order of their ids; a reader that continues after the last one of a page misses none. */
   list(page: AuditPage, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
   /** The latest first. */
   latest(page: LatestAudit, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
   /** As `list`, but looks only at the next events of the record, whether they match or not. */
   window(page: AuditPage): Promise<AuditWindow>;
-  /** Deletes some events of before a time, the oldest first; answers how many, 0 when there are no more. */
+  /** Deletes some events before a time, oldest first; returns their number, 0 when there are no more. */
   prune(before: Date): Promise<number>;
 }

@@ -16,7 +16,7 @@ import { insertEntries } from './recorded-change.ts';
 import { isPostgres } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Rows that one transaction deletes: whoever else wants to write waits for it. */
+/** Rows deleted per transaction: other writers wait for it. */
 const PRUNED_AT_ONCE = 500;
 
 /** Events that one statement looks at. On SQLite nothing else runs meanwhile. */
@@ -41,7 +41,7 @@ interface AuditRow {
   readonly count: number;
 }
 
-/** What was done by whom. */
+/** The audit in the catalog's tables. */
 export class KnexAudit implements AuditCatalog {
   readonly #knex: Knex;
 
@@ -110,19 +110,19 @@ export class KnexAudit implements AuditCatalog {
     if (least !== undefined) last.where('id', '>=', least);
     const end: Pick<AuditRow, 'id'> | undefined = await last.first('id');
     const query = window.limit(limit);
-    // Of two lower bounds SQLite may take the lower one, and look at all between them.
+    // Of two lower bounds SQLite may use the lower one, and read all rows between them.
     const bound = end?.id ?? least;
     if (bound !== undefined) query.where('id', order === 'asc' ? '<=' : '>=', bound);
     const rows: readonly AuditRow[] = await matching(query, filter);
     const events = rows.map(eventOfRow);
-    // Of a full page only what is in it is known to have been looked at.
+    // If the page is full, only its own range is known to be complete.
     const lookedUpTo = rows.length < limit ? end?.id : rows.at(-1)?.id;
     return { events, ...(lookedUpTo !== undefined && { lookedUpTo: String(lookedUpTo) }) };
   }
 
   /**
-   * The least id that an event of `filter.since` and later has, so that older ones are not looked at; undefined without such
-   * an event, 0 without such a filter. Ids need not be in the order of time.
+   * Returns the lowest id of events since `filter.since`, so that older ones are not read; undefined without such an
+   * event, 0 without such a filter. Ids need not be in the order of time.
    */
   async #leastOf({ since }: AuditFilter, signal: AbortSignal | undefined): Promise<number | undefined> {
     if (since === undefined) return 0;
@@ -163,7 +163,7 @@ function matching(
   if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likePattern(repository)]);
   else if (repository !== undefined) query.where({ repository });
   if (who !== undefined) query.where({ who });
-  // The plus keeps SQLite from the index of times, by which it would look at far more than the window.
+  // The plus prevents SQLite from using the index of times, with which it would read far more than the window.
   if (since !== undefined) query.whereRaw('+"at" >= ?', [since.getTime()]);
   if (until !== undefined) query.whereRaw('+"at" < ?', [until.getTime()]);
   return query;

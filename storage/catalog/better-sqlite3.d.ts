@@ -1,4 +1,4 @@
-/** The part of better-sqlite3, which has no types of its own, that this folder uses beside knex. */
+/** The part of better-sqlite3 that this folder uses besides knex; it has no types of its own. */
 declare module 'better-sqlite3' {
   interface PluckedStatement<Value> {
     get(): Value | undefined;

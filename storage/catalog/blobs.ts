@@ -41,7 +41,7 @@ export class KnexBlobs implements BlobCatalog {
       const { digest, size } = blob;
       const bounds = quotasToCheck(policy, size, use);
       const linked = await enforceQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
-      // Webhooks are told of the manifest that makes an image of its blobs.
+      // A webhook gets the push of the manifest, not of its blobs.
       await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
       return linked;
     };
@@ -120,7 +120,7 @@ export class KnexBlobs implements BlobCatalog {
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
       if (manifest !== undefined) return false;
       const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
-      // Of a blob that more tags need the next look finds one manifest that does.
+      // If more tags need the blob, the next query finds one of their manifests.
       await refuseLoss(trx, id, digest, by, policy, MOST_TAGS_LOOKED_AT);
       if (by !== undefined) await refuseInUse(trx, id, repository, digest);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
@@ -143,7 +143,7 @@ export class KnexBlobs implements BlobCatalog {
   }
 }
 
-/** Throws BlobInUseError: without its config or a layer an image is there and cannot be pulled. */
+/** Throws BlobInUseError: without its config or a layer an image exists but cannot be pulled. */
 async function refuseInUse(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -161,7 +161,7 @@ async function refuseInUse(
   );
 }
 
-/** Records a blob unless it is recorded already, and links it; answers it as it is recorded. */
+/** Records a blob unless it is recorded already, and links it; returns the recorded blob. */
 export async function linkBlob(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -176,7 +176,7 @@ export async function linkBlob(
   return inserted.length > 0 ? blob : blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
 }
 
-/** Removes links; answers how many there were. */
+/** Removes links; returns their number. */
 export async function removeLinks(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -193,7 +193,7 @@ export async function beginGrace(trx: Knex.Transaction, digest: Digest): Promise
   await trx('blobs').where({ digest }).update({ unlinked_at: Date.now() });
 }
 
-/** Begins the grace period of links anew. */
+/** Restarts the grace period of links. */
 export async function touchLinks(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -206,8 +206,8 @@ export async function touchLinks(
 }
 
 /**
- * Begins the grace period of the links to all digests of a query's rows anew, however many these are. `key` is the column
- * that tells the rows apart and in whose order an index has them.
+ * Restarts the grace period of the links to all digests of a query's rows, however many these are. `key` is a unique
+ * column of the rows whose index orders them.
  */
 export async function touchLinksOf(
   trx: Knex.Transaction,
@@ -264,15 +264,14 @@ async function findLinked(knex: Knex, repository: string, digest: Digest): Promi
 }
 
 /**
- * Ends the transaction with UploadUnknownError when the claim on the file that it names does not hold. To be
- * called after the transaction has written, which is when SQLite keeps others from writing: a clock that was
- * read before could be of long ago when the transaction commits.
+ * Aborts the transaction with UploadUnknownError when the claim on the file does not hold. Call it after the
+ * transaction has written, when SQLite blocks other writers: a time read earlier could be outdated at the commit.
  */
 async function enforceClaim(trx: Knex.Transaction, claim: FileClaim): Promise<void> {
   if (claim.kind === 'upload') {
     if ((await trx('uploads').where({ id: claim.id }).delete()) > 0) return;
     throw new UploadUnknownError(
-      'there is no such upload any more: it was cancelled, finished or left for too long',
+      'the upload does not exist any more: it was cancelled, finished or idle for too long',
     );
   }
   if (Date.now() <= claim.until.getTime()) return;

@@ -1,9 +1,9 @@
 import Database from 'better-sqlite3';
 
 /**
- * Tells whether what was read of the catalog still holds. Numbers are of this process: compare those that one
- * CatalogVersion gave, whatever process made the change. Take one before you read: when it is the same later,
- * what was read is what a query would answer now. No call waits; each takes about a microsecond.
+ * Tells whether values read from the catalog are still current. Numbers are local to this process: compare those of one
+ * CatalogVersion, whatever process made the change. Take one before you read: if it is the same later, a query would
+ * still return what was read. No call waits; each takes about a microsecond.
  */
 export interface CatalogVersion {
   /** Another number after any change of tags or manifests. */
@@ -11,14 +11,14 @@ export interface CatalogVersion {
   /** Another number after any change to the database at all. */
   everything(): number;
   /**
-   * Brings both numbers up to what they are after the call, where that is not so at any moment. When it fails, with
-   * DatabaseUnavailableError, they are others than any before.
+   * Updates both numbers to the state after the call, if they are not always current. When it fails, with
+   * DatabaseUnavailableError, they change.
    */
   readonly refresh?: () => Promise<void>;
   close(): Promise<void> | void;
 }
 
-/** Of an SQLite catalog that has been opened. A connection of its own sees what every other one commits. */
+/** Opens the version of an open SQLite catalog. Its own connection sees the commits of all others. */
 export function openCatalogVersion(file: string): CatalogVersion {
   const connection = new Database(file, { readonly: true });
   const version = connection.prepare<number>('pragma data_version').pluck();

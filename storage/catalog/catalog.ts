@@ -10,7 +10,8 @@ import type { Actor, TagRuleCatalog } from './tag-rule-catalog.ts';
 import type { WebhookCatalog } from './webhook-catalog.ts';
 
 /**
- * The catalog records which content is kept, under which names, and which content refers to which. A BlobDriver keeps the bytes.
+ * The catalog records which content is kept, under which names, and which content refers to which. A BlobDriver keeps
+ * the bytes.
  *
  * Terms:
  * - A repository is a name. It exists from its first link on.
@@ -21,9 +22,10 @@ import type { WebhookCatalog } from './webhook-catalog.ts';
  * - A claim keeps garbage collection off a file that no row names yet.
  * - The grace period protects a blob or manifest that nothing refers to: it may be part of a push that is not complete.
  *
- * Life cycle of an image: its blobs are uploaded and linked, each under a claim. Its manifest is put, with tags, after everything
- * it refers to is linked. Tags move to other manifests. A manifest is deleted together with its tags; its links to blobs remain
- * until garbage collection, which removes what nothing has referred to for a grace period, and the bytes last.
+ * Life cycle of an image: its blobs are uploaded and linked, each under a claim. Its manifest is put, with tags, after
+ * everything it refers to is linked. Tags move to other manifests. A manifest is deleted together with its tags; its
+ * links to blobs remain until garbage collection, which removes what nothing has referred to for a grace period, and
+ * the bytes last.
  *
  * ```ts
  * await catalog.uploads.create('team/app', upload);
@@ -34,10 +36,10 @@ import type { WebhookCatalog } from './webhook-catalog.ts';
  * await catalog.tags.delete('team/app', '1'); // The manifest can still be found by its digest.
  * ```
  *
- * Each method is one transaction: it happens completely or not at all, and is durable when its promise resolves. Callers validate
- * names and tags. A change with `by` is recorded in `audit` and queued for `webhooks` in the same transaction, and `tagRules` and
- * `quotas` may refuse it with TagRefusedError or QuotaExceededError, in which case nothing changes. Every implementation passes
- * test/contract/catalog.ts.
+ * Each method is one transaction: it happens completely or not at all, and is durable when its promise resolves.
+ * Callers validate names and tags. A change with `by` is recorded in `audit` and queued for `webhooks` in the same
+ * transaction, and `tagRules` and `quotas` may refuse it with TagRefusedError or QuotaExceededError, in which case
+ * nothing changes. Every implementation passes test/contract/catalog.ts.
  */
 export interface Catalog {
   readonly repositories: RepositoryCatalog;
@@ -106,7 +108,10 @@ export interface BlobCatalog {
   link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob>;
   /** Returns the blob if the repository has a link to it. */
   find(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
-  /** As `find`, for callers that may refer to the blob or manifest next: renews its grace period once a TOUCH_INTERVAL. */
+  /**
+   * Like `find`, for callers that may refer to the blob or manifest next: renews its grace period, at most once per
+   * TOUCH_INTERVAL.
+   */
   findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /** Returns the blob of any repository. */
   findAnywhere(digest: Digest): Promise<StoredBlob | undefined>;
@@ -199,12 +204,11 @@ export interface TagCatalog {
   /** Returns whether the tag existed. Throws PreconditionFailedError. */
   delete(repository: string, tag: string, by?: Actor, precondition?: Precondition): Promise<boolean>;
   /**
-   * Points a deleted tag at the manifest at which it pointed last, and returns which; recorded as a push. Throws
-   * TagRefusedError; TagRestoreError when the tag is there or the manifest is not; ManifestUnknownError when nothing is known
-   * of such a tag.
+   * Points a deleted tag at its last manifest, and returns that; recorded as a push. Throws TagRefusedError;
+   * TagRestoreError when the tag exists or the manifest does not; ManifestUnknownError when no such tag is known.
    */
   restore(repository: string, tag: string, by?: Actor): Promise<Digest>;
-  /** Returns the changes of a tag, the latest first. At least the last hundred are kept. */
+  /** Returns the changes of a tag, latest first. At least the last hundred are kept. */
   history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
 }
 

@@ -5,21 +5,23 @@ import type { ManifestName } from './garbage-catalog.ts';
 /** Some items in the catalog's order. */
 export interface Listed<Item> {
   readonly items: readonly Item[];
-  /** What the next call gets as `after`; absent at the end. */
+  /** The next call's `after`; absent at the end. */
   readonly next?: string;
 }
 
-/** What a check of the whole store needs to see, and to mend. */
+/** Queries and repairs for a check of the whole store. */
 export interface CheckCatalog {
-  /** What the database itself finds wrong with its file and its foreign keys; empty when all is well. */
+  /** Errors that the database finds in its file and its foreign keys; empty when there are none. */
   databaseErrors(): Promise<readonly string[]>;
   listBlobs(after: string | undefined, limit: number): Promise<Listed<StoredBlob>>;
   listManifests(after: string | undefined, limit: number): Promise<Listed<ManifestName>>;
-  /** What a manifest needs and its repository does not have: configs, layers, and the manifest itself. */
+  /** Returns the configs, layers and the manifest itself that a manifest needs but its repository lacks. */
   missingLinks(manifest: ManifestName): Promise<readonly Digest[]>;
-  /** Gives a repository a link to a blob that is recorded; false when it is not. */
+  /** Links a recorded blob to a repository; returns false when it is not recorded. */
   addLink(repository: string, digest: Digest): Promise<boolean>;
-  /** Names of all that is broken without a blob, such as `team/app:1`; what has no tag as `team/app@sha256:…`. */
+  /**
+   * Names everything that is broken without a blob, such as `team/app:1`; untagged manifests as `team/app@sha256:…`.
+   */
   dependants(digest: Digest): Promise<readonly string[]>;
   /**
    * Removes the record of a blob with its links, and where it is a manifest that with its tags. False, and

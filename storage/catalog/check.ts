@@ -10,7 +10,7 @@ import { BLOB_COLUMNS, type BlobRow, blobOfRow, isPostgres } from './rows.ts';
 import { recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Manifests that are or need the content of a digest, and those that need these. */
+/** Manifests that are or need the content of a digest, and manifests that need these. */
 const DEPENDANTS = `
   with recursive hit (repository_id, digest) as (
     select repository_id, digest from manifests where digest = ?
@@ -26,14 +26,14 @@ const DEPENDANTS = `
     left join tags on tags.repository_id = hit.repository_id and tags.manifest_digest = hit.digest
     order by 1, 3, 2`;
 
-/** Of the rows of a SQLite pragma. */
+/** A row of a SQLite pragma. */
 interface ForeignKeyRow {
   readonly table: string;
   readonly rowid: number | null;
   readonly parent: string;
 }
 
-/** What a check of the whole store needs. */
+/** The CheckCatalog in the catalog's tables. */
 export class KnexCheck implements CheckCatalog {
   readonly #knex: Knex;
 
@@ -42,7 +42,7 @@ export class KnexCheck implements CheckCatalog {
   }
 
   async databaseErrors(): Promise<readonly string[]> {
-    // PostgreSQL verifies its pages and keys by itself.
+    // PostgreSQL verifies its pages and keys itself.
     if (isPostgres(this.#knex)) return [];
     const integrity: readonly { integrity_check: string }[] = await this.#knex.raw('pragma integrity_check');
     const keys: readonly ForeignKeyRow[] = await this.#knex.raw('pragma foreign_key_check');

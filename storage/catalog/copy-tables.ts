@@ -7,7 +7,7 @@ const ROWS = 1000;
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 200;
 
-/** The target is not what a copy can be made into; its message says why. */
+/** The target of a copy is unsuitable; the message says why. */
 export class CopyRefusedError extends Error {
   constructor(message: string) {
     super(message);
@@ -24,9 +24,9 @@ export interface CopyRun {
 }
 
 /**
- * Copies all tables that the target has, as they are at one moment, from SQLite to PostgreSQL or back; leases are
- * left out. All or nothing: it is one transaction. Answers the rows of each table, which have been counted in the
- * target. Throws CopyRefusedError when the target holds something already or has not the same tables.
+ * Copies all tables of the target, as of one moment, from SQLite to PostgreSQL or back, except leases. It is one
+ * transaction: all or nothing. Returns the rows of each table, counted in the target. Throws CopyRefusedError when the
+ * target is not empty or has other tables.
  */
 export async function copyTables({
   from,
@@ -61,7 +61,7 @@ export async function copyTables({
         return copied;
       });
     },
-    // One snapshot for all that is read; SQLite's transactions have no other.
+    // One snapshot for all reads; SQLite's transactions always have one.
     isPostgres(from) ? { isolationLevel: 'repeatable read', readOnly: true } : {},
   );
 }
@@ -116,10 +116,10 @@ function inWordsOf(target: Knex, { booleans }: CopiedTable, row: object): object
 async function expectCount(target: Knex.Transaction, table: string, rows: number): Promise<void> {
   const [counted] = await target(table).count({ rows: '*' });
   if (Number(counted?.rows) === rows) return;
-  throw new Error(`${rows} rows were copied into ${table}, and ${counted?.rows} are there`);
+  throw new Error(`${rows} rows were copied into ${table}, which now has ${counted?.rows}`);
 }
 
-/** PostgreSQL's numbers begin anew otherwise; SQLite's go on after the largest by themselves. */
+/** Continues PostgreSQL's sequences after the copied rows; SQLite does so itself. */
 async function continueNumbers(target: Knex.Transaction, { name, numbered }: CopiedTable): Promise<void> {
   if (!isPostgres(target) || numbered === undefined) return;
   await target.raw(
@@ -142,20 +142,20 @@ interface CopiedTable {
   readonly name: string;
   /** Columns that are true or false. */
   readonly booleans: ReadonlySet<string>;
-  /** The column that numbers its rows by itself. */
+  /** The auto-increment column. */
   readonly numbered: string | undefined;
 }
 
 /**
- * Of the database itself rather than of what it holds: which migrations have run, counts of changes, who works. Triggers of
- * the target count its repositories.
+ * Tables about the database itself: executed migrations, counts of changes, leases. Triggers of the target count its
+ * repositories.
  */
 const LEFT_OUT =
   /^(?:sqlite_.*|.*_migrations|name_changes|name_change_log|leases|replica_messages|quota_grants|repository_(?:stats|deltas))$/;
 
 /**
- * The tables of `to`, each after those that its rows refer to. One of the two databases is SQLite and one
- * PostgreSQL: each tells what it knows best.
+ * Lists the tables of `to`, each after those that its rows refer to. One of the databases is SQLite and one PostgreSQL;
+ * each provides a part of the information.
  */
 async function tablesToCopy(from: Knex, to: Knex): Promise<readonly CopiedTable[]> {
   const [sqlite, postgres] = isPostgres(from) ? [to, from] : [from, to];

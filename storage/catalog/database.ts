@@ -8,20 +8,22 @@ import { onConnection, TransactionGroup } from './transaction.ts';
 
 const STATEMENTS_KEPT = 200;
 
-/** An open database, for those who pass it on and do not look into it. */
+/** An open database, opaque to callers that only pass it on. */
 export type Database = Knex;
 
 export interface DatabaseOptions {
-  /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
+  /** Path of the SQLite file; it is created with its folders if it does not exist. */
   readonly file: string;
   /**
-   * Whether no other process may use the file. SQLite then needs no shared memory beside it, for which a full device
-   * has no room.
+   * Whether no other process may use the file. SQLite then needs no shared-memory file, for which a full device has no
+   * room.
    */
   readonly exclusive?: boolean;
   /** Called once, with the error of a failed sync, after which the stored content is unknown. */
   readonly onDeviceFailure?: (error: unknown) => void;
-  /** Called when the device is full; true when there is space now, so that the transaction is to be run again. */
+  /**
+   * Called when the device is full; returns true when it has freed space, so that the transaction should be repeated.
+   */
   readonly makeRoom?: () => Promise<boolean>;
 }
 
@@ -42,7 +44,7 @@ export async function openDatabase({
   makeRoom,
 }: DatabaseOptions): Promise<Knex> {
   makeFolder(dirname(file));
-  // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
+  // SQLite gives its journals the mode of the file, so the file must have the right one first.
   await makePrivateFile(file);
   await syncFolderOf(file);
   const transactionGroup: TransactionGroup<Knex.Transaction> = new TransactionGroup((work) =>
@@ -74,7 +76,7 @@ export async function openDatabase({
   return opened;
 }
 
-/** What transaction.ts finds in the configuration. */
+/** The configuration that transaction.ts reads. */
 interface OfSqlite {
   readonly logSync: LogSync;
   readonly makeRoom?: () => Promise<boolean>;
@@ -89,8 +91,8 @@ function configure(connection: Connection, log: LogSync, done: Done): void {
   connection.pragma('synchronous = FULL');
   connection.pragma('foreign_keys = ON');
   connection.pragma('journal_size_limit = 67108864');
-  // SQLite waits on this thread, so a long wait would stop the whole process, and a lock of its own for ever:
-  // inTransaction waits without that.
+  // SQLite waits on this thread, so a long wait would stop the whole process, and for ever if the process itself holds
+  // the lock: inTransaction waits without blocking.
   connection.pragma('busy_timeout = 50');
   cacheStatements(connection, STATEMENTS_KEPT);
   holdLog(connection, log);
@@ -124,8 +126,8 @@ export interface PreparingConnection {
 const READS_OR_WRITES = /^\s*(?:select|insert|update|delete|with)\b/i;
 
 /**
- * Makes a connection keep the `limit` statements that it compiled last: knex compiles each query anew, which
- * takes longer than running it. SQLite itself compiles a kept statement again when the schema has changed.
+ * Makes a connection cache the `limit` last compiled statements: knex compiles each query again, which takes longer
+ * than running it. SQLite itself recompiles a cached statement after a change of the schema.
  */
 export function cacheStatements(connection: PreparingConnection, limit: number): void {
   const prepare = connection.prepare.bind(connection);

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 
-/** Which rows a step of a sweep looks at: at most `limit`, those that come after `after` in the catalog's order. */
+/** The rows of one step of a sweep: at most `limit`, after `after` in the catalog's order. */
 export interface SweepWindow {
   readonly lease: Lease;
   readonly limit: number;
@@ -9,7 +9,7 @@ export interface SweepWindow {
   readonly after?: string;
 }
 
-/** What a step of a sweep has deleted. */
+/** Rows that a step of a sweep has deleted. */
 export interface Swept<Item> {
   readonly items: readonly Item[];
   /** Where the next step begins; absent after the last. */
@@ -23,32 +23,31 @@ export interface Lease {
 }
 
 /**
- * What garbage collection deletes. Each step is a short transaction that deletes only what is garbage at that
- * moment, and fails with LeaseLostError when the lease has gone to somebody else.
+ * The deletions of garbage collection. Each step is a short transaction that deletes only rows that are garbage at that
+ * moment, and fails with LeaseLostError when another process has the lease.
  */
 export interface GarbageCatalog {
-  /** Takes or renews a lease; false while somebody else holds it. */
+  /** Takes or renews a lease; returns false while another process holds it. */
   takeLease(lease: Lease, milliseconds: number): Promise<boolean>;
   dropLease(lease: Lease): Promise<void>;
   /**
-   * Deletes manifests that have no tag, that nothing refers to but as a subject, and whose own subject is not
-   * there, when their grace period began before `before`.
+   * Deletes manifests that have no tag, that nothing refers to except as a subject, and whose own subject does not
+   * exist, when their grace period began before `before`.
    */
   sweepManifests(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
-  /** Deletes links to what is no manifest and what no manifest of the repository refers to, likewise. */
+  /** Deletes links to blobs that are not manifests and that no manifest of the repository refers to, likewise. */
   sweepLinks(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
-  /** Deletes what is known of tags that were deleted before `before` and have not come back; as tags, once a change. */
+  /** Deletes the history of tags that were deleted before `before` and not restored; returns tags, once per change. */
   sweepHistory(window: SweepWindow, before: Date): Promise<Swept<TagName>>;
-  /** Deletes repositories that were made before `before`, have no content and no tag that is known of; as names. */
+  /** Deletes repositories that were created before `before` and have neither content nor tag history; returns names. */
   sweepRepositories(window: SweepWindow, before: Date): Promise<Swept<string>>;
-  /** Deletes the records of blobs that no repository has; their files are left to the caller. */
+  /** Deletes the records of blobs that no repository links; the caller deletes their files. */
   sweepBlobs(window: SweepWindow, before: Date): Promise<Swept<StoredBlob>>;
   /**
-   * Of these files those that a record names, or may name when the upload that made them ends; as locations.
-   * At most 200 files.
+   * Returns the locations of those files that a record names, or may name when their upload ends. At most 200 files.
    */
   namedOf(files: readonly StoredFile[]): Promise<ReadonlySet<string>>;
-  /** Of these upload ids, at most 200, those that have a record. */
+  /** Returns those of at most 200 upload ids that have a record. */
   knownUploads(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 

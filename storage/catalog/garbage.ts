@@ -8,7 +8,7 @@ import { removeManifests } from './manifests.ts';
 import { type BlobRow, blobOfRow, excludeWriters, sharedNow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
-/** `r` refers to `x`, other than to say what it is about. */
+/** `r` refers to `x`, other than as its subject. */
 const REFERRED_TO =
   'exists (select 1 from manifest_references r where r.repository_id = x.repository_id and r.digest = x.digest ' +
   "and r.kind <> 'subject')";
@@ -36,17 +36,17 @@ const DEAD_CHANGE =
   'not exists (select 1 from tags t where t.repository_id = x.repository_id and t.name = x.name) and not exists ' +
   '(select 1 from tag_history h where h.repository_id = x.repository_id and h.name = x.name and h.changed_at > ?)';
 
-/** What a push adds first is a link, in the transaction that makes the repository. */
+/** The first thing that a push adds is a link, in the transaction that creates the repository. */
 const DEAD_REPOSITORY =
   'x.created_at <= ? ' +
   'and not exists (select 1 from blob_links l where l.repository_id = x.id) ' +
   'and not exists (select 1 from manifests m where m.repository_id = x.id) ' +
   'and not exists (select 1 from tag_history h where h.repository_id = x.id)';
 
-/** Rows that one transaction deletes: whoever else wants to write waits for it. */
+/** Rows deleted per transaction: other writers wait for it. */
 const MOST_DELETED = 25;
 
-/** SQLite gives a condition as a number. */
+/** SQLite returns a condition as a number. */
 interface GarbageRow {
   readonly digest: string;
   readonly dead: boolean | number;
@@ -71,14 +71,14 @@ interface NamedGarbageRow extends GarbageRow {
 
 type BlobGarbageRow = GarbageRow & BlobRow;
 
-/** Rows that may be garbage: where they are, what is needed of them, and when they are garbage, as SQL about `x`. */
+/** Rows that may be garbage: their table, the needed columns, and the condition for garbage, as SQL about `x`. */
 interface SweptRows {
   readonly table: string;
   readonly columns: readonly string[];
   readonly condition: string;
 }
 
-/** The column by which rows are gone through, and a value before the first. */
+/** The column that orders the rows, and a value before the first. */
 interface RowKey<Column extends string> {
   readonly column: Column;
   readonly first: string;
@@ -87,7 +87,7 @@ interface RowKey<Column extends string> {
 const BY_ID: RowKey<'id'> = { column: 'id', first: '0' };
 const BY_DIGEST: RowKey<'digest'> = { column: 'digest', first: '' };
 
-/** What garbage collection deletes. */
+/** The GarbageCatalog in the catalog's tables. */
 export class KnexGarbage implements GarbageCatalog {
   readonly #knex: Knex;
 
@@ -167,7 +167,7 @@ export class KnexGarbage implements GarbageCatalog {
     );
   }
 
-  /** Rows of a table with a key of one column, which are deleted as they are; `itemsOf` tells what they were. */
+  /** Sweeps rows of a table with a single-column key; `itemsOf` returns the deleted items. */
   #sweepRows<Row extends { readonly dead: boolean | number }, Item>(
     { table, columns, condition }: SweptRows,
     { column, first }: RowKey<keyof Row & string>,
@@ -216,7 +216,7 @@ export class KnexGarbage implements GarbageCatalog {
     });
   }
 
-  /** Most windows hold no garbage: they are looked at without a lock, and again with one before anything goes. */
+  /** Most windows have no garbage: they are read without a lock, and again with one before a delete. */
   async #sweep<Row extends { readonly dead: boolean | number }, Item>(
     lease: Lease,
     limit: number,
@@ -267,7 +267,7 @@ async function repositoryNames(
   return new Map(repositories.map(({ id, name }) => [id, name]));
 }
 
-/** Takes a lease that is free, has run out or is the caller's already; false when somebody else holds it. */
+/** Takes a lease that is free, expired or already the caller's; returns false when another process holds it. */
 async function takeLease(
   trx: Knex.Transaction,
   { name, holder }: Lease,
@@ -285,8 +285,8 @@ async function takeLease(
 }
 
 /**
- * Makes the transaction one that only the holder of a lease commits. It writes, so that in SQLite nobody else
- * writes between what the transaction reads from then on and its end. Throws LeaseLostError.
+ * Makes the transaction fail unless the caller holds a lease at its commit. It writes, so that SQLite blocks other
+ * writers from then on. Throws LeaseLostError.
  */
 async function enforceLease(trx: Knex.Transaction, { name, holder }: Lease): Promise<void> {
   const held = await trx('leases').where({ name, holder }).update({ holder });

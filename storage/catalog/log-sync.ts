@@ -16,9 +16,9 @@ interface OpenFile {
 }
 
 /**
- * Syncs SQLite's write-ahead log to the device, off the main thread, on which SQLite itself would wait for the device.
- * Callers that come while a sync runs share the next one. The files are held open: a sync needs no new descriptor, and
- * the kernel reports a failed write-back once to every open descriptor.
+ * Syncs SQLite's write-ahead log to the device on another thread; SQLite itself would block the main thread. Callers
+ * that arrive while a sync runs share the next one. The files stay open: a sync needs no new descriptor, and the kernel
+ * reports a failed write-back once to every open descriptor.
  */
 export class LogSync {
   readonly #database: string;
@@ -40,7 +40,7 @@ export class LogSync {
     this.#datasync = datasync;
   }
 
-  /** Opens the files that are there, so that later syncs need no descriptor. Throws the system's error. */
+  /** Opens the existing files, so that later syncs need no descriptor. Throws the system's error. */
   hold(): void {
     this.#folder ??= openFile(dirname(this.#database));
     const path = `${this.#database}-wal`;
@@ -116,7 +116,7 @@ function openFile(path: string): OpenFile {
   return { descriptor, inode: statSync(path, { bigint: true }).ino };
 }
 
-/** The commit is there, but may not survive a power cut. */
+/** The commit exists, but may not survive a power cut. */
 function unavailable(cause: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError("the database's log cannot be opened to sync it: try again soon", {
     cause,

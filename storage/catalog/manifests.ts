@@ -44,17 +44,17 @@ interface SizedRow {
   readonly digest: string;
   /** Bytes of both. */
   readonly large_values: number | string;
-  /** 1 when the manifest is of the type that was asked for. */
+  /** 1 when the manifest has the requested type. */
   readonly fits: number;
 }
 
 /** Bytes of annotations and types that one query reads, unless one manifest alone has more. */
 const LARGE_VALUES_AT_ONCE = 256 * 1024;
 const NO_MANIFESTS: ManifestWindow = { records: [], lookedUpTo: undefined };
-/** Tags of one manifest that a delete of it takes along. */
+/** Maximum tags that a delete of a manifest also deletes. */
 const MOST_TAGS_DELETED = 1000;
 
-/** Manifests, and what they refer to. */
+/** The ManifestCatalog in the catalog's tables. */
 export class KnexManifests implements ManifestCatalog {
   readonly #knex: Knex;
   readonly #grants: QuotaGrants | undefined;
@@ -81,7 +81,7 @@ export class KnexManifests implements ManifestCatalog {
       );
       await writeManifest(trx, id, manifest, by);
       await pointTags(trx, id, tags, digest, { by, policy });
-      // Whatever else is wrong is told of before (RFC 9110, section 13.2.1).
+      // Checked last: any other error takes precedence (RFC 9110, section 13.2.1).
       if (precondition !== undefined) enforcePrecondition(precondition, before, digest);
       const { mediaType } = manifest;
       const write = { action: 'push', repository, digest, size, mediaType, tags, whole: true } as const;
@@ -117,7 +117,7 @@ export class KnexManifests implements ManifestCatalog {
       await refuseLoss(trx, id, digest, by, policy);
       await refuseRunning(trx, { repository, digest }, by);
       const referring = { repository_id: id, manifest_digest: digest };
-      // What it held on to, and what is about it, begins its grace period now.
+      // The grace period of its references and referrers begins now.
       await touchLinksOf(trx, id, trx('manifest_references').where(referring), 'position');
       await touchLinksOf(trx, id, trx('manifests').where({ repository_id: id, subject: digest }), 'digest');
       const tags: readonly string[] = await trx('tags')
@@ -270,7 +270,7 @@ function tooManyTags(digest: Digest): TagRefusedError {
   );
 }
 
-/** Removes manifests that no tag points at; answers how many there were. */
+/** Removes manifests without tags; returns their number. */
 export async function removeManifests(
   trx: Knex.Transaction,
   id: number,
@@ -305,7 +305,7 @@ async function removeReferences(
   } while (removed === REMOVED_AT_ONCE);
 }
 
-/** The digest that a tag points at, or that of the manifest itself; undefined when it is not there. */
+/** Returns the digest of a tag, or of the manifest itself; undefined when it does not exist. */
 async function present(
   trx: Knex.Transaction,
   id: number,
@@ -353,7 +353,7 @@ async function writeManifest(
   }
 }
 
-/** The digests that must be in the repository and are not, each once, in the manifest's order. */
+/** Returns the digests that the repository must have but lacks, each once, in the manifest's order. */
 async function findMissing(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -375,7 +375,8 @@ async function findMissing(
   };
   const blobs = references.filter(({ kind }) => kind === 'config' || kind === 'layer');
   const manifests = requireManifests ? references.filter(({ kind }) => kind === 'manifest') : [];
-  // Those that may be missing are read as well: a sweep that deletes them at the same time conflicts with this transaction.
+  // Optional references are read as well, so that a sweep that deletes them at the same time conflicts with this
+  // transaction.
   const links = await present('blob_links', digestsOf(references.filter(({ kind }) => kind !== 'subject')));
   const members = await present('manifests', digestsOf(manifests));
   return [

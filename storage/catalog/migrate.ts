@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { isPostgres } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
-/** One step of a schema. Once released, neither its name nor what it does may change. */
+/** One step of a schema. Once released, neither its name nor its effect may change. */
 export interface Migration {
   /** Such as `0001-catalog`; names run upwards in the order of the list. */
   readonly name: string;
@@ -10,9 +10,9 @@ export interface Migration {
 }
 
 /**
- * Brings a database to the end of `migrations`, all in one transaction: a process that is killed leaves
- * neither half a schema nor a lock behind. `tableName` holds the names of those that have run, so that several
- * lists can share a database. Throws when the database has steps that this version does not know.
+ * Runs the missing `migrations` in one transaction: a killed process leaves neither a partial schema nor a lock.
+ * `tableName` records the executed ones, so that several lists can share a database. Throws when the database has steps
+ * that this version does not know.
  */
 export async function migrate(
   knex: Knex,
@@ -44,7 +44,7 @@ export async function migrate(
 /** Any number: the processes that start at the same time must have the same. */
 const MIGRATION_LOCK = 4_281_903_117;
 
-/** One process at a time. What a serialisable transaction sees is of before it has waited for a lock: this is none. */
+/** Locks out other processes. Not a serialisable transaction: its snapshot would be older than the lock. */
 async function inMigration(knex: Knex, work: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
   if (!isPostgres(knex)) return inTransaction(knex, work);
   await knex.transaction(

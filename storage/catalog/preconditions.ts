@@ -1,17 +1,18 @@
 import type { Digest } from '../../oci/digest.ts';
 import { PreconditionFailedError } from '../errors.ts';
 
-/** What a tag points at, or a manifest is, before a change; looked at in the transaction of the change. */
+/** A condition on the current manifest of a tag or digest, checked in the transaction of the change. */
 export interface Precondition {
-  /** One of these digests, or anything that is there. */
+  /** It is one of these digests, or exists at all. */
   readonly is?: 'anything' | readonly string[];
-  /** None of these digests, or nothing at all. */
+  /** It is none of these digests, or does not exist. */
   readonly isNot?: 'anything' | readonly string[];
 }
 
 /**
- * Throws PreconditionFailedError when it does not hold for `before`, what is there. What has been done already
- * (`wanted` is there) is no failure of `is`: the answer to whoever did it may have been lost (RFC 9110, section 13.1.1).
+ * Throws PreconditionFailedError when it does not hold for `before`, the current digest. If the change has been made
+ * already (`before` is `wanted`), `is` holds: the answer to the first request may have been lost (RFC 9110, section
+ * 13.1.1).
  */
 export function enforcePrecondition(
   { is, isNot }: Precondition,
@@ -22,8 +23,8 @@ export function enforcePrecondition(
   if (is !== undefined && !isDone && !names(is, before)) {
     throw new PreconditionFailedError(
       before === undefined
-        ? 'it is not there, where it was expected to be'
-        : `it is ${before}, and not what was expected`,
+        ? 'it does not exist, though it was expected to'
+        : `it is ${before}, which was not expected`,
     );
   }
   if (isNot !== undefined && names(isNot, before)) {

@@ -1,4 +1,4 @@
-/** How many bytes the repositories of a pattern may have together; a blob that several of them have counts once. */
+/** Maximum bytes of the repositories of a pattern together; a blob that several of them have counts once. */
 export interface Quota {
   readonly pattern: string;
   readonly bytes: number;
@@ -8,7 +8,7 @@ export interface QuotaUse extends Quota {
   readonly used: number;
 }
 
-/** A count that was not what the links of blobs say. */
+/** A count that differed from the links of blobs. */
 export interface QuotaDrift {
   readonly pattern: string;
   readonly counted: number;
@@ -18,19 +18,19 @@ export interface QuotaDrift {
 /** Quotas, which hold in the transactions that link blobs, and are counted by them. */
 export interface QuotaCatalog {
   list(): Promise<readonly QuotaUse[]>;
-  /** In place of another one for the same pattern. What is there already stays, even beyond it. */
+  /** Replaces the quota of the same pattern. Existing content stays, even beyond it. */
   put(quota: Quota): Promise<void>;
-  /** Answers whether it was there. */
+  /** Returns whether it existed. */
   remove(pattern: string): Promise<boolean>;
   /** Throws QuotaExceededError when the repository can take nothing more, as of a second ago at most. */
   refuseIfFull(repository: string): Promise<void>;
   /** Whether a quota holds for the repository, as of a second ago. */
   concerns(repository: string): Promise<boolean>;
   /**
-   * Counts an unfinished upload against the quotas of its repository as one of so many bytes, until it is claimed for
-   * another number, or has more. Throws QuotaExceededError, and counts it with what it has, when they have less left.
+   * Counts an unfinished upload as so many bytes against the quotas of its repository, until it is claimed for another
+   * number, or has more. Throws QuotaExceededError, and counts its actual size, when less is left.
    */
   claim(repository: string, uploadId: string, bytes: number): Promise<void>;
-  /** Compares the counts with the links, and with `repair` counts anew. */
+  /** Compares the counts with the links, and with `repair` counts again. */
   check(repair: boolean): Promise<readonly QuotaDrift[]>;
 }

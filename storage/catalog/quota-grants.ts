@@ -1,11 +1,11 @@
 /** A quota as a transaction sees it; ids are the catalog's. */
 interface Granted {
   readonly id: number;
-  /** The grants of it that are there. */
+  /** Existing grants of the quota. */
   readonly grants: readonly number[];
 }
 
-/** Bytes of a quota that are set aside for those who push here. */
+/** Bytes of a quota that are reserved for the pushes of this process. */
 export interface QuotaGrant {
   readonly id: number;
   readonly bytes: number;
@@ -18,42 +18,41 @@ interface OwnGrant extends QuotaGrant {
   readonly since: number;
 }
 
-/** What one push makes of grants. */
+/** The use of grants by one push. */
 export interface GrantUse {
   /** Whether so many bytes more are surely allowed. Never waits. */
   take(quota: Granted, size: number): boolean;
 }
 
-/** Where grants are kept for all processes to see. */
+/** Stores grants, visible to all processes. */
 export interface GrantStore {
-  /** Another grant in place of the one that this process has; undefined when too little is left of the quota. */
+  /** Replaces this process's grant; returns undefined when too little of the quota is left. */
   renew(quotaId: number): Promise<QuotaGrant | undefined>;
   /** Called now and then while much is pushed. */
   tidy(): Promise<void>;
 }
 
-/** The part of what is left that one process gets, and the least that is worth it. */
+/** The fraction of the free bytes that one process gets, and the minimum grant. */
 const SHARE = 1 / 4;
 const LEAST = 16 * 1024 * 1024;
-/** The part of a grant below which another one is asked for. */
+/** The fraction of a grant below which a new one is requested. */
 const LOW = 1 / 4;
-/** Milliseconds before it is asked again when there was none. */
+/** Milliseconds before another request after a failed one. */
 const ASKED_AGAIN = 1000;
 /** Pushes between two times of tidying. */
 const TIDIED_EVERY = 256;
 
-/** Bytes of a grant where `free` bytes of a quota are neither used nor granted; 0: none. */
+/** Returns the bytes of a grant when `free` bytes of a quota are neither used nor granted; 0: none. */
 export function shareOf(free: number): number {
   const bytes = Math.floor(free * SHARE);
   return bytes >= LEAST ? bytes : 0;
 }
 
 /**
- * Tells who need not look at how much of a quota is used: transactions that look at it and add to it keep each other from
- * committing. What is used and what is granted are never more than the quota together, and whoever uses a grant
- * has seen in the same transaction that it is still there: who needs what is granted to others takes it back by deleting
- * the grant, and one of the two then fails to commit and is run again. So nothing depends on clocks, or on processes
- * that have ended.
+ * Decides which transactions may skip checking the use of a quota: transactions that both read and add to it would
+ * conflict. Used and granted bytes together never exceed the quota, and a transaction that uses a grant has checked
+ * that the grant still exists: a process that needs bytes granted to others deletes the grant, and one of the two
+ * transactions then fails to commit and is repeated. So correctness depends neither on clocks nor on ended processes.
  */
 export class QuotaGrants {
   readonly #store: GrantStore;
@@ -68,7 +67,7 @@ export class QuotaGrants {
     this.#now = now;
   }
 
-  /** For one push: what it takes counts once, however often its transaction is run again. */
+  /** Starts one push: its bytes count once, however often its transaction is repeated. */
   begin(): GrantUse {
     const taken = new Map<number, { readonly from: number; readonly bytes: number }>();
     const asked = new Set<number>();
@@ -81,7 +80,7 @@ export class QuotaGrants {
         if (own !== undefined && own.id === before?.from) own.left += before.bytes;
         const { covered, asks } = this.#take(quota, size);
         if (covered !== undefined) taken.set(id, { from: covered, bytes: size });
-        // What a transaction has made others write may keep it from committing: never more than once.
+        // Writes that a transaction has caused may conflict with its commit, so it asks at most once.
         if (asks && !asked.has(id)) {
           asked.add(id);
           this.#ask(id);
@@ -100,13 +99,13 @@ export class QuotaGrants {
     if (this.#count % TIDIED_EVERY === 0) void this.#store.tidy().catch(() => undefined);
     const own = this.#own.get(id);
     if (own === undefined || !grants.includes(own.id)) {
-      // Two processes to which little is left would take theirs back from each other with each push.
+      // Two processes would otherwise take the last bytes back from each other with each push.
       const isFresh = own !== undefined && this.#now() - own.since < ASKED_AGAIN;
       return { covered: undefined, asks: !isFresh };
     }
     const covered = size <= own.left;
     if (covered) own.left -= size;
-    // What no grant covers asks for none: renewing one keeps the transaction that looks from committing, each time.
+    // A push that no grant covers requests none: renewing one would make the checking transaction fail each time.
     const asks = own.left < own.bytes * LOW || (!covered && size <= own.bytes);
     return { covered: covered ? own.id : undefined, asks };
   }

@@ -7,7 +7,7 @@ import { exceeded, USED, usedOf } from './repository-policy.ts';
 import { excludeWriters, isPostgres, refuseBeyond } from './rows.ts';
 import { inStatement, inTransaction } from './transaction.ts';
 
-/** Milliseconds for which it is remembered which quotas there are and what was used of them. */
+/** Milliseconds for which quotas and their use are cached. */
 const REMEMBERED = 1000;
 
 /** The blobs of the repositories of a quota, each once. */
@@ -25,7 +25,7 @@ const OPEN = `coalesce((select sum(case when o.claimed > o.size then o.claimed e
 /** Rows of counts that are not drawn together yet. */
 const MOST_DELTAS = 1000;
 
-/** In a transaction of its own that takes what is committed: nobody who writes meanwhile has to give way. */
+/** Runs in a separate transaction on committed rows, so that it does not conflict with writers. */
 const DRAW_TOGETHER = `
   with gone as (delete from quota_deltas returning quota_id, bytes)
   update quota_use set used = used + sums.bytes
@@ -53,10 +53,10 @@ interface DriftRow {
   readonly actual: number | string;
 }
 
-/** Quotas; triggers count what is used. */
+/** The QuotaCatalog in the catalog's tables; triggers count the use. */
 export class KnexQuotas implements QuotaCatalog {
   readonly #knex: Knex;
-  /** Where looking at quotas keeps others from writing; SQLite's transactions come one after the other anyway. */
+  /** Only where checking quotas would make writers conflict; SQLite's transactions run one after the other anyway. */
   readonly grants: QuotaGrants | undefined;
   /** By which this process's grants are known. */
   readonly #holder = randomUUID();
@@ -119,7 +119,7 @@ export class KnexQuotas implements QuotaCatalog {
   async claim(repository: string, uploadId: string, bytes: number): Promise<void> {
     await this.#setClaim(uploadId, bytes);
     if (bytes === 0) return;
-    // Each counts itself before it looks: of two that come at once, one at least sees both.
+    // Each counts itself before it checks: of two concurrent ones, at least one sees both.
     for (const { pattern, bytes: allowed } of await this.#knownFor(repository)) {
       const row = await this.#knex('quotas')
         .join('quota_use as u', 'u.quota_id', 'quotas.id')
@@ -146,7 +146,7 @@ export class KnexQuotas implements QuotaCatalog {
     return (await this.#known.quotas).filter(({ pattern }) => matchesWildcard(pattern, repository));
   }
 
-  /** Sets a part of what is left aside. What others were granted is taken back when it is that which leaves too little. */
+  /** Reserves a part of the free bytes. Takes grants of other processes back if they leave too little. */
   #renewGrant(id: number): Promise<QuotaGrant | undefined> {
     const holder = this.#holder;
     const renew = async (trx: Knex.Transaction) => {
@@ -166,7 +166,7 @@ export class KnexQuotas implements QuotaCatalog {
     return inTransaction(this.#knex, renew, { durable: false, clearWay: excludeWriters });
   }
 
-  /** Adds up what was counted in rows of its own, when there is much of it. */
+  /** Folds the pending rows into the count when there are many. */
   async #drawTogether(): Promise<void> {
     const [row] = await this.#knex('quota_deltas').count({ rows: '*' });
     if (Number(row?.rows) > MOST_DELTAS) await this.#knex.raw(DRAW_TOGETHER);
@@ -198,7 +198,7 @@ async function count(trx: Knex.Transaction, id: number): Promise<void> {
   await trx.raw(`insert into quota_blobs (quota_id, digest, size, links) ${LINKED}`, [id]);
 }
 
-/** Everybody looks at what is used before they add to it, until there are grants again. */
+/** All processes check the use before they add to it, until there are grants again. */
 async function takeBack(trx: Knex.Transaction, id: number): Promise<void> {
   await trx('quota_grants').where({ quota_id: id }).delete();
 }
@@ -206,7 +206,7 @@ async function takeBack(trx: Knex.Transaction, id: number): Promise<void> {
 async function forget(trx: Knex.Transaction, id: number): Promise<void> {
   await takeBack(trx, id);
   await trx('quota_blobs').where({ quota_id: id }).delete();
-  // With what the triggers have just counted.
+  // Includes the rows that triggers have just added.
   await trx('quota_deltas').where({ quota_id: id }).delete();
   await trx('quota_use').where({ quota_id: id }).delete();
 }

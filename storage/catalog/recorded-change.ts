@@ -8,12 +8,12 @@ interface Change {
   recorded: boolean;
 }
 
-/** Stores of many kinds write what one request asks for: what is recorded of it reaches their transactions by this. */
+/** One request may change several stores: this passes the audit entry to their transactions. */
 const changes = new AsyncLocalStorage<Change>();
 
 /**
- * Runs `work`, whose first transaction that changes something when there is an `entry` records it as well: both are there,
- * or neither. Answers whether there was one.
+ * Runs `work`; its first transaction that changes something also records `entry`, atomically. Returns whether there was
+ * one.
  */
 export async function recordingChange(
   entry: () => AuditEntry | undefined,
@@ -24,7 +24,7 @@ export async function recordingChange(
   return change.recorded;
 }
 
-/** Runs a transaction with what is to be recorded of it, where there is something. `run` may run its work several times. */
+/** Runs a transaction with its audit entry, if there is one. `run` may repeat its work. */
 export async function withRecord<T>(
   work: (trx: Knex.Transaction) => Promise<T>,
   run: (work: (trx: Knex.Transaction) => Promise<T>) => Promise<T>,
@@ -42,7 +42,7 @@ export async function withRecord<T>(
   return result;
 }
 
-/** Stores answer false, or none, where there was nothing to change. */
+/** Stores return false, or undefined, when nothing has changed. */
 function hasChanged(outcome: unknown): boolean {
   return outcome !== false && outcome !== 0;
 }
@@ -51,7 +51,7 @@ const LONGEST_DETAIL = 500;
 const COLUMNS = 'at, who, address, action, outcome, repository, digest, tag, media_type, size, detail, count';
 const VALUES = `(${COLUMNS.replaceAll(/\w+/g, '?')})`;
 
-/** Adds entries to the record, as part of a transaction. Every push does: knex would take longer to write the text. */
+/** Inserts entries as a part of a transaction. Every push does: knex would take longer to build the SQL. */
 export async function insertEntries(trx: Knex.Transaction, entries: readonly AuditEntry[]): Promise<void> {
   const values = entries.map(() => VALUES).join(', ');
   const bindings = entries.flatMap((entry) => [

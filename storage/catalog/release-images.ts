@@ -5,7 +5,7 @@ import { ImageRunsError } from '../errors.ts';
 import { isPostgres } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
 
-/** Holders that an answer names. */
+/** Maximum holders in a message. */
 const MAX_HOLDERS = 100;
 /** Apps and hosts that an error names. */
 const MAX_NAMED = 5;
@@ -39,7 +39,7 @@ interface HolderRow {
   readonly runs: boolean | number;
 }
 
-/** Indexes nest, but not in a circle: each is named by the digest of what it lists. */
+/** Indexes nest, but without cycles: a digest cannot contain itself. */
 const HOLDERS = `
   with recursive hit (repository_id, digest) as (
     select m.repository_id, m.digest from manifests m where m.digest = ?
@@ -60,8 +60,8 @@ const HOLDERS = `
     limit ?`;
 
 /**
- * Throws ImageRunsError when a release that runs, or is being rolled out, needs the manifest, and by its tag where one is
- * given. Without an actor, or by one that overrides it, every delete is allowed.
+ * Throws ImageRunsError when a running or rolling release needs the manifest, and by its tag if one is given. Without
+ * an actor, or with one that overrides it, every delete is allowed.
  */
 export async function refuseRunning(
   trx: Knex,

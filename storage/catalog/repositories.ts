@@ -5,8 +5,8 @@ import { pageOfNames } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /**
- * Repositories, by name. Those that have neither manifests nor tags exist, but are not listed: whoever asks for the
- * tags of one gets an empty list, until garbage collection has taken its last blob and what was known of its tags.
+ * The RepositoryCatalog in the catalog's tables. Repositories without manifests and tags exist, but are not listed: a
+ * request for their tags gets an empty list, until garbage collection has removed their last blob and tag history.
  */
 export class KnexRepositories implements RepositoryCatalog {
   readonly #knex: Knex;
@@ -18,7 +18,7 @@ export class KnexRepositories implements RepositoryCatalog {
   async list({ limit, after }: Page): Promise<NamePage> {
     const query = this.#knex('repositories')
       .whereExists(
-        // A tag has a manifest, so manifests tell for both.
+        // A tag has a manifest, so checking manifests suffices.
         this.#knex('manifests')
           .whereRaw('?? = ??', ['manifests.repository_id', 'repositories.id'])
           .select('digest'),
@@ -35,7 +35,7 @@ export class KnexRepositories implements RepositoryCatalog {
 
   async describe(repository: string, description: string): Promise<void> {
     const row = await this.#knex('repositories').where({ name: repository }).first('description');
-    // Nearly every push says what the one before it said.
+    // Nearly every push repeats the same description.
     if (row === undefined || row.description === description) return;
     await inTransaction(this.#knex, async (trx) => {
       await trx('repositories').where({ name: repository }).update({ description });
@@ -47,13 +47,13 @@ export class KnexRepositories implements RepositoryCatalog {
   }
 }
 
-/** The key of a repository, or undefined when there is none of this name. */
+/** Returns the key of a repository, or undefined when there is none with this name. */
 export async function findRepositoryId(knex: Knex, name: string): Promise<number | undefined> {
   const row = await knex('repositories').where({ name }).first('id');
   return row?.id;
 }
 
-/** The key of a repository, which is made when it is new, whoever else makes it at the same time. */
+/** Returns the key of a repository, and creates it if needed, also when others create it concurrently. */
 export async function ensureRepository(trx: Knex.Transaction, name: string): Promise<number> {
   const present = await findRepositoryId(trx, name);
   if (present !== undefined) return present;
@@ -63,7 +63,7 @@ export async function ensureRepository(trx: Knex.Transaction, name: string): Pro
   return made;
 }
 
-/** Names that one query goes through. */
+/** Names per query. */
 const WINDOW = 1000;
 
 interface RepositoryRow {
@@ -81,7 +81,7 @@ async function searchRepositories(
   const found: RepositoryRow[] = [];
   const pace = new Pace(WINDOW);
   for (let start = after ?? ''; found.length < limit; ) {
-    // A text that is nowhere is looked for in all of them, so it is done in windows of names.
+    // A text that matches no name would be compared with all of them, so the search works in windows of names.
     const end: { readonly name: string } | undefined = await knex('repositories')
       .where('name', '>', start)
       .orderBy('name')

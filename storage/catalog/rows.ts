@@ -4,7 +4,7 @@ import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { TooManySettingsError } from '../errors.ts';
 import type { NamePage } from './catalog.ts';
 
-/** A row of `blobs`. PostgreSQL's driver gives 64-bit integers as text. */
+/** A row of `blobs`. PostgreSQL's driver returns 64-bit integers as text. */
 export interface BlobRow {
   readonly digest: string;
   readonly size: number | string;
@@ -17,7 +17,7 @@ export function blobOfRow(row: BlobRow): StoredBlob {
   return { digest: parseDigest(row.digest), size: Number(row.size), location: row.location };
 }
 
-/** Makes a page of `limit` names of a query that was asked for one more. */
+/** Makes a page of `limit` names from a query for one more. */
 export function pageOfNames(names: readonly string[], limit: number): NamePage {
   return { names: names.slice(0, limit), more: names.length > limit };
 }
@@ -38,7 +38,7 @@ const MOST = { quotas: MOST_RULES, tag_rules: MOST_RULES, webhooks: MOST_WEBHOOK
 export async function refuseBeyond(trx: Knex.Transaction, table: keyof typeof MOST): Promise<void> {
   const [row] = await trx(table).count({ count: '*' });
   if (Number(row?.count ?? 0) < MOST[table]) return;
-  throw new TooManySettingsError(`there are ${MOST[table]} already: remove what is not needed any more`);
+  throw new TooManySettingsError(`there are ${MOST[table]} already: remove those that are no longer needed`);
 }
 
 /** Whether this is PostgreSQL; otherwise it is SQLite. */
@@ -53,13 +53,13 @@ export function sharedNow(knex: Knex): Knex.Raw {
     : knex.raw('?', [Date.now()]);
 }
 
-/** Longer than the server waits (deadlock_timeout) before it makes a vacuum of its own give way. */
+/** Longer than deadlock_timeout, after which the server makes its own vacuum give way. */
 const LOCK_TIME = '3s';
 
 /**
- * Keeps everybody else from linking and unlinking for the rest of a transaction, whose first statement this must be: what
- * it sees is of after that. For what reads all that pushes write, or has given way to them often: they follow each other
- * so closely that it would never commit. SQLite's transactions come one after the other anyway.
+ * Blocks all other linking and unlinking for the rest of a transaction, whose first statement this must be, so that its
+ * snapshot is taken afterwards. For transactions that read everything that pushes write, or have given way to pushes
+ * often: they would never commit otherwise. SQLite's transactions run one after the other anyway.
  */
 export async function excludeWriters(trx: Knex.Transaction): Promise<void> {
   if (!isPostgres(trx)) return;

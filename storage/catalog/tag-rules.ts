@@ -31,18 +31,18 @@ export function refuseTagChange(
     if (kind === 'protected' || before === undefined || before === after) continue;
     if (after !== undefined) {
       throw new TagRefusedError(
-        `the tag ${tag} is immutable (${tags}) and is ${before} already: push under another tag`,
+        `the tag ${tag} is immutable (${tags}) and is already ${before}: push under another tag`,
       );
     }
     if (by.standing !== 'admin') {
       throw new TagRefusedError(
-        `the tag ${tag} is immutable (${tags}): only an administrator of the repository deletes it, or what it needs`,
+        `the tag ${tag} is immutable (${tags}): only an administrator of the repository may delete it, or content that it needs`,
       );
     }
   }
 }
 
-/** The tags of a repository that point at what is or needs the content of a digest. */
+/** The tags of a repository whose manifests are or need the content of a digest. */
 const NEEDED_BY = `
   with recursive hit (digest) as (
     select cast(? as varchar(135))
@@ -54,8 +54,8 @@ const NEEDED_BY = `
     join tags t on t.repository_id = ? and t.manifest_digest = hit.digest`;
 
 /**
- * Throws TagRefusedError when without a manifest or blob a tag would be gone, or would be broken, that `by` may not
- * delete. `most` is how many tags are looked at; all unless given.
+ * Throws TagRefusedError when deleting a manifest or blob would remove or break a tag that `by` may not delete. `most`
+ * is the maximum number of tags checked; all by default.
  */
 export async function refuseLoss(
   trx: Knex,

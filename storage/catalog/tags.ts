@@ -15,7 +15,7 @@ import { refuseTagChange } from './tag-rules.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
-/** Changes that are kept of each tag. */
+/** Maximum changes kept for each tag. */
 const HISTORY_KEPT = 100;
 /** Tags whose history is trimmed before other work gets its turn. */
 const TRIMMED_AT_ONCE = 20;
@@ -123,7 +123,7 @@ async function lastDigest(trx: Knex.Transaction, id: number, tag: string): Promi
   return last === null && before ? parseDigest(before) : undefined;
 }
 
-/** For whom tags are set, and what concerns their repository. */
+/** The actor and the repository of a change of tags. */
 export interface TagGuard {
   readonly by: Actor | undefined;
   readonly policy: RepositoryPolicy;
@@ -200,7 +200,7 @@ async function recordChange(
   await trimHistory(trx, repositoryId, [name]);
 }
 
-/** Deletes the oldest changes of tags, beyond those that are kept. */
+/** Deletes the oldest changes of tags beyond the maximum. */
 export async function trimHistory(
   trx: Knex.Transaction,
   repositoryId: number,

@@ -6,7 +6,7 @@ import type { LogSync } from './log-sync.ts';
 import { withRecord } from './recorded-change.ts';
 import { isPostgres } from './rows.ts';
 
-/** Milliseconds after which a transaction that others keep from running fails. */
+/** Milliseconds after which a transaction that conflicts with others fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
 /** After so many tries, or milliseconds, the way is cleared. */
@@ -14,8 +14,8 @@ const OFTEN = 4;
 const LONG = PATIENCE / 4;
 
 /**
- * Milliseconds that a transaction takes at most: what it has found out about the time (enforceClaim) is not of long
- * ago when it commits. In SQLite it keeps others from writing meanwhile; PostgreSQL ends a session that says nothing.
+ * Maximum milliseconds of a transaction, so that a time that it has read (enforceClaim) is recent at its commit. In
+ * SQLite it blocks other writers meanwhile; PostgreSQL ends an idle session.
  */
 const LONGEST_WORK = 5 * 60 * 1000;
 
@@ -23,19 +23,19 @@ const FULL = 'the device of the database has no space left: free some and try ag
 
 export interface TransactionOptions {
   /**
-   * False for what a power cut may undo, as long as it undoes what came later as well; it is not waited for then.
-   * The end of the process, whatever ends it, undoes nothing.
+   * False if a power cut may undo it, provided that it also undoes everything later; the call does not wait for the
+   * device then. The end of the process, however it ends, undoes nothing.
    */
   readonly durable?: boolean;
-  /** Begins each try after a transaction has given way often, and keeps those out of the way who would make it give way. */
+  /** Called at the start of each attempt after many conflicts, to block the transactions that cause them. */
   readonly clearWay?: (trx: Knex.Transaction) => Promise<void>;
 }
 
 /**
- * Runs `work` in one transaction, as if no other ran meanwhile, and commits it: others see it at once, and when
- * the promise resolves it survives a power cut. When the database gives way to
- * another process (a lock, a stale snapshot, a deadlock) it is run again from the start, so `work` must do
- * nothing outside the database. Throws StorageFullError, DatabaseUnavailableError, and what `work` throws.
+ * Runs `work` in one serialisable transaction, and commits it: others see it at once, and when the promise resolves it
+ * survives a power cut. After a conflict with another process (a lock, a stale snapshot, a deadlock) it is repeated
+ * from the start, so `work` must have no effect outside the database. Throws StorageFullError,
+ * DatabaseUnavailableError, and errors of `work`.
  */
 export async function inTransaction<T>(
   knex: Knex,
@@ -52,7 +52,7 @@ export async function inTransaction<T>(
           }, isolationOf(knex)),
         )
       : group.run(each);
-  // What a power cut may undo is no change that somebody asked for.
+  // A change that a power cut may undo is never one that a client requested.
   const result = durable ? await withRecord(work, run) : await run(work);
   if (durable) await logOf(knex)?.sync();
   return result;
@@ -70,7 +70,7 @@ export function onConnection<T>(knex: Knex, work: (trx: Knex.Transaction) => Pro
   return untilItPasses(knex, () => withoutSync(knex, (connection) => knex.transaction(work, { connection })));
 }
 
-/** As inTransaction, for what one statement does: `statement` makes it anew each time. It costs half as much. */
+/** Like inTransaction, for a single statement, which `statement` builds for each attempt. It costs half as much. */
 export async function inStatement<Outcome>(
   knex: Knex,
   statement: () => PromiseLike<Outcome> & Connectable<Outcome>,
@@ -99,17 +99,17 @@ function logOf(knex: Knex): LogSync | undefined {
   return knex.client.config.logSync;
 }
 
-/** SQLite's, where there is a reserve of space. */
+/** For SQLite with a disk reserve. */
 function makeRoomOf(knex: Knex): (() => Promise<boolean>) | undefined {
   return knex.client.config.makeRoom;
 }
 
-/** Of PostgreSQL: retries run one at a time, since transactions that want the same rows would keep failing each other. */
+/** For PostgreSQL: retries run one at a time, since transactions on the same rows would keep failing each other. */
 function retriesOf(knex: Knex): Semaphore | undefined {
   return knex.client.config.retries;
 }
 
-/** The part of a better-sqlite3 connection that is needed here. */
+/** The part of a better-sqlite3 connection that this file uses. */
 interface Connection {
   pragma(source: string): unknown;
 }
@@ -126,7 +126,7 @@ async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Prom
   }
 }
 
-/** `run` is told whether it has given way for long. */
+/** `run` gets whether it has conflicted for long. */
 async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promise<T>): Promise<T> {
   const began = performance.now();
   const giveUpAt = began + PATIENCE;
@@ -155,7 +155,7 @@ async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promi
   }
 }
 
-/** What has given way to others for all of PATIENCE has changed nothing. */
+/** A transaction that has conflicted for all of PATIENCE has changed nothing. */
 function givenUp(cause: unknown): DatabaseUnavailableError {
   if (cause instanceof DatabaseUnavailableError) return cause;
   return new DatabaseUnavailableError('the database is too busy: try again soon', { cause });
@@ -197,9 +197,9 @@ interface Entry<Trx> {
 }
 
 /**
- * Lets works that would wait for each other anyway, one connection being all there is, share a transaction: one after
- * another, so that each sees what those before it did, as if it had come after them in a transaction of its own. When
- * one of them throws, nothing has happened, and each is run again by itself.
+ * Groups works that would wait for each other anyway, because there is only one connection, into one transaction. They
+ * run one after another, so each sees the changes of those before it, as in separate transactions. When one throws, the
+ * transaction is rolled back, and each is repeated separately.
  */
 export class TransactionGroup<Trx> {
   readonly #transact: <T>(work: (trx: Trx) => Promise<T>) => Promise<T>;
@@ -211,7 +211,7 @@ export class TransactionGroup<Trx> {
     this.#transact = transact;
   }
 
-  /** Resolves when `work`, which does nothing outside the database, has been committed. Throws what it throws. */
+  /** Resolves when `work`, which has no effect outside the database, has been committed. Throws its error. */
   run<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
@@ -222,7 +222,7 @@ export class TransactionGroup<Trx> {
   async #runAll(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
-      // Whose requests came in the same turn of the event loop as the first one's is here then.
+      // All requests of this turn of the event loop have arrived then.
       await turn();
       const group = this.#waiting.splice(0, MOST_SHARED);
       if (!(await this.#runShared(group))) for (const entry of group) await this.#runAlone(entry);

@@ -13,10 +13,10 @@ interface UploadRow {
   readonly touched_at: number | string;
 }
 
-/** After a power cut a client asks where its upload stands, or begins anew: no request waits for the device. */
+/** After a power cut a client asks for the state of its upload, or starts again, so no request waits for the device. */
 const UNSYNCED = { durable: false };
 
-/** Unfinished uploads: a push has five at a time, and one that was killed leaves them for a day. */
+/** Maximum unfinished uploads of an account: a push has five at a time, and a killed one leaves them for a day. */
 const MOST_OF_AN_ACCOUNT = 1000;
 const MOST_OF_NOBODY = 10_000;
 
@@ -35,7 +35,7 @@ export class KnexUploads implements UploadCatalog {
     await inTransaction(this.#knex, async (trx) => trx('uploads').insert(row), UNSYNCED);
   }
 
-  /** Beside the transaction: a few more do no harm, and nobody has to give way for them. */
+  /** Outside the transaction: a few more are harmless, and this avoids conflicts. */
   async #refuseTooMany(account: string): Promise<void> {
     const most = account === '' ? MOST_OF_NOBODY : MOST_OF_AN_ACCOUNT;
     const beyond = await this.#knex('uploads')

@@ -3,7 +3,7 @@ import type { AuditEntry } from './audit-catalog.ts';
 export const WEBHOOK_EVENTS = ['push', 'delete', 'mount', 'pull', 'rollout'] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
-/** Somebody who is told of what happens in the repositories of a pattern. */
+/** A receiver of events in the repositories of a pattern. */
 export interface Webhook {
   readonly name: string;
   readonly url: string;
@@ -13,7 +13,7 @@ export interface Webhook {
 }
 
 export interface NewWebhook extends Webhook {
-  /** What its events are signed with. */
+  /** The key that signs its events. */
   readonly secret: string;
 }
 
@@ -25,15 +25,15 @@ export interface KeptWebhook extends NewWebhook {
 export interface WebhookState extends Webhook {
   /** Events that wait. */
   readonly waiting: number;
-  /** Events that nobody was told of, because they had waited for too long or were too many. */
+  /** Events that were dropped, because they had waited too long or were too many. */
   readonly dropped: number;
   readonly deliveredAt?: Date;
-  /** Of the last failure, when it came after the last success. */
+  /** Time of the last failure, if it is later than the last success. */
   readonly failedAt?: Date;
   readonly failure?: string;
 }
 
-/** What a webhook is told; `id` is the same however often it is sent. */
+/** An event for a webhook; `id` is the same in every attempt. */
 export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | 'mediaType' | 'size'> {
   readonly id: string;
   readonly action: WebhookEvent | 'test';
@@ -44,11 +44,11 @@ export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | '
   readonly release?: number;
   readonly state?: string;
   readonly reason?: string;
-  /** How many alike it stands for: pulls are sampled. */
+  /** Number of similar events: pulls are sampled. */
   readonly count: number;
 }
 
-/** What became of an event, however often it was tried. */
+/** The outcome of an event after all its attempts. */
 export interface WebhookDelivery extends Pick<ToldEvent, 'action' | 'repository' | 'tag'> {
   readonly attempts: number;
   /** When it was tried last. */
@@ -70,14 +70,14 @@ export interface QueueLimits {
 }
 
 /**
- * Who is told of what, and what they have yet to be told. Events of writes are put in the queues by the very
- * transactions that make these, for the webhooks that match then.
+ * Webhooks, and their queues of events. The transaction of a write also queues its events for the webhooks that match
+ * at that time.
  */
 export interface WebhookCatalog {
   list(): Promise<readonly WebhookState[]>;
   /** False, and nothing changed, when the name is taken. */
   create(webhook: NewWebhook): Promise<boolean>;
-  /** With what waits for it. Answers whether it was there. */
+  /** Removes a webhook with its queue. Returns whether it existed. */
   remove(name: string): Promise<boolean>;
   find(name: string): Promise<KeptWebhook | undefined>;
   all(): Promise<readonly KeptWebhook[]>;
@@ -89,9 +89,9 @@ export interface WebhookCatalog {
   pending(): Promise<ReadonlySet<number>>;
   /** Takes an event that was told off the queue; a power cut may bring it back. */
   told(id: number, event: WaitingEvent): Promise<void>;
-  /** Records that an attempt failed, for a reason of which 500 characters are kept. */
+  /** Records that an attempt failed; 500 characters of the reason are kept. */
   failed(id: number, event: WaitingEvent, failure: string): Promise<void>;
-  /** The latest 50 events that were tried, the last one first. Undefined when there is no webhook of this name. */
+  /** Returns the latest 50 attempted events, newest first. Undefined when there is no webhook with this name. */
   deliveries(name: string): Promise<readonly WebhookDelivery[] | undefined>;
   /** Drops some of the oldest events beyond the limits. Returns how many; 0 when the queue is within them. */
   trim(id: number, limits: QueueLimits): Promise<number>;

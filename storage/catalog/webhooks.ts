@@ -16,13 +16,13 @@ import type {
 } from './webhook-catalog.ts';
 import { queueEvents } from './write-record.ts';
 
-/** Told again after a power cut: every event comes at least once. */
+/** Repeated after a power cut: every event is delivered at least once. */
 const UNSYNCED = { durable: false };
 
 /** Events that one statement drops: nothing else runs meanwhile. */
 const DROPPED_AT_ONCE = 500;
 
-/** Deliveries of a webhook that are kept. */
+/** Maximum deliveries kept for a webhook. */
 const MOST_DELIVERIES = 50;
 const LONGEST_FAILURE = 500;
 
@@ -57,7 +57,7 @@ interface StateRow extends WebhookRow {
   readonly waiting: number | string;
 }
 
-/** Who is told of what, and what they have yet to be told. */
+/** The WebhookCatalog in the catalog's tables. */
 export class KnexWebhooks implements WebhookCatalog {
   readonly #knex: Knex;
 
@@ -229,7 +229,7 @@ export class KnexWebhooks implements WebhookCatalog {
   }
 }
 
-/** Puts an event that was tried before all others, and drops what is beyond those that are kept. */
+/** Records a delivery as the newest, and deletes those beyond the maximum. */
 async function recordDelivery(
   trx: Knex.Transaction,
   id: number,

@@ -16,7 +16,7 @@ export interface Write {
   readonly action: 'push' | 'mount' | 'delete';
   readonly repository: string;
   readonly digest: Digest;
-  /** Those that were set or went; for one of a manifest without tags, or of a blob, none. */
+  /** Tags that were set or deleted; empty for a manifest without tags, or a blob. */
   readonly tags?: readonly string[];
   readonly mediaType?: string;
   readonly size?: number;
@@ -25,7 +25,7 @@ export interface Write {
   readonly whole: boolean;
 }
 
-/** Records a change in the transaction that makes it, and queues it for those who are to be told. */
+/** Records a change in its transaction, and queues it for webhooks. */
 export async function recordWrite(
   trx: Knex.Transaction,
   by: Actor | undefined,

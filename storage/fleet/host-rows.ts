@@ -1,6 +1,6 @@
 import type { Host } from '../../fleet/host.ts';
 
-/** The connection of a host that has none and asks for its target by plain requests. */
+/** The connection of a host without one that polls its target. */
 export const POLLING = 'polling';
 
 export interface HostRow {

@@ -7,10 +7,10 @@ import type { AppRow, ReleaseRow } from './app-rows.ts';
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 100;
 
-/** States of releases that are under way. */
+/** States of releases in progress. */
 export const UNENDED: readonly ReleaseState[] = ['rolling', 'rolling back', 'paused'];
 
-/** Lets go of the images of releases that no rollback goes to by itself. */
+/** Releases the images of releases that no automatic rollback needs. */
 export async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> {
   const kept = await keptReleases(trx, app);
   if (kept.length > 0)
@@ -20,7 +20,10 @@ export async function dropOldImages(trx: Knex.Transaction, app: string): Promise
       .delete();
 }
 
-/** Lets go of the versions of secrets that no kept release names, but for the newest two: a release may be about to name them. */
+/**
+ * Deletes the versions of secrets that no kept release names, except the newest two: a release may be about to name
+ * them.
+ */
 export async function dropOldSecrets(trx: Knex.Transaction, app: string): Promise<void> {
   const versions: readonly { readonly name: string; readonly version: number }[] = await trx('app_secrets')
     .where({ app })
@@ -46,7 +49,7 @@ export async function dropOldSecrets(trx: Knex.Transaction, app: string): Promis
   }
 }
 
-/** The current release, the latest, and those before that a rollback goes to by itself. */
+/** Returns the current release, the latest, and the older ones that an automatic rollback may need. */
 async function keptReleases(trx: Knex.Transaction, app: string): Promise<readonly number[]> {
   const row: AppRow | undefined = await trx('apps').where({ name: app }).first();
   if (row === undefined) return [];
@@ -60,7 +63,7 @@ async function keptReleases(trx: Knex.Transaction, app: string): Promise<readonl
   return [...before, current, row.latest];
 }
 
-/** Throws AppError 'in-use' for a secret that the current release names, or one that is under way. */
+/** Throws AppError 'in-use' for a secret that the current release names, or one in progress. */
 export async function refuseUsedSecret(trx: Knex.Transaction, app: string, name: string): Promise<void> {
   const row: AppRow | undefined = await trx('apps').where({ name: app }).first();
   const numbers = [row?.current, row?.latest].filter((number) => number != null);

@@ -35,7 +35,7 @@ import { type PlacementRow, placementOf, replacePlacements } from './placement-r
 const AT_ONCE = 100;
 /** Apps that a fleet may have. */
 export const MAX_APPS = 1000;
-/** Releases of an app that the history keeps. */
+/** Maximum releases in the history of an app. */
 const HISTORY_KEPT = 200;
 /** Secrets that an app may have. */
 const MAX_SECRETS = 200;
@@ -295,13 +295,13 @@ async function beginRollout(
   const row = await trx('rollouts').where({ app }).first();
   const before = row && rolloutOf(row);
   const state = JSON.stringify(begin(release, before?.state));
-  // An app of the name of one that was removed has revisions of its own.
+  // A new app with the name of a removed one has its own revisions.
   const revision = (before?.revision ?? createdAt.getTime()) + 1;
   const rollout = { app, release, state, revision, going: true };
   await trx('rollouts').insert(rollout).onConflict('app').merge();
 }
 
-/** Answers false when the app has another rollout by now, or none. */
+/** Returns false when the app has another rollout by now, or none. */
 async function endRollout(trx: Knex.Transaction, app: string, revision: number): Promise<boolean> {
   return (await trx('rollouts').where({ app, revision }).update({ going: false })) > 0;
 }
@@ -313,7 +313,7 @@ async function insertApp(
 ): Promise<void> {
   const [row] = await trx('apps').count({ count: '*' });
   if (Number(row?.count ?? 0) >= MAX_APPS) {
-    throw new AppError('too-many', `there are ${MAX_APPS} apps already: remove one that is not needed`);
+    throw new AppError('too-many', `there are ${MAX_APPS} apps already: remove one that is no longer needed`);
   }
   await trx('apps').insert({
     name: app,
@@ -341,14 +341,14 @@ async function insertImages(
     if (there === undefined) {
       throw new AppError(
         'image-gone',
-        `${repository}@${digest}, the image of ${service}, is not there any more`,
+        `${repository}@${digest}, the image of ${service}, does not exist any more`,
       );
     }
     await trx('release_images').insert({ app, release, service, repository, tag: tag ?? null, digest });
   }
 }
 
-/** What the release was made for may be taken by another app's by now. */
+/** Another app may have taken the routes or ports meanwhile. */
 async function refuseOthers(trx: Knex.Transaction, app: string, known: LatestReleases): Promise<void> {
   const rows: readonly Pick<AppRow, 'name' | 'latest'>[] = await trx('apps')
     .whereNot({ name: app })
@@ -358,7 +358,7 @@ async function refuseOthers(trx: Knex.Transaction, app: string, known: LatestRel
   throw new AppError('others-changed', `${other.name} was deployed at the same time as ${app}: try again`);
 }
 
-/** The highest version of a secret that a release names; 0 when none does. */
+/** Returns the highest version of a secret that a release names; 0 when none does. */
 async function newestNamed(trx: Knex.Transaction, app: string, name: string): Promise<number> {
   const texts: readonly string[] = await trx('releases').where({ app }).pluck('secrets');
   return Math.max(0, ...texts.map((text) => Number(JSON.parse(text)[name] ?? 0)));
@@ -367,7 +367,10 @@ async function newestNamed(trx: Knex.Transaction, app: string, name: string): Pr
 async function refuseMoreSecrets(trx: Knex.Transaction, app: string): Promise<void> {
   const names = await trx('app_secrets').where({ app }).distinct('name');
   if (names.length < MAX_SECRETS) return;
-  throw new AppError('too-many', `${app} has ${MAX_SECRETS} secrets already: remove one that is not needed`);
+  throw new AppError(
+    'too-many',
+    `${app} has ${MAX_SECRETS} secrets already: remove one that is no longer needed`,
+  );
 }
 
 function columnsOf({ on, follow }: AppChange) {
@@ -378,5 +381,8 @@ function columnsOf({ on, follow }: AppChange) {
 }
 
 function changed(app: string): AppError {
-  return new AppError('changed', `somebody else changed ${app} at the same time: look at it, and try again`);
+  return new AppError(
+    'changed',
+    `another change of ${app} was made at the same time: check it, and try again`,
+  );
 }

@@ -22,11 +22,11 @@ import { connectionOf, type HostRow, hostOf, POLLING } from './host-rows.ts';
 
 /** Rows of one statement, which databases bound. */
 const AT_ONCE = 100;
-/** Join tokens that are kept. */
+/** Maximum stored join tokens. */
 const MAX_TOKENS = 1_000;
 const DAY = 24 * 60 * 60 * 1000;
 
-/** Hosts say all of it again when they connect. */
+/** Hosts report everything again when they connect. */
 const UNSYNCED = { durable: false };
 
 interface TokenRow {
@@ -52,7 +52,7 @@ export class KnexHostStore implements HostStore {
       if ((await countOf(trx, 'join_tokens')) >= MAX_TOKENS) {
         throw new HostError(
           'too-many-tokens',
-          `there are ${MAX_TOKENS} join tokens of the last day: use those, or wait until they are forgotten`,
+          `there are ${MAX_TOKENS} join tokens of the last day: use those, or wait until they are deleted`,
         );
       }
       await trx('join_tokens').insert({
@@ -241,7 +241,7 @@ export class KnexHostStore implements HostStore {
   }
 
   async target(id: string): Promise<HostTarget> {
-    // One statement, so that the apps are those of the generation.
+    // One statement, so that the apps match the generation.
     const rows: readonly { readonly generation: number | string; readonly target: string | null }[] =
       await this.#knex('hosts as h')
         .leftJoin('host_targets as t', 't.host', 'h.id')
@@ -322,13 +322,13 @@ function refuseToken(token: TokenRow | undefined, now: Date): asserts token is T
   if (token === undefined) {
     throw new HostError(
       'token-unknown',
-      'the join token is not one of this registry: make one by "berth host token"',
+      'the join token is not one of this registry: make one with "berth host token"',
     );
   }
   if (token.used_at !== null) {
     throw new HostError(
       'token-used',
-      'the join token was used already: make another one by "berth host token"',
+      'the join token was already used: make another one with "berth host token"',
     );
   }
   if (Number(token.expires_at) <= now.getTime()) {
@@ -341,7 +341,7 @@ function refuseToken(token: TokenRow | undefined, now: Date): asserts token is T
 
 async function refuseName(trx: Knex.Transaction, name: string): Promise<void> {
   if ((await trx('hosts').where({ name }).first('id')) === undefined) return;
-  throw new HostError('name-taken', `there is a host named "${name}" already: choose another name`);
+  throw new HostError('name-taken', `there is already a host named "${name}": choose another name`);
 }
 
 async function findRow(knex: Knex, host: string): Promise<HostRow | undefined> {
@@ -354,7 +354,7 @@ async function countOf(trx: Knex.Transaction, table: 'hosts' | 'join_tokens'): P
   return Number(row?.count ?? 0);
 }
 
-/** The function that makes rows of `key` and `value` of the JSON that is bound to it. */
+/** The function that returns rows of `key` and `value` for the bound JSON. */
 function eachOf(knex: Knex): string {
   return isPostgres(knex) ? 'json_each_text(cast(? as json))' : 'json_each(?)';
 }

@@ -30,7 +30,7 @@ export async function replacePlacements(
   for (const batch of batches(rows, AT_ONCE)) await trx('placements').insert([...batch]);
 }
 
-/** Of these hosts, by ID, those that were not removed meanwhile. */
+/** Returns those of the hosts, by ID, that were not removed meanwhile. */
 async function presentHosts(trx: Knex.Transaction, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const there = new Set<string>();
   for (const batch of batches(ids, AT_ONCE)) {

@@ -7,23 +7,23 @@ const OPEN = 100;
 const IDLE = 1_000;
 /** Messages of one statement. */
 const AT_ONCE = 200;
-/** Milliseconds between clearing what nobody has fetched, and seconds after which it is. */
+/** Milliseconds between removals of unfetched messages, and the seconds after which they are removed. */
 const CLEAR = 60_000;
 const LIFE = 120;
 
 export interface ReplicaMessage {
-  /** The other replica: whom it is for, or who sent it. */
+  /** The other replica: the receiver, or the sender. */
   readonly replica: string;
   readonly channel: string;
   readonly kind: string;
   readonly payload: Buffer;
 }
 
-/** What listens to other replicas. */
+/** Listens to other replicas. */
 export interface ReplicaListener {
   /** In the order in which a replica sent them. */
   received(message: ReplicaMessage): void;
-  /** Whether an answer is waited for: messages come sooner then. */
+  /** Whether an answer is pending: messages are then polled more often. */
   readonly isOpen: () => boolean;
   /** The database fails: messages may be lost. */
   failed(error: unknown): void;
@@ -38,9 +38,9 @@ interface Row {
 }
 
 /**
- * Messages between the registries of one PostgreSQL database, which may have no other way to each other. They lie in a table, so
- * nobody else who may connect to the database reads or writes them, and any pooler of connections will do. Each is handed
- * over once; one for a replica that has ended is dropped.
+ * Messages between the registries of one PostgreSQL database, which may have no other connection. They are rows of a
+ * table, so no other user of the database reads or writes them, and any connection pooler works. Each is delivered
+ * once; messages for an ended replica are dropped.
  */
 export class ReplicaMessages {
   /** Name of this process among them. */
@@ -56,7 +56,7 @@ export class ReplicaMessages {
     this.#knex = knex;
   }
 
-  /** Puts a message on its way, after those before it. */
+  /** Queues a message after the earlier ones. */
   send(message: ReplicaMessage): void {
     this.#outgoing.push(message);
     this.#sending ??= this.#sendAll().finally(() => {

@@ -7,14 +7,14 @@ import { openPrivateFile } from '../../lib/files/private-file.ts';
 /** Maximum size of a secret, bytes. */
 export const MAX_SECRET = 500 * 1024;
 
-/** A secret could not be opened: its message says why. */
+/** A secret could not be decrypted: the message says why. */
 export class SecretsKeyError extends Error {
   override readonly name = 'SecretsKeyError';
 }
 
 /**
- * The key that seals the secrets of apps for the registry (age, X25519). It lies in a file of its own, so neither the
- * database nor a backup of it opens a secret. The file is made when the first secret is set. Registries over one
+ * The key that encrypts the secrets of apps for the registry (age, X25519). It is in a separate file, so neither the
+ * database nor a backup of it reveals a secret. The file is created with the first secret. All registries on one
  * database need the same file.
  */
 export class SecretsKey {
@@ -66,7 +66,7 @@ async function readIdentity(file: string): Promise<string> {
   return identity;
 }
 
-/** The file is there as a whole or not at all, and of several processes one makes it. */
+/** The file is created atomically, and by only one of several processes. */
 async function readOrMake(file: string, make: () => Promise<string>): Promise<string> {
   try {
     return await readIdentity(file);

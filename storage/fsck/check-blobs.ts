@@ -20,7 +20,7 @@ export async function* checkBlobs(
       });
       summary.blobs += 1;
       if (message === undefined) continue;
-      // A sweep, or a push that found the file broken, may have come in between.
+      // A sweep, or a push that found the file broken, may have changed it meanwhile.
       const recorded = await run.catalog.blobs.findAnywhere(blob.digest);
       if (recorded?.location !== blob.location) continue;
       const dependants = await run.catalog.check.dependants(blob.digest);
@@ -48,7 +48,10 @@ async function mend({ blobs, catalog, signal }: CheckRun, damaged: StoredBlob): 
   return 'removed';
 }
 
-/** A new file, since a sweep may delete an old one that nothing names at any moment; undefined when that is broken too. */
+/**
+ * Makes a new file, since a sweep may delete an old unreferenced one at any moment; undefined when the copy is broken
+ * too.
+ */
 async function copyOf(
   blobs: BlobStore,
   copy: StoredBlob,

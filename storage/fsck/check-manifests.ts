@@ -8,7 +8,7 @@ import type { CheckRun, CheckSummary, Finding } from './findings.ts';
 
 const AT_ONCE = 100;
 
-/** Compares every manifest with its record, and looks whether its repository has what it needs. */
+/** Compares every manifest with its record, and checks whether its repository has everything that it needs. */
 export async function* checkManifests(
   run: CheckRun,
   summary: CheckSummary,
@@ -43,7 +43,7 @@ async function* checkManifest(
     yield { ...finding, outcome: 'mended', message: `had lost ${mended} of its links` };
   }
   const record = await manifests.findByDigest(manifest.repository, manifest.digest);
-  // Deleted since it was listed, or its file is damaged, which is told of the blob.
+  // Deleted since it was listed, or its file is damaged, which is reported for the blob.
   const difference = record && (await differenceOf(run, record));
   if (difference === undefined) return;
   const rewritten = run.repair && (await rewrite(run, manifest, difference.actual));

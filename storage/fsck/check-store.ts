@@ -4,8 +4,8 @@ import { checkManifests } from './check-manifests.ts';
 import type { CheckRun, CheckSummary } from './findings.ts';
 
 /**
- * Verifies that everything the catalog promises is there: the file of every blob with its size and digest,
- * what every manifest refers to, the database itself and what it counts. May run beside a server, also when it repairs. Throws the
+ * Verifies that everything the catalog promises exists: the file of every blob with its size and digest, the references
+ * of every manifest, the database itself and its counters. May run beside a server, even with repairs. Throws the
  * signal's reason.
  */
 export async function checkStore(run: CheckRun): Promise<CheckSummary> {

@@ -4,10 +4,10 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
 
-/** How a finding was dealt with: `mended` is as good as new, `removed` can be pushed again, `kept` is as it was. */
+/** The outcome of a finding: `mended` is repaired, `removed` can be pushed again, `kept` is unchanged. */
 export type Outcome = 'mended' | 'removed' | 'kept';
 
-/** Something that is wrong with a store. */
+/** A fault of a store. */
 export type Finding = { readonly outcome: Outcome } & (
   | { readonly kind: 'database'; readonly message: string }
   | {
@@ -25,7 +25,7 @@ export type Finding = { readonly outcome: Outcome } & (
     }
 );
 
-/** What was looked at. Leftovers are no damage: garbage collection deletes them in time. */
+/** What was checked. Leftovers are not damage: garbage collection deletes them later. */
 export interface CheckSummary {
   blobs: number;
   bytes: number;
@@ -39,11 +39,11 @@ export interface CheckSummary {
 export interface CheckRun {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
-  /** Whether what can be mended is; a damaged file of which there is no copy is set aside, with its record. */
+  /** Whether to repair faults; a damaged file without a copy is moved to quarantine, with its record. */
   readonly repair: boolean;
   readonly signal?: AbortSignal;
   /** Called often. */
   readonly onProgress?: (summary: Readonly<CheckSummary>) => void;
-  /** Called with what is wrong, as it is found. */
+  /** Called with each fault as it is found. */
   readonly onFinding: (finding: Finding) => void;
 }

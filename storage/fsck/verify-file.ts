@@ -4,7 +4,9 @@ import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { BlobUnknownError } from '../errors.ts';
 
-/** What is wrong with the file of a blob, as a clause; undefined when nothing is. Throws the signal's reason. */
+/**
+ * Returns what is wrong with the file of a blob, as a clause; undefined when it is intact. Throws the signal's reason.
+ */
 export async function verifyFile(
   blobs: BlobStore,
   blob: StoredBlob,

@@ -13,39 +13,39 @@ export const SWEEP_WINDOW = 250;
 /** Blobs that are deleted in one go: what one request to S3 takes. */
 const DELETED_AT_ONCE = 500;
 
-/** Milliseconds: for as long as a step has kept others from writing they get their turn, but no longer than this. */
+/** Maximum pause in milliseconds: other writers get as much time as a step has blocked them, up to this. */
 const LONGEST_PAUSE = 50;
 
-/** What garbage collection needs of a store of content. */
+/** The methods of a content store that garbage collection needs. */
 export type GarbageBlobs = Pick<BlobStore, 'abort' | 'deleteAll' | 'listStored'>;
 
 export interface GarbagePolicy {
-  /** Milliseconds for which what nothing refers to is kept, from when it was pushed or lost what referred to it. */
+  /** Milliseconds for which unreferenced content is kept, from its push or the loss of its last reference. */
   readonly graceMs: number;
-  /** Whether manifests without a tag go too; members of indexes and referrers of what stays are no garbage. */
+  /** Whether manifests without a tag are garbage; members of indexes and referrers of kept manifests are not. */
   readonly untagged: boolean;
-  /** Milliseconds for which files that nothing names are kept; at least twice the CLAIM_TIME of ContentStore. */
+  /** Milliseconds for which unrecorded files are kept; at least twice the CLAIM_TIME of ContentStore. */
   readonly orphanAgeMs: number;
-  /** Milliseconds for which what a tag pointed at is known after it was deleted, and so its repository is. */
+  /** Milliseconds for which the history of a deleted tag is kept, and with it its repository. */
   readonly historyMs: number;
-  /** Milliseconds after which an upload that nobody goes on with is dropped. */
+  /** Milliseconds after which an idle upload is dropped. */
   readonly idleUploadMs: number;
 }
 
-/** What a garbage collection has deleted so far. */
+/** The deletions of a garbage collection so far. */
 export interface GarbageReport {
   manifests: number;
   /** Blobs that a repository had and nothing in it referred to. */
   links: number;
   blobs: number;
-  /** Of blobs and leftovers together. */
+  /** Bytes of blobs and leftovers together. */
   bytes: number;
   /** Files that nothing named, of interrupted pushes and sweeps. */
   leftovers: number;
   uploads: number;
   /** Unfinished uploads that are kept for their clients. */
   keptUploads: number;
-  /** Of those, as far as the storage tells. */
+  /** Bytes of those uploads, as far as the storage reports them. */
   keptUploadBytes: number;
   /** Lines of the history of tags. */
   tagChanges: number;
@@ -72,11 +72,11 @@ export interface GarbageRun {
 }
 
 /**
- * Deletes what nothing refers to, while the registry runs, in this process or in others: ContentStore says why
- * nothing is lost. It works in steps of a few milliseconds and lets others work in between. Answers undefined,
- * having done nothing, while another garbage collection runs. Throws LeaseLostError when it was held up for so
- * long that another one has taken over; the signal's reason; what the device fails with. It may be stopped at
- * any moment: the next one goes on.
+ * Deletes unreferenced content while the registry runs, in this process or in others: ContentStore explains why nothing
+ * is lost. It works in steps of a few milliseconds and yields to others in between. Returns undefined, having done
+ * nothing, while another garbage collection runs. Throws LeaseLostError when it was stopped for so long that another
+ * one has taken over; the signal's reason; errors of the device. It may be interrupted at any moment: the next one
+ * continues.
  */
 export async function collectGarbage(run: GarbageRun): Promise<GarbageReport | undefined> {
   const lease = await GarbageLease.take(run.catalog.garbage);
@@ -128,7 +128,7 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
 
   run.signal?.throwIfAborted();
   if (policy.untagged) {
-    // An index that goes leaves its members without anything that refers to them.
+    // Deleting an index may leave its members unreferenced.
     for (let before = -1; before !== report.manifests; ) {
       before = report.manifests;
       await walk(
@@ -161,7 +161,7 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
       report.repositories += items.length;
     },
   );
-  // Their records have gone and nobody makes new ones of these locations.
+  // Their records are deleted, and nothing creates new ones for these locations.
   let unrecorded: readonly StoredBlob[] = [];
   const deleteUnrecorded = async (atLeast: number) => {
     if (unrecorded.length < atLeast) return;
@@ -198,7 +198,7 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
 /** Uploads that are dropped in one step. */
 const STEP = 20;
 
-/** Drops uploads that nobody has touched for `idleMs`; yields how many, now and then. */
+/** Drops uploads that were idle for `idleMs`; yields their number from time to time. */
 async function* dropIdleUploads(
   uploads: UploadCatalog,
   blobs: GarbageBlobs,
@@ -208,7 +208,7 @@ async function* dropIdleUploads(
   for (;;) {
     const idle = await uploads.listIdle(before, STEP);
     if (idle.length === 0) return;
-    // The records first, and only while they are idle: whoever goes on with an upload finds out before it ends.
+    // The records first, and only while they are idle: a client that continues an upload is refused before its end.
     const ids = idle.map(({ upload }) => upload.id);
     const dropped = await uploads.deleteIdle(ids, before);
     for (const { upload } of idle) if (dropped.has(upload.id)) await abortUnlessBusy(blobs, upload);
@@ -216,7 +216,7 @@ async function* dropIdleUploads(
   }
 }
 
-/** A request that still writes to it fails at its next step, and what it leaves is swept later. */
+/** A request that still writes to it fails at its next step; a later sweep deletes the rest. */
 export async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
   try {
     await blobs.abort(upload);
@@ -225,17 +225,17 @@ export async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload)
   }
 }
 
-/** What a step has deleted. */
+/** The deletions of a step. */
 interface SweptStored {
   readonly files: readonly StoredFile[];
   readonly uploads: number;
-  /** Unfinished uploads that it has seen and left alone. */
+  /** Unfinished uploads that it has kept. */
   readonly kept: { readonly uploads: number; readonly bytes: number };
 }
 
 /**
- * Deletes files older than `ageMs` that nothing names, and the bytes of uploads that have no record and got nothing
- * for as long; yields what it has deleted, now and then.
+ * Deletes unrecorded files older than `ageMs`, and the bytes of uploads without a record that were idle for as long;
+ * yields its deletions from time to time.
  */
 async function* sweepStored(
   catalog: GarbageCatalog,
@@ -257,7 +257,7 @@ async function* sweepStored(
     const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
     const uploads = entries.flatMap((entry) => (entry.kind === 'upload' ? entry : []));
     const ids = uploads.map(({ id }) => id);
-    // They were seen first: a record that is made from now on is of something younger.
+    // The files were listed first: a record made from now on is of a newer file.
     const [named, known] = await Promise.all([catalog.namedOf(files), catalog.knownUploads(ids)]);
     const orphans = files.filter(({ location }) => !named.has(location));
     const lost = ids.filter((id) => !known.has(id));

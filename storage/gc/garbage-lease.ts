@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { GarbageCatalog, Lease } from '../catalog/garbage-catalog.ts';
 import { LeaseLostError } from '../errors.ts';
 
-/** Milliseconds after which a garbage collection that says nothing counts as dead. */
+/** Milliseconds without a renewal after which a garbage collection counts as dead. */
 const LEASE_TIME = 5_000;
 const RENEW_AFTER = 1_500;
 
 /**
- * The right to collect garbage, which one process has at a time. Two at once would do no harm: it spares work.
- * It goes on being held while `renew` is called every second or two, and after that until somebody else wants it.
+ * The lease for collecting garbage, held by one process at a time. Two concurrent collections would be harmless: it
+ * saves work. The holder calls `renew` every second or two; after that it keeps the lease until another process takes
+ * it.
  */
 export class GarbageLease {
   readonly lease: Lease;

@@ -3,17 +3,17 @@ import type { GarbagePolicy } from './collect-garbage.ts';
 
 const HOUR = 60 * 60 * 1000;
 
-/** Milliseconds for which garbage is kept unless told otherwise. */
+/** Default milliseconds for which garbage is kept. */
 export const DEFAULT_GRACE = 24 * HOUR;
 
 /** Default age at which idle uploads are deleted, ms. */
 export const DEFAULT_UPLOAD_AGE = 24 * HOUR;
 
 /**
- * The policy for a grace period in milliseconds. Running uploads are safe whatever it is. A push that relies on
- * what it has looked at or pushed before finds it there when it ends within the grace period less two minutes
- * (TOUCH_INTERVAL, once in the catalog and once in the server's memory). After that it is refused for what an
- * image lacks; an index may lack members (a sparse index), of which a Warning tells.
+ * Returns the policy for a grace period in milliseconds. Running uploads are safe in any case. A push finds everything
+ * that it has checked or pushed before if it ends within the grace period less two minutes (TOUCH_INTERVAL, once in the
+ * catalog and once in the server's memory). After that it is refused if an image lacks content; an index may lack
+ * members (a sparse index), which a Warning reports.
  */
 export function garbagePolicy(
   graceMs: number,

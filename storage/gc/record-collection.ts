@@ -1,7 +1,7 @@
 import { type AuditCatalog, COLLECTED } from '../catalog/audit-catalog.ts';
 import type { GarbageReport } from './collect-garbage.ts';
 
-/** Records what a garbage collection has deleted, if anything. */
+/** Records the deletions of a garbage collection, if there are any. */
 export async function recordCollection(
   audit: Pick<AuditCatalog, 'record'>,
   report: Readonly<GarbageReport>,

@@ -117,9 +117,9 @@ export class BucketTree implements ReadOnlyTree {
 }
 
 /**
- * Yields the bytes that `open` returns from an offset on, and calls it again with the reached offset when they break off.
- * Throws SourceContentError and SourceUnavailableError as `open` does, SourceUnavailableError when there are no tries left,
- * and the signal's reason.
+ * Yields the bytes that `open` returns from an offset on, and calls it again from the reached offset when they break
+ * off. Throws SourceContentError and SourceUnavailableError as `open` does, SourceUnavailableError when no attempts are
+ * left, and the signal's reason.
  */
 async function* resumedRead(
   open: (offset: number) => Promise<AsyncIterable<Uint8Array>>,

@@ -17,10 +17,10 @@ const BLOBS = `${DOCKER_REGISTRY_ROOT}/blobs`;
 const MAX_LINK = 1024;
 
 /**
- * The storage of docker-registry (distribution), as its path mapper of version 2 lays it out: a repository has
- * links `_manifests/revisions/ALGORITHM/HEX/link`, `_manifests/tags/TAG/current/link` and
- * `_layers/ALGORITHM/HEX/link`; content is in `blobs/ALGORITHM/HH/HEX/data`. What is deleted loses its link and
- * keeps its content until a collection of garbage, so that only links tell what is there.
+ * The storage of docker-registry (distribution), as its path mapper of version 2 lays it out: a repository has links
+ * `_manifests/revisions/ALGORITHM/HEX/link`, `_manifests/tags/TAG/current/link` and `_layers/ALGORITHM/HEX/link`;
+ * content is in `blobs/ALGORITHM/HH/HEX/data`. Deleting removes the link and keeps the content until garbage
+ * collection, so only links show what exists.
  */
 export class DockerRegistrySource implements ImportSource {
   readonly #tree: ReadOnlyTree;
@@ -95,7 +95,7 @@ export class DockerRegistrySource implements ImportSource {
     yield* this.#tree.stream(dataPath(digest), signal);
   }
 
-  /** This registry keeps no list: where its clients made one, it is a tag. */
+  /** This registry keeps no list: if its clients made one, it is a tag. */
   async referrers(): Promise<readonly Digest[]> {
     return [];
   }
@@ -123,11 +123,14 @@ function dataPath(digest: Digest): string {
 
 /** Files to read, named by paths with slashes below some root: a folder, or the keys of a bucket. */
 export interface ReadOnlyTree {
-  /** The names directly below a folder, in no order; none when it is not there. */
+  /** Lists the names directly below a folder, in no order; none when it does not exist. */
   list(folder: string, signal: AbortSignal): AsyncIterable<TreeEntry>;
-  /** A file of at most `limit` bytes; undefined when it is not there. Throws SourceContentError when it is larger. */
+  /**
+   * Reads a file of at most `limit` bytes; undefined when it does not exist. Throws SourceContentError when it is
+   * larger.
+   */
   read(file: string, limit: number, signal: AbortSignal): Promise<Buffer | undefined>;
-  /** The bytes of a file as they come. Throws SourceContentError before the first when it is not there. */
+  /** Streams a file. Throws SourceContentError before the first byte when it does not exist. */
   stream(file: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 

@@ -1,7 +1,7 @@
 /** Reasons by error code, where the system's own message does not say what to do. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no host of this name',
+  ENOTFOUND: 'there is no host with this name',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS: write http:// for plain HTTP',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS: write http:// for plain HTTP',
 };

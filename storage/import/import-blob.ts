@@ -4,7 +4,7 @@ import type { ContentStore } from '../content-store.ts';
 import { DigestMismatchError } from '../errors.ts';
 import { type ImportSource, type SourceBlob, SourceContentError } from './import-source.ts';
 
-/** Where an import takes from and what it fills. */
+/** The source and the target of an import. */
 export interface ImportEnds {
   readonly source: ImportSource;
   readonly catalog: Catalog;
@@ -48,7 +48,9 @@ export async function importBlob(
     for await (const chunk of source.readBlob(repository, blob, signal)) {
       size += chunk.byteLength;
       if (size > blob.size) {
-        throw new SourceContentError(`${digest} has more than the ${blob.size} bytes that the manifest says`);
+        throw new SourceContentError(
+          `${digest} has more than the ${blob.size} bytes that the manifest states`,
+        );
       }
       report.bytes += chunk.byteLength;
       yield chunk;
@@ -60,12 +62,12 @@ export async function importBlob(
 function refuseSize({ digest, size }: SourceBlob, actual: number): void {
   if (actual !== size) {
     throw new SourceContentError(
-      `${digest} has ${actual} bytes, but the manifest says ${size}: no client would take it`,
+      `${digest} has ${actual} bytes, but the manifest states ${size}: clients would refuse it`,
     );
   }
 }
 
-/** What an import has done so far. */
+/** The progress of an import. */
 export interface ImportReport {
   repositories: number;
   /** Tags that point where they point in the source. */

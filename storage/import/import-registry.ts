@@ -4,13 +4,13 @@ import { type RepositoryImport, RepositoryImporter } from './import-repository.t
 import { SourceContentError } from './import-source.ts';
 
 export interface ImportRun extends Omit<RepositoryImport, 'repository' | 'report'> {
-  /** Those that are wanted; all unless given. */
+  /** Repositories to import; all by default. */
   readonly repositories?: readonly string[];
   /** Called at the beginning with the number of repositories. */
   readonly onListed?: (repositories: number) => void;
-  /** Called when a repository is through, with what was done in it alone. */
+  /** Called when a repository is complete, with its own report. */
   readonly onRepository: (repository: string, report: Readonly<ImportReport>) => void;
-  /** Called with each repository that begins, and what has been done before it and is being done in it. */
+  /** Called with each repository that begins, the report so far and its own report. */
   readonly onStart: (
     repository: string,
     before: Readonly<ImportReport>,
@@ -19,10 +19,10 @@ export interface ImportRun extends Omit<RepositoryImport, 'repository' | 'report
 }
 
 /**
- * Copies repositories with all that their tags lead to and all that refers to it. What is here already is not
- * copied again, so an import that was interrupted goes on when it is run again, and one that is run later
- * catches up; nothing is deleted here. What is missing or damaged in the source is told, each in one sentence,
- * and the rest is brought. Throws SourceUnavailableError, StorageFullError, the signal's reason.
+ * Copies repositories with everything that their tags reach and all referrers. Existing content is not copied again, so
+ * a repeated import continues an interrupted one, or catches up; it deletes nothing here. Missing or damaged content of
+ * the source is reported, each in one sentence, and the rest is imported. Throws SourceUnavailableError,
+ * StorageFullError, the signal's reason.
  */
 export async function importRegistry(run: ImportRun): Promise<ImportReport> {
   const total = emptyReport();

@@ -17,7 +17,7 @@ export interface RepositoryImport extends ImportEnds {
   readonly repository: string;
   /** Whether manifests without a tag are wanted too. */
   readonly untagged: boolean;
-  /** Things that are read from the source at once. */
+  /** Concurrent reads from the source. */
   readonly jobs: number;
   readonly report: ImportReport;
   readonly onProblem: (problem: string) => void;
@@ -32,13 +32,13 @@ interface ReadManifest {
 }
 
 /**
- * Brings one repository up to what the source has: blobs are linked first, then come the members of indexes, the
- * indexes, their tags, and what refers to them, so that garbage collection never finds any of it unused for long.
+ * Imports one repository: first blobs are linked, then come the members of indexes, the indexes, their tags, and the
+ * referrers, so that garbage collection never finds any of it unused for long.
  */
 export class RepositoryImporter {
   readonly #run: RepositoryImport;
   readonly #reads: Semaphore;
-  /** Whether each manifest could be brought; each is tried once. */
+  /** Whether each manifest could be imported; each is tried once. */
   readonly #manifests = new Map<Digest, Promise<boolean>>();
   readonly #blobs = new Map<Digest, Promise<void>>();
   #unvisited: Digest[] = [];
@@ -95,7 +95,7 @@ export class RepositoryImporter {
 
   #once(digest: Digest, tags: readonly string[]): Promise<boolean> {
     const known = this.#manifests.get(digest);
-    // A member of an index may have tags of its own, which come first or later.
+    // A member of an index may have its own tags, imported earlier or later.
     if (known !== undefined && tags.length === 0) return known;
     const { repository } = this.#run;
     const names = tags.length === 0 ? [`${repository}@${digest}`] : tags.map((tag) => `${repository}:${tag}`);
@@ -184,7 +184,7 @@ export class RepositoryImporter {
     }
   }
 
-  /** Answers whether all members of an index are here; what is wrong with the others has been told. */
+  /** Returns whether all members of an index exist here; problems with the others have been reported. */
   async #bringMembers(members: readonly { readonly digest: Digest }[]): Promise<boolean> {
     let whole = true;
     await concurrently(members, this.#run.jobs, async ({ digest }) => {
@@ -204,13 +204,13 @@ export class RepositoryImporter {
       try {
         await running;
       } catch (error) {
-        // Such a layer may lie elsewhere: a registry need not have it.
+        // Such a layer may be stored elsewhere: a registry need not have it.
         if (!(error instanceof SourceContentError && isForeign(blob))) throw error;
       }
     });
   }
 
-  /** Tells what cannot be brought, and goes on; answers whether all went well. */
+  /** Reports a failure, and continues; returns whether all went well. */
   async #orProblem(what: string, work: () => Promise<void>): Promise<boolean> {
     try {
       this.#run.signal.throwIfAborted();

@@ -25,8 +25,9 @@ export interface SourceManifest {
  * - A manifest names blobs, and other manifests if it is an index.
  * - A referrer is a manifest whose subject is another one, such as a signature.
  *
- * Life cycle: an importer lists repositories, one after the other. In each it lists and resolves tags, reads their manifests, reads
- * the blobs that are not here yet, and asks for the referrers of every manifest. There is nothing to close.
+ * Life cycle: an importer lists repositories, one after the other. In each it lists and resolves tags, reads their
+ * manifests, reads the blobs that are not here yet, and asks for the referrers of every manifest. There is nothing to
+ * close.
  *
  * ```ts
  * for await (const repository of source.repositories(signal)) {
@@ -41,8 +42,8 @@ export interface SourceManifest {
  * }
  * ```
  *
- * The source is not trusted, and may change while it is read. Strings are unchecked; a Digest has the form of one. Every method
- * throws SourceContentError, SourceUnavailableError and the signal's reason. Every implementation passes
+ * The source is not trusted, and may change while it is read. Strings are unchecked; a Digest has the form of one.
+ * Every method throws SourceContentError, SourceUnavailableError and the signal's reason. Every implementation passes
  * test/contract/import-source.ts.
  */
 export interface ImportSource {

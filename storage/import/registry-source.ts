@@ -100,7 +100,7 @@ export class RegistrySource implements ImportSource {
   }
 
   async referrers(repository: string, digest: Digest, signal: AbortSignal): Promise<readonly Digest[]> {
-    // Without this API, clients keep the list under a tag, which is imported as a tag.
+    // Without this API, clients store the list under a tag, which is imported as a tag.
     if (!this.#hasReferrers) return [];
     try {
       return await Array.fromAsync(translated(this.#repository(repository).referrers(digest, signal)));
@@ -153,7 +153,7 @@ function asSourceError(error: unknown): unknown {
   return new SourceUnavailableError(reason ?? message, { cause: error });
 }
 
-/** Reports whether the registry does not have what was requested, or not this part of the API. */
+/** Reports whether the registry lacks the requested content, or this part of the API. */
 function isMissing(error: unknown): boolean {
   const { cause } = error as Error;
   return cause instanceof DistributionError && (cause.status === 404 || cause.status === 405);

@@ -16,7 +16,7 @@ export interface RebuildRun {
   readonly blobs: BlobStore;
   readonly names: readonly NameLine[];
   readonly signal?: AbortSignal;
-  /** Called with a sentence about what cannot be brought back, and what nobody knows the name of. */
+  /** Called with a sentence about content that cannot be restored, or whose name is unknown. */
   readonly onProblem: (problem: string) => void;
   readonly onFile: (count: number) => void;
 }
@@ -31,8 +31,8 @@ export interface RebuildReport {
 }
 
 /**
- * Fills an empty catalog from the content of a store, every byte of which is verified, and from names. What no
- * manifest needs gets no record: it is left to garbage collection. Throws the signal's reason.
+ * Fills an empty catalog from the content of a store, every byte of which is verified, and from names. Content that no
+ * manifest needs gets no record: garbage collection deletes it. Throws the signal's reason.
  */
 export async function rebuildCatalog(run: RebuildRun): Promise<RebuildReport> {
   const report: RebuildReport = { blobs: 0, manifests: 0, tags: 0, recovered: 0, problems: 0 };
@@ -161,20 +161,20 @@ async function restore(
 ): Promise<void> {
   for (const { kind, digest } of record.references) {
     const blob = files.blobs.get(digest);
-    // What an index lists may also be a blob.
+    // A member of an index may also be a blob.
     if (kind !== 'subject' && blob !== undefined) await catalog.blobs.link(repository, blob);
   }
   await catalog.manifests.put(repository, record, { tags, requireManifests: false });
 }
 
-/** What a store holds that is whole. */
+/** The intact content of a store. */
 interface IntactFiles {
   readonly blobs: ReadonlyMap<Digest, StoredBlob>;
-  /** Those that are manifests or indexes by themselves. */
+  /** Digests that are manifests or indexes by their content. */
   readonly manifests: ReadonlySet<Digest>;
 }
 
-/** Reads and verifies every file; `onDamaged` gets those that are not what their name says. */
+/** Reads and verifies every file; `onDamaged` gets files whose content does not match their name. */
 async function findIntactFiles(
   store: BlobStore,
   onDamaged: (blob: StoredBlob, message: string) => void,

@@ -1,11 +1,11 @@
-/** A table of which a lost database is to get back what it held. */
+/** A table whose rows are restored after the database is lost. */
 export interface CopiedTable {
   readonly name: string;
-  /** Those that are kept: no secret is among them, but for its hash. */
+  /** The copied columns: secrets only as hashes. */
   readonly columns: readonly string[];
 }
 
-/** Rules of repositories. What webhooks sign with is not kept: it cannot be a hash. */
+/** Rules of repositories. Webhook secrets are not copied: signing needs them in plain text. */
 export const RULE_TABLES: readonly CopiedTable[] = [
   { name: 'tag_rules', columns: ['pattern', 'tags', 'kind'] },
   { name: 'quotas', columns: ['pattern', 'bytes'] },
@@ -13,8 +13,8 @@ export const RULE_TABLES: readonly CopiedTable[] = [
 ];
 
 /**
- * The fleet, in an order in which rows can be put back. Targets belong to it: a host that was told of none would stop all of its
- * apps. Secrets are sealed, for a key that is kept elsewhere.
+ * The fleet, in an order in which rows can be inserted. Targets are included: a host with an empty target would stop
+ * all its apps. Secrets are encrypted, with a key that is stored elsewhere.
  */
 export const FLEET_TABLES: readonly CopiedTable[] = [
   {

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../oci/json.ts';
 import { isRepositoryName, isTag } from '../../oci/reference.ts';
 import type { NameLine } from '../catalog/catalog.ts';
 
-/** Where the snapshots of names lie beside the blobs. */
+/** Folder of the snapshots of names, beside the blobs. */
 export const NAMES_FOLDER = 'names';
 export const NAMES_KEPT = { latest: 3, days: 0 };
 

@@ -4,13 +4,13 @@ import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { isPostgres } from '../catalog/rows.ts';
 import type { CopiedTable } from './copied-tables.ts';
 
-/** Where the snapshots of rows lie beside the blobs. */
+/** Folder of the snapshots of rows, beside the blobs. */
 export const ROWS_FOLDER = 'accounts';
 export const ROWS_KEPT = { latest: 3, days: 7 };
 
 type Value = string | number | null;
 
-/** A row of one of the tables that are kept. */
+/** A row of one of the copied tables. */
 export interface RowLine {
   readonly table: string;
   readonly row: Readonly<Record<string, Value>>;
@@ -48,7 +48,7 @@ export function readRowLine({ table, row }: JsonObject): RowLine | undefined {
   return isPlain ? { table, row: row as RowLine['row'] } : undefined;
 }
 
-/** As SQLite has it: PostgreSQL's drivers give booleans, and large numbers as text. */
+/** Converts to SQLite's types: PostgreSQL's drivers return booleans, and large numbers as text. */
 function plain(row: JsonObject, columns: readonly string[]): RowLine['row'] {
   return Object.fromEntries(
     columns.map((column) => {

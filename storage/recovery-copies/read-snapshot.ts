@@ -9,8 +9,8 @@ export interface Snapshot<Line> {
 }
 
 /**
- * The latest snapshot in a folder that is whole; `onBroken` gets those that are not. Undefined when there is none.
- * `readLine` answers undefined for what is no line of such a snapshot.
+ * Reads the latest intact snapshot in a folder; `onBroken` gets the others. Undefined when there is none. `readLine`
+ * returns undefined for an invalid line.
  */
 export async function readLatestSnapshot<Line>(
   files: SideFiles,

@@ -6,7 +6,7 @@ import type { CopiedTable } from './copied-tables.ts';
 import type { RowLine } from './read-rows.ts';
 
 export interface RowsRestore {
-  /** An SQLite database that has all the tables; the others of `tables` are empty, and the repositories are there. */
+  /** An SQLite database with all tables; those in `tables` are empty, and the repositories exist. */
   readonly database: Database;
   readonly catalog: Pick<Catalog, 'quotas' | 'tagRules'>;
   readonly lines: readonly RowLine[];
@@ -16,7 +16,7 @@ export interface RowsRestore {
   readonly onProblem: (problem: string) => void;
 }
 
-/** Puts rows of a snapshot back, but for those that lack a secret. Answers how many of each table. */
+/** Restores rows of a snapshot, except those that lack a secret. Returns the number of rows of each table. */
 export async function restoreRows(run: RowsRestore): Promise<ReadonlyMap<string, number>> {
   const restored = new Map<string, number>();
   const done = (table: string) => restored.set(table, (restored.get(table) ?? 0) + 1);

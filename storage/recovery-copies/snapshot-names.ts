@@ -29,7 +29,7 @@ export interface SnapshotsKept {
   readonly days: number;
 }
 
-/** Those of `names`, the latest first, that are of no more use. */
+/** Returns those of `names`, latest first, that are no longer needed. */
 export function outdated(names: readonly string[], { latest, days }: SnapshotsKept): readonly string[] {
   const ofDay = new Map<string, string>();
   for (const name of names) {

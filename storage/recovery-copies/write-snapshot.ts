@@ -13,7 +13,7 @@ export interface SnapshotRun {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes a new snapshot, which is there wholly or not at all, and deletes those that are of no more use. Answers its name. */
+/** Writes a new snapshot atomically, and deletes those that are no longer needed. Returns its name. */
 export async function writeSnapshot({ files, folder, lines, kept, signal }: SnapshotRun): Promise<string> {
   const name = snapshotName(new Date());
   await files.write(folder, name, piecesOf(lines, signal));
@@ -21,7 +21,7 @@ export async function writeSnapshot({ files, folder, lines, kept, signal }: Snap
   return name;
 }
 
-/** The last line tells that none is missing. */
+/** The last line proves that none is missing. */
 async function* piecesOf(
   lines: AsyncIterable<object> | Iterable<object>,
   signal: AbortSignal | undefined,

@@ -133,7 +133,7 @@ test('docker says why a rule of tags or a quota refuses a push', options, async 
   const moved = await docker(['push', `${host}/team/rules/app:v1`], { expectExit: 1 });
   assert.match(
     moved.stderr,
-    /^denied: the tag v1 is immutable \(v\*\) and is sha256:[0-9a-f]{64} already: push under another tag\n$/,
+    /^denied: the tag v1 is immutable \(v\*\) and is already sha256:[0-9a-f]{64}: push under another tag\n$/,
   );
 
   await berth('quota', 'set', 'team/full/*', '1000');

@@ -221,7 +221,7 @@ describe('two at once', { concurrency: true }, () => {
     assert.ok(made.length > 0);
     for (const answer of answers.filter((one) => !made.includes(one))) {
       assert.equal(answer.status, 409);
-      assert.match(await answer.text(), /somebody else changed team\/race at the same time/);
+      assert.match(await answer.text(), /another change of team\/race was made at the same time/);
     }
     assert.equal(await stage.ended(), 'done');
     assert.equal((await stage.history()).length, made.length);

@@ -27,7 +27,7 @@ describe('machines join as hosts', () => {
     assert.deepEqual(made, { id: made.id, name: 'web1', labels: { role: 'web', zone: 'a' } });
     const again = await join({ ...body, name: 'web2' });
     assert.equal(again.status, 403);
-    assert.match(again.text, /was used already/);
+    assert.match(again.text, /was already used/);
     const shown = (await (await registry.manage('GET', '/hosts/web1')).json()) as Record<string, unknown>;
     assert.ok(shown.joinedAt);
     assert.deepEqual(shown, {
@@ -74,7 +74,7 @@ describe('machines join as hosts', () => {
     const good = joinBody(token, 'fine', await makeHostKeys());
     await registry.join('taken');
     const refusals: readonly (readonly [object, number, RegExp])[] = [
-      [{ ...good, name: 'taken' }, 409, /a host named .*taken.* already/],
+      [{ ...good, name: 'taken' }, 409, /already a host named .*taken/],
       [{ ...good, name: 'Web 1' }, 400, /no name of a host/],
       [{ ...good, name: '../x' }, 400, /no name of a host/],
       [{ ...good, name: 'x'.repeat(64) }, 400, /no name of a host/],

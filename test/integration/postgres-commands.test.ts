@@ -45,7 +45,7 @@ for (const [what, change, said] of [
   [
     'a database that is not there',
     (url: URL) => (url.pathname = '/nowhere'),
-    'there is no database of this name',
+    'there is no database with this name',
   ],
   ['a port on which nothing listens', (url: URL) => (url.port = '9'), 'nothing listens there'],
   ['TLS that the server lacks', (url: URL) => url.searchParams.set('sslmode', 'require'), 'not support SSL'],

@@ -209,7 +209,7 @@ class State implements FleetRegistry {
     const refuse = (status: number, message: string) =>
       reply(status, { error: { code: 'REFUSED', message } });
     if (path === 'join') {
-      if (!this.#tokens.delete(body.token)) return refuse(403, 'the join token was used already');
+      if (!this.#tokens.delete(body.token)) return refuse(403, 'the join token was already used');
       this.joined.push(body);
       return reply(201, { id: `host${this.joined.length}`, name: body.name, labels: body.labels });
     }

@@ -19,7 +19,7 @@ export class DurableFolders {
   async #make(path: string): Promise<void> {
     const parent = dirname(path);
     const first = await mkdir(path, { recursive: true, mode: 0o700 });
-    // Also when it was there: whoever made it may have been killed before the line below.
+    // Also when it existed: the process that created it may have been killed before this sync.
     await syncFolder(parent);
     for (let made = parent; first !== undefined && made.length >= first.length; made = dirname(made)) {
       await syncFolder(dirname(made));
@@ -37,7 +37,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Whether the operating system says that the file or folder is not there. */
+/** Reports whether the error means that the file or folder does not exist. */
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
 }

@@ -37,7 +37,7 @@ import {
 } from './layout.ts';
 import { BufferPool, readBootId, UploadDetail, WriteBehind } from './write-behind.ts';
 
-/** Bytes that storeSmall takes at most; what is larger gains little by it. */
+/** Maximum bytes of storeSmall; larger content gains little from it. */
 const SMALL_LIMIT = 32 * 1024;
 /** Bytes of each of two files. */
 const JOURNAL_SIZE = 2 * 1024 * 1024;
@@ -57,9 +57,9 @@ export interface FilesystemOptions {
 }
 
 /**
- * Opens a folder as a blob driver and makes it when it is not there: `blobs/<algorithm>/<2 hex>/<hex>.<uuid>`
- * and `uploads/<uuid>`, all on one file system. One process at a time may write to an upload; each may delete
- * blobs. Throws StorageFullError.
+ * Opens a folder as a blob driver and creates it if needed: `blobs/<algorithm>/<2 hex>/<hex>.<uuid>` and
+ * `uploads/<uuid>`, all on one file system. Only one process at a time may write to an upload; any may delete blobs.
+ * Throws StorageFullError.
  */
 export async function openFilesystemDriver(
   root: string,
@@ -198,13 +198,13 @@ export class FilesystemDriver
     const source = uploadPath(this.#root, upload.id);
     const target = blobPath(this.#root, blob.location);
     await onDevice(async () => {
-      // No other upload leads here, so what is here already is an earlier commit of this one.
+      // The location is unique to this upload, so the file is from an earlier commit of it.
       if ((await sizeOf(target)) !== upload.size) {
         await this.#makeDurable(upload, source);
         await this.#folders.ensure(dirname(target));
         await rename(source, target);
       }
-      // In both cases: the earlier commit may not have come to this line.
+      // In both cases: the earlier commit may have been interrupted before this line.
       await syncFolder(dirname(target));
     });
     return blob;
@@ -236,7 +236,7 @@ export class FilesystemDriver
     return sizeOf(blobPath(this.#root, blob.location));
   }
 
-  /** The iterable is to be iterated once, or `signal` to be aborted: until then it holds an open file. */
+  /** Iterate the result once, or abort `signal`: until then it holds an open file. */
   async readBlob(
     blob: StoredBlob,
     range?: ByteRange,
@@ -261,7 +261,9 @@ export class FilesystemDriver
     }
   }
 
-  /** Without a sync of the folder, which would take longer than all the rest: what comes back is swept again. */
+  /**
+   * Without a sync of the folder, which would take longest: the next sweep deletes files that a power cut brings back.
+   */
   deleteBlob(blob: StoredBlob): Promise<boolean> {
     return removeFile(blobPath(this.#root, blob.location));
   }
@@ -289,12 +291,12 @@ export class FilesystemDriver
     }
   }
 
-  /** The rest is what an append that failed has left beyond the upload's size. */
+  /** The rest is left from a failed append beyond the upload's size. */
   async #openUpload(upload: DriverUpload, rest: 'drop the rest' | 'leave the rest'): Promise<FileHandle> {
     const path = uploadPath(this.#root, upload.id);
     let file: FileHandle;
     try {
-      // What has no bytes has no file, unless an append failed.
+      // An empty upload has no file, unless an append failed.
       file = await openPrivateFile(path, upload.size > 0 ? 'r+' : constants.O_RDWR | constants.O_CREAT);
     } catch (error) {
       if (isMissing(error)) throw new UploadUnknownError(`there is no upload ${upload.id}`, { cause: error });
@@ -304,7 +306,7 @@ export class FilesystemDriver
       const { size } = await file.stat();
       if (size < upload.size) {
         throw new UploadUnknownError(
-          `of the upload ${upload.id} only ${size} of ${upload.size} bytes are left: begin it anew`,
+          `of the upload ${upload.id} only ${size} of ${upload.size} bytes are left: start the upload again`,
         );
       }
       if (size > upload.size && rest === 'drop the rest') await file.truncate(upload.size);

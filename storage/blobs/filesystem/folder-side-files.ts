@@ -51,7 +51,7 @@ export class FolderSideFiles implements SideFiles {
   }
 }
 
-/** Those of processes that were killed: one writes at a time. */
+/** Removes leftovers of killed processes: only one process writes at a time. */
 async function removeParts(path: string): Promise<void> {
   for (const name of await readdir(path)) {
     if (name.startsWith(PART)) await rm(join(path, name), { force: true });

@@ -11,7 +11,7 @@ export const UPLOADS = 'uploads';
 export const QUARANTINE = 'quarantine';
 export const JOURNAL = 'journal';
 
-/** What the location of a blob says. */
+/** The parts of a blob's location. */
 export interface BlobName {
   readonly digest: Digest;
   /** The upload that was committed there. */
@@ -23,12 +23,15 @@ function blobFolder(digest: Digest): string {
   return `${BLOBS}/${digestAlgorithm(digest)}/${digestHex(digest).slice(0, 2)}`;
 }
 
-/** Where a blob lies, relative to the root: `blobs/sha256/ab/ab12….<upload>`. No two commits have one location. */
+/**
+ * Returns the location of a blob, relative to the root: `blobs/sha256/ab/ab12….<upload>`. Every commit has its own
+ * location.
+ */
 export function blobLocation({ digest, uploadId }: BlobName): string {
   return `${blobFolder(digest)}/${digestHex(digest)}.${uploadId}`;
 }
 
-/** What a location says, or undefined when no blob can lie there. */
+/** Parses a location; undefined when it is not one of a blob. */
 export function nameAtLocation(location: string): BlobName | undefined {
   const [, algorithm, , file = ''] = location.split('/');
   const dot = file.indexOf('.');
@@ -38,19 +41,22 @@ export function nameAtLocation(location: string): BlobName | undefined {
   return blobLocation({ digest, uploadId }) === location ? { digest, uploadId } : undefined;
 }
 
-/** The absolute path of a blob. Throws when `location` was not made by blobLocation: it must not lead elsewhere. */
+/**
+ * Returns the absolute path of a blob. Throws when `location` was not made by blobLocation, so that it cannot escape
+ * the root.
+ */
 export function blobPath(root: string, location: string): string {
   refuseOther(location);
   return join(root, location);
 }
 
-/** The absolute path where a damaged blob is kept for people to look at. Throws as blobPath does. */
+/** Returns the absolute path of a blob in quarantine. Throws as blobPath does. */
 export function quarantinePath(root: string, location: string): string {
   refuseOther(location);
   return join(root, QUARANTINE, location.slice(location.lastIndexOf('/') + 1));
 }
 
-/** The absolute path of an upload's bytes. Throws UploadUnknownError when `id` is no UUID. */
+/** Returns the absolute path of an upload's bytes. Throws UploadUnknownError when `id` is not a UUID. */
 export function uploadPath(root: string, id: string): string {
   if (!isUploadId(id))
     throw new UploadUnknownError(`no upload has the id ${JSON.stringify(id.slice(0, 80))}`);
@@ -130,9 +136,9 @@ async function statusOf(path: string): Promise<Pick<StoredFile, 'size' | 'stored
 const CHUNK_SIZE = 256 * 1024;
 
 /**
- * The bytes of an open file from `start` up to and without `end`, in chunks that the caller may keep. Reads
- * one chunk ahead. Closes the file when reading ends in whatever way, and when `signal` aborts.
- * Throws the signal's reason, and an error when the file is shorter than `end`.
+ * Reads an open file from `start` up to but excluding `end`, in chunks that the caller may keep. Reads one chunk ahead.
+ * Closes the file when reading ends in whatever way, and when `signal` aborts. Throws the signal's reason, and an error
+ * when the file is shorter than `end`.
  */
 export class FileReader implements AsyncIterable<Uint8Array> {
   readonly #handle: FileHandle;
@@ -179,7 +185,7 @@ export class FileReader implements AsyncIterable<Uint8Array> {
   #readAhead(position: number): Promise<Uint8Array> | undefined {
     if (position >= this.#end) return undefined;
     const chunk = this.#read(position);
-    // Its failure is thrown when its turn comes; until then nobody waits for it.
+    // A failure is thrown when this chunk is consumed; this avoids an unhandled rejection until then.
     chunk.catch(() => {});
     return chunk;
   }

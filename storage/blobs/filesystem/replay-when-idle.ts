@@ -3,8 +3,8 @@ import { openFilesystemDriver } from './filesystem-driver.ts';
 import { hasJournalRecords } from './journal/replay-journals.ts';
 
 /**
- * Brings back the small blobs that a power cut may have taken from a driver's folder, for whoever looks into the folder
- * while no registry runs on it: one that runs has done so when it started. Throws StorageFullError.
+ * Restores the small blobs that a power cut may have taken from a driver's folder, for a command that reads the folder
+ * while no registry runs on it; a running registry has done this at its start. Throws StorageFullError.
  */
 export async function replayWhenIdle(folder: string): Promise<void> {
   if (!(await hasJournalRecords(folder))) return;

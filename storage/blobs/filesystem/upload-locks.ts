@@ -5,8 +5,8 @@ import { lockFile } from '../../../lib/linux/file-lock.ts';
 import type { UploadLocks } from '../blob-driver.ts';
 
 /**
- * Locks of uploads for processes that share a folder: a file in `locks/` for each upload that somebody writes to.
- * Whoever was killed holds none.
+ * Locks of uploads for processes that share a folder: a file in `locks/` for each upload in progress. A killed process
+ * releases its locks.
  */
 export class FileUploadLocks implements UploadLocks {
   readonly #folder: string;
@@ -24,7 +24,7 @@ export class FileUploadLocks implements UploadLocks {
       const before = identityOf(file);
       const lock = lockFile(file, 'alone');
       if (lock === undefined) return undefined;
-      // The one before may have removed the file after it was opened here: then this is no lock of what others open.
+      // The previous holder may have removed the file after it was opened here: then others would lock another file.
       if (before !== undefined && before === identityOf(file)) {
         return async () => {
           rmSync(file, { force: true });

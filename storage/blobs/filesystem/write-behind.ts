@@ -3,9 +3,9 @@ import type { FileHandle } from 'node:fs/promises';
 import type { DriverUpload } from '../blob-driver.ts';
 
 const BUFFER_SIZE = 256 * 1024;
-/** Buffers of one writer: one that fills while the others are on their way to the file. */
+/** Buffers per writer: one is filled while the others are being written. */
 const BUFFERS = 3;
-/** Dirty bytes after which the device begins to store them, so that a commit has little left to wait for. */
+/** Dirty bytes after which write-back begins, so that a commit waits only briefly. */
 const SYNC_EVERY = 32 * 1024 * 1024;
 
 /** Buffers that writers hand on to each other. */
@@ -14,7 +14,7 @@ export class BufferPool {
   readonly #limit: number;
   #out = 0;
 
-  /** Of `limit` buffers, or few more, half are kept when nobody needs them. */
+  /** Half of `limit` buffers, or a few more, are kept while unused. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -40,9 +40,9 @@ export class BufferPool {
 }
 
 /**
- * Writes chunks one after another from a position on, in pieces of up to 256 KiB, while its caller goes on with
- * the next chunk. It copies chunks: their sender may use their memory again. At most 768 KiB are on their way;
- * when there are many writers, those without a buffer wait until their chunk is in the file.
+ * Writes chunks one after another from a position on, in pieces of up to 256 KiB, while the caller continues with the
+ * next chunk. It copies chunks, so the sender may reuse their memory. At most 768 KiB are buffered per writer; when
+ * there are many writers, those without a buffer wait until their chunk is written.
  */
 export class WriteBehind {
   readonly #handle: FileHandle;
@@ -53,16 +53,16 @@ export class WriteBehind {
   #filled = 0;
   #buffersOut = 0;
   #unsynced = 0;
-  /** Where the bytes end that are in the file, and those of them that are on the device. */
+  /** End of the bytes in the file, and of those on the device. */
   #written: number;
   #durable = 0;
-  /** Ends when all writes so far have; they follow each other. */
+  /** Settles when all writes so far have ended; they run in order. */
   #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #wakeUp: (() => void) | undefined;
 
-  /** `sync` makes durable what has been written so far. */
+  /** `sync` makes the bytes written so far durable. */
   constructor(handle: FileHandle, position: number, pool: BufferPool, sync: () => Promise<void>) {
     this.#handle = handle;
     this.#position = position;
@@ -81,7 +81,7 @@ export class WriteBehind {
     return this.#durable;
   }
 
-  /** Takes a chunk. Waits only while all buffers are full. Throws what an earlier write failed with. */
+  /** Accepts a chunk. Waits only while all buffers are full. Throws the error of an earlier write. */
   async write(chunk: Uint8Array): Promise<void> {
     let offset = 0;
     while (offset < chunk.byteLength) {
@@ -179,8 +179,8 @@ export class WriteBehind {
 }
 
 /**
- * State of an upload beside its size: in which boot of the kernel it was written last, and how
- * many of its bytes are surely on the device. After a power cut the file may have its length and zeros for the rest.
+ * State of an upload besides its size: the boot ID of its last write, and its bytes that are certainly on the device.
+ * After a power cut the rest of the file may be zeros.
  */
 export class UploadDetail {
   readonly #boot: string | undefined;
@@ -201,7 +201,9 @@ export class UploadDetail {
     return { ...upload, size, detail: `${this.#boot} ${Math.max(durable, this.durable(upload))}` };
   }
 
-  /** The upload with as many bytes as are there for certain: all of them, unless the kernel has started since. */
+  /**
+   * Returns the upload with only the bytes that certainly exist: all of them, unless the machine has rebooted since.
+   */
   settled(upload: DriverUpload): DriverUpload {
     const [boot] = upload.detail.split(' ');
     if (this.#boot === undefined || !boot || boot === this.#boot) return upload;

@@ -9,21 +9,21 @@ export type SocketReceiver = (
   signal: AbortSignal,
 ) => Promise<TransferResult>;
 
-/** A hash of bytes that come piece by piece. It ends by `digest` or `drop`, and is not used afterwards. */
+/** An incremental hash. `digest` or `drop` ends it. */
 export interface ContentHash {
   readonly algorithm: DigestAlgorithm;
-  /** Is done with `chunk` at once, or when the promise resolves; no other call before that. */
+  /** Has consumed `chunk` on return, or when the promise resolves; no other call before that. */
   update(chunk: Uint8Array): Promise<void> | undefined;
   /**
    * How bytes get into it past this thread, or undefined when they cannot. It is used when no `update` runs, and takes
    * what ReceiveThread.receive takes. What was received counts as put into the hash, also when it could not be written.
    */
   receiver(): SocketReceiver | undefined;
-  /** Nothing comes for a while: lets go of what only a growing hash needs. */
+  /** No bytes are expected for a while: releases resources that only a growing hash needs. */
   rest(): void;
   /** Lower-case hex. */
   digest(): Promise<string>;
-  /** Lets go of everything. */
+  /** Releases all resources. */
   drop(): void;
 }
 
@@ -32,7 +32,7 @@ export interface Hasher {
   begin(algorithm: DigestAlgorithm): ContentHash;
 }
 
-/** Hashes at once, on the thread that calls. */
+/** Hashes synchronously, on the calling thread. */
 export const INLINE_HASHER: Hasher = {
   begin: (algorithm) => new InlineHash(algorithm),
 };

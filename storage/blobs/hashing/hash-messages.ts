@@ -1,9 +1,9 @@
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
 
-/** What the main thread tells the thread that hashes. A key names one hash. */
+/** A command of the main thread to the hash thread. A key names one hash. */
 export type HashCommand =
   | { readonly kind: 'begin'; readonly key: number; readonly algorithm: DigestAlgorithm }
-  /** From now on, after the first `after` slots of the receive ring, its bytes come in this ring. */
+  /** From now on, after the first `after` slots of the receive ring, the bytes of the hash arrive in this ring. */
   | {
       readonly kind: 'feed';
       readonly key: number;
@@ -11,8 +11,8 @@ export type HashCommand =
       readonly after: number;
     }
   /**
-   * All bytes that were meant for it are in its ring, and in the receive ring by the time that that has been filled
-   * `after` times, and no more come; `digest` and `drop` end the hash.
+   * No more bytes follow: all are in the hash's ring, or in the receive ring once it has been filled `after` times.
+   * `digest` and `drop` end the hash.
    */
   | { readonly kind: 'rest' | 'digest' | 'drop'; readonly key: number; readonly after: number }
   | { readonly kind: 'stop' };

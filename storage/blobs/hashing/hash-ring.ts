@@ -1,9 +1,9 @@
-/** Bytes in one slot: half of what Node reads from a socket at once. */
+/** Bytes per slot: half of what Node reads from a socket at once. */
 const SLOT_SIZE = 32 * 1024;
 const SLOTS = 8;
 const HEADER = 64;
 
-/** Indexes of the header's numbers: how many slots have been filled and emptied so far; */
+/** Indexes of the header's counters: slots filled and emptied so far; */
 const FILLED = 0;
 const EMPTIED = 1;
 /** whether who fills waits, and how often it has been woken; */
@@ -27,7 +27,7 @@ export class HashRing {
     this.#bytes = new Uint8Array(memory, HEADER);
   }
 
-  /** Fills slots with a copy of `chunk` from `offset` on, as far as there is room; answers where it goes on. */
+  /** Copies `chunk` from `offset` on into free slots; returns the next offset. */
   fill(chunk: Uint8Array, offset: number): number {
     let position = offset;
     while (position < chunk.byteLength) {
@@ -43,11 +43,11 @@ export class HashRing {
     return position;
   }
 
-  /** Resolves when there is room, and when there was none not before half is empty: waiting costs much. */
+  /** Resolves when there is room; if there was none, not before half of the ring is empty: waking up is expensive. */
   async room(): Promise<void> {
     const woken = Atomics.load(this.#header, WAKES);
     Atomics.store(this.#header, WAITS, 1);
-    // Who empties looks at WAITS after each slot, so one of the two sees what the other did.
+    // The consumer checks WAITS after each slot, so one of the two sees the other's change.
     if (this.#used() < SLOTS) return;
     await Atomics.waitAsync(this.#header, WAKES, woken).value;
   }

@@ -3,12 +3,12 @@ import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } fro
 import type { HashRing } from './hash-ring.ts';
 import { HashWorkerClient } from './hash-worker-client.ts';
 
-/** Content whose first chunk is smaller is hashed at once: another thread would take longer to be told about it. */
+/** Content with a smaller first chunk is hashed at once: a message to another thread would take longer. */
 const SMALLEST_FIRST_CHUNK = 16 * 1024;
 
 /**
- * Hashes large content on a thread of its own, which starts with the first of it. Each hash that grows has 256 KiB
- * of memory on its way to the thread.
+ * Hashes large content on a separate thread, which starts with the first such content. Each growing hash has a buffer
+ * of 256 KiB to the thread.
  */
 export class HashThread implements Hasher {
   #line: HashWorkerClient | undefined;

@@ -6,10 +6,10 @@ import { ReceiveThread, type SocketTransfer, type TransferResult } from '../sock
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
 
-/** Rings that are kept for the next hashes. */
+/** Rings that are kept for reuse. */
 const RINGS_KEPT = 16;
 
-/** What is done when the thread has done what it was told about a hash. */
+/** Callbacks for the answer of the thread to a command about a hash. */
 interface Waiting {
   readonly done: (digest: string | undefined) => void;
   readonly failed: (error: Error) => void;
@@ -21,11 +21,11 @@ export class HashWorkerClient {
   readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
   readonly #receiveRing = new ReceiveRing();
   #receiver: ReceiveThread | undefined;
-  /** How often the receive ring has been filled, as far as is known: all that was told to have been received. */
+  /** Number of fillings of the receive ring that have been reported. */
   #received = 0;
   readonly #waiting = new Map<number, Waiting[]>();
   readonly #rings: HashRing[] = [];
-  /** Those who wait for something else than a report. */
+  /** Waiters for anything other than a report. */
   readonly #onFailure = new Set<(error: Error) => void>();
   readonly #exited: Promise<void>;
   #failure: Error | undefined;
@@ -45,26 +45,26 @@ export class HashWorkerClient {
     });
   }
 
-  /** What the thread has ended with. */
+  /** The error that ended the thread. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Begins a hash and answers its key. */
+  /** Begins a hash and returns its key. */
   begin(algorithm: DigestAlgorithm): number {
     this.#lastKey += 1;
     this.#tell({ kind: 'begin', key: this.#lastKey, algorithm });
     return this.#lastKey;
   }
 
-  /** A ring to fill with the bytes of a hash that has none. `ring` is to be called after it was filled. */
+  /** Returns a ring for the bytes of a hash that has none. Call `ring` after filling it. */
   feed(key: number): HashRing {
     const ring = this.#rings.pop() ?? new HashRing();
     this.#tell({ kind: 'feed', key, ring: ring.memory, after: this.#received });
     return ring;
   }
 
-  /** Has the thread look into its rings. */
+  /** Wakes the thread to read its rings. */
   ring(): void {
     Atomics.add(this.#doorbell, 0, 1);
     Atomics.notify(this.#doorbell, 0);
@@ -83,13 +83,13 @@ export class HashWorkerClient {
     return result;
   }
 
-  /** No more bytes come for now; the ring is not to be filled any more. */
+  /** No more bytes for now; the ring must not be filled any more. */
   rest(key: number, ring: HashRing): void {
     this.#await(key, { done: () => this.#giveBack(ring), failed: () => {} });
     this.#tell({ kind: 'rest', key, after: this.#received });
   }
 
-  /** Lower-case hex of all that was put into the hash's rings. */
+  /** Returns the digest of all bytes in the hash's rings, in lower-case hex. */
   async digest(key: number, ring: HashRing | undefined): Promise<string> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -117,7 +117,7 @@ export class HashWorkerClient {
   /** The outcome of `promise`, unless the thread ends first. */
   async orFailure<T>(promise: Promise<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure;
-    // Not by Promise.race: what loses against a promise that stays open would never be let go of.
+    // Not Promise.race, which would leak memory: the losing promise stays pending.
     const { promise: outcome, resolve, reject } = Promise.withResolvers<T>();
     this.#onFailure.add(reject);
     promise.then(resolve, reject);

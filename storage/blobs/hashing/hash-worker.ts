@@ -6,15 +6,15 @@ import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts
 import { HashRing } from './hash-ring.ts';
 
 /**
- * The thread that hashes. It never returns to its event loop: it sleeps until the doorbell rings, obeys what it was
- * told, and hashes what lies in the rings.
+ * The thread that hashes. It never returns to its event loop: it sleeps until it is woken, handles its commands, and
+ * hashes the content of the rings.
  */
 class HashLoop {
   readonly #port: MessagePort;
   readonly #doorbell: Int32Array;
   readonly #receiver: ReceiveRing;
   readonly #hashes = new Map<number, Hash>();
-  /** Of those that grow. */
+  /** Rings of growing hashes. */
   readonly #rings = new Map<number, HashRing>();
   #stopped = false;
 

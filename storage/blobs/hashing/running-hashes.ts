@@ -3,8 +3,8 @@ import type { DriverUpload } from '../blob-driver.ts';
 import type { ContentHash, Hasher } from './content-hash.ts';
 
 /**
- * The hashes of what uploads have received so far, so that a commit need not read it again. Kept for the
- * `limit` uploads that were used last; a hash that is lost costs a second reading and nothing else.
+ * The hashes of uploads in progress, so that a commit need not read the content again. Kept for the `limit` most
+ * recently used uploads; losing a hash only costs another read.
  */
 export class RunningHashes {
   readonly #hasher: Hasher;
@@ -17,9 +17,9 @@ export class RunningHashes {
   }
 
   /**
-   * Gives the hash of exactly the bytes of `upload` away, to go on with or to end; undefined when it is not known.
-   * Of an empty upload it is of `algorithm`, of another one of that with which it began. What is kept of another state
-   * of the upload is dropped: it may come to have the size of that with other bytes.
+   * Removes and returns the hash of exactly the bytes of `upload`, to continue or to end; undefined when it is unknown.
+   * For an empty upload it uses `algorithm`, otherwise the algorithm with which it began. Drops the hash of another
+   * state of the upload, which could later have the same size with other bytes.
    */
   take(upload: DriverUpload, algorithm: DigestAlgorithm): ContentHash | undefined {
     const kept = this.#kept.get(upload.id);

@@ -6,7 +6,10 @@ import type { S3Bucket } from './s3-bucket.ts';
 /** Bytes of a part; S3 wants 5 MiB of all but the last one. */
 const PART = 8 * 1024 * 1024;
 
-/** Side files as objects beside those of the blobs. What is larger than a part is a multipart upload: memory stays bounded. */
+/**
+ * Side files as objects beside those of the blobs. Files larger than a part are multipart uploads, so memory stays
+ * bounded.
+ */
 export class BucketSideFiles implements SideFiles {
   readonly #bucket: S3Bucket;
   readonly #keys: ObjectKeys;

@@ -5,8 +5,8 @@ import { statusOf } from './s3-errors.ts';
 import { type S3Settings, S3SettingsError } from './s3-settings.ts';
 
 /**
- * Does once, on objects of its own, all that the driver does later. Throws S3SettingsError, whose message says
- * which operation on which bucket failed and what to do.
+ * Tries every operation of the driver on test objects. Throws S3SettingsError, whose message says which operation on
+ * which bucket failed and what to do.
  */
 export async function checkBucket(bucket: S3Bucket, keys: ObjectKeys, settings: S3Settings): Promise<void> {
   const key = keys.probe(randomUUID());
@@ -32,7 +32,7 @@ export async function checkBucket(bucket: S3Bucket, keys: ObjectKeys, settings: 
   const left = await step('HeadObject', () => ifThere(bucket.sizeOf(key)));
   if (!read.equals(bytes) || listed.length !== 1 || left !== undefined) {
     throw new S3SettingsError(
-      `the server of the bucket ${bucket.name} does not give back, list or delete what it was given: use another server`,
+      `the server of the bucket ${bucket.name} does not return, list or delete stored objects: use another server`,
     );
   }
 }

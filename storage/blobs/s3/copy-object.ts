@@ -3,7 +3,7 @@ import type { NumberedPart, S3Bucket } from './s3-bucket.ts';
 
 const COPIES_AT_ONCE = 4;
 
-/** Copies an object of any size within S3; what has been copied when it fails is dropped. Throws NotThereError. */
+/** Copies an object of any size within S3; on failure it drops the partial copy. Throws NotThereError. */
 export async function copyObject(
   { bucket, copyLimits }: Pick<PartStore, 'bucket' | 'copyLimits'>,
   from: string,

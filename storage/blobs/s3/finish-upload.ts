@@ -8,13 +8,13 @@ import { NotThereError } from './s3-errors.ts';
 import type { PartedObject, UploadDetail } from './upload-detail.ts';
 
 const EMPTY = 'empty';
-/** What a name ends with when the object is the beginning of another one. */
+/** Suffix of the name of an object that is the beginning of another one. */
 const CUT = 'cut';
 
 /**
- * Makes the bytes of an upload's state one object, without copying any, and answers its name in the upload's group.
- * Again it answers the same, also when an earlier one was cut off. Throws UploadUnknownError when S3 has lost
- * parts; a small upload's only object is not looked at.
+ * Makes one object of an upload's bytes, without copying any, and returns its name in the upload's group. Idempotent,
+ * also after an interruption. Throws UploadUnknownError when S3 has lost parts; the only object of a small upload is
+ * not checked.
  */
 export async function finishUpload(
   store: PartStore,
@@ -36,12 +36,12 @@ export async function finishUpload(
     ]);
     return object.name;
   } catch (error) {
-    // An earlier try may have done it: one whose answer was lost, or that of another process.
+    // An earlier attempt may have succeeded: its answer was lost, or another process made it.
     const present = await bucket.sizeOf(key);
     if (present === size) return object.name;
     if ((await bucket.sizeOf(`${key}${CUT}`)) === size) return `${object.name}${CUT}`;
     if (present !== undefined && present < object.etags.length * object.partSize) {
-      throw new UploadUnknownError(`the upload ${id} has lost bytes: begin it anew`, { cause: error });
+      throw new UploadUnknownError(`the upload ${id} has lost bytes: start it again`, { cause: error });
     }
     const parts =
       present === undefined ? await ifThere(Array.fromAsync(bucket.listParts(key, object.multipartId))) : [];
@@ -52,8 +52,8 @@ export async function finishUpload(
 }
 
 /**
- * An append that failed has left parts beyond the upload's end, and Ceph makes no object without them: an object
- * with them is made, and its beginning copied within S3 to another one.
+ * A failed append has left parts beyond the upload's end, and Ceph requires all parts in the object: this makes an
+ * object with them, and copies its beginning within S3 to another one.
  */
 async function finishWithoutRest(
   store: PartStore,
@@ -69,7 +69,7 @@ async function finishWithoutRest(
   const to = keys.group(id) + name;
   if (parts.length > 0) {
     if (etags.some((etag, index) => parts[index]?.etag !== etag)) {
-      throw new UploadUnknownError(`the upload ${id} has lost bytes: begin it anew`);
+      throw new UploadUnknownError(`the upload ${id} has lost bytes: start it again`);
     }
     // Only the last part may be small: the upload's own last one has been put among the others.
     const filler = await memory.acquire();
@@ -93,7 +93,7 @@ async function finishWithoutRest(
   return name;
 }
 
-/** Makes the tail the last part, the only one that may be smaller. */
+/** Uploads the tail as the last part, the only one that may be smaller. */
 async function putLast(
   { bucket, keys, memory }: PartStore,
   { id, tail, object }: UploadDetail,

@@ -5,15 +5,15 @@ import { isAnswerTo, type RangeRequest, rangeRequest } from './range-request.ts'
 
 /** Bytes of a chunk: one for each record of TLS, of 16 KiB, costs three times the processor time. */
 const BLOCK_SIZE = 128 * 1024;
-/** Bytes: the head of an answer is smaller. */
+/** Maximum bytes of the head of an answer. */
 const LARGEST_HEAD = 32 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
 
 /**
- * GETs a part of an object (`https:`) over a connection of its own, whose server `secure` has to vouch for, in large
- * chunks that are the reader's to keep. The body ends early when the connection does or gives nothing for `time`
- * milliseconds. Undefined when no connection can be made, the answer does not come within that time or is anything but
- * the bytes that were asked for, as they are and with their length. Throws the signal's reason.
+ * GETs a part of an object (`https:`) over a dedicated connection, verified with `secure`, in large chunks that the
+ * reader may keep. The body ends early when the connection closes or is silent for `time` milliseconds. Returns
+ * undefined when the connection fails, the answer does not arrive within that time, or is anything but the requested
+ * bytes, unencoded and with their length. Throws the signal's reason.
  */
 export async function getRange(
   request: RangeRequest,
@@ -36,7 +36,7 @@ export async function getRange(
 }
 
 class BulkBody extends Readable {
-  /** Whether the answer has begun as it should. */
+  /** Resolves to whether the answer has begun as expected. */
   readonly announced: Promise<boolean>;
   readonly #announce: (isThere: boolean) => void;
   readonly #request: RangeRequest;
@@ -47,7 +47,7 @@ class BulkBody extends Readable {
   #hasHead = false;
   #isPaused = false;
   #hasEnded = false;
-  /** Bytes of the body that have not come. */
+  /** Bytes of the body that have not arrived. */
   #left: number;
 
   constructor(request: RangeRequest, secure: SecureContext, time: number) {
@@ -65,7 +65,7 @@ class BulkBody extends Readable {
       port: Number(port || 443),
       secureContext: secure,
       ...(isIP(host) === 0 && { servername: host }),
-      // Not in its types, though in its documentation. What has been decrypted comes also after it was told to wait.
+      // Missing from its types, though documented. Decrypted bytes arrive even while the connection is paused.
       ...{ onread: { buffer: () => this.#room, callback: (count: number) => this.#take(count) } },
     });
     const end = () => this.#end();
@@ -121,7 +121,7 @@ class BulkBody extends Readable {
     return true;
   }
 
-  /** Passes on what has come; false when it has to wait then. */
+  /** Passes received bytes on; returns false when the reader must catch up first. */
   #pass(): boolean {
     const count = Math.min(this.#filled, this.#left);
     const chunk = count === BLOCK_SIZE ? this.#block : this.#block.subarray(0, count);

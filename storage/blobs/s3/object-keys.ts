@@ -6,26 +6,26 @@ const CONTENT = /^[0-9a-z]{1,16}$/;
 const WHOLE = /^blob\.(sha256|sha512)-([0-9a-f]{64,128})$/;
 const MARKER = /^([0-9a-z]{1,16})\.(sha256|sha512)-([0-9a-f]{64,128})$/;
 
-/** The name of the object that says that its upload is being dropped. */
+/** The name of the object that marks its upload as being dropped. */
 export const TOMBSTONE = 'dropped!';
 
-/** What a name within the group of an upload says. */
+/** A parsed name within the group of an upload. */
 export type ObjectName =
   | { readonly kind: 'content'; readonly name: string }
-  /** Says that the content of that name is the content of a digest. Has no bytes. */
+  /** The content with that name is the content of a digest. The marker has no bytes. */
   | { readonly kind: 'marker'; readonly content: string; readonly digest: Digest }
-  /** Content that is the content of a digest without a marker. */
+  /** Content whose own name contains its digest. */
   | { readonly kind: 'whole'; readonly digest: Digest }
   | { readonly kind: 'other' };
 
 /**
- * The keys of a storage's objects. All objects of an upload have one prefix, its group, so that one listing shows
- * together what belongs together:
+ * The keys of a storage's objects. All objects of an upload have one prefix, its group, so that a listing returns them
+ * together:
  *
  *     blobs/<upload id>/<name>                       content: a blob, or the bytes of an upload so far
  *     blobs/<upload id>/<name>.<algorithm>-<hex>     the marker that makes that content the blob of a digest
- *     blobs/<upload id>/blob.<algorithm>-<hex>       a small blob that was known when it was stored: its own marker
- *     quarantine/<hex>.<upload id>.<name>            what was set aside
+ *     blobs/<upload id>/blob.<algorithm>-<hex>       a small blob, stored with its digest: its own marker
+ *     quarantine/<hex>.<upload id>.<name>            a damaged blob
  *     <folder>/<name>                                side files
  *
  * Upload ids are random, so keys are spread evenly. A location is `<upload id>/<name>`.
@@ -68,7 +68,7 @@ export class ObjectKeys {
     return `${this.#prefix}probe/${id}`;
   }
 
-  /** What a key is the key of; undefined when it is none of a group. */
+  /** Parses a key; undefined when it is not in the group of an upload. */
   parse(key: string): { readonly uploadId: string; readonly name: string } | undefined {
     const [uploadId = '', name = '', ...more] = key.slice(this.groups.length).split('/');
     if (!isUploadId(uploadId) || name === '' || more.length > 0) return undefined;

@@ -4,13 +4,13 @@ import { ContentDamagedError, StorageUnavailableError } from '../../errors.ts';
 import type { ObjectPart, S3Bucket } from './s3-bucket.ts';
 import { NotThereError } from './s3-errors.ts';
 
-/** How often a body that breaks off is asked for again without a byte in between. */
+/** Maximum consecutive attempts without any byte in between. */
 const MOST_TRIES = 5;
 
 /**
- * The bytes of a part of an object, whose first answer is waited for. A body that breaks off or stalls is asked
- * for again from where it ended. Throws NotThereError, StorageUnavailableError, ContentDamagedError when the object has
- * another size, the signal's reason.
+ * Reads a part of an object, and waits for the first answer. A body that breaks off or stalls is requested again from
+ * its end. Throws NotThereError, StorageUnavailableError, ContentDamagedError when the object has another size, the
+ * signal's reason.
  */
 export async function openObject(
   bucket: S3Bucket,
@@ -31,7 +31,7 @@ async function request(
   const inBulk = await bucket.readInBulk?.({ key, size, range: rest }, signal);
   const answer =
     inBulk === undefined ? await bucket.get(key, isWhole ? undefined : rest, signal) : { body: inBulk, size };
-  // Whoever gives the body up before it is read hears of no failure.
+  // A reader that gives up before reading must not cause an unhandled error.
   answer.body.on('error', () => {});
   const stop = () => answer.body.destroy();
   signal?.addEventListener('abort', stop, { once: true });
@@ -85,7 +85,7 @@ async function* bodyOf(
   }
 }
 
-/** Reads a whole object of `size` bytes to the beginning of `buffer`. Throws as openObject does. */
+/** Reads a whole object of `size` bytes into `buffer`. Throws as openObject does. */
 export async function readInto(
   buffer: Buffer,
   bucket: S3Bucket,

@@ -12,18 +12,21 @@ import { clientConfig, leavePayloadUnsigned, sliceBodies } from './s3-client.ts'
 import { type ObjectAccess, S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
 
-/** Bytes of all parts that are filled or sent at once: eight uploads keep a registry below 200 MB. Never fewer than three parts. */
+/**
+ * Maximum bytes of all parts that are filled or sent concurrently: eight uploads keep a registry below 200 MB. Never
+ * fewer than three parts.
+ */
 const PART_MEMORY = 32 * 1024 * 1024;
 /** Seconds for which the address of a download is good. */
 const DOWNLOAD_TIME = 20 * 60;
 /** Milliseconds without a byte either way after which a connection counts as broken. */
 const SILENCE_TIME = 20_000;
-/** Bytes: less comes sooner over a connection that is there already. */
+/** Minimum bytes for a dedicated connection; an existing connection delivers less sooner. */
 const LEAST_IN_BULK = 4 * 1024 * 1024;
 
 /**
- * Opens a storage on S3, with the credentials that the environment, the profile or the machine has, and tries out
- * every operation that it will need. Throws S3SettingsError with a clause that says what is wrong and what to do.
+ * Opens a storage on S3, with the credentials of the environment, the profile or the machine, and tries every operation
+ * that it needs. Throws S3SettingsError with a clause that says what is wrong and what to do.
  */
 export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
   const connection = connect(settings);
@@ -37,8 +40,8 @@ export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
 }
 
 /**
- * As openS3Driver, without asking S3 for anything. `silence` is how many milliseconds may pass without a byte;
- * `copyLimits` may be below those of S3.
+ * Like openS3Driver, without any request. `silence` is the timeout without a byte, in milliseconds; `copyLimits` may be
+ * below those of S3.
  */
 export function openUncheckedS3Driver(
   settings: S3Settings,

@@ -1,15 +1,15 @@
 /** Who fills a buffer. */
 export interface BufferHolder {
-  /** Asks for the buffer back soon: what is in it can be stored elsewhere meanwhile. May do nothing. */
+  /** Requests the buffer back soon: its holder can store the content elsewhere meanwhile. May do nothing. */
   spill(): void;
 }
 
-/** Milliseconds for which a buffer is left to whoever fills it while others wait for one. */
+/** Milliseconds for which a holder may fill a buffer while others wait for one. */
 const HOLD_TIME = 5_000;
 
 /**
- * The buffers of all parts that are being filled or sent: at most `limit` of `size` bytes. Whoever wants one when
- * none is left waits its turn; buffers that fill slowly are asked back, so that slow senders stop nobody.
+ * The buffers of all parts that are filled or sent: at most `limit` of `size` bytes. When none is free, callers wait in
+ * turn; buffers that fill slowly are requested back, so that slow clients block nobody.
  */
 export class PartMemory {
   readonly size: number;
@@ -25,7 +25,7 @@ export class PartMemory {
     this.#limit = limit;
   }
 
-  /** A buffer to fill, which `release` gives back. */
+  /** Returns a buffer to fill; return it with `release`. */
   async acquire(signal?: AbortSignal): Promise<Buffer> {
     signal?.throwIfAborted();
     return this.#take() ?? (await this.#wait(signal));

@@ -4,12 +4,12 @@ import { newName, type PartStore } from './part-store.ts';
 import { NotThereError } from './s3-errors.ts';
 import type { PartedObject, UploadDetail } from './upload-detail.ts';
 
-/** Parts that one upload sends at once. */
+/** Parts of one upload that are sent concurrently. */
 const PARTS_AT_ONCE = 4;
-/** Of S3. */
+/** Limit of S3. */
 export const MOST_PARTS = 10_000;
 
-/** The parts of one append, some of which are on their way at once. */
+/** Sends the parts of one append, several concurrently. */
 export class PartSender {
   readonly #store: PartStore;
   readonly #before: UploadDetail;
@@ -29,14 +29,14 @@ export class PartSender {
     this.#etags = [...(before.object?.etags ?? [])];
   }
 
-  /** Takes `buffer` over, whose first `size` bytes are the next part, and gives it back to the memory when they are stored. */
+  /** Takes ownership of `buffer`, whose first `size` bytes are the next part, and releases it once they are stored. */
   async send(buffer: Buffer, size: number): Promise<void> {
     const { memory } = this.#store;
     try {
       while (this.#sending.size >= PARTS_AT_ONCE) await Promise.race(this.#sending);
       this.#failed.signal.throwIfAborted();
       this.#object ??= await this.#begin(size);
-      // The last one is for what is left over.
+      // The last one is for the remainder.
       if (this.#etags.length === MOST_PARTS - 1) {
         throw new BlobTooLargeError(
           `a blob cannot have more than ${MOST_PARTS} parts of ${size} bytes here: the registry needs a larger partSize`,
@@ -64,12 +64,12 @@ export class PartSender {
     await Promise.all(this.#sending);
   }
 
-  /** What S3 has; only when all is settled and nothing has failed. */
+  /** The stored parts; valid only when all have settled without failure. */
   get object(): PartedObject | undefined {
     return this.#object && { ...this.#object, etags: this.#etags };
   }
 
-  /** Drops what this append has begun. */
+  /** Drops the multipart upload that this append has begun. */
   async drop(): Promise<void> {
     const { bucket, keys } = this.#store;
     const object = this.#object;
@@ -88,7 +88,7 @@ export class PartSender {
     const put = async () => {
       const { name, multipartId } = this.#object as PartedObject;
       const key = this.#store.keys.group(this.#before.id) + name;
-      // Never aborted: one that was given up could still arrive, and replace the part that a second try has stored.
+      // Never aborted: an abandoned part could still arrive, and replace the one that a second attempt has stored.
       return this.#store.bucket.putPart(key, multipartId, index + 1, bytes);
     };
     try {
@@ -100,7 +100,7 @@ export class PartSender {
     }
   }
 
-  /** The parts have become an object, because somebody had to read them: they are copied within S3 to a new upload. */
+  /** The parts have become an object, because a reader needed them: copies them within S3 to a new upload. */
   async #revive(): Promise<void> {
     const { bucket, keys } = this.#store;
     const { name, partSize, etags } = this.#before.object as PartedObject;

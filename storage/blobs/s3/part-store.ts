@@ -3,7 +3,7 @@ import type { ObjectKeys } from './object-keys.ts';
 import type { PartMemory } from './part-memory.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 
-/** Bytes that one CopyObject takes at most, and each UploadPartCopy of what is larger. */
+/** Maximum bytes of one CopyObject, and of each UploadPartCopy of a larger object. */
 export interface CopyLimits {
   readonly whole: number;
   readonly part: number;
@@ -12,7 +12,7 @@ export interface CopyLimits {
 /** Amazon's, and parts so large that an object of 5 TiB has not too many. */
 export const COPY_LIMITS: CopyLimits = { whole: 5 * 1024 ** 3, part: 1024 ** 3 };
 
-/** What the writing of an upload needs. */
+/** Dependencies of writing an upload. */
 export interface PartStore {
   readonly bucket: S3Bucket;
   readonly keys: ObjectKeys;

@@ -10,8 +10,8 @@ import type { Tail, UploadDetail } from './upload-detail.ts';
 const SMALL = 256 * 1024;
 
 /**
- * One append to an upload: fills parts, has them sent while the next ones fill, and keeps what is left over as an
- * object, the tail. Nothing that the state before needs is changed or deleted.
+ * One append to an upload: fills parts, sends them while the next ones fill, and stores the remainder as an object, the
+ * tail. It never changes or deletes objects of the previous state.
  */
 export class PartWriter implements BufferHolder {
   readonly #store: PartStore;
@@ -21,7 +21,10 @@ export class PartWriter implements BufferHolder {
   readonly #sender: PartSender;
   /** Tails that this append has stored. */
   readonly #ownTails: string[] = [];
-  /** The bytes after the last full part are in `tail`, then in `buffer` (with the tail's, if there is one), then in `small`. */
+  /**
+   * The bytes after the last full part are in `tail`, then in `buffer` (including the tail's, if there is one), then in
+   * `small`.
+   */
   #tail: Tail | undefined;
   #buffer: Buffer | undefined;
   #filled = 0;
@@ -38,15 +41,15 @@ export class PartWriter implements BufferHolder {
   }
 
   /**
-   * Answers the new state. When it throws, what this append has stored is dropped as far as possible. Throws
-   * NotThereError, UploadUnknownError, BlobTooLargeError, StorageFullError, StorageUnavailableError, what
-   * `content` fails with, the signal's reason.
+   * Returns the new state. On failure it drops the objects of this append as far as possible. Throws NotThereError,
+   * UploadUnknownError, BlobTooLargeError, StorageFullError, StorageUnavailableError, errors of `content`, the signal's
+   * reason.
    */
   async append(content: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<UploadDetail> {
     const { signal: ended } = this.#failed;
     try {
       if (this.#partSize > this.#store.memory.size) {
-        throw new UploadUnknownError('the upload was begun with a larger partSize: begin it anew');
+        throw new UploadUnknownError('the upload was started with a larger partSize: start it again');
       }
       const either = signal === undefined ? ended : AbortSignal.any([signal, ended]);
       for await (const chunk of abortable(content, either)) await this.#take(chunk);
@@ -60,7 +63,7 @@ export class PartWriter implements BufferHolder {
     }
   }
 
-  /** Stores what the buffer holds as a tail, from which it is filled again when more comes. */
+  /** Stores the buffer as a tail, from which it is refilled when more bytes arrive. */
   spill(): void {
     const buffer = this.#buffer;
     if (buffer === undefined) return;
@@ -153,7 +156,7 @@ export class PartWriter implements BufferHolder {
       ...(tailBefore !== undefined && tailBefore.name !== tail?.name ? [tailBefore.name] : []),
       ...(objectBefore !== undefined && objectBefore.name !== object?.name ? [objectBefore.name] : []),
     ];
-    // The state before is the recorded one, so those that come before it are not needed any more.
+    // The previous state is recorded, so tails before it are no longer needed.
     await this.#dropTails([...staleBefore, ...this.#ownTails.filter((name) => name !== tail?.name)]);
     return { id, at: Date.now(), ...(object && { object }), ...(tail && { tail }), stale };
   }

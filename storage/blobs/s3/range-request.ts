@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { ByteRange } from '../blob-driver.ts';
 import type { BlobConnection } from '../driver-capabilities.ts';
 
-/** A part of an object that is asked for by its signed address. */
+/** A request for a part of an object by its signed URL. */
 export interface RangeRequest {
   readonly url: string;
   readonly range: ByteRange;
@@ -34,13 +34,13 @@ export function isAnswerTo({ range: { start, end }, size }: RangeRequest, head: 
   );
 }
 
-/** Bytes: the head of an answer is smaller, and comes with the beginning of the body. */
+/** Maximum bytes of the head of an answer, which arrives with the start of the body. */
 const BUFFER_SIZE = 32 * 1024;
 
 /**
- * GETs a part of an object (`http:`) over a connection of its own, of which no more is read than the head of the answer. Undefined
- * when no connection can be made, the answer does not come within `time` milliseconds or is anything but the bytes
- * that were asked for, as they are and with their length. Throws the signal's reason.
+ * GETs a part of an object (`http:`) over a dedicated connection, of which it reads only the head of the answer.
+ * Returns undefined when the connection fails, the answer does not arrive within `time` milliseconds, or is anything
+ * but the requested bytes, unencoded and with their length. Throws the signal's reason.
  */
 export async function rawGet(
   request: RangeRequest,
@@ -62,7 +62,7 @@ export async function rawGet(
         const end = buffer.subarray(0, filled).indexOf('\r\n\r\n');
         if (end === -1 && filled < buffer.length) return true;
         resolve(end === -1 ? undefined : buffer.subarray(0, end + 4));
-        // Node reads no more: the rest is for whoever has the descriptor.
+        // Node stops reading: the owner of the descriptor reads the rest.
         return false;
       },
     },

@@ -50,7 +50,7 @@ export interface ObjectPart {
   readonly range: ByteRange;
 }
 
-/** A faster way to a large part of an object; undefined when the part does not come by it. */
+/** A faster way to read a large part of an object; undefined when it is not available for this part. */
 export type BulkRead = (part: ObjectPart, signal?: AbortSignal) => Promise<Readable | undefined>;
 
 export interface ListedPart extends NumberedPart {
@@ -64,7 +64,7 @@ export interface ListedPart extends NumberedPart {
 export class S3Bucket {
   readonly name: string;
   readonly #client: S3Client;
-  /** Undefined: by `get`, as always when it ends before the part does or gives nothing. */
+  /** Undefined: `get` is used, as it is when the bulk read ends early or has no result. */
   readonly readInBulk: BulkRead | undefined;
 
   constructor(client: S3Client, name: string, readInBulk?: BulkRead) {
@@ -78,7 +78,7 @@ export class S3Bucket {
     await this.#run('PutObject', signal, (options) => this.#client.send(command, options));
   }
 
-  /** The object's bytes, or those in `range`, and how many the whole object has. */
+  /** Returns the object's bytes, or those in `range`, and the size of the whole object. */
   async get(
     key: string,
     range?: ByteRange,
@@ -93,7 +93,7 @@ export class S3Bucket {
     return { body: answer.Body as Readable, size: Number(total) };
   }
 
-  /** Bytes of the object; undefined when there is none. */
+  /** Returns the bytes of the object; undefined when it does not exist. */
   async sizeOf(key: string): Promise<number | undefined> {
     const command = new HeadObjectCommand(this.#at(key));
     const answer = await ifThere(
@@ -143,7 +143,7 @@ export class S3Bucket {
     await this.#run('CopyObject', undefined, (options) => this.#client.send(command, options));
   }
 
-  /** Answers the id of the multipart upload. */
+  /** Returns the id of the multipart upload. */
   async beginParts(key: string): Promise<string> {
     const command = new CreateMultipartUploadCommand({ ...this.#at(key), ContentType: CONTENT_TYPE });
     const answer = await this.#run('CreateMultipartUpload', undefined, (options) =>
@@ -155,7 +155,7 @@ export class S3Bucket {
     return answer.UploadId;
   }
 
-  /** Stores part `number`, counted from 1; answers its entity tag, without quotes. */
+  /** Stores part `number`, counted from 1; returns its entity tag, without quotes. */
   async putPart(key: string, multipartId: string, number: number, body: Uint8Array): Promise<string> {
     const command = new UploadPartCommand({
       ...this.#at(key),
@@ -167,7 +167,7 @@ export class S3Bucket {
     return bare(answer.ETag);
   }
 
-  /** Makes a part of bytes of another object, within the server. */
+  /** Copies a part from another object, within the server. */
   async copyPart(
     from: string,
     range: ByteRange,
@@ -208,7 +208,7 @@ export class S3Bucket {
     );
   }
 
-  /** Multipart uploads that have not ended. MinIO shows those of a whole key only, and drops them itself after a day. */
+  /** Lists unfinished multipart uploads. MinIO lists only those of a complete key, and drops them after a day. */
   async *listMultiparts(
     prefix: string,
     signal?: AbortSignal,
@@ -228,7 +228,7 @@ export class S3Bucket {
     }
   }
 
-  /** The parts that a multipart upload has so far, in order. */
+  /** Lists the stored parts of a multipart upload, in order. */
   async *listParts(key: string, multipartId: string): AsyncGenerator<ListedPart, void, undefined> {
     for (let marker: string | undefined, more = true; more; ) {
       const command = new ListPartsCommand({
@@ -268,7 +268,7 @@ export class S3Bucket {
   }
 }
 
-/** Only "not there" becomes undefined. */
+/** Converts only a missing object to undefined. */
 export async function ifThere<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await answer;
@@ -278,7 +278,7 @@ export async function ifThere<Answer>(answer: Promise<Answer>): Promise<Answer |
   }
 }
 
-/** Ceph gives some entity tags without quotes. */
+/** Ceph returns some entity tags without quotes. */
 function bare(etag: string | undefined): string {
   if (etag === undefined) throw new StorageUnavailableError('the S3 server gave no ETag for a part');
   return etag.replaceAll('"', '');

@@ -7,18 +7,20 @@ type RetryStrategy = Extract<S3ClientConfig['retryStrategy'], { acquireInitialRe
 
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 3_000;
-/** Milliseconds to connect, and until an answer begins: the second grows with the part that is sent. */
+/** Milliseconds to connect, and until an answer begins; the second grows with the size of the part. */
 const CONNECT_TIME = 5_000;
 const ANSWER_TIME = 60_000;
 const LEAST_BYTES_PER_MS = 100;
 const CONNECTIONS = 256;
-/** Milliseconds, beside one silence, after which a failed request is not tried again: a gateway may be restarting. */
+/**
+ * Milliseconds, in addition to one silence, after which a failed request is not retried: a gateway may be restarting.
+ */
 const PATIENCE = 15_000;
 
 /**
- * Tries a request again as long as its failure may pass (no connection, a cut one or one that was silent for `silence`
- * milliseconds, 5xx, SlowDown, a clock that has just been corrected), with growing random delays, or the one that the
- * server asks for.
+ * Retries a request while its failure may be temporary (no connection, a broken one or one that was silent for
+ * `silence` milliseconds, 5xx, SlowDown, a corrected clock), with growing random delays, or the delay that the server
+ * requests.
  */
 export function patientRetries(silence: number): RetryStrategy {
   const tokenOf = (began: number, count: number, delay: number) => ({
@@ -49,8 +51,8 @@ export function patientRetries(silence: number): RetryStrategy {
 const SLICE = 128 * 1024;
 
 /**
- * Has requests send large content slice by slice, each when the one before is with the system: TLS encrypts what it is
- * given at once, and a part given whole would be there twice until it has left.
+ * Sends large bodies slice by slice, each after the system has accepted the previous one: TLS encrypts its input at
+ * once, so a whole part would be in memory twice.
  */
 export function sliceBodies(client: S3Client): void {
   client.middlewareStack.add(
@@ -58,7 +60,7 @@ export function sliceBodies(client: S3Client): void {
       const request = args.request as { readonly body?: unknown };
       const { body } = request;
       if (!(body instanceof Uint8Array) || body.byteLength <= SLICE) return next(args);
-      // Of this try only: the next one begins with the content again.
+      // For this attempt only: the next one starts from the beginning.
       const sliced = Object.assign(Object.create(Object.getPrototypeOf(request)), request, {
         body: Readable.from(slicesOf(body), { objectMode: false, highWaterMark: SLICE }),
       });
@@ -73,8 +75,8 @@ function* slicesOf(body: Uint8Array): Generator<Uint8Array> {
 }
 
 /**
- * Has requests not sign the content that they send, which would be hashed once more for it: for connections that
- * protect it themselves (Amazon S3 API reference, "Authenticating Requests (AWS Signature Version 4)").
+ * Leaves the content of requests unsigned, which would require another hash of it: for connections that protect it
+ * themselves (Amazon S3 API reference, "Authenticating Requests (AWS Signature Version 4)").
  */
 export function leavePayloadUnsigned(client: S3Client): void {
   client.middlewareStack.add(
@@ -98,7 +100,7 @@ export function clientConfig(
   const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
   return {
     forcePathStyle: pathStyle,
-    // Ceph keeps what the newer checksums wrap a body in.
+    // Ceph would store the encoding in which newer checksums wrap a body.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     retryStrategy: patientRetries(silence),

@@ -24,31 +24,31 @@ import { blobsOf, leftoversOf, listGroups, touchedAt } from './stored-groups.ts'
 import { emptyDetail, encodeDetail, parseDetail, type UploadDetail } from './upload-detail.ts';
 
 /**
- * Milliseconds in which an upload that was touched cannot be taken for abandoned by a sweep: half the age at which
- * garbage collection drops what no catalog knows.
+ * Milliseconds in which a sweep cannot take a touched upload for abandoned: half the age at which garbage collection
+ * drops unrecorded uploads.
  */
 const SURELY_KEPT = 30 * 60 * 1000;
 
-/** Ways to objects beside the requests of a bucket. */
+/** Ways to access objects other than requests to the bucket. */
 export interface ObjectAccess {
   /** The address of a download. */
   readonly sign: (key: string) => Promise<string>;
-  /** Undefined when the bytes do not come at once as they should. */
+  /** Resolves to undefined when the bytes do not arrive at once as expected. */
   readonly connect: (part: ObjectPart, signal?: AbortSignal) => Promise<BlobConnection | undefined>;
-  /** Lets go of all connections but those that were given away. */
+  /** Closes all connections except those that were handed over. */
   readonly disconnect: () => void;
 }
 
 /**
- * Blobs as objects of a bucket. Uploads are multipart uploads whose parts are stored while they stream; what does
- * not fill a part is an object of its own, the tail. Both get unguessable names, under which they stay: a commit
- * ends the multipart upload (a small upload's tail is its content as it is) and puts a marker beside it that says
- * of which digest it is the content. The marker is the decisive step. Nothing is ever overwritten with other bytes and no
- * condition is needed, so any server will do that lists what it was given. After each commit and delete whoever lists sees it.
+ * Blobs as objects of a bucket. Uploads are multipart uploads whose parts are stored while they stream; the remainder
+ * that does not fill a part is a separate object, the tail. Both get permanent, unguessable names: a commit ends the
+ * multipart upload (a small upload's tail is its content as it is) and puts a marker beside it that states its digest.
+ * The marker is the decisive step. Nothing is ever overwritten with other bytes and no conditional request is needed,
+ * so any server with consistent listings works: a listing shows each earlier commit and delete.
  *
- * An abort by a sweep and a commit at the same time: the one puts a tombstone and then looks for the marker, the
- * other, unless its upload is too young for a sweep, puts the marker and then looks for the tombstone. One of them sees
- * what the other did and gives way.
+ * An abort by a sweep and a commit at the same time: the one puts a tombstone and then looks for the marker, the other,
+ * unless its upload is too young for a sweep, puts the marker and then looks for the tombstone. One of them sees the
+ * other's object and gives way.
  */
 export class S3Driver
   implements
@@ -72,19 +72,19 @@ export class S3Driver
     this.sideFiles = new BucketSideFiles(store.bucket, store.keys);
   }
 
-  /** Lets go of the connections. */
+  /** Closes the connections. */
   async close(): Promise<void> {
     this.#access.disconnect();
   }
 
-  /** One request: the object's name says of which digest it is the content. */
+  /** Takes one request: the object's name contains the digest. */
   async storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob> {
     const blob = { digest, size: content.byteLength, location: `${id}/${wholeName(digest)}` };
     await this.#store.bucket.put(this.#store.keys.content(blob.location), content);
     return blob;
   }
 
-  /** Asks S3 nothing: what comes first begins the upload there. */
+  /** Sends no request: the first append begins the upload in S3. */
   async beginUpload(id: string): Promise<DriverUpload> {
     return { id, size: 0, detail: encodeDetail(emptyDetail(id)) };
   }
@@ -100,7 +100,7 @@ export class S3Driver
     return { id: upload.id, size: sizeOf(detail), detail: encodeDetail(detail) };
   }
 
-  /** What has parts becomes one object first: S3 does not give out parts. The upload can be gone on with. */
+  /** Makes one object of the parts first, because S3 cannot read parts. The upload can still be continued. */
   async *readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const detail = parseDetail(upload);
     const { size } = upload;
@@ -140,7 +140,7 @@ export class S3Driver
     }
   }
 
-  /** Lists the whole bucket: whoever has a catalog knows where a blob is. */
+  /** Lists the whole bucket; with a catalog, look up the location there instead. */
   async findBlobs(digest: Digest): Promise<readonly StoredFile[]> {
     const files: StoredFile[] = [];
     for await (const file of this.listBlobs()) if (file.digest === digest) files.push(file);
@@ -219,7 +219,7 @@ export class S3Driver
       for (const file of files) yield { kind: 'blob', file };
       const partedAt = parted.get(uploadId);
       parted.delete(uploadId);
-      // A multipart upload beside a blob was either left behind, or has become the blob since it was listed.
+      // A multipart upload beside a blob either was abandoned, or has become the blob since it was listed.
       const isParted = partedAt !== undefined && (files.length === 0 || (await this.#hasParts(uploadId)));
       if (!isParted && leftoversOf(group).length === 0) continue;
       const storedAt = touchedAt(group);
@@ -236,7 +236,7 @@ export class S3Driver
     return this.#access.sign(this.#store.keys.content(location));
   }
 
-  /** Uploads with parts, and when the last part of each came. */
+  /** Lists uploads with parts, and the time of their last part. */
   async #partedUploads(signal: AbortSignal | undefined): Promise<Map<string, Date>> {
     const { bucket, keys } = this.#store;
     const found = new Map<string, Date>();
@@ -257,7 +257,7 @@ export class S3Driver
     return false;
   }
 
-  /** Throws UploadUnknownError, and takes the marker back, when somebody drops the upload or has done so. */
+  /** Throws UploadUnknownError, and deletes the marker, when another process is dropping the upload. */
   async #giveWayToAbort(id: string, blob: StoredBlob): Promise<void> {
     const { bucket, keys } = this.#store;
     for await (const group of listGroups(bucket, keys, keys.group(id), undefined)) {

@@ -1,16 +1,19 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { StorageFullError, StorageUnavailableError } from '../../errors.ts';
 
-/** What a request was about is not there: an object, or a multipart upload. */
+/** The object or multipart upload of a request does not exist. */
 export class NotThereError extends Error {
   override readonly name = 'NotThereError';
 }
 
-/** Ceph answers NoSuchKey where others say NoSuchUpload. A part is invalid when it is not the one that was stored. */
+/**
+ * Ceph answers NoSuchKey where other servers answer NoSuchUpload. InvalidPart means that the part is not the stored
+ * one.
+ */
 const NOT_THERE = ['NoSuchKey', 'NoSuchUpload', 'NotFound', 'InvalidPart'];
 const FULL = ['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity', 'EntityTooLarge'];
 
-/** The error of a request as the storage's own; `operation` is S3's name of it. */
+/** Translates the error of a request to one of the storage; `operation` is its name in S3. */
 export function translated(error: unknown, operation: string, bucket: string): Error {
   const { name, message } = error as Error;
   const status = statusOf(error);
@@ -26,7 +29,7 @@ export function translated(error: unknown, operation: string, bucket: string): E
   );
 }
 
-/** The HTTP status that S3 answered; undefined when it did not answer. */
+/** Returns the HTTP status of an answer; undefined without an answer. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }

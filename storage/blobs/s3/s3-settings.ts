@@ -1,26 +1,26 @@
 import type { ChooseProxy } from '../../../lib/http/proxies/choose-proxy.ts';
 import { trimEndOf } from '../../../lib/pattern/trim.ts';
 
-/** Where an S3 driver keeps its objects, and how it reaches them. */
+/** The bucket of an S3 driver, and how to reach it. */
 export interface S3Settings {
   readonly bucket: string;
   /** Before the key of every object: '' or a path that ends with a slash. */
   readonly prefix: string;
-  /** Absent: what the environment or the profile of AWS says. */
+  /** By default from the environment or the AWS profile. */
   readonly region?: string;
   /** `http://HOST:PORT` or `https://HOST`; absent: Amazon's. */
   readonly endpoint?: string;
-  /** Whether the bucket is a part of the path, and not of the host. */
+  /** Whether the bucket is a part of the path, not of the host. */
   readonly pathStyle: boolean;
   /** Under which clients reach the same bucket, for redirects; absent: `endpoint`. */
   readonly publicEndpoint?: string;
   /** By which the server is reached; absent: directly. */
   readonly proxy?: URL;
-  /** Bytes of each part of a large upload but the last: a blob may have 10,000 times as many. */
+  /** Bytes of each part of a large upload except the last: a blob may have at most 10,000 parts. */
   readonly partSize: number;
 }
 
-/** The text describes no storage on S3; the message is a clause that says why. */
+/** The text is not a valid storage on S3; the message is a clause that says why. */
 export class S3SettingsError extends Error {
   override readonly name = 'S3SettingsError';
 }
@@ -33,9 +33,9 @@ const OPTIONS = ['region', 'endpoint', 'pathStyle', 'publicEndpoint', 'partSize'
 const EXAMPLE = 's3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST';
 
 /**
- * Reads `s3://BUCKET/PREFIX?region=…&endpoint=…&pathStyle=true|false&publicEndpoint=…&partSize=…MiB`. All but the
- * bucket may be left out. With an endpoint the bucket is in the path unless told otherwise. `choose` says
- * by which proxy the server is reached. Throws S3SettingsError.
+ * Parses `s3://BUCKET/PREFIX?region=…&endpoint=…&pathStyle=true|false&publicEndpoint=…&partSize=…MiB`. Everything
+ * except the bucket is optional. With an endpoint the bucket is in the path by default. `choose` selects the proxy to
+ * the server. Throws S3SettingsError.
  */
 export function parseS3Url(text: string, choose: ChooseProxy = () => undefined): S3Settings {
   const url = URL.parse(text);

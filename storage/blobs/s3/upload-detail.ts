@@ -9,7 +9,7 @@ export interface PartedObject {
   readonly multipartId: string;
   /** Bytes of each part. */
   readonly partSize: number;
-  /** Of the parts that S3 has, in order. */
+  /** Entity tags of the stored parts, in order. */
   readonly etags: readonly string[];
 }
 
@@ -20,10 +20,10 @@ export interface Tail {
   readonly size: number;
 }
 
-/** The state of an upload beside its size: its bytes are the parts, and after them the tail. */
+/** State of an upload besides its size: its bytes are the parts, followed by the tail. */
 export interface UploadDetail {
   readonly id: string;
-  /** When bytes of it were last made durable, by this registry's clock: milliseconds since 1970. */
+  /** Time when its bytes were last made durable, by this registry's clock: milliseconds since 1970. */
   readonly at: number;
   readonly object?: PartedObject;
   readonly tail?: Tail;
@@ -44,7 +44,7 @@ export function encodeDetail(detail: UploadDetail): string {
   });
 }
 
-/** Throws UploadUnknownError when the upload's detail is not one that a driver of this kind has made for it. */
+/** Throws UploadUnknownError when a driver of this kind did not make the upload's detail. */
 export function parseDetail(upload: DriverUpload): UploadDetail {
   const detail = decode(upload.detail);
   if (detail === undefined || detail.id !== upload.id || !isUploadId(upload.id)) {
@@ -54,7 +54,7 @@ export function parseDetail(upload: DriverUpload): UploadDetail {
   const size = (object === undefined ? 0 : object.etags.length * object.partSize) + (tail?.size ?? 0);
   if (size !== upload.size) {
     throw new UploadUnknownError(
-      `the upload ${upload.id} has ${size} bytes, not ${upload.size}: begin it anew`,
+      `the upload ${upload.id} has ${size} bytes, not ${upload.size}: start it again`,
     );
   }
   return detail;

@@ -3,11 +3,11 @@ import type { TransferReport } from '../../../lib/linux/transfer-thread.ts';
 /** A transfer for the thread that receives. Descriptors of sockets become the thread's own. */
 export interface ReceiveBegin {
   readonly kind: 'receive';
-  /** Of the hash that the bytes go to, which takes part in one transfer at a time. */
+  /** The hash of the bytes; it takes part in only one transfer at a time. */
   readonly key: number;
   readonly socket: number;
   readonly file: number;
-  /** Where in the file the first byte goes. */
+  /** Position of the first byte in the file. */
   readonly position: number;
   readonly length: number;
 }
@@ -29,6 +29,6 @@ export interface ReceiveWorkerData {
   readonly wakeFd: number;
   /** Memory of a ReceiveRing. */
   readonly ring: SharedArrayBuffer;
-  /** Of the thread that hashes (HashWorkerData). */
+  /** The doorbell of the hash thread (HashWorkerData). */
   readonly doorbell: SharedArrayBuffer;
 }

@@ -2,7 +2,7 @@
 const SLOT_SIZE = 128 * 1024;
 const SLOTS = 32;
 
-/** Indexes of the header's numbers: how many slots have been filled and emptied so far, */
+/** Indexes of the header's counters: slots filled and emptied so far, */
 const FILLED = 0;
 const EMPTIED = 1;
 /** how often who fills has been woken, */
@@ -13,8 +13,8 @@ const LENGTHS = KEYS + SLOTS;
 const HEADER = 4 * (LENGTHS + SLOTS);
 
 /**
- * Content of any number of uploads on its way from the thread that receives to the one that hashes, in order, in
- * shared memory of fixed size. The counts may wrap.
+ * Content of any number of uploads on its way from the receive thread to the hash thread, in order, in shared memory of
+ * fixed size. The counters may wrap.
  */
 export class ReceiveRing {
   readonly memory: SharedArrayBuffer;
@@ -27,12 +27,15 @@ export class ReceiveRing {
     this.#bytes = new Uint8Array(memory, HEADER);
   }
 
-  /** How many slots have been filled so far. */
+  /** Number of slots filled so far. */
   get filled(): number {
     return Atomics.load(this.#header, FILLED);
   }
 
-  /** The slot to fill next. When there is none it blocks the thread until half are empty: waking it costs much. */
+  /**
+   * Returns the next free slot. When the ring is full it blocks the thread until half of it is empty: waking up is
+   * expensive.
+   */
   free(): Uint8Array {
     const { filled } = this;
     const used = () => (filled - Atomics.load(this.#header, EMPTIED)) | 0;
@@ -53,7 +56,7 @@ export class ReceiveRing {
     Atomics.store(this.#header, FILLED, (filled + 1) | 0);
   }
 
-  /** Hands every slot up to number `end` that is not emptied yet to `take`, which is done with it when it returns. */
+  /** Passes every filled slot up to number `end` to `take`, which has consumed it on return. */
   emptyUpTo(end: number, take: (key: number, bytes: Uint8Array) => void): void {
     for (;;) {
       const emptied = Atomics.load(this.#header, EMPTIED);

@@ -1,9 +1,9 @@
 import { TransferThread } from '../../../lib/linux/transfer-thread.ts';
 import type { EndedReceive, ReceiveBegin, ReceiveWorkerData } from './receive-messages.ts';
 
-/** Bytes that come over a socket, and the place of a file that gets them. */
+/** Bytes from a socket, and the file position that gets them. */
 export interface SocketTransfer {
-  /** Descriptor of a socket that does not block and that nobody else reads. It may be closed meanwhile. */
+  /** Descriptor of a non-blocking socket that nobody else reads. It may be closed meanwhile. */
   readonly socket: number;
   /** Descriptor that stays open until the transfer has ended. */
   readonly file: number;
@@ -32,10 +32,10 @@ export class ReceiveThread {
   }
 
   /**
-   * Receives until all has come, nothing more comes, writing fails or `signal` aborts; when the promise resolves, socket
-   * and file are let go of, and what has come is in the ring by the time that it has been filled `filled` times.
-   * `onProgress` is called about every second in which bytes have moved. The socket is duplicated at once: whoever
-   * gets its number after it was closed loses no bytes. Rejects when the thread fails.
+   * Receives until all bytes have arrived, the client ends, writing fails or `signal` aborts. When the promise
+   * resolves, socket and file are released, and the bytes are in the ring once it has been filled `filled` times.
+   * `onProgress` is called about once a second while bytes move. The socket is duplicated at once, so that the reuse of
+   * its descriptor is harmless. Rejects when the thread fails.
    */
   async receive(
     key: number,
@@ -54,12 +54,12 @@ export class ReceiveThread {
     return { received, filled, deviceError: Object.assign(new Error(message), { code }) };
   }
 
-  /** Ends the thread; what it was still receiving is cut short. */
+  /** Ends the thread; transfers in progress are cut short. */
   close(): Promise<void> {
     return this.#thread.close();
   }
 
-  /** Ends the thread at once, also when it waits for a thread that hashes no more. */
+  /** Ends the thread at once, even while it waits for a hash thread that has stopped. */
   terminate(): void {
     this.#thread.terminate();
   }

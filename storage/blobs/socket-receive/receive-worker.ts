@@ -8,7 +8,7 @@ import { ReceiveRing } from './receive-ring.ts';
 
 /** Slots that one client fills before it is the next one's turn. */
 const TURN = 4;
-/** Bytes after which the device begins to store them, so that a commit has little left to wait for. */
+/** Bytes after which write-back begins, so that a commit waits only briefly. */
 const WRITEBACK_EVERY = 8 * 1024 * 1024;
 const PROGRESS_EVERY_MS = 1000;
 
@@ -122,7 +122,7 @@ class Receiving implements Transfer {
   }
 }
 
-/** How many bytes came; 0 when no more will, because the client has ended or cut the connection. */
+/** Returns the number of bytes read; 0 at the end, because the client has ended or broken the connection. */
 function readNow(socket: number, into: Uint8Array, length: number): number | 'nothing yet' {
   try {
     return readSync(socket, into, 0, length, null);

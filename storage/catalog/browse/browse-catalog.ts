@@ -17,10 +17,10 @@ export const TAG_SORTS = ['name', 'time'] as const;
 /** `time`: when the tag was last pushed. */
 export type TagSort = (typeof TAG_SORTS)[number];
 
-/** Names ascend unless asked otherwise; sizes and times descend, so that the largest and latest come first. */
+/** Names ascend by default; sizes and times descend, so that the largest and latest come first. */
 export type SortOrder = 'ascending' | 'descending';
 
-/** The place of an entry in a sorted list: its values of the columns of the order. A page goes on after it. */
+/** The position of an entry in a sorted list: its values in the columns of the order. The next page begins after it. */
 export type SortKey = readonly (string | number)[];
 
 /** At most `limit` entries of a sorted list, after the entry with the key `after`. */
@@ -55,7 +55,7 @@ export interface BrowsedRepository {
   readonly tags: number;
   /** Images, indexes and artifacts, members of indexes included. */
   readonly manifests: number;
-  /** Bytes of all blobs of the repository, each once; blobs that other repositories have too included. */
+  /** Bytes of all blobs of the repository, each once, including blobs shared with other repositories. */
   readonly size: number;
   readonly lastPush?: Date;
   /** Exact to a minute; undefined: not since this is recorded. */
@@ -83,8 +83,8 @@ export interface BrowsedTagRule {
 }
 
 /**
- * A tag: a name of a manifest. It lives from a push until it is deleted, by itself or with its manifest, and can be restored
- * until garbage collection takes the manifest:
+ * A tag: a name of a manifest. It exists from a push until it is deleted, alone or with its manifest, and can be
+ * restored until garbage collection takes the manifest:
  *
  *     await catalog.tags.delete('team/app', '1.0', by);    // in browse.deletedTags from here on
  *     await catalog.tags.restore('team/app', '1.0', by);   // points at the same manifest again
@@ -95,14 +95,14 @@ export interface BrowsedTag {
   readonly mediaType: string;
   readonly artifactType?: string;
   /**
-   * Bytes of the manifest and all that it needs, members of an index included, each blob once; undefined where these are
-   * more than 1,000 blobs, or in a list more than 10,000 by the number of tags that were asked for.
+   * Bytes of the manifest and everything that it needs, including members of an index, each blob once; undefined for
+   * more than 1,000 blobs, or in a list for more than 10,000 divided by the number of requested tags.
    */
   readonly size?: number;
-  /** Of an index: such as `linux/arm64/v8`, 20 at most; empty for one that was pushed before this was recorded. */
+  /** Platforms of an index, such as `linux/arm64/v8`, 20 at most; empty if it was pushed before this was recorded. */
   readonly platforms: readonly string[];
   readonly pushedAt: Date;
-  /** The account; undefined when nobody was logged in, or not known. */
+  /** The account; undefined when the pusher was anonymous or is unknown. */
   readonly pushedBy?: string;
   /** By the tag or the digest, exact to a minute. */
   readonly lastPull?: Date;
@@ -141,7 +141,7 @@ export interface DeletedTag {
 /** A manifest of a repository, by its digest or a tag. */
 export type ManifestKey = { readonly digest: Digest } | { readonly tag: string };
 
-/** What the catalog knows of a manifest. */
+/** A manifest, as the catalog records it. */
 export interface BrowsedManifest {
   readonly digest: Digest;
   readonly mediaType: string;
@@ -152,7 +152,7 @@ export interface BrowsedManifest {
   readonly contentSize?: number;
   readonly pushedAt: Date;
   readonly pushedBy?: string;
-  /** By its digest or a tag of it, exact to a minute. */
+  /** Last pull by its digest or a tag of it, exact to a minute. */
   readonly lastPull?: Date;
   /** 100 at most, by name. */
   readonly tags: readonly string[];
@@ -172,7 +172,7 @@ export interface ListedManifest {
   readonly size?: number;
   readonly pushedAt: Date;
   readonly pushedBy?: string;
-  /** What it is about. */
+  /** Its subject. */
   readonly subject?: Digest;
   /** Whether an index of the repository lists it. */
   readonly isMember: boolean;
@@ -182,7 +182,7 @@ export interface ListedManifest {
   readonly tagCount: number;
 }
 
-/** What a delete of a whole repository takes. */
+/** What deleting a whole repository removes. */
 export interface DeletePlan {
   readonly tagCount: number;
   readonly manifestCount: number;
@@ -190,17 +190,17 @@ export interface DeletePlan {
   readonly bytesFreed: number;
   /** Bytes that stay, because other repositories have them. */
   readonly bytesKept: number;
-  /** False: there was more than could be looked at, and the bytes are of a part of it. */
+  /** False: the search was cut off, and the bytes cover only a part. */
   readonly complete: boolean;
   /** The sentence of the tag rule that forbids it. */
   readonly rule?: string;
-  /** The sentence about a release that runs an image of it. */
+  /** Why it cannot be deleted: a release that runs one of its images. */
   readonly running?: string;
 }
 
 /** A manifest about another one. */
 export interface BrowsedReferrer {
-  /** What it is about, of the digests that were asked for. */
+  /** Its subject, among the requested digests. */
   readonly about: Digest;
   readonly digest: Digest;
   readonly mediaType: string;
@@ -208,9 +208,9 @@ export interface BrowsedReferrer {
   readonly artifactType?: string;
   /** Bytes of the manifest. */
   readonly size: number;
-  /** Undefined: there are none, or more than 16,384 characters. */
+  /** Undefined: there are none, or they exceed 16,384 characters. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** The tag by which cosign or a referrers tag says so, where the manifest does not. */
+  /** The tag by which cosign or the referrers tag schema refers to it, if the manifest itself has no subject. */
   readonly tag?: string;
 }
 
@@ -227,12 +227,12 @@ export interface BlobSharing {
   readonly repositoryCount: number;
 }
 
-/** What a tag or manifest holds, and what would become of that. */
+/** What a tag or manifest holds, and what a delete would remove. */
 export interface Loss {
   /** Tags that go, by name, 100 at most. */
   readonly tags: readonly string[];
   readonly tagCount: number;
-  /** Manifests that nothing holds any more: the manifest itself, and members and referrers of it; 1,000 at most. */
+  /** Manifests that become unreferenced: the manifest itself, its members and referrers; 1,000 at most. */
   readonly manifests: readonly Digest[];
   /** Bytes that the storage gets back when garbage collection has run. */
   readonly bytesFreed: number;
@@ -244,33 +244,34 @@ export interface Loss {
   readonly sharedWithRepositories: readonly string[];
   /** Whether repositories that are not named have some. */
   readonly sharedWithOthers: boolean;
-  /** False: there was more than could be looked at, and all numbers are of a part of it. */
+  /** False: the search was cut off, and all numbers cover only a part. */
   readonly complete: boolean;
 }
 
 /**
- * What people look at: lists and details of what the catalog holds, for visitors who may not see all of it. Nothing names a
- * repository that `visible` leaves out. Each method is one query, or a constant number of them, however much there is.
- * Names, tags and digests are taken as validated; searches are not. Every implementation passes test/contract/browse.ts.
+ * Lists and details of the catalog for visitors who may not see all of it. Results never name a repository that
+ * `visible` excludes. Each method takes one query, or a constant number of them, whatever the size. Names, tags and
+ * digests must be validated by the caller; search texts need not be. Every implementation passes
+ * test/contract/browse.ts.
  */
 export interface BrowseCatalog {
   repositories(page: RepositoryPage): Promise<Listed<BrowsedRepository>>;
   /** How many repositories the visitor may see, and the sum of their sizes. */
   sum(visible: VisibleNames): Promise<{ readonly repositories: number; readonly size: number }>;
-  /** Undefined when there is none; the caller has checked that the visitor may see it. */
+  /** Returns undefined when there is no such repository; the caller has checked that the visitor may see it. */
   repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
-  /** Undefined when there is no such repository. */
+  /** Returns undefined when there is no such repository. */
   tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
   /** By repository and tag. */
   findTags(search: TagSearch): Promise<Listed<FoundTag>>;
-  /** By digest. Undefined when there is no such repository. */
+  /** Ordered by digest. Returns undefined when there is no such repository. */
   manifests(
     repository: string,
     page: Pick<SortedPage<TagSort>, 'limit' | 'after'>,
   ): Promise<Listed<ListedManifest> | undefined>;
   /** Undefined when the repository has no manifest. */
   planDelete(repository: string, by: Actor): Promise<DeletePlan | undefined>;
-  /** At most `limit` manifests that no other manifest of the repository lists: those to delete first. */
+  /** Lists at most `limit` manifests that no other manifest of the repository lists: those to delete first. */
   nextToDelete(
     repository: string,
     limit: number,
@@ -288,14 +289,16 @@ export interface BrowseCatalog {
     visible: VisibleNames,
   ): Promise<readonly BlobSharing[]>;
   /**
-   * What a delete of a manifest, or of one tag of it, takes. `untagged`: whether garbage collection takes manifests without a
-   * tag; otherwise a deleted tag takes nothing with it. Undefined when it is not there.
+   * Returns what deleting a manifest, or one tag of it, removes. `untagged`: whether garbage collection removes
+   * manifests without a tag; otherwise deleting a tag removes nothing else. Undefined when it does not exist.
    */
   loss(
     repository: string,
     reference: ManifestKey,
     options: { readonly untagged: boolean; readonly visible: VisibleNames },
   ): Promise<Loss | undefined>;
-  /** The sentence of the tag rule that keeps `by` from a delete; undefined: none does, or it is not there. */
+  /**
+   * Returns the message of the tag rule that refuses a delete by `by`; undefined when none does, or it does not exist.
+   */
   refusal(repository: string, reference: ManifestKey, by: Actor): Promise<string | undefined>;
 }

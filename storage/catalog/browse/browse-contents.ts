@@ -14,11 +14,11 @@ import { pageOfRows } from './sorted-page.ts';
 const MOST_BLOBS_OF_PAGE = 10_000;
 const MOST_TAGS = 20;
 const MOST_TAGS_COUNTED = 10_000;
-/** Blobs of a repository that are looked at for other holders. */
+/** Maximum blobs of a repository that are checked for other holders. */
 const MOST_LINKS = 100_000;
-/** Tags that are compared with the rules at once. */
+/** Tags that are compared with the rules per step. */
 const TAGS_AT_ONCE = 10_000;
-/** Images of releases that are looked at. */
+/** Maximum images of releases that are examined. */
 const MOST_IMAGES = 1000;
 
 const LISTED = `exists (select 1 from manifest_references x
@@ -77,7 +77,7 @@ function listedOf(row: ListedRow): ListedManifest {
   };
 }
 
-/** What a delete of a whole repository takes, and what refuses it. */
+/** Returns what deleting a whole repository removes, and why it may be refused. */
 export async function planDelete(knex: Knex, repository: string, by: Actor): Promise<DeletePlan | undefined> {
   const found = await knex('repositories').where({ name: repository }).first('id');
   if (found === undefined) return undefined;
@@ -115,7 +115,7 @@ export async function planDelete(knex: Knex, repository: string, by: Actor): Pro
   };
 }
 
-/** The sentence of the first rule that keeps `by` from deleting a tag of the repository. */
+/** Returns the message of the first rule that refuses `by` to delete a tag of the repository. */
 async function ruleAgainst(
   knex: Knex,
   id: number,
@@ -163,7 +163,7 @@ async function runningIn(knex: Knex, repository: string, by: Actor): Promise<str
   }
 }
 
-/** Manifests that no other manifest of the repository lists, so that an index goes before its members. */
+/** Lists manifests that no other manifest of the repository lists, so that an index goes before its members. */
 export async function nextToDelete(
   knex: Knex,
   repository: string,

@@ -6,10 +6,10 @@ import { collected, jsonSql, rowsOf } from './json-sql.ts';
 const MOST_TAGS = 100;
 const MOST_TAGS_COUNTED = 10_000;
 const MOST_MANIFESTS = 1000;
-/** Index, member, what is about the member, and what is about that; beyond these nothing is looked for. */
+/** Maximum depth: index, member, its referrers, and theirs; nothing beyond is examined. */
 const MOST_ROUNDS = 6;
 const MOST_BLOBS = 20_000;
-/** Rows that are looked at for names of those who share. */
+/** Maximum rows that are searched for names of other holders. */
 const MOST_SHARING = 1000;
 const MOST_NAMES = 20;
 
@@ -22,7 +22,7 @@ export interface LossOptions {
 interface Held {
   readonly repository_id: number;
   readonly digest: string;
-  /** Whether something other than the deleted tag holds it; SQLite gives numbers. */
+  /** Whether something other than the deleted tag holds it; SQLite returns numbers. */
   readonly is_held: boolean | number;
 }
 

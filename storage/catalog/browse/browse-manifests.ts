@@ -7,7 +7,7 @@ import { dateOf } from './sorted-page.ts';
 
 const MOST_TAGS = 100;
 const MOST_TAGS_COUNTED = 10_000;
-/** Tags of a manifest that are looked at. */
+/** Maximum tags of a manifest that are read. */
 const MOST_TAGS_READ = 1000;
 const MOST_INDEXES = 20;
 
@@ -25,7 +25,7 @@ interface ManifestRow {
   readonly indexes: string | readonly string[] | null;
 }
 
-/** Tags of the manifest in a row `m`, by the index on its digest: sorting comes later. */
+/** Tags of the manifest in row `m`, by the index on its digest; sorted later. */
 const TAGS = `select t.name from tags t
   where t.repository_id = m.repository_id and t.manifest_digest = m.digest limit ${MOST_TAGS_READ}`;
 
@@ -112,7 +112,7 @@ export async function shareBlobs(
     [manifest, JSON.stringify(digests), repository],
   );
   return rows.map(({ digest, size, manifests, names }) => {
-    // A number of those that the visitor may not see would tell who else has content that he can guess.
+    // Counting hidden repositories would reveal who else has content that the visitor can guess.
     const seen = collected(names).filter((name) => visible.includes(name));
     return {
       digest: parseDigest(digest),

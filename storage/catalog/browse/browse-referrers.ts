@@ -5,11 +5,11 @@ import type { BrowsedReferrer } from './browse-catalog.ts';
 import { ARTIFACT_TYPE } from './browse-tags.ts';
 import { jsonSql, rowsOf } from './json-sql.ts';
 
-/** Of each kind. */
+/** Maximum of each kind. */
 const MOST = 100;
 /** Characters of annotations that a list shows. */
 const LONGEST_ANNOTATIONS = 16_384;
-/** What cosign puts after the name of an index of referrers. */
+/** Suffixes of cosign's tags of referrers. */
 const COSIGN_TAGS = ['.sig', '.att', '.sbom'] as const;
 
 interface ReferrerRow {

@@ -86,7 +86,7 @@ interface DetailsRow extends RepositoryRow {
   readonly created_at: number | string;
 }
 
-/** Quotas and rules of tags come with it: both tables are small. */
+/** Includes quotas and tag rules: both tables are small. */
 export async function findRepository(
   knex: Knex,
   name: string,

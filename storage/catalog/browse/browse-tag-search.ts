@@ -22,14 +22,14 @@ interface FoundRow {
   readonly artifact_type: string | null;
 }
 
-/** Tags of one repository: those that begin with the text, from the place on where the page begins. */
+/** Tags of one repository that begin with the text, from the start of the page. */
 const OF_REPOSITORY = `t.repository_id = s.repository_id
   and t.name >= case when s.name = ? then ? else ? end and t.name < ?`;
 
 /**
- * Finds tags that begin with a text, by repository and tag. One statement looks into the index of tags once for each repository
- * that the visitor may see, and stops when the page is full; it reads nothing of other repositories, so that neither a
- * cursor nor the number of rows depends on them.
+ * Finds tags that begin with a text, by repository and tag. One statement searches the index of tags once for each
+ * repository that the visitor may see, and stops when the page is full; it reads nothing of other repositories, so that
+ * neither a cursor nor the number of rows depends on them.
  */
 export async function findTags(
   knex: Knex,

@@ -11,17 +11,17 @@ const MOST_BLOBS_OF_PAGE = 10_000;
 const MOST_PLATFORMS = 20;
 /** Characters of an artifact type: it may be as long as a manifest. */
 const LONGEST_TYPE = 255;
-/** Deletions that are looked at for tags that can be restored, the latest ones. */
+/** Number of latest deletions that are searched for tags that can be restored. */
 const MOST_DELETIONS = 2000;
 const MOST_DELETED = 100;
 
 export const ARTIFACT_TYPE = `substr(m.artifact_type, 1, ${LONGEST_TYPE}) as artifact_type`;
 
 /**
- * The bytes of the manifest in a row `m` and of all that it needs, each blob once: null where there is more than one
- * statement shall add up. Members of members count too. SQLite joins in the order in which CROSS JOIN names the
- * tables; PostgreSQL, which takes a repository for one of average size, reads all of it where it can choose to join, so that
- * rows are looked up by subqueries. A step of the recursion reads a whole manifest before the limit counts: `position` ends it.
+ * SQL for the bytes of the manifest in row `m` and everything that it needs, each blob once: null for more than one
+ * statement should add up. Members of members count too. SQLite joins in the order of CROSS JOIN; PostgreSQL, which
+ * assumes repositories of average size, would read whole tables if it could choose the join, so rows are looked up by
+ * subqueries. A step of the recursion reads a whole manifest before the limit applies, so `position` ends it.
  */
 export const contentSize = (most: number = MOST_BLOBS) => `(
   with recursive held (digest, is_manifest) as (
@@ -122,7 +122,7 @@ interface DeletedRow {
   readonly who: string | null;
 }
 
-/** Of the latest deletions those whose tag is still deleted and whose manifest is still there. */
+/** Of the latest deletions, those whose tag is still deleted and whose manifest still exists. */
 export async function listDeletedTags(knex: Knex, repository: string): Promise<readonly DeletedTag[]> {
   const found = await knex('repositories').where({ name: repository }).first('id');
   if (found === undefined) return [];

@@ -45,7 +45,7 @@ export async function rowsOf<Row>(
   return isPostgres(knex) ? answer.rows : answer;
 }
 
-/** What an aggregate of `collect` gave: text on SQLite, a list or null on PostgreSQL. */
+/** Parses the result of `collect`: text on SQLite, a list or null on PostgreSQL. */
 export function collected(value: string | readonly string[] | null): readonly string[] {
   if (value === null) return [];
   return typeof value === 'string' ? JSON.parse(value) : value;

@@ -19,7 +19,7 @@ import { findTags } from './browse-tag-search.ts';
 import { listDeletedTags, listTags } from './browse-tags.ts';
 import { refusalOfDelete } from './refusal-of-delete.ts';
 
-/** What people look at, in the tables of the catalog. */
+/** The BrowseCatalog in the catalog's tables. */
 export class KnexBrowse implements BrowseCatalog {
   readonly #knex: Knex;
 

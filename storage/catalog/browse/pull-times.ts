@@ -14,7 +14,7 @@ export interface PullTime {
 /** Pulls that one statement records. */
 const AT_ONCE = 500;
 
-/** What one row of the list, the parameter, says: as JSON, so that the statement is the same for any number. */
+/** The rows of the list in the parameter: as JSON, so that the statement is the same for any number. */
 const GIVEN = {
   sqlite: '(select value ->> 0 as name, value ->> 1 as reference, value ->> 2 as at from json_each(?))',
   postgres: `(select value ->> 0 as name, value ->> 1 as reference, cast(value ->> 2 as bigint) as at
@@ -29,8 +29,8 @@ const RECORD = (given: string, later: string) => `
     on conflict (repository_id, reference) do update set pulled_at = ${later}(pulls.pulled_at, excluded.pulled_at)`;
 
 /**
- * Records when tags and manifests were last pulled: each pair of repository and reference at most once in `pulls`. Those that
- * are gone are left out, and no time goes back. A power cut may undo it.
+ * Records the last pull of tags and manifests: each pair of repository and reference at most once in `pulls`. Deleted
+ * ones are ignored, and no time moves backwards. A power cut may undo it.
  */
 export async function recordPulls(knex: Knex, pulls: readonly PullTime[]): Promise<void> {
   const postgres = isPostgres(knex);
@@ -42,6 +42,6 @@ export async function recordPulls(knex: Knex, pulls: readonly PullTime[]): Promi
     const rows = batch.map(({ repository, reference, at }) => [repository, reference, at.getTime()]);
     await inStatement(knex, () => knex.raw(sql, [JSON.stringify(rows)]), { durable: false });
   }
-  // Also where nobody looks at lists, which would do it.
+  // Also without readers of lists, which would fold otherwise.
   if (postgres) await foldRepositoryDeltas(knex);
 }

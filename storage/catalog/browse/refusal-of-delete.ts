@@ -6,7 +6,7 @@ import type { Actor } from '../tag-rule-catalog.ts';
 import { refuseLoss, refuseTagChange } from '../tag-rules.ts';
 import type { ManifestKey } from './browse-catalog.ts';
 
-/** What the rules of tags say to a delete, before it is made. */
+/** Returns why the tag rules refuse a delete, before it is attempted. */
 export async function refusalOfDelete(
   knex: Knex,
   repository: string,

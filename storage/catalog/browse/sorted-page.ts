@@ -2,7 +2,7 @@ import type { Listed, SortKey, SortOrder } from './browse-catalog.ts';
 
 /** The order of a list as SQL. */
 export interface OrderSql {
-  /** Condition that an entry comes after the key; '' without a key. */
+  /** SQL condition for entries after the key; '' without a key. */
   readonly condition: string;
   readonly values: readonly (string | number)[];
   readonly order: string;
@@ -22,7 +22,7 @@ export function orderSql(columns: readonly string[], order: SortOrder, after: So
   };
 }
 
-/** A page of `limit` entries, of rows of which one more was asked for. */
+/** Makes a page of `limit` entries from a query for one more row. */
 export function pageOfRows<Row, Entry>(
   rows: readonly Row[],
   limit: number,

@@ -6,7 +6,7 @@ import type { JsonSql } from './json-sql.ts';
 
 /** Patterns with a star elsewhere than at the end that one statement compares with names. */
 const MOST_COMPARED = 5;
-/** Names that are read at once where there are more. */
+/** Names per query if there are more. */
 const WINDOW = 1000;
 /** Steps of Pace that looking for a right to a name costs. */
 const STEPS_OF_NAME = 20;
@@ -24,13 +24,13 @@ const ALL_NAMES: NameCondition = { tables: '', condition: '', values: [] };
 /** The names from `low` on and before `high`. */
 type Range = readonly [low: string, high: string];
 
-/** `~` comes after every character of a name, and `!` before all. */
+/** `~` sorts after every character of a name, and `!` before all. */
 const AFTER_ALL = '~';
 const BEFORE_ALL = '!';
 
 /**
- * Returns SQL that leaves out the names that a visitor may not see; undefined when they see none. A statement with it reads
- * the names that the patterns cover, by the index, rather than comparing all names with all patterns.
+ * Returns SQL that excludes the names that a visitor may not see; undefined when they may see all. A statement with it
+ * reads the names in the ranges of the patterns, by the index, rather than comparing all names with all patterns.
  */
 export async function visibleSql(
   knex: Knex,
@@ -47,7 +47,7 @@ export async function visibleSql(
 }
 
 interface Separated {
-  /** In order, none within another. */
+  /** Sorted, without overlaps. */
   readonly ranges: readonly Range[];
   readonly compared: readonly string[];
 }
@@ -69,7 +69,7 @@ function separate(patterns: readonly string[]): Separated | undefined {
   return { ranges: ranges.map(rangeOf), compared };
 }
 
-/** Of patterns that begin alike the widest comes first. */
+/** Of patterns with the same prefix the widest sorts first. */
 function lowOf(pattern: string): string {
   return pattern.endsWith('*') ? pattern.slice(0, -1) : `${pattern}${BEFORE_ALL}`;
 }

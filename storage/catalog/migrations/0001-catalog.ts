@@ -39,7 +39,8 @@ async function createBlobs(knex: Knex.Transaction): Promise<void> {
     table.integer('repository_id').notNullable().references('id').inTable('repositories');
     byteOrdered(knex, table.string('digest', DIGEST)).notNullable().references('digest').inTable('blobs');
     table.bigInteger('created_at').notNullable();
-    // When it was pushed, mounted or asked for by a pusher last, or lost what referred to it: begins the grace period.
+    // Time of its last push, mount or check by a pusher, or when its last reference was removed: the start of the grace
+    // period.
     table.bigInteger('touched_at').notNullable();
     table.primary(['repository_id', 'digest']);
     table.index(['digest']);

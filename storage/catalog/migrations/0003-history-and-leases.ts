@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 
-/** What tags pointed at before, and who works on the whole catalog. Times are milliseconds since 1970. */
+/** The history of tags, and leases on the whole catalog. Times are milliseconds since 1970. */
 export const createHistoryAndLeases: Migration = {
   name: '0003-history-and-leases',
   async up(knex) {
@@ -18,7 +18,7 @@ async function createTagHistory(knex: Knex.Transaction): Promise<void> {
     // Null when the tag was deleted.
     table.string('manifest_digest', 135);
     table.bigInteger('changed_at').notNullable();
-    // Null when nobody was logged in.
+    // Null for anonymous clients.
     table.string('who', 255);
     table.index(['repository_id', 'name', 'id']);
   });

@@ -5,7 +5,7 @@ import { ANNOUNCE_AUDIT } from '../postgres/settled-audit.ts';
 import { isPostgres } from '../rows.ts';
 import { byteOrdered } from './0001-catalog.ts';
 
-/** What was done by whom, who is told of it, and what is refused. Times are milliseconds since 1970. */
+/** The audit, webhooks, tag rules and quotas. Times are milliseconds since 1970. */
 export const createGuards: Migration = {
   name: '0004-guards',
   async up(knex) {
@@ -20,7 +20,7 @@ async function createAudit(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('audit_events', (table) => {
     table.bigIncrements('id');
     table.bigInteger('at').notNullable().index();
-    // Null when nobody was logged in.
+    // Null for anonymous clients.
     table.string('who', 255);
     table.string('address', 64);
     table.string('action', 16).notNullable();
@@ -31,7 +31,7 @@ async function createAudit(knex: Knex.Transaction): Promise<void> {
     table.string('media_type', 255);
     table.bigInteger('size');
     table.text('detail');
-    // How many events of the same kind this line stands for.
+    // Number of events of the same kind that this row stands for.
     table.integer('count').notNullable();
   });
   if (isPostgres(knex)) for (const statement of ANNOUNCE_AUDIT) await knex.raw(statement);
@@ -44,11 +44,11 @@ async function createWebhooks(knex: Knex.Transaction): Promise<void> {
     table.text('url').notNullable();
     table.string('events', 64).notNullable();
     matching(knex, table);
-    // What signs needs it as it is: it cannot be a hash.
+    // Signing needs the plain secret: it cannot be a hash.
     table.text('secret').notNullable();
     table.bigInteger('created_at').notNullable();
   });
-  // Apart, so that pushes, which read who is to be told, do not meet those who tell.
+  // A separate table, so that pushes, which read the webhooks, do not conflict with deliveries.
   await knex.schema.createTable('webhook_state', (table) => {
     table.integer('webhook_id').primary();
     table.bigInteger('dropped').notNullable();
@@ -87,7 +87,7 @@ async function createQuotas(knex: Knex.Transaction): Promise<void> {
     table.integer('quota_id').primary();
     table.bigInteger('used').notNullable();
   });
-  // The blobs that count, each once, with the number of links to it.
+  // The counted blobs, each once, with the number of links to it.
   await knex.schema.createTable('quota_blobs', (table) => {
     table.integer('quota_id').notNullable();
     byteOrdered(knex, table.string('digest', 135)).notNullable();

@@ -4,8 +4,8 @@ import { APPEND_QUOTA_USE } from '../postgres/quota-triggers.ts';
 import { isPostgres } from '../rows.ts';
 
 /**
- * What is to be added to quota_use: writers of PostgreSQL that count by rows of their own do not wait for each other.
- * SQLite's, which come one after the other, count in quota_use.
+ * Pending additions to quota_use: PostgreSQL's writers append rows, so that they do not wait for each other. SQLite's
+ * writers run one after the other and update quota_use.
  */
 export const appendQuotaUse: Migration = {
   name: '0005-quota-deltas',
@@ -15,7 +15,7 @@ export const appendQuotaUse: Migration = {
       table.integer('quota_id').notNullable().index();
       table.bigInteger('bytes').notNullable();
     });
-    // Null where the link is older. Whoever looks a blob up reads what others write, and has to give way to them.
+    // Null for older links. Joining blobs would read rows that others write, and conflict with them.
     await knex.schema.alterTable('blob_links', (table) => {
       table.bigInteger('size');
     });

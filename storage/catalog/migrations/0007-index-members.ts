@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 
-/** The members of an index in the order of their digests, a window of which is found without reading the others. */
+/** The members of an index ordered by digest, so that a window can be read without the others. */
 export const indexMembers: Migration = {
   name: '0007-index-members',
   async up(knex: Knex.Transaction) {

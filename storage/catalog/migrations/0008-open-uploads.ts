@@ -6,7 +6,7 @@ export const accountForUploads: Migration = {
   name: '0008-open-uploads',
   async up(knex: Knex.Transaction) {
     await knex.schema.alterTable('uploads', (table) => {
-      // The account; '' for nobody.
+      // The account; '' for anonymous clients.
       table.string('account', 255).notNullable().defaultTo('').index();
       // Size of the upload at the end of the chunk being written, in bytes; less than `size` when none is written.
       table.bigInteger('claimed').notNullable().defaultTo(0);

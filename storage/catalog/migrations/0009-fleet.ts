@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 
-/** Hosts, apps, releases and what they hold. Times are milliseconds since 1970. */
+/** Hosts, apps, releases and their contents. Times are milliseconds since 1970. */
 export const createFleet: Migration = {
   name: '0009-fleet',
   async up(knex) {
@@ -29,9 +29,9 @@ async function createHosts(knex: Knex.Transaction): Promise<void> {
     table.boolean('draining').notNullable().defaultTo(false);
     table.bigInteger('joined_at').notNullable();
     table.bigInteger('seen_at');
-    // Of the replica that has the host's connection; null when it has none.
+    // The host's connection to a replica; null without one.
     table.string('connection', 128);
-    // Of the target.
+    // Generation of the target.
     table.bigInteger('generation').notNullable().defaultTo(0);
   });
   await knex.schema.createTable('host_targets', (table) => {
@@ -73,7 +73,7 @@ async function createApps(knex: Knex.Transaction): Promise<void> {
     table.bigInteger('ended_at');
     table.primary(['app', 'number']);
   });
-  // Of the releases that are roots of garbage collection; the images of this registry alone.
+  // Images of releases that are roots of garbage collection; only images of this registry.
   await knex.schema.createTable('release_images', (table) => {
     table.string('app', 255).notNullable();
     table.integer('release').notNullable();

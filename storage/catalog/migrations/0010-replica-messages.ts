@@ -2,7 +2,10 @@ import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 import { isPostgres } from '../rows.ts';
 
-/** What replicas say to each other: of a moment, so nothing of it need survive the server. SQLite has one registry. */
+/**
+ * Messages between replicas. They are short-lived and may be lost when the server restarts. SQLite has only one
+ * registry.
+ */
 export const createReplicaMessages: Migration = {
   name: '0010-replica-messages',
   async up(knex: Knex.Transaction) {

@@ -1,6 +1,6 @@
 import type { Migration } from '../migrate.ts';
 
-/** Tells rollouts under way from those that have ended, of which there are many more. */
+/** Marks rollouts in progress, which are far fewer than those that have ended. */
 export const markGoingRollouts: Migration = {
   name: '0011-going-rollouts',
   async up(knex) {

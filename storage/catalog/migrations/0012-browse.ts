@@ -7,19 +7,22 @@ import {
 import { isPostgres } from '../rows.ts';
 import { byteOrdered } from './0001-catalog.ts';
 
-/** What lists of repositories and tags show and are sorted by. Times are milliseconds since 1970; 0: never, or not known. */
+/**
+ * Columns of the lists of repositories and tags, and their orders. Times are milliseconds since 1970; 0: never, or
+ * unknown.
+ */
 export const createBrowse: Migration = {
   name: '0012-browse',
   async up(knex) {
     await createStats(knex);
     await createPulls(knex);
-    // Account of the last push; '' for nobody, null where the push is older than this column.
+    // Account of the last push; '' for anonymous clients, null for pushes older than this column.
     for (const name of ['manifests', 'tags']) {
       await knex.schema.alterTable(name, (table) => {
         table.string('pushed_by', 255);
       });
     }
-    // Of a member, as its index says: linux/amd64.
+    // Platform of a member, as its index states it: linux/amd64.
     await knex.schema.alterTable('manifest_references', (table) => {
       table.string('platform', 64);
     });
@@ -36,7 +39,7 @@ export const createBrowse: Migration = {
 async function createStats(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('repository_stats', (table) => {
     table.integer('repository_id').primary().references('id').inTable('repositories').onDelete('CASCADE');
-    // Of the repository, which never changes: an index can hold it.
+    // The repository's name, which never changes, so that an index can contain it.
     byteOrdered(knex, table.string('name', 255).notNullable()).unique();
     for (const column of ['size', 'manifests', 'tags', 'pushed_at', 'pulled_at']) {
       table.bigInteger(column).notNullable().defaultTo(0);
@@ -47,7 +50,7 @@ async function createStats(knex: Knex.Transaction): Promise<void> {
   });
   await knex.raw(COUNT_ALL);
   if (isPostgres(knex)) {
-    // What is to be added to repository_stats: writers that append rows do not wait for each other.
+    // Pending additions to repository_stats: writers append rows, so that they do not wait for each other.
     await knex.schema.createTable('repository_deltas', (table) => {
       table.bigIncrements('id');
       table.integer('repository_id').notNullable();
@@ -85,7 +88,7 @@ const COUNT_ALL = `
       ) m on m.repository_id = r.id
       left join (select repository_id, count(*) as tags from tags group by repository_id) t on t.repository_id = r.id`;
 
-/** For SQLite, whose writers come one after the other. */
+/** For SQLite, whose writers run one after the other. */
 const COUNT_REPOSITORIES: readonly string[] = [
   `create trigger repository_stats_begin after insert on repositories begin
     insert into repository_stats (repository_id, name) values (new.id, new.name);

@@ -12,7 +12,7 @@ export const createWebhookDeliveries: Migration = {
       table.string('repository', 255).notNullable();
       table.string('tag', 128);
       table.integer('attempts').notNullable();
-      // Of the last attempt, milliseconds since 1970.
+      // Time of the last attempt, milliseconds since 1970.
       table.bigInteger('tried_at').notNullable();
       // Null: it was delivered.
       table.text('failure');

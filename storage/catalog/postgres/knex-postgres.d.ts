@@ -1,4 +1,4 @@
-/** The part of knex's dialect for PostgreSQL, which has no types of its own, that this folder builds on. */
+/** The part of knex's dialect for PostgreSQL that this folder builds on; it has no types of its own. */
 declare module 'knex/lib/dialects/postgres/index.js' {
   import type { Knex } from 'knex';
 

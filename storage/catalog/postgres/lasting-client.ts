@@ -43,12 +43,12 @@ export class LastingClient {
     }
   }
 
-  /** A statement that is of no use any more when the connection has broken; never rejects. */
+  /** Runs a statement that may be lost with the connection; never rejects. */
   async tell(statement: QueryConfig): Promise<void> {
     await this.#connection?.then((client) => client.query(statement)).catch(() => {});
   }
 
-  /** What is asked after this, and waits for a server, fails soon. */
+  /** Queries after this, and those that wait for a server, fail soon. */
   close(): void {
     this.#closed = true;
   }

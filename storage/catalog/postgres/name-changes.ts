@@ -6,12 +6,12 @@ export const NAME_CHANGES = `
   select count + logged as total, logged
   from name_changes, (select count(*) as logged from name_change_log) as log`;
 
-/** To be run by itself; two at once do no harm. */
+/** Run it outside other transactions; concurrent runs are harmless. */
 export const FOLD_CHANGES = `
   with folded as (delete from name_change_log returning id)
   update name_changes set count = count + (select count(*) from folded)`;
 
-/** What makes the log, and has every change of `tables` written to it. */
+/** SQL that creates the log, and triggers that write every change of `tables` to it. */
 export function createChangeLog(tables: readonly string[]): string {
   const triggers = tables.map(
     (table) => `

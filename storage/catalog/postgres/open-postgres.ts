@@ -3,15 +3,15 @@ import { Client, type ClientConfig, type CustomTypesConfig, types } from 'pg';
 import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import { PATIENCE, PatientClient } from './patient-client.ts';
 
-/** Connections of one process, beside the one of its PostgresVersion. */
+/** Connections per process, not counting that of its PostgresVersion. */
 const CONNECTIONS = 10;
 /** Milliseconds. */
 const STATEMENT_TIME = 30_000;
-/** Whoever waits for a row in a serialisable transaction has to begin anew anyway, unless the other one fails. */
+/** A serialisable transaction that waits for a row has to restart anyway, unless the other one fails. */
 const LOCK_TIME = 250;
 const IDLE_TIME = 30_000;
 const CONNECT_TIME = 5_000;
-/** Beyond the server's own limits: it has gone without a word. */
+/** Longer than the server's own limits: after this the server is considered dead. */
 const ANSWER_TIME = 45_000;
 
 const INT8 = 20;
@@ -22,9 +22,9 @@ const TYPES: CustomTypesConfig = {
 };
 
 /**
- * Serialisable transactions remember what they have read, and a scan of a whole table reads all of it: on a small
- * table, where the planner likes them, everybody would be in everybody's way. Where a table has no other way, the planner takes
- * what it must not do for so dear that it would compile the statement each time, which takes longer than all the rest.
+ * Serialisable transactions lock everything they read, and a scan locks a whole table. On small tables the planner
+ * prefers scans, so all writers would conflict. Where there is no alternative, the high cost of a forbidden scan would
+ * make the planner compile the statement each time, which takes longer than everything else.
  */
 const SESSION = `
   set statement_timeout = ${STATEMENT_TIME};
@@ -51,9 +51,9 @@ export function postgresConnection(url: string): ClientConfig {
 }
 
 /**
- * Opens a PostgreSQL database, which is there: a pool that connects again by itself. Queries wait for a server
- * that restarts, and fail with DatabaseUnavailableError when it takes too long. Throws the driver's error when
- * the first connection fails. Close it with `destroy()`.
+ * Opens an existing PostgreSQL database, with a pool that reconnects by itself. Queries wait for a server that
+ * restarts, and fail with DatabaseUnavailableError when it takes too long. Throws the driver's error when the first
+ * connection fails. Close it with `destroy()`.
  */
 export async function openPostgres(url: string): Promise<Knex> {
   const connection = postgresConnection(url);
@@ -77,7 +77,7 @@ export async function openPostgres(url: string): Promise<Knex> {
   return knex(config);
 }
 
-/** Whatever goes wrong is also thrown. */
+/** Silent, because every error is also thrown. */
 const QUIET: Knex.Logger = { warn: () => undefined, error: () => undefined, deprecate: () => undefined };
 
 function configure(connection: Client, done: (error: unknown, connection: Client) => void): void {

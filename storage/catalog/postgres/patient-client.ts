@@ -2,10 +2,10 @@ import PostgresClient, { type Statement } from 'knex/lib/dialects/postgres/index
 import { DatabaseUnavailableError, TextRefusedError } from '../../errors.ts';
 import { isOfText, troubleOf } from './postgres-errors.ts';
 
-/** Milliseconds for which a query waits for a database that is not there. */
+/** Milliseconds for which a query waits for an unavailable database. */
 export const PATIENCE = 10_000;
 
-/** The part of a connection, marked by knex, that is needed here. */
+/** The part of a connection, marked by knex, that this file uses. */
 interface Connection {
   /** That the pool must not lend it again. */
   __knex__disposed?: unknown;
@@ -13,13 +13,13 @@ interface Connection {
 }
 
 /**
- * knex's client of PostgreSQL for a server that restarts: what only reads waits for it and is asked again, and
- * everything else fails with DatabaseUnavailableError, which says whether it may have happened.
+ * knex's PostgreSQL client for a server that restarts: reads wait for it and are repeated; everything else fails with
+ * DatabaseUnavailableError, which says whether the change may have happened.
  */
 export class PatientClient extends PostgresClient {
   #refusal: unknown;
 
-  /** Why the server refuses connections: the pool tells only that there is none. */
+  /** Reports why the server refuses connections; the pool only reports that there is none. */
   override async acquireRawConnection(): Promise<unknown> {
     try {
       const connection = await super.acquireRawConnection();
@@ -41,7 +41,7 @@ export class PatientClient extends PostgresClient {
     }
   }
 
-  /** Of transactions too, which have a client that was not constructed: it has no private parts. */
+  /** Also for transactions, whose client was not constructed and has no private fields. */
   override async _query(connection: Connection, statement: Statement): Promise<unknown> {
     const giveUpAt = performance.now() + PATIENCE;
     const ask = async (on: Connection) => {
@@ -74,7 +74,7 @@ function isInTransaction({ __knexTxId }: Connection): boolean {
   return __knexTxId !== undefined;
 }
 
-/** The error to throw for what the driver has thrown; a connection that is over is marked as such. */
+/** Translates an error of the driver; marks a connection that has ended. */
 function explain(cause: unknown, connection: Connection, { sql }: Statement): unknown {
   if (isOfText(cause)) return new TextRefusedError('the database refuses a text', { cause });
   const trouble = troubleOf(cause);

@@ -1,14 +1,14 @@
 import type { UploadLocks } from '../../blobs/blob-driver.ts';
 import { LastingClient } from './lasting-client.ts';
 
-/** A machine that has gone without a word lets go of its locks after a minute. */
+/** The server releases the locks of an unreachable machine after a minute. */
 const SESSION =
   'set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3';
 
 /**
- * Locks of uploads for processes that share a database: advisory locks of a connection of their own. Whoever was killed
- * holds none. When the connection breaks all are lost at once: then two may write to one upload, of whom the catalog
- * lets one go on.
+ * Locks of uploads for processes that share a database: advisory locks of a dedicated connection. A killed process
+ * releases its locks. When the connection breaks, all are lost at once: two processes may then write to one upload, and
+ * the catalog lets only one of them continue.
  */
 export class PostgresUploadLocks implements UploadLocks {
   readonly #client: LastingClient;
@@ -34,7 +34,10 @@ export class PostgresUploadLocks implements UploadLocks {
   }
 }
 
-/** The first 64 bits of a UUID, nearly all of which are random. Locks of one key, which others take, are apart from those of two. */
+/**
+ * Returns the first 64 bits of a UUID, nearly all of which are random. Locks with one key, which other code takes,
+ * never clash with locks with two.
+ */
 function keyOf(id: string): number[] {
   const hex = id.replaceAll('-', '');
   return [hex.slice(0, 8), hex.slice(8, 16)].map((digits) => Number.parseInt(digits, 16) | 0);

@@ -61,11 +61,11 @@ export class PostgresVersion implements CatalogVersion {
 
   async #after(running: Promise<void>): Promise<void> {
     await running;
-    // Whoever asks in the same turn of the event loop is served too.
+    // Serves all callers of the same turn of the event loop.
     await turn();
     this.#next = undefined;
     const look = await this.#ask().catch((error: unknown) => {
-      // Nobody knows what has changed: nothing that was kept may be used.
+      // The changes meanwhile are unknown, so no cached value may be used.
       this.#everything += 1;
       this.#names = -this.#everything;
       this.#look = undefined;
@@ -84,7 +84,7 @@ export class PostgresVersion implements CatalogVersion {
   }
 }
 
-/** Opens the version of the catalog in the database of a URL, whose tables are there. */
+/** Opens the version of the catalog in the database of a URL, whose tables exist. */
 export async function openPostgresVersion(url: string): Promise<PostgresVersion> {
   const version = new PostgresVersion(url);
   await version.refresh();

@@ -34,8 +34,8 @@ export const COUNT_QUOTAS: readonly string[] = [
 ];
 
 /**
- * In place of the functions above. What is copied from elsewhere comes before the quotas' own counts, and counts there. Nothing
- * is looked up that others write meanwhile.
+ * Replaces the functions above. Rows copied from elsewhere precede the quotas' own counts, and are counted there. It
+ * reads no rows that others write meanwhile.
  */
 export const APPEND_QUOTA_USE: readonly string[] = [
   `create or replace function count_quota_link() returns trigger language plpgsql as $$

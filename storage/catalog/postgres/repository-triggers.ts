@@ -94,7 +94,7 @@ const FOLD = `
     )
   select coalesce(sum(rows), 0) as rows from summed`;
 
-/** Adds what writers have appended to the counts of their repositories. Two at once do no harm. */
+/** Adds the pending rows of writers to the counts of their repositories. Concurrent runs are harmless. */
 export async function foldRepositoryDeltas(knex: Knex): Promise<void> {
   for (;;) {
     const { rows } = await knex.raw(FOLD);

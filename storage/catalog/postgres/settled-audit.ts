@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
 
 /**
- * Whoever adds to audit_events holds, from before it gets its ids to its end, a shared advisory lock whose key tells an
- * id below these: 7403, any number, and then 40 bits. Writers do not wait for each other.
+ * A writer of audit_events holds a shared advisory lock from before it gets its ids until its end; the key states a
+ * lower bound of these ids: 7403, an arbitrary number, and then 40 bits. Writers do not wait for each other.
  */
 export const ANNOUNCE_AUDIT: readonly string[] = [
   `create function announce_audit() returns trigger language plpgsql as $$
@@ -21,8 +21,8 @@ const ANNOUNCED = `
       and database = (select oid from pg_database where datname = current_database())`;
 
 /**
- * An id up to which whoever asks from now on sees all that there will ever be. The two are asked for one after the
- * other: whoever is not seen to write gets ids above the first.
+ * Returns an id up to which the record is complete and will never change. The two queries run one after the other: a
+ * writer that is not seen gets ids above the first.
  */
 export async function settledAudit(knex: Knex): Promise<number> {
   const { rows: last } = await knex.raw('select last_value as id from audit_events_id_seq');

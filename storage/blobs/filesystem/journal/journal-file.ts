@@ -8,8 +8,8 @@ import { syncFolder } from '../device.ts';
 import { nameAtLocation } from '../layout.ts';
 
 /**
- * A file of fixed size that is filled with records from its beginning, emptied and filled again. Its blocks are there
- * from the start, so that the device has nothing but the records to store, in one write for many of them.
+ * A file of fixed size that is filled with records from its start, emptied and filled again. Its blocks are
+ * preallocated, so that the device only has to store the records, many in one write.
  */
 export class JournalFile {
   readonly #handle: FileHandle;
@@ -22,7 +22,7 @@ export class JournalFile {
     this.#size = size;
   }
 
-  /** Opens a journal that holds nothing that is still needed, and makes it when it is not there. */
+  /** Opens a journal without needed records, and creates it if it does not exist. */
   static async open(path: string, size: number): Promise<JournalFile> {
     await makePrivateFile(path);
     const handle = await open(path, 'r+');
@@ -32,7 +32,7 @@ export class JournalFile {
         await handle.writeFile(Buffer.alloc(size));
         await handle.sync();
       }
-      // Also when it was there: whoever made it may have been killed before this.
+      // Also when it existed: the process that created it may have been killed before this sync.
       await syncFolder(dirname(path));
       return new JournalFile(handle, size);
     } catch (error) {
@@ -45,7 +45,7 @@ export class JournalFile {
     return records.reduce((end, record) => end + recordSize(record), this.#end) <= this.#size;
   }
 
-  /** Appends records, for which there is room; they survive a power cut when the promise resolves. One call at a time. */
+  /** Appends records that fit; they survive a power cut when the promise resolves. Not reentrant. */
   async append(records: readonly JournalRecord[]): Promise<void> {
     const bytes = encodeRecords(this.#cycle, records);
     await writeAll(this.#handle, bytes, this.#end);
@@ -65,7 +65,7 @@ export class JournalFile {
   }
 }
 
-/** What a journal's file holds, whatever state a power cut has left it in. */
+/** Reads a journal's file, in whatever state a power cut has left it. */
 export async function readJournal(path: string): Promise<readonly JournalRecord[]> {
   const handle = await open(path, 'r');
   try {
@@ -88,7 +88,7 @@ export interface JournalRecord {
   readonly content: Uint8Array;
 }
 
-/** Bytes that tell one filling of a journal's file from the one before. */
+/** Bytes of the cycle number, which distinguishes one filling of the file from the previous one. */
 const CYCLE_SIZE = 8;
 const MAGIC = 0x42_4a_31_0a;
 /** MAGIC, the cycle, the lengths of location and content, the checksum of all this and of the location. */
@@ -118,8 +118,7 @@ function encodeRecords(cycle: Uint8Array, records: readonly JournalRecord[]): Bu
 }
 
 /**
- * The records at the beginning of `bytes`: as many as are whole and of the first one's cycle. What a power cut has
- * torn, and what an earlier cycle has left behind, ends them.
+ * Decodes the records at the start of `bytes`, up to the first that is torn by a power cut or from an earlier cycle.
  */
 function decodeRecords(bytes: Buffer): readonly JournalRecord[] {
   const records: JournalRecord[] = [];
@@ -150,7 +149,7 @@ function checksum(bytes: Buffer, start: number, locationLength: number): number 
   return crc32(bytes.subarray(start + HEADER, start + HEADER + locationLength), head);
 }
 
-/** The location says what the content's digest is. */
+/** Compares the content with the digest in the location. */
 function isWhole(location: string, content: Uint8Array): boolean {
   const digest = nameAtLocation(location)?.digest;
   if (digest === undefined) return false;

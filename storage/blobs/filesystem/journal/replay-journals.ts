@@ -7,9 +7,9 @@ import { FilePlacer } from './small-files.ts';
 import { openFilesystemSync } from './sync-filesystem.ts';
 
 /**
- * Brings back the small blobs whose files a power cut may have taken, and empties the journals. What was deleted in
- * the meantime comes back too, as a file that nothing names. Files that are there are written again, in their place: the kernel shows
- * content that the device has failed to store as if it had. Nobody else may commit to the folder meanwhile.
+ * Restores the small blobs whose files a power cut may have taken, and empties the journals. It also restores blobs
+ * that were deleted meanwhile, as unreferenced files. It rewrites existing files in place: the kernel may show content
+ * that the device failed to store. No other process may commit to the folder meanwhile.
  */
 export async function replayJournals(root: string): Promise<void> {
   const paths = await journalPaths(root);

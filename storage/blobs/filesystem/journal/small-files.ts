@@ -12,7 +12,10 @@ const MADE_AGAIN = 10_000;
 const MOST_AT_ONCE = 32;
 
 export interface SmallFilesOptions {
-  /** The driver's root; it has its folders. Nobody else commits small blobs in it, and its journals are replayed. */
+  /**
+   * The driver's root with its folders. No other process commits small blobs there, and its journals have been
+   * replayed.
+   */
   readonly root: string;
   readonly folders: DurableFolders;
   /** Bytes of each of the two journals: more than the largest record has. */
@@ -36,10 +39,10 @@ interface Filling {
 }
 
 /**
- * Stores small blobs: files as all others, which nobody waits for the device for, and at the same time records in a
- * journal, of which one sync makes many durable. When a journal is full the other one takes its place, all files are
- * synced together in the background, and then the full one is empty again. So at every moment an answered blob is in a
- * synced file or in a journal, which replayJournals reads when the folder is opened next.
+ * Stores small blobs: as ordinary files, without waiting for the device, and at the same time as records in a journal,
+ * where one sync makes many durable. When a journal is full, another one takes over, all files are synced together in
+ * the background, and the full one is emptied. So at every moment an answered blob is in a synced file or in a journal,
+ * which replayJournals reads when the folder is opened next.
  */
 export class SmallFiles {
   readonly #options: SmallFilesOptions;
@@ -51,7 +54,7 @@ export class SmallFiles {
   #spare: JournalFile | undefined;
   #retiring: Promise<void> | undefined;
   #opening: Promise<void> | undefined;
-  /** After a failure nobody knows what is stored: the journals stay as they are, for the next start. */
+  /** After a failure the stored state is unknown: the journals stay unchanged for the next start. */
   #broken = false;
   #opened = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -62,8 +65,8 @@ export class SmallFiles {
   }
 
   /**
-   * Stores a blob whose content has the digest that its location says; the promise resolves when it is durable. False, and
-   * nothing has happened, while there is no journal for it. Throws what the device fails with.
+   * Stores a blob whose content matches the digest in its location; the promise resolves when it is durable. Returns
+   * false, having done nothing, while no journal is available. Throws errors of the device.
    */
   store(record: JournalRecord): Promise<boolean> {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
@@ -72,7 +75,7 @@ export class SmallFiles {
     return promise;
   }
 
-  /** Waits for what is being stored, then has no need of the journals any more. */
+  /** Waits for pending stores, then syncs the files so that the journals are no longer needed. */
   async close(): Promise<void> {
     await this.#running;
     await this.#opening;
@@ -86,7 +89,7 @@ export class SmallFiles {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // Whose requests came in the same turn of the event loop as the first one's is here then.
+      // All requests of this turn of the event loop have arrived then.
       await turn();
       const group = this.#waiting.splice(0, this.#groupSize());
       const filling = this.#fillingFor(group.map(({ record }) => record));
@@ -96,7 +99,7 @@ export class SmallFiles {
     this.#running = undefined;
   }
 
-  /** How many of those who wait fit into one sync, and into an empty journal. */
+  /** Returns how many pending stores fit into one sync, and into an empty journal. */
   #groupSize(): number {
     let count = 0;
     let bytes = 0;
@@ -130,7 +133,7 @@ export class SmallFiles {
     this.#broken = true;
   }
 
-  /** A journal with room for the records, if there is one. */
+  /** Returns a journal with room for the records, if there is one. */
   #fillingFor(records: readonly JournalRecord[]): Filling | undefined {
     if (this.#broken) return undefined;
     if (this.#current?.journal.hasRoom(records)) return this.#current;
@@ -146,7 +149,7 @@ export class SmallFiles {
     return this.#current;
   }
 
-  /** Nobody waits for it: on a busy device making a journal may take long. */
+  /** Runs in the background: on a busy device creating a journal may take long. */
   async #openAnother(): Promise<void> {
     const { root, folders, journalSize } = this.#options;
     this.#opened += 1;
@@ -180,7 +183,7 @@ export class SmallFiles {
   }
 }
 
-/** Puts small blobs where they belong below a driver's root. Nothing of it is durable until the file system is synced. */
+/** Writes small blobs to their places below a driver's root. Nothing is durable until the file system is synced. */
 export class FilePlacer {
   readonly #root: string;
   readonly #folders = new Map<string, Promise<unknown>>();

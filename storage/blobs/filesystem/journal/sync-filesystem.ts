@@ -3,7 +3,7 @@ import koffi from 'koffi';
 
 /** syncfs(2) of one file system, off this thread. */
 export interface FilesystemSync {
-  /** Makes durable what was written to the file system before the call: content, names and all. Throws when it fails. */
+  /** Makes durable everything written to the file system before the call: content and names. Throws when it fails. */
   sync(): Promise<void>;
   close(): void;
 }

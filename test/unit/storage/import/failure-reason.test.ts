@@ -11,7 +11,7 @@ test('why a connection failed is told so that somebody knows what to do', () => 
   for (const [code, message, reason] of [
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'error:0A00010B:…:\n', /^it does not speak TLS: write http:\/\//],
     ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:1', /^nothing listens there$/],
-    ['ENOTFOUND', 'getaddrinfo ENOTFOUND x', /^there is no host of this name$/],
+    ['ENOTFOUND', 'getaddrinfo ENOTFOUND x', /^there is no host with this name$/],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'self-signed certificate', /^self-signed .*: .* NODE_EXTRA_CA_CERTS=FILE$/],
     ['EPIPE', 'write EPIPE', /^write EPIPE$/],
   ] as const) {
