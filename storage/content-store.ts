@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import type { DriverUpload, StoredBlob } from './blobs/blob-driver.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Catalog, FileClaim, ManifestPutOptions, ManifestRecord } from './catalog/catalog.ts';
@@ -13,6 +14,21 @@ export const CLAIM_TIME = 30 * 60 * 1000;
 export interface NewManifest extends Omit<ManifestRecord, 'blob'> {
   readonly digest: Digest;
   readonly bytes: Uint8Array;
+}
+
+/** Returns the fields of a parsed manifest that the catalog records. */
+export function recordedFields({
+  annotations,
+  artifactType,
+  mediaType,
+  references,
+}: Manifest): Omit<ManifestRecord, 'blob'> {
+  return {
+    mediaType,
+    references,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(annotations !== undefined && { annotations }),
+  };
 }
 
 /**

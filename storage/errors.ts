@@ -81,6 +81,15 @@ export class ManifestUnknownError extends StorageError {
   readonly code = 'MANIFEST_UNKNOWN';
 }
 
+/** Makes the error for a manifest that does not exist, or that must not be seen; `text` is an invalid reference. */
+export function unknownManifest(
+  repository: string,
+  { digest, tag, text = '' }: { readonly digest?: string; readonly tag?: string; readonly text?: string },
+): ManifestUnknownError {
+  const reference = (digest ?? tag ?? text).slice(0, 160);
+  return new ManifestUnknownError(`${repository.slice(0, 255)} has no manifest ${reference}`);
+}
+
 /** A manifest refers to content that its repository does not have. */
 export class ManifestBlobUnknownError extends StorageError {
   readonly code = 'MANIFEST_BLOB_UNKNOWN';

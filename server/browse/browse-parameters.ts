@@ -2,7 +2,7 @@ import { SettingInvalidError } from '../../auth/errors.ts';
 import { isDigest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { SortKey, SortOrder } from '../../storage/catalog/browse/browse-catalog.ts';
-import { ManifestUnknownError } from '../../storage/errors.ts';
+import { unknownManifest } from '../../storage/errors.ts';
 import { cursorAfter, limitParameter, rowPageOf } from '../api/page.ts';
 import { oneOf, optional, text } from '../api/schema.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -88,7 +88,7 @@ export function cursorOf(key: SortKey | undefined): string | null {
 export function referenceOf(repository: string, text: string): Reference {
   if (isDigest(text)) return { digest: text };
   if (isTag(text)) return { tag: text };
-  throw unknownReference(repository, text);
+  throw unknownManifest(repository, { text });
 }
 
 /** Two references and a platform. Throws ManifestUnknownError. */
@@ -101,11 +101,6 @@ export function sidesOf(
     to: referenceOf(repository, to),
     ...(platform !== undefined && { platform }),
   };
-}
-
-/** The error for a reference that is not there. */
-export function unknownReference(repository: string, text: string): ManifestUnknownError {
-  return new ManifestUnknownError(`${repository.slice(0, 255)} has no manifest ${text.slice(0, 160)}`);
 }
 
 /** Where a request comes from, for the audit. */

@@ -1,5 +1,6 @@
 import { isTag, parseTag } from '../../oci/reference.ts';
 import { REPOSITORY_SORTS, TAG_SORTS } from '../../storage/catalog/browse/browse-catalog.ts';
+import { unknownManifest } from '../../storage/errors.ts';
 import { EVERYBODY, VISITORS } from '../api/access.ts';
 import { pageOf, rowPageOf } from '../api/page.ts';
 import { type Route, route } from '../api/route.ts';
@@ -19,7 +20,6 @@ import {
   SIDES,
   sidesOf,
   USUAL_LIMIT,
-  unknownReference,
 } from './browse-parameters.ts';
 import {
   CONSEQUENCES,
@@ -190,7 +190,7 @@ function tagRoutes(browse: Browse): readonly Route[] {
         409: 'The tag is there, or its manifest is gone',
       },
       async handle({ ctx, params: { repository, tag } }) {
-        if (!isTag(tag)) throw unknownReference(repository, tag);
+        if (!isTag(tag)) throw unknownManifest(repository, { text: tag });
         return { digest: await browse.restore(ctx.state.identity, repository, tag, originOf(ctx)) };
       },
     }),

@@ -4,10 +4,11 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import { isIndex } from '../../oci/media-types.ts';
 import type { BrowseCatalog, BrowsedManifest } from '../../storage/catalog/browse/browse-catalog.ts';
+import { unknownManifest } from '../../storage/errors.ts';
 import type { DifferenceView, FileChangesView, MemberView } from './browse.ts';
 import { type Compared, differenceOf } from './difference.ts';
 import { FILE_LIMITS, FilesUnreadError, fileChanges, LayerFiles } from './file-changes.ts';
-import { configOf, layersOf, membersOf, parseContent, unknownManifest } from './manifest-parts.ts';
+import { configOf, layersOf, membersOf, parseContent } from './manifest-parts.ts';
 import { type ImageSbom, packageChanges, sbomsOf } from './package-changes.ts';
 import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 

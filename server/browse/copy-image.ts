@@ -4,7 +4,7 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { BrowseCatalog } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Catalog, FoundManifest } from '../../storage/catalog/catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
-import type { ContentStore } from '../../storage/content-store.ts';
+import { type ContentStore, recordedFields } from '../../storage/content-store.ts';
 import { RegistryError } from '../errors.ts';
 import { recordDescription } from '../registry/repository-description.ts';
 
@@ -106,20 +106,12 @@ class Copy {
     }
     const isThere = await this.#isThere(found);
     if (isThere && tags.length === 0) return manifest;
-    const { annotations, artifactType, mediaType, references } = manifest;
-    for (const { digest: part, kind } of references) {
+    for (const { digest: part, kind } of manifest.references) {
       if (kind === 'config' || kind === 'layer' || kind === 'foreign-layer') await this.#mount(part);
     }
     await content.putManifest(
       to,
-      {
-        bytes,
-        digest,
-        mediaType,
-        references,
-        ...(artifactType !== undefined && { artifactType }),
-        ...(annotations !== undefined && { annotations }),
-      },
+      { bytes, digest, ...recordedFields(manifest) },
       { tags, requireManifests: false, by },
       signal,
     );

@@ -3,22 +3,14 @@ import { OciError } from '../../oci/errors.ts';
 import { parseJsonObject } from '../../oci/json.ts';
 import { type Descriptor, isForeign, type Manifest, platformText, readManifest } from '../../oci/manifest.ts';
 import { isManifest, MEDIA_TYPES } from '../../oci/media-types.ts';
-import type { BlobSharing, ManifestKey } from '../../storage/catalog/browse/browse-catalog.ts';
-import { ManifestUnknownError } from '../../storage/errors.ts';
+import type { BlobSharing } from '../../storage/catalog/browse/browse-catalog.ts';
 import { cut, MOST_ENTRIES, mapOf } from './bounded.ts';
 import type { LayerView, MemberView } from './browse.ts';
 import { type ReadConfig, readConfig, unreadConfig } from './config-view.ts';
 import { type Content, type ContentReader, LARGEST_CONFIG } from './read-content.ts';
 
 const IMAGE_CONFIGS: readonly string[] = [MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig];
-/** Annotations of one layer or member; all of them together are of a manifest of at most 1 MiB. */
 const NONE_SHARED = { manifests: 0, repositories: [], repositoryCount: 0 } as const;
-
-/** The error for a manifest that is not there, or that the visitor may not see. */
-export function unknownManifest(repository: string, reference: ManifestKey): ManifestUnknownError {
-  const what = 'tag' in reference ? reference.tag : reference.digest;
-  return new ManifestUnknownError(`${repository} has no manifest ${what.slice(0, 160)}`);
-}
 
 /** Reads a stored manifest; a sentence where it cannot be read. */
 export function parseContent(content: Content, mediaType: string): Manifest | string {

@@ -14,7 +14,7 @@ import type {
 } from '../../storage/catalog/browse/browse-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
-import { NameUnknownError } from '../../storage/errors.ts';
+import { NameUnknownError, unknownManifest } from '../../storage/errors.ts';
 import type { GarbagePolicy } from '../../storage/gc/collect-garbage.ts';
 import { RegistryError } from '../errors.ts';
 import type { ManifestCache } from '../registry/manifest-cache.ts';
@@ -31,14 +31,7 @@ import { refuseSearch } from './check-page.ts';
 import type { ImageComparison } from './compare-images.ts';
 import { type CopyStores, type CopyView, copyImage } from './copy-image.ts';
 import { deleteRepository, type RepositoryLossView, repositoryLoss } from './delete-repository.ts';
-import {
-  configOf,
-  layerDigests,
-  layersOf,
-  membersOf,
-  parseContent,
-  unknownManifest,
-} from './manifest-parts.ts';
+import { configOf, layerDigests, layersOf, membersOf, parseContent } from './manifest-parts.ts';
 import { ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 import { readmeOf } from './readme.ts';
 import { referrerTree } from './referrer-views.ts';

@@ -6,12 +6,12 @@ import { ManifestInvalidError } from '../../oci/errors.ts';
 import { refuseAmbiguousJson, refuseTooManyValues } from '../../oci/json.ts';
 import { type Descriptor, MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { parseTag } from '../../oci/reference.ts';
-import { DigestMismatchError } from '../../storage/errors.ts';
+import { recordedFields } from '../../storage/content-store.ts';
+import { DigestMismatchError, unknownManifest } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, warning } from '../http/answer.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { actorOf, authorize } from './authorize.ts';
-import { unknownManifest } from './manifests.ts';
 import {
   type ManifestReferenceParameter,
   manifestReferenceOf,
@@ -56,17 +56,9 @@ export function addManifestWriteRoutes(router: RequestRouter, dependencies: Regi
     await refuseAmbiguousJson(bytes, 'the manifest');
     const present = await presentSizes(dependencies, repository, manifest);
     refuseWrongSizes(manifest, present);
-    const { mediaType, artifactType, annotations, references } = manifest;
     await content.putManifest(
       repository,
-      {
-        bytes,
-        digest,
-        mediaType,
-        references,
-        ...(artifactType !== undefined && { artifactType }),
-        ...(annotations !== undefined && { annotations }),
-      },
+      { bytes, digest, ...recordedFields(manifest) },
       // Members of an index may follow it, or stay with another registry (a sparse index).
       {
         tags,

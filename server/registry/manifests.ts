@@ -1,7 +1,7 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
-import { ManifestUnknownError } from '../../storage/errors.ts';
+import { unknownManifest } from '../../storage/errors.ts';
 import { answerReady, type ReadyAnswer } from '../http/answer.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
@@ -68,15 +68,4 @@ function headersOf({ blob, mediaType }: FoundManifest) {
     'Docker-Content-Digest': blob.digest,
     ETag: `"${blob.digest}"`,
   };
-}
-
-/** What cannot name a manifest is not there either: a client that looks for it gets one answer for both. */
-export function unknownManifest(
-  repository: string,
-  reference: ManifestReferenceParameter,
-): ManifestUnknownError {
-  const text = { digest: '', tag: '', text: '', ...reference };
-  return new ManifestUnknownError(
-    `${repository} has no manifest ${(text.digest || text.tag || text.text).slice(0, 160)}`,
-  );
 }

@@ -6,6 +6,7 @@ import { refuseAmbiguousJson } from '../../oci/json.ts';
 import { isForeign, MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
+import { recordedFields } from '../content-store.ts';
 import { BlobUnknownError, ManifestBlobUnknownError } from '../errors.ts';
 import { type ImportEnds, type ImportReport, importBlob } from './import-blob.ts';
 import { SourceContentError } from './import-source.ts';
@@ -129,21 +130,13 @@ export class RepositoryImporter {
 
   async #put(digest: Digest, { bytes, manifest }: ReadManifest, tags: readonly string[]): Promise<void> {
     const { content, repository, signal } = this.#run;
-    const { mediaType, artifactType, annotations, references } = manifest;
     for (let attempt = 1; ; attempt += 1) {
       const whole = await this.#bringMembers(manifest.manifests);
       await this.#bringBlobs(manifest);
       try {
         await content.putManifest(
           repository,
-          {
-            bytes,
-            digest,
-            mediaType,
-            references,
-            ...(artifactType !== undefined && { artifactType }),
-            ...(annotations !== undefined && { annotations }),
-          },
+          { bytes, digest, ...recordedFields(manifest) },
           { tags, requireManifests: whole },
           signal,
         );

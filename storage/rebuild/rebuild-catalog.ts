@@ -4,6 +4,7 @@ import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog, ManifestRecord, NameLine } from '../catalog/catalog.ts';
+import { recordedFields } from '../content-store.ts';
 import { StorageError } from '../errors.ts';
 import { verifyFile } from '../fsck/verify-file.ts';
 
@@ -131,14 +132,7 @@ async function readRecord(
   if (blob === undefined || blob.size > MAX_MANIFEST_SIZE) return undefined;
   try {
     const manifest = readManifest(await blobs.readAll(blob, MAX_MANIFEST_SIZE), mediaType);
-    const { artifactType, annotations } = manifest;
-    return {
-      blob,
-      mediaType: manifest.mediaType,
-      references: manifest.references,
-      ...(artifactType !== undefined && { artifactType }),
-      ...(annotations !== undefined && { annotations }),
-    };
+    return { blob, ...recordedFields(manifest) };
   } catch (error) {
     if (error instanceof OciError || error instanceof StorageError) return undefined;
     throw error;

@@ -75,9 +75,9 @@ describe('machines join as hosts', () => {
     await registry.join('taken');
     const refusals: readonly (readonly [object, number, RegExp])[] = [
       [{ ...good, name: 'taken' }, 409, /already a host named .*taken/],
-      [{ ...good, name: 'Web 1' }, 400, /no name of a host/],
-      [{ ...good, name: '../x' }, 400, /no name of a host/],
-      [{ ...good, name: 'x'.repeat(64) }, 400, /no name of a host/],
+      [{ ...good, name: 'Web 1' }, 400, /not a name of a host/],
+      [{ ...good, name: '../x' }, 400, /not a name of a host/],
+      [{ ...good, name: 'x'.repeat(64) }, 400, /not a name of a host/],
       [{ ...good, publicKey: 'short' }, 400, /publicKey/],
       [
         { ...good, recipient: good.recipient.replace(/.$/, (last) => (last === 'q' ? 'p' : 'q')) },
