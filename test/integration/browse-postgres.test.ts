@@ -3,6 +3,7 @@ import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { describeBrowse } from '../contract/browse.ts';
 import { describeBrowsePlans } from '../contract/browse-plans.ts';
+import { describeWebhookDeliveries } from '../contract/webhook-deliveries.ts';
 import { startPostgres } from '../support/postgres.ts';
 
 const postgres = await startPostgres({ after });
@@ -15,3 +16,4 @@ const open = async () => {
 
 describeBrowse('the PostgreSQL catalog', open);
 describeBrowsePlans('the PostgreSQL catalog', open);
+describeWebhookDeliveries('the PostgreSQL catalog', open);

@@ -5,6 +5,7 @@ import { openDatabase } from '../../../../storage/catalog/database.ts';
 import { openCatalog } from '../../../../storage/catalog/knex-catalog.ts';
 import { describeBrowse } from '../../../contract/browse.ts';
 import { describeBrowsePlans } from '../../../contract/browse-plans.ts';
+import { describeWebhookDeliveries } from '../../../contract/webhook-deliveries.ts';
 
 const open = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'berth-browse-'));
@@ -19,3 +20,4 @@ const open = async () => {
 
 describeBrowse('the SQLite catalog', open);
 describeBrowsePlans('the SQLite catalog', open);
+describeWebhookDeliveries('the SQLite catalog', open);
