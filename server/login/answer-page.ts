@@ -65,7 +65,7 @@ function frameOf(ctx: RequestContext): Frame {
     const isCurrent = paths.some((one) => here === one || here.startsWith(`${one}/`));
     links.push({ href: prefix + path, text, isCurrent });
   };
-  if (pages) add('/', 'Repositories', ['/', '/repositories']);
+  if (pages) add('/', 'Repositories', ['/', '/repositories', '/tags']);
   if (pages && fleet && session !== undefined) add('/apps', 'Apps', ['/apps']);
   if (pages && fleet && session !== undefined && allowsAction(session.identity.rights, '*', 'pull')) {
     add('/hosts', 'Hosts', ['/hosts']);

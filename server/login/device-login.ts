@@ -125,11 +125,11 @@ function showCodeForm(ctx: RequestContext): void {
   answerPage(
     ctx,
     200,
-    'The code',
-    html`<h1>A terminal that waits</h1>
+    'Connect a terminal',
+    html`<h1>Connect a terminal</h1>
 <form id="code" method="get" action="${ctx.state.pathPrefix}/auth/device" class="sheet">
-<div class="field"><label for="user_code">The code that it shows</label><input id="user_code" name="user_code" autocomplete="off" required></div>
-<button class="main">Go on</button></form>`,
+<div class="field"><label for="user_code">Code that the terminal shows</label><input id="user_code" name="user_code" autocomplete="off" required></div>
+<button class="main">Continue</button></form>`,
   );
 }
 

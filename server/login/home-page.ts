@@ -58,8 +58,8 @@ export function addHomePage(
 <form id="make-token" method="post" action="${pathPrefix}/auth/tokens" class="sheet">${sessionField(secret)}
 <div class="field"><label for="token-name">What it is for</label><input id="token-name" name="name" value="docker" maxlength="100" required></div>
 <button class="main">Make a token</button></form>
-<h2>A terminal that waits</h2>
-<p><a href="${pathPrefix}/auth/device">Enter the code that it shows</a></p>`,
+<h2>Connect a terminal</h2>
+<p><a href="${pathPrefix}/auth/device">Enter the code that the terminal shows</a></p>`,
     );
   }
 }

@@ -122,5 +122,5 @@ function changes(title: string, list: readonly Change[], note?: Html): Html {
   const value = (text: string | undefined) =>
     text === undefined ? html`<span class="soft">–</span>` : longText(text);
   const rows = list.map(({ after, before, name }) => [name, value(before), value(after)]);
-  return html`<section><h2>${title}</h2>${table(title, [{ head: 'Name' }, { head: 'Before', kind: 'text' }, { head: 'After', kind: 'text' }], rows)}${note}</section>`;
+  return html`<section><h2>${title}</h2>${table(title, [{ head: 'Name' }, { head: 'Before', kind: 'text' }, { head: 'After', kind: 'text' }], rows, { stacks: true })}${note}</section>`;
 }

@@ -1,4 +1,5 @@
 import type { ManifestView, Reference } from '../browse/browse.ts';
+import { counted } from './format.ts';
 
 const HELM_CONFIG = 'application/vnd.cncf.helm.config.v1+json';
 /** The types of configurations that make a manifest an image. */
@@ -7,11 +8,15 @@ const IMAGE_CONFIGS: ReadonlySet<string> = new Set([
   'application/vnd.docker.container.image.v1+json',
 ]);
 
-type Kinded = Pick<ManifestView, 'mediaType' | 'artifactType' | 'members' | 'config' | 'repository'>;
+type Kinded = Pick<
+  ManifestView,
+  'mediaType' | 'artifactType' | 'members' | 'config' | 'repository' | 'signatures'
+>;
 
 /** What a manifest is, in a few words. */
-export function kindOf({ artifactType, config, members, mediaType }: Kinded): string {
+export function kindOf({ artifactType, config, members, mediaType, signatures }: Kinded): string {
   if (isChart({ artifactType, config })) return 'Helm chart';
+  if (signatures.length > 0) return counted(signatures.length, 'signature');
   if (isArtifact(artifactType)) return `Artifact of the type ${artifactType}`;
   if (members.length > 0 || /\b(?:index|list)\b/.test(mediaType)) return 'Image for several platforms';
   return 'Image';
@@ -27,6 +32,11 @@ function isChart({
   return config?.mediaType === HELM_CONFIG || artifactType === HELM_CONFIG;
 }
 
+/** Reports whether programs run it. Signatures of cosign have the configuration of an image. */
+export function isImage(view: Pick<Kinded, 'artifactType' | 'config' | 'signatures'>): boolean {
+  return !isChart(view) && !isArtifact(view.artifactType) && view.signatures.length === 0;
+}
+
 /** Reports whether a manifest with this type is no image. */
 export function isArtifact(artifactType: string | undefined): boolean {
   return artifactType !== undefined && !IMAGE_CONFIGS.has(artifactType);
@@ -39,6 +49,6 @@ export function pullCommands(view: Kinded, host: string, reference: Reference): 
   if (isChart(view)) {
     return [`helm pull oci://${name}${'tag' in reference ? ` --version ${reference.tag}` : ''}`];
   }
-  if (isArtifact(view.artifactType)) return [`oras pull ${whole}`];
+  if (!isImage(view)) return [`oras pull ${whole}`];
   return [`docker pull ${whole}`, `podman pull ${whole}`];
 }

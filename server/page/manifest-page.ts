@@ -1,5 +1,4 @@
 import type {
-  ConfigView,
   LayerView,
   ManifestView,
   MemberView,
@@ -14,7 +13,7 @@ import { asSentence, showPage } from '../login/answer-page.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 import { counted, formatBytes, formatCount, shortDigest, timeOf } from './format.ts';
-import { kindOf, pullCommands } from './manifest-kind.ts';
+import { isImage, kindOf, pullCommands } from './manifest-kind.ts';
 import { pathOf } from './page-context.ts';
 import { command, type Fact, facts, notice, pageHead, pairs, table } from './parts.ts';
 import { askingLink } from './question.ts';
@@ -47,7 +46,7 @@ export async function showManifest(
     })}
 ${view.problem !== undefined && notice('warn', asSentence(view.problem))}<section class="sheet"><h2>Pull</h2>${pullCommands(view, ctx.state.origin.host, reference).map(command)}</section>
 <section class="sheet">${facts(factsOf(view))}<dl class="pairs"><dt>Digest</dt><dd><code>${digest}</code></dd></dl>${tagList(ctx, view)}</section>
-${members(ctx, view)}${provenance(view.provenance)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view.config)}
+${members(ctx, view)}${provenance(view.provenance)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view)}
 ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, repository, text)}`,
   });
 }
@@ -75,16 +74,21 @@ function tagList(ctx: RequestContext, { repository, tagCount, tags }: ManifestVi
 
 function members(ctx: RequestContext, { members, partCount, repository }: ManifestView): Html {
   if (members.length === 0) return html``;
+  const hasKinds = members.some(({ artifactType }) => artifactType !== undefined);
   const rows = members.map((member) => [
     member.present
       ? html`<a href="${referencePath(ctx, repository, { digest: member.digest })}">${nameOf(member)}</a>`
       : html`${nameOf(member)} <span class="tag warn">not here</span>`,
-    member.artifactType ?? '',
+    ...(hasKinds ? [member.artifactType ?? ''] : []),
     html`<span class="mono">${shortDigest(member.digest)}</span>`,
   ]);
   return html`<section><h2>Platforms</h2>${table(
     'Platforms',
-    [{ head: 'Platform' }, { head: 'Kind', kind: 'wide' }, { head: 'Digest' }],
+    [
+      { head: 'Platform' },
+      ...(hasKinds ? [{ head: 'Kind', kind: 'wide' } as const] : []),
+      { head: 'Digest' },
+    ],
     rows,
   )}${shownOf(members.length, partCount)}</section>`;
 }
@@ -162,12 +166,13 @@ function layers(ctx: RequestContext, { history, layers, partCount }: ManifestVie
   return html`<section><h2>Layers</h2>${table(
     'Layers, the lowest first',
     [
-      { head: 'Made by', kind: 'text' },
+      { head: history.length > 0 ? 'Made by' : 'Content', kind: 'text' },
       { head: 'Size', kind: 'number' },
       { head: 'Also in', kind: 'text' },
       { head: 'Digest', kind: 'wide' },
     ],
     rows,
+    { stacks: true },
   )}${shownOf(layers.length, partCount)}</section>`;
 }
 
@@ -269,12 +274,16 @@ export function running(ctx: RequestContext, views: readonly RunningView[]): Htm
       { head: 'Hosts', kind: 'text' },
     ],
     rows,
+    { stacks: true },
   )}</section>`;
 }
 
-function configuration(config: ConfigView | undefined): Html {
+function configuration(view: ManifestView): Html {
+  const { config } = view;
   if (config === undefined) return html``;
   if (config.problem !== undefined) {
+    // What is no image need not have the configuration of one.
+    if (!isImage(view)) return html``;
     return html`<section><h2>Configuration</h2>${notice('warn', asSentence(config.problem))}</section>`;
   }
   const texts: readonly (readonly [string, string | readonly string[] | undefined])[] = [

@@ -29,30 +29,36 @@ export interface Column {
 }
 
 /**
- * A table whose first column names its rows. `cells` has as many values as there are columns. On a phone the buttons of a
- * row are below its other cells, so that nobody scrolls sideways to reach them.
+ * A table whose first column names its rows. `cells` has as many values as there are columns. Nobody scrolls sideways on a
+ * phone: the buttons of a row are below its other cells there, and with `stacks` all cells are below each other, for long texts.
  */
 export function table(
   caption: string,
   columns: readonly Column[],
   rows: readonly (readonly Value[])[],
+  { stacks = false }: { readonly stacks?: boolean } = {},
 ): Html {
-  const heads = columns.map(
-    ({ head, kind, sorted }) =>
-      html`<th scope="col" class="${kind ?? ''}"${sorted === undefined ? '' : html` aria-sort="${sorted}"`}>${
-        kind?.endsWith('end') ? html`<span class="soft">${head}</span>` : head
-      }</th>`,
-  );
+  const hasButtons = columns.some(({ kind }) => kind === 'end');
+  const onPhones = columns.filter(({ kind }) => kind !== 'end' && !kind?.startsWith('wide'));
+  // Cells of rows with buttons are in two columns on a phone.
+  const classOf = (column: Column | undefined) =>
+    `${column?.kind ?? ''}${hasButtons && column && onPhones.indexOf(column) % 2 === 0 ? ' left' : ''}`;
+  const heads = columns.map((column) => {
+    const { head, kind, sorted } = column;
+    return html`<th scope="col" class="${classOf(column)}"${sorted === undefined ? '' : html` aria-sort="${sorted}"`}>${
+      kind?.endsWith('end') ? html`<span class="soft">${head}</span>` : head
+    }</th>`;
+  });
   const body = rows.map((cells) => {
     const [first, ...rest] = cells;
-    const others = rest.map(
-      (cell, index) => html`<td class="${columns[index + 1]?.kind ?? ''}">${cell}</td>`,
-    );
-    return html`<tr><th scope="row" class="${columns[0]?.kind ?? ''}">${first}</th>${others}</tr>`;
+    const others = rest.map((cell, index) => {
+      const column = columns[index + 1];
+      return html`<td class="${classOf(column)}"${stacks && html` data-head="${column?.head}"`}>${cell}</td>`;
+    });
+    return html`<tr><th scope="row" class="${classOf(columns[0])}">${first}</th>${others}</tr>`;
   });
-  const hasButtons = columns.some(({ kind }) => kind === 'end');
-  const narrow = columns.filter(({ kind }) => kind !== 'end' && !kind?.startsWith('wide')).length;
-  return html`<div class="rows" role="region" aria-label="${caption}" tabindex="0"><table class="${hasButtons ? `acts of-${narrow}` : ''}"><caption>${caption}</caption>
+  const layout = stacks ? 'stacks' : hasButtons ? `acts of-${onPhones.length}` : '';
+  return html`<div class="rows" role="region" aria-label="${caption}" tabindex="0"><table class="${layout}"><caption>${caption}</caption>
 <thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 

@@ -99,6 +99,7 @@ function eventsTable(events: readonly Event[]): Html {
     'Audit',
     [{ head: 'When' }, { head: 'Who' }, { head: 'Action' }, { head: 'What', kind: 'text' }],
     rows,
+    { stacks: true },
   );
 }
 

@@ -8,7 +8,7 @@ import { RefusedError } from '../section/add-section.ts';
 import { buttonForm, type Section, sectionForm } from '../section/section.ts';
 import { pairsOf } from './access-sections.ts';
 import { sectionPath } from './admin-tabs.ts';
-import { showDeliveries } from './webhook-deliveries.ts';
+import { showDeliveries, type Webhook } from './webhook-deliveries.ts';
 
 const PATTERN_HELP = html`Such as <code>team/*</code>, where <code>*</code> stands for any characters.`;
 
@@ -84,18 +84,6 @@ ${area('groups', { label: 'Teams by group (optional)', name: 'groups', value: dr
     },
   },
 };
-
-interface Webhook {
-  readonly name: string;
-  readonly url: string;
-  readonly events: readonly string[];
-  readonly pattern: string;
-  readonly waiting: number;
-  readonly dropped: number;
-  readonly deliveredAt: string | null;
-  readonly failedAt: string | null;
-  readonly failure: string | null;
-}
 
 /** Who is told of what happens in repositories. */
 export const WEBHOOKS: Section = {

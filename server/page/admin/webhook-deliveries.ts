@@ -1,12 +1,26 @@
 import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext } from '../../request-context.ts';
 import type { ApiCalls } from '../api-calls.ts';
-import { formatCount, timeOf } from '../format.ts';
+import { counted, formatCount, timeOf } from '../format.ts';
+import { longText } from '../manifest-page.ts';
 import { asked } from '../page-context.ts';
-import { empty, pageHead, table } from '../parts.ts';
+import { empty, pageHead, pairs, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
 import { buttonForm } from '../section/section.ts';
 import { sectionPath } from './admin-tabs.ts';
+
+/** A receiver of events, as the management API lists it. */
+export interface Webhook {
+  readonly name: string;
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly pattern: string;
+  readonly waiting: number;
+  readonly dropped: number;
+  readonly deliveredAt: string | null;
+  readonly failedAt: string | null;
+  readonly failure: string | null;
+}
 
 interface Delivery {
   readonly action: string;
@@ -25,6 +39,8 @@ export async function showDeliveries(ctx: RequestContext, api: ApiCalls): Promis
     'listWebhookDeliveries',
     { params: { name } },
   );
+  const { webhooks } = await api.call<{ readonly webhooks: readonly Webhook[] }>(ctx, 'listWebhooks');
+  const webhook = webhooks.find((one) => one.name === name);
   const rows = deliveries.map(({ action, attempts, failure, repository, tag, triedAt }) => [
     html`${action}<span class="small">${repository}${tag !== null && `:${tag}`}</span>`,
     failure === null
@@ -43,9 +59,19 @@ export async function showDeliveries(ctx: RequestContext, api: ApiCalls): Promis
     crumbs: [{ href: sectionPath(ctx, 'webhooks'), text: 'Webhooks' }],
     lead: 'The latest deliveries. One that failed is tried again.',
     actions: html`${buttonForm(ctx, sectionPath(ctx, 'webhooks/test', { name }), 'Test')}${askingLink(sectionPath(ctx, 'webhooks/remove', { name }), 'Remove')}`,
-  })}${
+  })}${webhook && settings(webhook)}${
     rows.length === 0
       ? empty('No deliveries yet', html`<p>Events are listed here when they were sent.</p>`)
-      : table(`Deliveries of ${name}`, columns, rows)
+      : table(`Deliveries of ${name}`, columns, rows, { stacks: true })
   }`;
+}
+
+function settings({ dropped, events, pattern, url, waiting }: Webhook): Html {
+  return html`<div class="sheet">${pairs([
+    ['Address', longText(url)],
+    ['Events', events.join(', ')],
+    ['Repositories', html`<code>${pattern}</code>`],
+    ['Waiting', counted(waiting, 'event')],
+    ...(dropped > 0 ? [['Dropped', counted(dropped, 'event')] as const] : []),
+  ])}</div>`;
 }

@@ -37,7 +37,7 @@ export const HOSTS: Section = {
     const { hosts } = await api.call<{ readonly hosts: readonly Host[] }>(ctx, 'listHosts');
     const rows = hosts.map((host) => [
       html`<a href="${hostPath(ctx, host.name)}">${host.name}</a>`,
-      stateTag(host.draining ? 'draining' : host.state),
+      stateOf(host),
       labelTags(host.labels),
       counted(host.apps.length, 'app'),
       host.facts.platform,
@@ -136,6 +136,11 @@ function hostPath(ctx: RequestContext, name: string): string {
   return pathOf(ctx, '/hosts/one', { name });
 }
 
+/** A host that drains may be away too. */
+function stateOf({ draining, state }: Host): Html {
+  return html`${stateTag(state)}${draining && state !== 'draining' && html` ${stateTag('draining')}`}`;
+}
+
 function labelTags(labels: Readonly<Record<string, string>>): Html {
   const items = Object.entries(labels).map(([key, value]) => html`<li class="tag">${key}=${value}</li>`);
   return html`<ul class="list">${items}</ul>`;
@@ -155,7 +160,7 @@ async function showHost(ctx: RequestContext, api: ApiCalls): Promise<Html> {
     ctx,
     { id: 'host', names: ['host', 'rollout'] },
     html`<div class="sheet">${facts([
-      ['State', stateTag(host.draining ? 'draining' : host.state)],
+      ['State', stateOf(host)],
       ['Last seen', timeOf(host.seenAt)],
       ['Joined', timeOf(host.joinedAt)],
       ['Platform', host.facts.platform],
@@ -170,7 +175,7 @@ async function showHost(ctx: RequestContext, api: ApiCalls): Promise<Html> {
     }</section>`,
   )}${sectionForm(ctx, {
     id: 'change-labels',
-    title: 'Labels',
+    title: 'Change the labels',
     action: pathOf(ctx, '/hosts/labels', { name }),
     button: 'Save',
     content: area('labels', {
