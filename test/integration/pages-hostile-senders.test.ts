@@ -7,8 +7,7 @@ import { KnexWebhooks } from '../../storage/catalog/webhooks.ts';
 import { type ObedientHost, obey, openWorld } from '../support/fleet-world.ts';
 import { HOSTILE, HOSTILE_IN_ONE, STRANGERS } from '../support/hostile-texts.ts';
 import { FACTS } from '../support/joined-host.ts';
-import { startPageBrowser } from '../support/page-browser.ts';
-import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
+import { logIn, startPageBrowser } from '../support/page-browser.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** Those that hosts may send: without control characters. */
@@ -42,11 +41,7 @@ describe('pages and hostile hosts, receivers of webhooks, and addresses', async 
   await world.ended();
   const browser = await startPageBrowser({ after });
   const { page } = await browser.open();
-  await page.goto(`${url}/auth/`);
-  await page.fill('#user', 'admin');
-  await page.fill('#password', ADMIN_PASSWORD);
-  await page.click('#log-in button');
-  await page.waitForURL(`${url}/`);
+  await logIn(page, url);
 
   const shows = async (path: string, texts: readonly string[] = []) => {
     const answer = await page.goto(url + path);

@@ -1,39 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { Page } from 'playwright-core';
-import { startPageBrowser } from '../support/page-browser.ts';
+import { HOSTILE_IN_ONE as ALL, HOSTILE, STRANGERS } from '../support/hostile-texts.ts';
+import { logIn, startPageBrowser } from '../support/page-browser.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
-import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_PEM, SIGNING_KEY } from '../support/signing-certificate.ts';
 import { writeTar } from '../support/tar-writer.ts';
 
 const HTML = { accept: 'text/html', 'accept-encoding': 'gzip' };
-
-/** Texts that a careless page would run, leave an attribute by, or be led away by. */
-const HOSTILE = [
-  '<script>alert("text")</script>',
-  '"><script>alert("double")</script>',
-  "'><img src=x onerror=alert('single')>",
-  '" autofocus onfocus="alert(1)" x="',
-  'javascript:alert("address")',
-  '</title></style></textarea></code></pre></dialog><svg/onload=alert(2)>',
-  '<form action="/auth/logout" method="post"><button>Log out</button></form>',
-  '<meta http-equiv="refresh" content="0;url=https://evil.example">',
-  '<base href="https://evil.example/">',
-  '\u202egnp.exe\u0000\u0007',
-  '{{7*7}} <%= 7*7 %>',
-];
-const ALL = HOSTILE.join(' ');
-
-/** What no page has, whatever it shows: elements and attributes that only hostile texts could have made. */
-const STRANGERS = `[
-  ...document.querySelectorAll('script:not([src^="/assets/"]), style, iframe, object, embed, base, svg:not(.brand > svg), meta[http-equiv], img:not([src^="/assets/"]), body form form'),
-  ...[...document.querySelectorAll('*')].filter((one) => [...one.attributes].some(({ name }) => /^(?:on|style$|srcdoc$)/.test(name))),
-  ...[...document.querySelectorAll('[href], [action]')].filter((one) =>
-    !/^(?:https?:|\\/(?![/\\\\])|#|\\?)/.test(one.getAttribute('href') ?? one.getAttribute('action'))),
-  ...[...document.querySelectorAll('form')].filter((one) => new URL(one.getAttribute('action'), location).origin !== location.origin),
-].map((one) => one.outerHTML.slice(0, 200))`;
 
 describe('pages and hostile content', async () => {
   const registry = await startRegistryWithAccounts({ after });
@@ -206,6 +181,8 @@ describe('pages and hostile content', async () => {
     const statement = await admin.pushBlob('open/app', JSON.stringify({ predicate }));
     await admin.pushManifest('open/app', `provenance${index}`, {
       ...image,
+      artifactType: ALL.slice(0, 200),
+      subject: { mediaType: OCI_MANIFEST, digest, size: 1 },
       layers: [
         {
           ...statement,
@@ -218,17 +195,9 @@ describe('pages and hostile content', async () => {
   await admin.pushImage('secret/app', 'hidden');
   const browser = await startPageBrowser({ after });
 
-  const logIn = async (page: Page, name: string) => {
-    await page.goto(`${url}/auth/`);
-    await page.fill('#user', name);
-    await page.fill('#password', ADMIN_PASSWORD);
-    await page.click('#log-in button');
-    await page.waitForURL(`${url}/`);
-  };
-
   test('no text of strangers becomes more than text', async () => {
     const { page } = await browser.open({ userAgent: 'Browser <script>alert(9)</script>"onload="alert(9)' });
-    await logIn(page, 'admin');
+    await logIn(page, url, 'admin');
     for (const name of HOSTILE.slice(0, 9)) {
       await page.goto(`${url}/account`);
       await page.getByLabel('What it is for').fill(name);
@@ -338,7 +307,7 @@ describe('pages and hostile content', async () => {
     await admin.pushManifest('open/app', 'large', filled);
     for (const width of [320, 1280]) {
       const { page } = await browser.open({ width });
-      await logIn(page, 'admin');
+      await logIn(page, url, 'admin');
       const opens = async (path: string, status = 200) => {
         const answer = await page.goto(`${url}/repositories/open/app${path}`);
         assert.equal(answer?.status(), status, path);
@@ -370,7 +339,7 @@ describe('pages and hostile content', async () => {
 
   test('a search answers while one types, and a dialog asks before a delete', async () => {
     const { page } = await browser.open();
-    await logIn(page, 'admin');
+    await logIn(page, url, 'admin');
     await page.getByLabel('Search', { exact: true }).pressSequentially('secr');
     await page.getByRole('link', { name: 'open/app' }).waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'secret/app' }).waitFor();
@@ -388,7 +357,7 @@ describe('pages and hostile content', async () => {
   test('a repository that a visitor may not see is on no page', async () => {
     for (const name of [undefined, 'ada']) {
       const { page } = await browser.open();
-      if (name !== undefined) await logIn(page, name);
+      if (name !== undefined) await logIn(page, url, name);
       await page.goto(url);
       await page.getByRole('link', { name: 'open/app' }).waitFor();
       assert.equal(await page.getByText('secret').count(), 0);
@@ -418,7 +387,7 @@ describe('pages and hostile content', async () => {
   test('a form of another site deletes nothing', async () => {
     const path = '/repositories/open/app/-/delete?reference=other';
     const { context, page } = await browser.open();
-    await logIn(page, 'ada');
+    await logIn(page, url, 'ada');
     await page.goto(url + path);
     const csrf = (await page.locator('main input[name=csrf]').getAttribute('value')) ?? '';
     const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');

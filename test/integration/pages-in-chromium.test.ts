@@ -1,173 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
-import { openWorld } from '../support/fleet-world.ts';
-import { findingsOf, startPageBrowser } from '../support/page-browser.ts';
-import { OCI_LAYER, OCI_MANIFEST } from '../support/registry-client.ts';
+import { logIn, startPageBrowser } from '../support/page-browser.ts';
+import { openPageWorld } from '../support/page-world.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
-import { SIGNING_CERTIFICATE_PEM } from '../support/signing-certificate.ts';
-import { writeTar } from '../support/tar-writer.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 describe('pages in Chromium', async () => {
-  const world = await openWorld({ after }, ['fra-1', 'fra-2']);
-  const { registry } = world;
+  const world = await openPageWorld({ after });
+  const { pages: PAGES, registry } = world;
   const { url } = registry;
-  await registry.addUser('ada', { 'team/*': 'maintainer' });
-  await registry.store.teams.create('dev');
-  await registry.store.teams.join('dev', 'ada');
-  await registry.addRobot('ci', 'team/*:pull,push');
-  for (const text of ['one', 'two']) {
-    await world.push(text);
-    assert.equal((await world.deploy()).status, 201);
-    await world.ended();
-  }
-  for (const tag of ['tag0', 'tag1', 'tag2', 'other']) await registry.admin.pushImage('team/app', tag);
-  const packages = ['zlib', 'openssl'].map((name) => ({ name, versionInfo: '1.3', licenseDeclared: 'Zlib' }));
-  const sbom = await registry.admin.pushBlob(
-    'team/app',
-    JSON.stringify({ spdxVersion: 'SPDX-2.3', packages }),
-  );
-  await registry.admin.pushManifest('team/app', 'sbom', {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    artifactType: 'application/spdx+json',
-    config: { ...sbom, mediaType: 'application/spdx+json' },
-    layers: [{ ...sbom, mediaType: 'application/spdx+json' }],
-  });
-  const signed = await registry.admin.pushImage('team/app', 'signed');
-  await registry.admin.pushManifest('team/app', `${signed.digest.replace(':', '-')}.sig`, {
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: { ...sbom, mediaType: 'application/vnd.oci.image.config.v1+json' },
-    layers: [{}, { 'dev.sigstore.cosign/certificate': SIGNING_CERTIFICATE_PEM }].map((certificate) => ({
-      ...sbom,
-      mediaType: 'application/vnd.dev.cosign.simplesigning.v1+json',
-      annotations: { 'dev.cosignproject.cosign/signature': 'c2lnbmVk', ...certificate },
-    })),
-  });
-  const newer = await registry.admin.pushImage('team/app', 'newer');
-  for (const [{ digest }, list] of [
-    [signed, packages],
-    [newer, [{ name: 'zlib', versionInfo: '1.3.1' }, { name: 'curl' }]],
-  ] as const) {
-    const document = await registry.admin.pushBlob(
-      'team/app',
-      JSON.stringify({ spdxVersion: 'SPDX-2.3', packages: list }),
-    );
-    await registry.admin.pushManifest('team/app', `sbom-${list.length}-${digest.slice(7, 15)}`, {
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      artifactType: 'application/spdx+json',
-      config: { ...document, mediaType: 'application/spdx+json' },
-      layers: [{ ...document, mediaType: 'application/spdx+json' }],
-      subject: { mediaType: OCI_MANIFEST, digest, size: 1 },
-    });
-  }
-  const tar = writeTar([{ name: 'usr/bin/tool', type: 'file', content: 'tool' }]);
-  const layer = await registry.admin.pushBlob('team/app', tar);
-  await registry.admin.pushManifest('team/app', 'files', {
-    ...signed.manifest,
-    layers: [...signed.manifest.layers, { ...layer, mediaType: OCI_LAYER }],
-  });
-  for (const [method, path, body] of [
-    ['PUT', '/quotas', { pattern: 'team/*', bytes: '20GiB' }],
-    ['PUT', '/tag-rules', { pattern: 'team/*', tags: 'v*', kind: 'immutable' }],
-    ['POST', '/webhooks', { name: 'chat', url: 'https://chat.example/', events: ['push'], pattern: '*' }],
-    ['POST', '/tokens', { name: 'laptop' }],
-  ] as const) {
-    assert.ok((await registry.manage(method, path, body)).ok, path);
-  }
   const browser = await startPageBrowser({ after });
-
-  const logIn = async (page: Page, name = 'admin') => {
-    await page.goto(`${url}/auth/`);
-    await page.fill('#user', name);
-    await page.fill('#password', ADMIN_PASSWORD);
-    await page.click('#log-in button');
-    await page.waitForURL(`${url}/`);
-  };
 
   const HOSTILE_LINE = '<img src=x onerror=alert(1)></pre><h1>x</h1> \u202e\u0007 end';
   world.hosts[0]?.logLines.push('hello from web', HOSTILE_LINE);
 
-  const PAGES = [
-    '/',
-    '/?q=nothing-has-this-name',
-    '/tags',
-    '/tags?q=tag',
-    '/tags?q=nothing',
-    '/repositories/team/web',
-    '/repositories/team/web/-/tags/main',
-    '/repositories/team/app/-/tags/sbom',
-    '/repositories/team/app/-/tags/signed',
-    '/repositories/team/web/-/delete?reference=main',
-    '/repositories/team/app/-/compare?from=tag0&to=other',
-    '/repositories/team/app/-/compare?from=signed&to=files&files=yes',
-    '/repositories/team/app/-/compare?from=signed&to=newer&files=yes',
-    '/repositories/team/app/-/deleted',
-    '/repositories/team/app/-/access',
-    '/account',
-    '/admin/users',
-    '/admin/users/one?name=ada',
-    '/admin/users/remove?name=ada',
-    '/admin/teams',
-    '/admin/teams/one?team=dev',
-    '/admin/grants',
-    '/admin/robots',
-    '/admin/jobs',
-    '/admin/providers',
-    '/admin/webhooks',
-    '/admin/webhooks/one?name=chat',
-    '/admin/tag-rules',
-    '/admin/quotas',
-    '/admin/audit',
-    '/admin/health',
-    '/apps',
-    '/apps/one?app=team%2Fshop',
-    '/apps/logs?app=team%2Fshop',
-    '/hosts',
-    '/hosts/one?name=fra-1',
-    '/admin/nothing',
-    '/docs/',
-    '/docs/?q=garbage+collection',
-    '/docs/how-to/access',
-    '/docs/reference/compose',
-    '/docs/nothing',
-  ];
-
-  test('axe finds nothing on any page, light and dark, wide and narrow, and none is wider than a phone', async () => {
-    const { page } = await browser.open();
-    const faults: string[] = [];
-    const check = async (path: string) => {
-      const note = async (how: string, rule?: string) => {
-        faults.push(...(await findingsOf(page, rule)).map((line) => `${path} ${how}: ${line}`));
-      };
-      await page.setViewportSize({ width: 1280, height: 800 });
-      await page.emulateMedia({ colorScheme: 'light' });
-      await page.goto(url + path);
-      await note('light 1280');
-      await page.emulateMedia({ colorScheme: 'dark' });
-      await note('dark 1280', 'color-contrast');
-      await page.setViewportSize({ width: 320, height: 640 });
-      await note('dark 320');
-      const width = await page.evaluate('document.documentElement.scrollWidth');
-      if (width !== 320) faults.push(`${path} is ${width} wide`);
-      const cut = await page.evaluate<readonly string[]>(CUT_BUTTONS);
-      faults.push(...cut.map((text) => `${path} cuts the button ${text} off`));
-      await page.emulateMedia({ colorScheme: 'light' });
-      await note('light 320', 'color-contrast');
-    };
-    await check('/auth/');
-    await page.setViewportSize({ width: 1280, height: 800 });
-    await logIn(page);
-    for (const path of PAGES) await check(path);
-    assert.deepEqual(faults, []);
-  });
-
   test('no form of any page is taken from another site, or without the mark of the session', async () => {
     const { context, page } = await browser.open();
-    await logIn(page);
+    await logIn(page, url);
     const actions = new Set<string>();
     for (const path of PAGES) {
       await page.goto(url + path);
@@ -315,7 +165,7 @@ describe('pages in Chromium', async () => {
 
   test('pages follow what happens: a repository says so, an app and its hosts show it', async () => {
     const { page } = await browser.open();
-    await logIn(page);
+    await logIn(page, url);
     await page.goto(`${url}/repositories/team/app`);
     const news = page.getByText('Tags may have changed since you opened this page.');
     assert.equal(await news.isVisible(), false);
@@ -374,14 +224,6 @@ describe('pages in Chromium', async () => {
     );
   });
 });
-
-/** Answers the texts of buttons that one reaches only by scrolling sideways. */
-const CUT_BUTTONS = `[...document.querySelectorAll('main button, main .button')]
-  .filter((button) => {
-    const { left, right, width } = button.getBoundingClientRect();
-    return width > 0 && (left < 0 || right > 320 - 14);
-  })
-  .map((button) => button.textContent)`;
 
 async function click(_page: Page, target: Locator): Promise<void> {
   await target.click();

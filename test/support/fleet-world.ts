@@ -1,9 +1,11 @@
 import { encodeFrame } from '../../fleet/channel-frame.ts';
+import type { HostFacts } from '../../fleet/host.ts';
 import type { AppReport } from '../../fleet/report.ts';
 import type { AppTarget, HostTarget } from '../../fleet/target.ts';
 import { runBerthIn } from './berth-command.ts';
 import type { CleanupScope } from './cleanup.ts';
 import { type FleetRegistry, startFleetRegistry } from './fleet-registry.ts';
+import type { InProcessOptions } from './in-process-registry.ts';
 import { FACTS, type HostSocket, type JoinedHost } from './joined-host.ts';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, type RegistryClient } from './registry-client.ts';
 import { ADMIN_PASSWORD } from './registry-with-accounts.ts';
@@ -14,6 +16,8 @@ import { waitUntil } from './wait-until.ts';
 export class ObedientHost {
   readonly host: JoinedHost;
   readonly breaks = new Set<string>();
+  /** Why an app fails. */
+  reason = 'web exited with 1';
   /** Whether it says when an app is gone. */
   tellsGone = true;
   /** Whether it keeps its reports to itself until `speak`. */
@@ -30,13 +34,13 @@ export class ObedientHost {
   /** Releases that it was told to run, in order. */
   readonly told: string[] = [];
 
-  constructor(host: JoinedHost, socket: HostSocket) {
+  constructor(host: JoinedHost, socket: HostSocket, facts = FACTS) {
     this.host = host;
     this.socket = socket;
     socket.socket.on('message', (data, isBinary) => {
       if (!isBinary) this.#take(JSON.parse(String(data)));
     });
-    socket.send({ type: 'hello', facts: FACTS, generation: 0 });
+    socket.send({ type: 'hello', facts, generation: 0 });
   }
 
   #take(message: {
@@ -95,7 +99,7 @@ export class ObedientHost {
       release: release.number,
       attempt,
       phase: failed ? 'failed' : 'healthy',
-      ...(failed && { reason: 'web exited with 1' }),
+      ...(failed && { reason: this.reason }),
       instances: release.services.flatMap(({ spec, image, instances }) =>
         instances.map((instance) => ({
           service: spec.name,
@@ -119,9 +123,10 @@ export async function obey(
   registry: FleetRegistry,
   name: string,
   labels: Readonly<Record<string, string>> = {},
+  facts: HostFacts = FACTS,
 ): Promise<ObedientHost> {
   const host = await registry.join(name, labels);
-  return new ObedientHost(host, await host.connect());
+  return new ObedientHost(host, await host.connect(), facts);
 }
 
 /** Pushes an image for Linux that `text` tells apart; answers its digest. */
@@ -171,8 +176,12 @@ export const APP = 'team/shop';
 export const UNWATCHED = { deploy: { update_config: { monitor: '0s' } } } as const;
 
 /** Starts a registry with obedient hosts of these names. */
-export async function openWorld(t: CleanupScope, names: readonly string[]): Promise<World> {
-  const registry = await startFleetRegistry(t);
+export async function openWorld(
+  t: CleanupScope,
+  names: readonly string[],
+  options: InProcessOptions = {},
+): Promise<World> {
+  const registry = await startFleetRegistry(t, options);
   const hosts = await Promise.all(names.map((name) => obey(registry, name)));
   const image = `${new URL(registry.url).host}/team/web:main`;
   const path = (app: string) => `/apps/${encodeURIComponent(app)}`;

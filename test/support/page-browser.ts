@@ -1,6 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { ADMIN_PASSWORD } from './registry-with-accounts.ts';
 
 /** How somebody looks at pages. */
 export interface Viewing {
@@ -51,6 +52,15 @@ export async function startPageBrowser(scope: CleanupScope): Promise<PageBrowser
       return { page, context };
     },
   };
+}
+
+/** Logs in with the password ADMIN_PASSWORD at the registry of this address. */
+export async function logIn(page: Page, url: string, name = 'admin'): Promise<void> {
+  await page.goto(`${url}/auth/`);
+  await page.fill('#user', name);
+  await page.fill('#password', ADMIN_PASSWORD);
+  await page.click('#log-in button');
+  await page.waitForURL(`${url}/`);
 }
 
 interface AxeViolation {

@@ -283,4 +283,9 @@ const PAGES: readonly string[] = [
   '/hosts/remove?name=fra-1',
   '/auth/device',
   '/admin/nothing',
+  '/docs/',
+  '/docs/?q=garbage+collection',
+  '/docs/how-to/access',
+  '/docs/reference/compose',
+  '/docs/nothing',
 ];
