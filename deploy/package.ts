@@ -13,9 +13,10 @@ import { ARCHITECTURES, type Architecture, LockedPackages } from './package/lock
 import type { Manual } from './package/manual.ts';
 import { makeProgramTree, PROGRAMS, type Program } from './package/program-tree.ts';
 
-/*
- * `npm run package`: packages of both programs in dist/, with their checksums. --architecture NAME makes those of one architecture;
- * --compression none is quick, for tests; --output DIR is another folder. Two runs on one commit give the same bytes.
+/**
+ * `npm run package`: packages of both programs in dist/, with their checksums. --architecture NAME makes those of one
+ * architecture; --compression none is fast, for tests; --output DIR chooses another folder. Two runs on one commit give
+ * the same bytes.
  */
 const run = promisify(execFile);
 const root = dirname(import.meta.dirname);
@@ -98,7 +99,7 @@ function said(file: string): string {
   return file;
 }
 
-/** Of the sources, in seconds since 1970; SOURCE_DATE_EPOCH says it where there is no repository. */
+/** Returns the time of the sources, in seconds since 1970; SOURCE_DATE_EPOCH gives it outside a repository. */
 async function commitTime(): Promise<number> {
   const given = process.env.SOURCE_DATE_EPOCH;
   if (given !== undefined && /^\d+$/.test(given)) return Number(given);

@@ -29,7 +29,7 @@ try {
       for (const program of running) program.stop();
     });
   }
-  // Terminals show what matters; `berth serve` by itself logs every request.
+  // Terminals show only important messages; `berth serve` alone logs every request.
   process.env.BERTH_LOG_LEVEL ??= 'warn';
   process.env.BERTH_AGENT_LOG_LEVEL ??= 'warn';
 
@@ -61,7 +61,7 @@ try {
 } catch (error) {
   if (!(error instanceof ProgramEndedError)) throw error;
   for (const line of error.output) console.log(line);
-  // It has done what it was told, as `--help` is.
+  // A program that ends with 0 has done its task, such as `--help`.
   if (error.exitCode !== 0) console.error(error.message);
   await stopAll();
   process.exitCode = error.exitCode;

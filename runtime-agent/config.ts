@@ -177,7 +177,7 @@ function proxy(text: string, flag: string): URL | undefined {
   const url = parseProxy(text.trim());
   if (url !== undefined) return url;
   const variable = flag.slice(2).replace('-', '_').toUpperCase();
-  throw new ConfigError(`what ${flag} or ${variable} names is no proxy that can be used: ${PROXY_FORM}.`);
+  throw new ConfigError(`the proxy of ${flag} or ${variable} cannot be used: ${PROXY_FORM}.`);
 }
 
 function readTcp(flags: AgentSettings): TcpConfig | undefined {

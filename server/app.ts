@@ -39,24 +39,24 @@ export interface AppDependencies {
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
   readonly corsOrigins: AllowedOrigins;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly fleet: FleetDependencies | undefined;
   readonly health: Health;
   readonly log: Logger;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly login: LoginDependencies | undefined;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly management: ManagementDependencies | undefined;
   /** Whether browsers get pages. */
   readonly pages: boolean;
   readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
-  /** Absent where there is no token server. */
+  /** Absent without a token server. */
   readonly tokens: TokenDependencies | undefined;
   readonly isDraining: () => boolean;
   /** Why a request has to be refused: the catalog cannot be asked; undefined when it can. */
   readonly unavailable: (req: IncomingMessage) => unknown;
-  /** Told of every request that is refused with 401 or 403. */
+  /** Called for every request that is refused with 401 or 403. */
   readonly refused: (refusal: Refusal) => void;
 }
 
@@ -66,7 +66,7 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
     dependencies;
   const { feed, fleet, login, management, pages, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
-  // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
+  // Errors of routes never get here; koa also reports broken connections, which are not errors of the server.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
     if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
     else log.error({ err: error }, 'an answer failed');

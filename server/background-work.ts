@@ -33,8 +33,8 @@ export interface BackgroundDependencies {
 }
 
 /**
- * Starts the work of a registry beside its requests: copies for a lost database, webhooks, the audit, the reserve of disk
- * space and garbage collection. Each promise resolves after `signal` has aborted.
+ * Starts the background work of a registry: copies for recovery, webhooks, the audit, the disk reserve and garbage
+ * collection. Each promise resolves after `signal` has aborted.
  */
 export function startBackgroundWork(
   { config, storage, deliver, pulls, pullTimes, refusals, log, onCollection }: BackgroundDependencies,
@@ -84,7 +84,7 @@ export function startBackgroundWork(
   return running;
 }
 
-/** What a lost database is to get back beside the names, which have snapshots of their own. */
+/** The tables that are copied for recovery; names have their own snapshots. */
 export const KEPT_TABLES: readonly CopiedTable[] = [
   ...KEPT_ACCOUNT_TABLES,
   KEPT_PROVIDERS,
@@ -94,7 +94,7 @@ export const KEPT_TABLES: readonly CopiedTable[] = [
 
 const RHYTHM = { first: 10_000, every: 10_000 };
 
-/** Takes the reserve of space again when there is some, until `signal` aborts; tells the log when that changes. */
+/** Restores the disk reserve when there is space, until `signal` aborts; logs each change. */
 function restoreReserve(reserve: DiskReserve, signal: AbortSignal, log: Logger): Promise<void> {
   let whole = true;
   const restore = async () => {

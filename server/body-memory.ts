@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from './errors.ts';
 import { requestBody, wholeBody } from './http/request-body.ts';
 
-/** A body that is being read. */
+/** A body in progress. */
 interface Reading {
   /** Bytes that are held for it. */
   size: number;
@@ -10,12 +10,12 @@ interface Reading {
 }
 
 /**
- * Limits the memory of all bodies that are read whole. When a body does not fit, the one
- * that has waited longest for its client is dropped: clients that hold bodies back do not keep others out.
+ * Limits the memory of all bodies that are read whole. When a new body does not fit, the one that has waited longest
+ * for its client is dropped: clients that stall their bodies do not block others.
  */
 export class BodyMemory {
   readonly #budget: number;
-  /** The one that has made no progress for longest first. */
+  /** Longest without progress first. */
   readonly #readings = new Set<Reading>();
   #held = 0;
 
@@ -30,8 +30,8 @@ export class BodyMemory {
   }
 
   /**
-   * All bytes of a request's body, or undefined when there are more than `limit`. Throws RegistryError TOO_MANY_BODIES when
-   * it has to give way, and when the client hangs up.
+   * Reads a request's body; returns undefined when it has more than `limit` bytes. Throws RegistryError TOO_MANY_BODIES
+   * when it is dropped, and when the client hangs up.
    */
   async read(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer | undefined> {
     const chunks: Uint8Array[] = [];
@@ -53,7 +53,9 @@ export class BodyMemory {
     });
   }
 
-  /** The whole body of a request that announces `length` bytes. Throws as `read` does, and what `signal` aborts with. */
+  /**
+   * Reads the whole body of a request that announces `length` bytes. Throws as `read` does, and the reason of `signal`.
+   */
   async readWhole(
     req: IncomingMessage,
     res: ServerResponse,

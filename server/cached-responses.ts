@@ -90,7 +90,7 @@ export function createRequestHandler({
   };
   if (version.refresh === undefined) return answer;
   return (req, res) => {
-    // Whether the process answers has nothing to do with the database.
+    // Liveness of the process does not depend on the database.
     if (isAboutHealth(req)) {
       byRoutes(req, res);
       return;
@@ -117,8 +117,8 @@ function isAboutHealth({ url = '' }: IncomingMessage): boolean {
 }
 
 /**
- * `GET /healthz`: the process answers; restart it when it does not. `GET /readyz`: 200 when requests should be
- * sent here, otherwise 503. Neither needs a password, and both tell no more than that. They are not logged.
+ * Answers health checks. `GET /healthz`: the process runs; restart it when this fails. `GET /readyz`: 200 when requests
+ * should be sent here, otherwise 503. Neither needs a password or is logged, and neither reveals anything else.
  */
 export function answerHealth({ isReady }: Health): Middleware<RequestState> {
   return async (ctx, next) => {

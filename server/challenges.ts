@@ -2,7 +2,7 @@ import type { ChallengeKind } from '../auth/challenge.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 import { isHost } from './http/forwarded.ts';
 
-/** How clients are asked for credentials. */
+/** The challenge that clients get. */
 export type ChallengePolicy =
   | { readonly kind: 'basic' }
   /** Without `realm` the token server is this server, under the name that the client calls it by. */
@@ -11,7 +11,7 @@ export type ChallengePolicy =
 /** Path of the token server, after the path prefix. */
 export const TOKEN_PATH = '/token';
 
-/** The challenge for one request. A client that names no host that could stand in a URL is asked for Basic. */
+/** Returns the challenge for one request. A client whose Host header cannot stand in a URL gets Basic. */
 export function challengeFor(
   policy: ChallengePolicy,
   { protocol, host }: RequestOrigin,

@@ -16,13 +16,13 @@ import {
 import { COMMON_HEADERS } from './http/answer.ts';
 
 /**
- * A line of the table: the code and status that clients see, and a message for errors that are thrown without one. Most have
- * words of their own, written where they are thrown: those of `message` are not sent then, except in a 5xx.
+ * An entry of the table: the code and status that clients see, and a default message. Most errors have their own
+ * message, which replaces `message` except in a 5xx.
  */
 interface ErrorEntry {
   /**
-   * distribution-spec, "Error Codes", whose table is all that a 4xx of the distribution API may have; a 5xx has
-   * Docker's. The management API has some of its own: EXISTS, UNKNOWN_NAME, VALUE_INVALID, PASSWORD_INVALID.
+   * Codes of the distribution-spec, "Error Codes", whose table covers every 4xx of the distribution API; a 5xx has
+   * Docker's. The management API adds its own: EXISTS, UNKNOWN_NAME, VALUE_INVALID, PASSWORD_INVALID.
    */
   readonly code: string;
   readonly status: number;
@@ -58,8 +58,8 @@ type ServerErrorKind =
 export type ErrorKind = ServerErrorKind | OciErrorCode | StorageErrorCode | AuthErrorCode;
 
 /**
- * Every error that an answer can hold. go-containerregistry tries again on UNKNOWN, BLOB_UPLOAD_INVALID,
- * TOOMANYREQUESTS and UNAVAILABLE, so only what may pass has those codes.
+ * Every error of an answer. go-containerregistry retries UNKNOWN, BLOB_UPLOAD_INVALID, TOOMANYREQUESTS and UNAVAILABLE,
+ * so only temporary errors have those codes.
  */
 export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
@@ -98,7 +98,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login is no longer valid: begin it again' },
   MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
-  // 400 as docker's registry answers: to a client a 404 on a push says that the repository is not there.
+  // 400 as docker's registry answers: clients take a 404 of a push for a missing repository.
   MANIFEST_BLOB_UNKNOWN: {
     code: 'MANIFEST_BLOB_UNKNOWN',
     status: 400,
@@ -127,7 +127,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the identity provider cannot be reached: try again soon',
   },
-  // None of the specification's codes says it better.
+  // No code of the specification fits better.
   PRECONDITION_FAILED: {
     code: 'DENIED',
     status: 412,
@@ -145,7 +145,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the registry is shutting down: try again soon',
   },
-  // Docker's. The client may try again when there is space.
+  // Docker's code. The client may retry when there is space.
   STORAGE_FULL: {
     code: 'UNAVAILABLE',
     status: 503,
@@ -232,7 +232,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** What is sent for every error. */
+/** The body of every error. */
 export interface ErrorBody {
   readonly errors: readonly [{ code: string; message: string; detail?: unknown }];
 }
@@ -245,8 +245,8 @@ export interface ErrorAnswer {
 }
 
 /**
- * What is sent for an error (distribution-spec, "Error Codes"). Errors of the server itself (5xx) are sent
- * with the table's sentence only, since theirs may tell paths and the like, but for those about a host.
+ * Returns the answer for an error (distribution-spec, "Error Codes"). Errors of the server itself (5xx) get only the
+ * table's message, since their own may reveal paths and similar details, except those about a host.
  */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof TokenRefusal) return tokenRefusal(error);
@@ -326,7 +326,7 @@ function tokenRefusal({ code, message, headers }: TokenRefusal): ErrorAnswer {
 /** RFC 6749, section 5.2. */
 type TokenRefusalCode = 'invalid_grant' | 'invalid_request' | 'unsupported_grant_type';
 
-/** The token server's refusal. Some programs read OAuth2's form of it and others the registry's, so it has both. */
+/** A refusal by the token server. Some programs read OAuth2's form and others the registry's, so it has both. */
 export class TokenRefusal extends Error {
   readonly code: TokenRefusalCode;
   readonly headers: Readonly<Record<string, string>>;
@@ -345,11 +345,11 @@ export class TokenRefusal extends Error {
 
 const MESSAGES: Readonly<Record<string, string>> = {
   ERR_MISSING_HOST: 'the Host header is missing',
-  ERR_REPEATED_HEADER: 'a header that a request has once, such as Host, is there twice',
+  ERR_REPEATED_HEADER: 'a header that must occur once, such as Host, is repeated',
   ERR_SSL_HTTP_REQUEST: 'this port speaks HTTPS: use https:// in the address',
 };
 
-/** The whole answer to a connection or request that is refused before a route could answer it. */
+/** Returns the whole answer to a connection or request that is refused before any route. */
 export function malformedAnswer(error: NodeJS.ErrnoException): string {
   const kind =
     error.code === 'HPE_HEADER_OVERFLOW'

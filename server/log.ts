@@ -4,7 +4,7 @@ import type { LogLevel } from './config/config.ts';
 /** How lines of this level begin. */
 const FATAL = '{"level":60';
 
-/** The program's log: JSON lines on standard error. `flush` writes what is still held back. */
+/** The program's log: JSON lines on standard error. `flush` writes the buffered ones. */
 export interface ProgramLog {
   readonly log: Logger;
   flush(): void;
@@ -36,7 +36,7 @@ export function createLog(level: LogLevel): ProgramLog {
     }
     hold(line);
   };
-  // A log that nobody reads is no reason to stop.
+  // A closed log must not stop the program.
   process.stderr.on('error', () => undefined);
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   return { log, flush };
@@ -78,13 +78,13 @@ export class LogBudget {
 export interface SamplingOptions {
   /** Lines a second that are always logged. */
   readonly always: number;
-  /** Of those beyond, one in this many. */
+  /** Of the lines beyond, one in this many. */
   readonly oneIn: number;
   /** Milliseconds, from any start. */
   readonly now?: () => number;
 }
 
-/** Decides which of many alike lines are logged, so that a log of what is well costs little however much there is. */
+/** Samples similar lines, so that a log of successful requests is cheap at any rate. */
 export class LogSampler {
   readonly #options: Required<SamplingOptions>;
   #second = 0;
@@ -95,7 +95,7 @@ export class LogSampler {
     this.#options = { now: () => performance.now(), ...options };
   }
 
-  /** Undefined when the line is left out, otherwise how many were left out before it since the last that was not. */
+  /** Returns undefined when the line is dropped, otherwise the number of dropped lines before it. */
   take(): number | undefined {
     const { always, oneIn, now } = this.#options;
     const second = Math.floor(now() / 1000);
@@ -117,7 +117,7 @@ export class LogSampler {
 /** Characters of a path that are logged. */
 const LONGEST_PATH = 450;
 
-/** A path for a log: whole where it can be one of this registry, and the beginning of any longer one. */
+/** Shortens a path for a log: complete if it may be one of this registry, cut if it is longer. */
 export function shortPath(path: string): string {
   return shorten(path, LONGEST_PATH);
 }

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * The program's entry: sets up the process, then loads the rest. A heap that may grow by less than half between two
- * collections, with a young generation that does not grow, holds half the memory under load: little of it is in use,
- * so that collecting it is cheap. What has been compiled, types stripped, is kept for the next start, which takes half
- * the time and a quarter less memory. Node's pool has no threads yet: more of them than processors let many small
- * pushes wait for the disk side by side.
+ * The program's entry point: sets up the process, then loads the rest. A heap that may grow by less than half between
+ * two collections, with a young generation of fixed size, needs half the memory under load: little of it is in use, so
+ * collections are cheap. Compiled code, with types stripped, is cached for the next start, which takes half the time
+ * and a quarter less memory. Node's thread pool has not started yet: more threads than processors let many small pushes
+ * wait for the disk concurrently.
  */
 process.env.UV_THREADPOOL_SIZE ??= '8';
 hidePasswords();

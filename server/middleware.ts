@@ -19,10 +19,10 @@ import { unauthorized } from './registry/authorize.ts';
 import type { RequestContext, RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 
-/** Bytes of all unfinished bodies that are read whole: a manifest has at most 4 MiB. */
+/** Maximum bytes of all bodies that are read whole; a manifest has at most 4 MiB. */
 const BODY_MEMORY = 64 * 1024 * 1024;
 
-/** Sets the request's state and, once the answer is known, leaves the connection in order. */
+/** Sets the request's state and, once the answer is known, leaves the connection in a valid state. */
 export function beginRequest(
   pathPrefix: string,
   proxies: TrustedProxies,
@@ -41,7 +41,7 @@ export function beginRequest(
     ctx.state.receivedPastNode = 0;
     await next();
     discardUnread(ctx.req);
-    // The client was not told to go on: whether its body still comes, nobody can know (RFC 9110, 10.1.1).
+    // The client did not get `100 Continue`, so it is unknown whether its body will follow (RFC 9110, 10.1.1).
     if (expectsContinue(ctx.req) && !ctx.req.complete && !ctx.res.headersSent) ctx.set('Connection', 'close');
   };
 }
@@ -72,7 +72,7 @@ export function allowOrigins(allowed: AllowedOrigins): Middleware<RequestState> 
   };
 }
 
-/** Turns errors of later steps into those of the distribution API, so that none reaches koa. Notes refusals. */
+/** Turns errors of later steps into errors of the distribution API, so that none reaches koa. Records refusals. */
 export function answerErrors(
   log: Logger,
   note: (refusal: Refusal) => void = () => {},
@@ -82,8 +82,8 @@ export function answerErrors(
       await next();
       refuseUnanswered(ctx);
     } catch (error) {
-      // The client has gone, which is no fault of the registry. (A request that was read to its end is destroyed too, and
-      // its client waits for the answer.)
+      // The client has disconnected, which is not an error. (A fully read request is also destroyed, but its client
+      // waits for the answer.)
       if (ctx.state.signal.aborted || (ctx.req.destroyed && !ctx.req.complete)) {
         ctx.respond = false;
         return;
@@ -167,7 +167,7 @@ class ClientGoneError extends Error {
   }
 }
 
-/** A signal that aborts, with ClientGoneError, when the connection closes before the answer is complete. */
+/** Returns a signal that aborts, with ClientGoneError, when the connection closes before the answer is complete. */
 function clientSignal(res: ServerResponse): AbortSignal {
   const controller = new AbortController();
   const onClose = () => {

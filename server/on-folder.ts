@@ -3,18 +3,18 @@ import { ConfigError } from '../lib/settings/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'the user that this runs as may not write there',
-  EPERM: 'the system lets nobody write there',
+  EPERM: 'it is not writable',
   EROFS: 'the file system is mounted read-only',
   ENOTDIR: 'a file is where a folder should be',
   EISDIR: 'a folder is where a file should be',
-  ENOENT: 'no folder can be made there, or a symbolic link leads nowhere',
+  ENOENT: 'no folder can be created there, or a symbolic link is dangling',
   ELOOP: 'its symbolic links go round in a circle',
   ENOSPC: 'the device has no space left',
   EDQUOT: 'the quota of the device is used up',
   ENAMETOOLONG: 'the path is too long',
 };
 
-/** Runs what begins to work in a folder. Throws ConfigError, with the reason, for what the system refuses. */
+/** Runs the start of work in a folder. Throws ConfigError, with the reason, for errors of the system. */
 export async function onFolder<Result>(
   folder: string,
   advice: string,
@@ -35,7 +35,7 @@ export function refusedFolder(folder: string, advice: string, cause: unknown): C
   return new ConfigError(`${folder} cannot be used (${code})${reason}${advice}`, { cause });
 }
 
-/** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */
+/** Locks a folder for this process, creating it if needed. Throws ConfigError. */
 export function takeFolder(folder: string): FolderLock {
   try {
     return lockFolder(folder);

@@ -9,8 +9,8 @@ import type { OpenedAuth } from './open-logins.ts';
 import type { OpenedStorage } from './open-storage.ts';
 
 /**
- * Brings the tables of accounts up to date, makes the administrator at the first start and tells by `say` how to
- * log in. Throws ConfigError.
+ * Migrates the tables of accounts, creates the administrator at the first start and explains with `say` how to log in.
+ * Throws ConfigError.
  */
 export async function openAuth(
   config: Pick<Config, 'adminPassword' | 'auth' | 'tokens'>,
@@ -27,7 +27,7 @@ export async function openAuth(
       login: undefined,
       management: undefined,
       tokens: undefined,
-      // Everybody sees everything: there is nothing to seal.
+      // Everybody sees everything, so there is nothing to hide.
       keysFor: async () => [Buffer.alloc(32)],
     };
   }

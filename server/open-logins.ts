@@ -40,26 +40,26 @@ export interface OpenedAuth {
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
-  /** Absent where there are no accounts, and so no fleet. */
+  /** Absent without accounts, and so without a fleet. */
   readonly hostTokens: HostTokens | undefined;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly login: LoginDependencies | undefined;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly management:
     | Omit<
         ManagementDependencies,
         'browse' | 'catalog' | 'deliver' | 'events' | 'fleet' | 'isDraining' | 'refuseReceiver'
       >
     | undefined;
-  /** Absent where there is no token server. */
+  /** Absent without a token server. */
   readonly tokens: TokenDependencies | undefined;
   /** Keys of 32 bytes for a purpose, the same in every process of a database; the newest first. */
   readonly keysFor: (purpose: string) => Promise<readonly Buffer[]>;
 }
 
 /**
- * The logins and tokens of a registry that is not open to all. Makes the administrator at the first start and tells by
- * `say` how to log in. Throws ConfigError.
+ * Opens the logins and tokens of a registry with authentication. Creates the administrator at the first start and
+ * explains with `say` how to log in. Throws ConfigError.
  */
 export async function openLogins(
   config: Pick<Config, 'adminPassword' | 'tokens'>,
@@ -80,7 +80,7 @@ export async function openLogins(
       issuer,
       audience: service,
       keys: outsideKeys(outside),
-      // As distribution has it: whoever may list at all sees everything.
+      // As in distribution: an identity that may list at all sees everything.
       seenBy: async () => ALL_RIGHTS,
     });
     return {
@@ -103,7 +103,7 @@ export async function openLogins(
     hasher,
     hashOf: async (user) => (await store.accounts.find(user))?.passwordHash,
   });
-  // Secrets of 128 bits and more come first, so failures of others never keep them out.
+  // Secrets of 128 bits and more come first, so failures of others never block them.
   const passwords = new PasswordLogin(directory, guard);
   const methods = new LoginMethods([
     new RefreshTokenLogin(store.logins, directory),

@@ -37,10 +37,10 @@ const S3_SEGMENT_SIZE = 512 * 1024 * 1024;
 
 const CHOOSE_ANOTHER = ': choose another with --data';
 
-/** What decides where things are kept. */
+/** The settings of the storage. */
 export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
 
-/** What a registry keeps, open. */
+/** The open storage of a registry. */
 export interface OpenedStorage extends AsyncDisposable {
   readonly database: Database;
   readonly catalog: Catalog;
@@ -48,22 +48,22 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly browse: BrowseCatalog;
   readonly hosts: HostStore;
   readonly apps: AppStore;
-  /** To the other registries of the database; absent where there can be none. */
+  /** Messages to the other registries of the database; absent if there can be none. */
   readonly messages?: ReplicaMessages;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
-  /** Of the device of the data folder. */
+  /** Watches the device of the data folder. */
   readonly device: DeviceWatch;
-  /** Of the data folder. */
+  /** The reserve in the data folder. */
   readonly reserve: DiskReserve;
-  /** What a lost database is made anew from. */
+  /** Recovery copies for a lost database. */
   readonly sideFiles: SideFiles;
-  /** Of uploads, where registries share what they write to. */
+  /** Locks of uploads, if registries share the storage. */
   readonly uploadLocks?: UploadLocks;
 }
 
 /**
- * Opens what a running registry keeps, makes what is missing, and brings the catalog's tables up to date. Throws
+ * Opens the storage of a running registry, creates what is missing, and migrates the catalog's tables. Throws
  * ConfigError when it cannot be used, or another registry that cannot share it runs on it.
  */
 export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
@@ -80,13 +80,13 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   const isNew = !(await hasCatalog(database));
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
-  // A journal is written by one process: registries that share a folder have none.
+  // A journal has a single writer: registries that share a folder have none.
   const driver = await openBlobDriver(config, config.database === undefined ? 'alone' : 'beside others', {
     reserve,
     onDeviceFailure,
   });
   opened.defer(() => driver.close());
-  // Content that a catalog does not know is garbage to it: a new one would have all of it swept.
+  // Unrecorded content is garbage: an empty catalog would have all of it deleted.
   if (isNew) await refuseContent(driver);
   const catalog = await openCatalog(database);
   const version = await openVersion(config);
@@ -113,7 +113,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   };
 }
 
-/** Throws ConfigError when there is content already. */
+/** Throws ConfigError when there is content. */
 async function refuseContent(driver: BlobDriver): Promise<void> {
   for await (const { digest } of driver.listBlobs()) {
     throw new ConfigError(
@@ -123,7 +123,7 @@ async function refuseContent(driver: BlobDriver): Promise<void> {
   }
 }
 
-/** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
+/** Opens the database of the catalog and accounts; creates one in the data folder if needed. Throws ConfigError. */
 export async function openCatalogDatabase(
   config: StorageConfig,
   reserve: DiskReserve = new DiskReserve(config.data),
@@ -135,7 +135,7 @@ export async function openCatalogDatabase(
       return openDatabase({ file: sqliteFile(config), makeRoom, ...options });
     });
   }
-  // Where there is no server of PostgreSQL, its client need not be loaded.
+  // Without PostgreSQL, its client need not be loaded.
   const { openPostgres } = await import('../storage/catalog/postgres/open-postgres.ts');
   try {
     return await openPostgres(config.database);
@@ -144,7 +144,7 @@ export async function openCatalogDatabase(
   }
 }
 
-/** Where blobs lie; `use` says whether other processes write there. Throws ConfigError when that cannot be used. */
+/** Opens the blob driver; `use` says whether other processes write there. Throws ConfigError when it cannot be used. */
 export async function openBlobDriver(
   config: StorageConfig,
   use: 'alone' | 'beside others' = 'beside others',
@@ -165,7 +165,7 @@ export async function openBlobDriver(
   }
 }
 
-/** Brings back what a power cut may have taken from a data folder that no registry has. Throws ConfigError. */
+/** Restores blobs that a power cut may have taken from a data folder without a running registry. Throws ConfigError. */
 export function replay({ data }: Pick<StorageConfig, 'data'>): Promise<void> {
   return inDataFolder({ data }, () => replayWhenIdle(data));
 }
@@ -214,7 +214,10 @@ function takeDataFolder({ data, database }: StorageConfig): FolderLock {
   }
 }
 
-/** The files of a data folder, beside content, that others than its owner may use: a sentence for each. */
+/**
+ * Describes files of a data folder, other than content, that users other than its owner may access: a sentence for
+ * each.
+ */
 export function describeWiderFiles(data: string): readonly string[] {
   return widerFiles(data, [NAMES_FOLDER, ROWS_FOLDER]).map(
     ({ path, mode }) =>

@@ -11,7 +11,7 @@ export interface BrowserSession {
   readonly identity: Identity;
 }
 
-/** The parts of this server that links of a page may lead to. */
+/** The parts of this server that pages may link to. */
 export interface BrowserOffers {
   /** Pages about repositories and accounts. */
   readonly pages: boolean;
@@ -26,13 +26,13 @@ export interface RequestState {
   /** The challenge that asks its client for credentials. */
   challenge: ChallengeKind;
   identity: Identity;
-  /** The session of the browser that asks, once it was looked up. */
+  /** The session of the browser, once it was looked up. */
   session?: BrowserSession | undefined;
-  /** What a browser finds here; absent for other clients. */
+  /** The parts available to a browser; absent for other clients. */
   offers?: BrowserOffers;
-  /** The ID of events after which a page that is made now misses nothing. */
+  /** ID of events from which a page created now misses nothing. */
   eventsAfter?: string;
-  /** The secret that forms without a session are bound to, once the answer sets its cookie. */
+  /** The secret of forms without a session, once the answer sets its cookie. */
   formSecret?: string;
   /** The user name of a login attempt, which may fail. */
   triedName?: string | undefined;
@@ -40,15 +40,15 @@ export interface RequestState {
   origin: RequestOrigin;
   /** The memory budget of bodies that are read whole. */
   bodies: BodyMemory;
-  /** The prefix before `/v2/` in every path; '' for none. */
+  /** The prefix of `/v2/` in every path; '' for none. */
   pathPrefix: string;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
   /** The fields of a change by the management API, without secrets. */
   asked?: Readonly<Record<string, unknown>>;
-  /** Bytes of the answer that went out past Node's socket, which does not count them. */
+  /** Bytes of the answer that bypassed Node's socket, which does not count them. */
   sentPastNode: number;
-  /** Bytes of the request that came in so. */
+  /** Bytes of the request that bypassed it. */
   receivedPastNode: number;
 }
 

@@ -7,12 +7,12 @@ import type { MetricSet } from '../lib/metrics/metric-set.ts';
 import { requestOrigin, type TrustedProxies } from './http/forwarded.ts';
 import { type LogSampler, shortPath } from './log.ts';
 
-/** What is known of a request when it has ended. */
+/** Facts about a finished request. */
 export interface EndedRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** Who asked; undefined when nobody was logged in. */
+  /** The identity; undefined for an anonymous client. */
   readonly user: string | undefined;
   /** The pattern of the route that answered, or `none`. */
   readonly route: string;
@@ -23,13 +23,13 @@ export interface EndedRequest {
   readonly bytesOut: number;
 }
 
-/** What only the one who handles a request knows about it. */
+/** Facts that only the handler of a request knows. */
 export interface RequestNotes {
   readonly route: string;
   readonly identity: Identity;
-  /** Bytes of the answer that went out past Node. */
+  /** Bytes of the answer that bypassed Node. */
   readonly sentPastNode: number;
-  /** Bytes of the request that came in so. */
+  /** Bytes of the request that bypassed Node. */
   readonly receivedPastNode: number;
 }
 
@@ -112,10 +112,10 @@ function pathOf({ url = '' }: IncomingMessage): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
-/** Seconds: from an answer out of memory to a layer of gigabytes. */
+/** Seconds: from a cached answer to a layer of gigabytes. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** Methods that a label may name: clients can send any word. */
+/** Methods that are used as labels: clients can send any word. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** The numbers of requests that are alike. */
@@ -124,7 +124,7 @@ interface Series {
   readonly time: Observations;
 }
 
-/** Counts requests in `set`; the function that it answers is to be called for each that has ended. */
+/** Counts requests in `set`; call the returned function for each finished one. */
 export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'path' | 'user'>) => void {
   const requests = set.counter({
     name: 'berth_http_requests_total',

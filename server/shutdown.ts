@@ -8,7 +8,7 @@ export const SHUTDOWN_GRACE = 30_000;
 /** Minimum shutdown time, ms: the database or the storage may not respond. Answered requests are durable already. */
 const CLOSING_TIME = 5_000;
 
-/** What a registry consists of at its end. */
+/** The parts of a registry to shut down. */
 export interface ShutdownParts {
   readonly server: Pick<HttpServer, 'leave' | 'drain'>;
   /** Time to keep serving with /readyz at 503, so that load balancers choose another registry, ms. */

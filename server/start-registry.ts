@@ -55,20 +55,20 @@ import { createRefuseReceiver } from './webhooks/public-addresses.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
-/** Requests that are logged: so many a second, and of those beyond one in so many. */
+/** Sampling of logged requests: this many a second, and one in so many beyond. */
 const LOG_SAMPLING = {
   reads: { always: 100, oneIn: 100 },
   refusals: { always: 50, oneIn: 100 },
   others: { always: 200, oneIn: 100 },
 };
 
-/** Time after which another registry drives the rollouts of one that was killed, ms. */
+/** Milliseconds after which another registry takes over the rollouts of a killed one. */
 const ROLLOUTS_LEASE = 5_000;
 
-/** Of browsers, for a year. */
+/** For browsers, a year. */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
-/** A registry that answers. */
+/** A running registry. */
 export interface RunningRegistry {
   /** `http://HOST:PORT`, or `https://…`. */
   readonly url: string;
@@ -95,12 +95,12 @@ export async function startRegistry(
   say: (line: string) => void,
   watched?: Watched,
 ): Promise<RunningRegistry> {
-  // What has been opened is closed in the opposite order, also when a later step fails.
+  // Everything is closed in reverse order, also when a later step fails.
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
   for (const sentence of describeWiderFiles(config.data)) log.warn(sentence);
-  // Before the administrator is made: the password is shown once, by a start that succeeds.
+  // Before the administrator is created: the password is shown once, by a start that succeeds.
   const certificate = config.tls && (await onCertificate(config.tls));
   let current = certificate;
   for (const address of [config.listen, config.metrics, config.tls?.redirect]) {
@@ -214,7 +214,7 @@ export async function startRegistry(
       refuseReceiver: createRefuseReceiver(config.webhookPrivate),
       isDraining: () => server.leaving,
     },
-    // With tokens of another server nobody can log in here.
+    // With an external token server nobody can log in here.
     pages: config.page && config.auth !== 'token',
     refused: (refusal) => refusals.note(refusal),
     tokens,
@@ -350,7 +350,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use by another program: stop that, or choose another port',
   EADDRNOTAVAIL: 'this machine has no such address: choose one of its own, or 0.0.0.0 for all networks',
   ENOTFOUND:
-    'there is no address of this name: write an address of this machine, or 0.0.0.0 for all networks',
+    'there is no address with this name: write an address of this machine, or 0.0.0.0 for all networks',
 };
 
 /** Runs what listens on an address; throws ConfigError when the system refuses it. */
@@ -362,12 +362,12 @@ async function onAddress<Result>(
     return await work(address);
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
-    const why = REASONS[code] ?? `the system says ${code}`;
+    const why = REASONS[code] ?? `the system reports ${code}`;
     throw new ConfigError(`cannot listen on ${address.host}:${address.port}: ${why}`, { cause });
   }
 }
 
-/** Finds out whether an address can be listened on, before there is anything to say there. Throws ConfigError. */
+/** Checks whether an address can be listened on, before anything is printed. Throws ConfigError. */
 async function tryAddress(address: ListenAddress): Promise<void> {
   await onAddress(address, async (to) => {
     const server = http.createServer();

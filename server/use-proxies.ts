@@ -5,8 +5,8 @@ import type { ProxySettings } from '../lib/http/proxies/proxy-settings.ts';
 const NEVER = ['localhost', '127.0.0.1', '::1', '[::1]', '169.254.169.254', '169.254.170.2'];
 
 /**
- * Has all that this process fetches go by the proxies, but for what chooses its own connections (S3, webhooks). Node knows
- * no networks among the exceptions.
+ * Makes all requests of this process use the proxies, except code that opens its own connections (S3, webhooks). Node
+ * does not support networks among the exceptions.
  */
 export function useProxies({ http, https, except }: ProxySettings): void {
   const names = except
@@ -14,7 +14,7 @@ export function useProxies({ http, https, except }: ProxySettings): void {
     .map((name) => name.trim())
     .filter((name) => name !== '');
   if (names.includes('*')) return;
-  // A name stands for all below it as well.
+  // A name includes its subdomains.
   const below = names
     .filter((name) => /^[a-z0-9]/i.test(name) && !name.includes('/'))
     .map((name) => `.${name}`);

@@ -12,8 +12,8 @@ import type { Program } from './program-tree.ts';
 const run = promisify(execFile);
 
 /**
- * Packs a folder into `file`, compressed as its name says. The same content gives the same bytes: names are sorted, all is root's,
- * and of `epoch`, in seconds since 1970.
+ * Packs a folder into `file`, with the compression of its extension. Reproducible: names are sorted, root owns
+ * everything, and all times are `epoch`, in seconds since 1970.
  */
 export async function packFolder(folder: string, file: string, epoch: number): Promise<void> {
   const compressor = file.endsWith('.xz')

@@ -21,25 +21,25 @@ const ABSENT = [
   ...['pg-native', 'pg-cloudflare', 'pg-query-stream'],
 ];
 
-/** Lets CommonJS modules load what is built into Node. */
+/** Lets CommonJS modules load Node's built-in modules. */
 const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);";
 
-/** A file that is started as a thread or as a process, as the sources name it. */
+/** A file that is started as a thread or process, as the sources name it. */
 const STARTED = /new URL\('(?:\.\/)?([\w-]+)\.ts', import\.meta\.url\)/g;
 
 /** A file or folder that a program reads, as the sources name it: it is copied into the bundle, without the `../` before it. */
 const READ = /new URL\('(\.\/|(?:\.\.\/)+)((?:[\w-]+\/)+|[\w/-]+\.md)', import\.meta\.url\)/g;
 
-/** What a bundle was made of. */
+/** The inputs of a bundle. */
 export interface Bundle {
   /** Names of the npm packages whose code is in it. */
   readonly packages: readonly string[];
 }
 
 /**
- * Compiles a program to JavaScript in one folder: `main.js`, a file for each thread and process that it starts, and chunks that
- * they share, loaded when they are needed. The same sources give the same bytes.
+ * Compiles a program to JavaScript in one folder: `main.js`, a file for each thread and process that it starts, and
+ * shared chunks, loaded on demand. Reproducible.
  */
 export async function bundle(root: string, main: string, folder: string): Promise<Bundle> {
   const started = new Set<string>();
@@ -78,7 +78,7 @@ function entryOf(file: string) {
   return { in: file, out: basename(file, '.ts') };
 }
 
-/** All files of a bundle are in one folder: what is started is found beside the file that starts it. */
+/** All files of a bundle are in one folder: started files are found beside the file that starts them. */
 function collectStarted(root: string, started: Set<string>, read: Map<string, string>): Plugin {
   return {
     name: 'started-files',

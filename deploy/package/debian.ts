@@ -10,7 +10,7 @@ import type { Program } from './program-tree.ts';
 
 const run = promisify(execFile);
 
-/** Of dpkg-deb: `none` is for tests, which have no minute for it. */
+/** Compression of dpkg-deb: `none` is for tests, which cannot wait a minute. */
 export type Compression = 'xz' | 'none';
 
 export interface DebianOptions {
@@ -25,7 +25,7 @@ export interface DebianOptions {
   readonly epoch: number;
 }
 
-/** What Node needs beyond what every Debian has. */
+/** Dependencies of Node beyond every Debian system. */
 const NODE_NEEDS = ['libatomic1', 'libc6 (>= 2.36)', 'libgcc-s1', 'libstdc++6'];
 
 const ABOUT: Readonly<Record<Program, { readonly depends: readonly string[]; readonly control: string }>> = {
@@ -132,7 +132,7 @@ ${licence}`,
   );
 }
 
-/** The units of deploy/systemd, for a program that is in /usr. */
+/** Writes the units of deploy/systemd, for a program in /usr. */
 async function writeUnits(within: Within, { program, root }: DebianOptions): Promise<void> {
   const units = join(root, 'deploy/systemd');
   const own = (await readdir(units)).filter(
@@ -252,7 +252,7 @@ async function write(path: string, content: string | Uint8Array, mode = 0o644): 
   await chmod(path, mode);
 }
 
-/** Whoever packages has a umask; the package has none. */
+/** Modes must not depend on the umask of the build. */
 async function normalizeModes(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { withFileTypes: true })) {

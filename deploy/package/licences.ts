@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LockedPackage } from './locked-packages.ts';
 
-/** An npm package that is inside, with its licences. */
+/** An npm package in the bundle, with its licences. */
 export interface Component extends LockedPackage {
-  /** Of its licence and notice files. */
+  /** Its licence and notice files. */
   readonly texts: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export async function licenceTexts(folder: string): Promise<readonly string[]> {
   return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
 }
 
-/** The software bill of materials of a program: SPDX 2.3 as JSON. The same components give the same text. */
+/** Returns the software bill of materials of a program: SPDX 2.3 as JSON. Reproducible. */
 export function spdxDocument({
   program,
   version,
@@ -41,7 +41,7 @@ export function spdxDocument({
     SPDXID: `SPDXRef-Package-${index + 1}`,
     name,
     versionInfo: release,
-    // The package URL below names it, from whichever registry it comes.
+    // The package URL below identifies it, whatever the registry.
     downloadLocation: 'NOASSERTION',
     filesAnalyzed: false,
     licenseConcluded: licence,

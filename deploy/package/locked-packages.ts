@@ -16,7 +16,7 @@ export interface LockedPackage {
   readonly version: string;
   /** SPDX expression. */
   readonly licence: string;
-  /** Of its tarball: an algorithm, `-`, and the hash in base64. */
+  /** Hash of its tarball: an algorithm, `-`, and the hash in base64. */
   readonly integrity: string;
   /** The key in package-lock.json, which is its folder once it is installed. */
   readonly path: string;
@@ -33,7 +33,7 @@ interface LockEntry {
   readonly libc?: string | readonly string[];
 }
 
-/** The packages of package-lock.json. Those of another machine's architecture are fetched from npm once, and verified. */
+/** The packages of package-lock.json. Packages for another architecture are downloaded from npm once, and verified. */
 export class LockedPackages {
   readonly #root: string;
   readonly #cache: string;
@@ -45,18 +45,18 @@ export class LockedPackages {
     this.#entries = entries;
   }
 
-  /** `root` is the folder of package-lock.json; what is fetched is kept in `cache`. */
+  /** `root` is the folder of package-lock.json; downloads are cached in `cache`. */
   static async read(root: string, cache: string): Promise<LockedPackages> {
     const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8'));
     return new LockedPackages(root, cache, packages);
   }
 
-  /** The package that Berth itself has by this name. Throws when there is none. */
+  /** Returns Berth's own package with this name. Throws when there is none. */
   find(name: string): LockedPackage {
     return this.#at(`node_modules/${name}`, name);
   }
 
-  /** These packages and all that they need on Linux of this architecture, each once, by path. */
+  /** Returns these packages and all their dependencies on Linux of this architecture, each once, by path. */
   closure(names: readonly string[], architecture: Architecture): readonly LockedPackage[] {
     const found = new Map<string, LockedPackage>();
     const visit = (name: string, from: string) => {
@@ -103,7 +103,7 @@ export class LockedPackages {
     await rename(making, folder);
   }
 
-  /** As Node looks for a package: in the folder of the one that needs it, and in those above. */
+  /** Resolves a package as Node does: in the folder of its dependant, and in those above. */
   #resolve(name: string, from: string): string | undefined {
     for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf('node_modules/') - 1))) {
       const path = base === '' ? `node_modules/${name}` : `${base}/node_modules/${name}`;

@@ -5,7 +5,7 @@ export interface Manual extends Program {
   readonly version: string;
   /** One line. */
   readonly about: string;
-  /** Each exit code, and what it says. */
+  /** Exit codes and their meanings. */
   readonly exitCodes: Readonly<Record<string, string>>;
 }
 

@@ -17,7 +17,7 @@ const run = promisify(execFile);
 export const PROGRAMS = { berth: 'server/main.ts', 'berth-agent': 'runtime-agent/main.ts' } as const;
 export type Program = keyof typeof PROGRAMS;
 
-/** Programs that strip what the linker needed, by architecture of what is stripped; the machine's own strip knows only its own. */
+/** Programs that strip symbols, by target architecture; the machine's own strip supports only its own. */
 const STRIPS = { amd64: 'x86_64-linux-gnu-strip', arm64: 'aarch64-linux-gnu-strip' } as const;
 
 /** Folders and files of npm packages that only compiling or reading them needs. */
@@ -37,8 +37,8 @@ export interface ProgramTreeOptions {
 }
 
 /**
- * Fills `folder` with a program: `app/main.js` and what it loads, `node`, package.json, the licences of all that is inside, and the
- * same as an SPDX document, `sbom.spdx.json`.
+ * Fills `folder` with a program: `app/main.js` and its modules, `node`, package.json, all licences, and the same as an
+ * SPDX document, `sbom.spdx.json`.
  */
 export async function makeProgramTree(folder: string, options: ProgramTreeOptions): Promise<void> {
   const { architecture, epoch, packages, program, root, version } = options;
@@ -65,7 +65,7 @@ export async function makeProgramTree(folder: string, options: ProgramTreeOption
   await writeFile(join(folder, 'LICENSES.txt'), components.map(noticeOf).join('\n'));
 }
 
-/** What running a module needs, on Linux of one architecture. */
+/** Copies the files that a module needs at run time, on Linux of one architecture. */
 async function copyModule(from: string, to: string, architecture: Architecture): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {

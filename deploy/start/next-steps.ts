@@ -1,8 +1,8 @@
-/** What `npm start` has running. */
+/** The programs that `npm start` runs. */
 export interface Running {
   /** Such as http://127.0.0.1:5000. */
   readonly registry: string;
-  /** Such as unix:///run/berth-agent.sock; absent where there is no agent. */
+  /** Such as unix:///run/berth-agent.sock; absent without an agent. */
   readonly agent?: string;
   /** Why there is no agent, as a sentence. */
   readonly withoutAgent?: string;
@@ -36,7 +36,7 @@ export function nextSteps(running: Running): string {
     '',
     ...commands,
     '',
-    'Ctrl-C stops what runs here; containers go on.',
+    'Ctrl-C stops the programs; containers keep running.',
   ];
   return lines.join('\n');
 }

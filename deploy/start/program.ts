@@ -4,20 +4,20 @@ import { createInterface } from 'node:readline';
 /** One of the two programs as a child process. */
 export interface Program {
   readonly name: string;
-  /** What it printed on stdout up to and with its ready line. */
+  /** Its output on stdout up to and including its ready line. */
   readonly greeting: readonly string[];
-  /** What stands between `is ready: ` and the space after it: a URL. */
+  /** The URL after `is ready: `. */
   readonly address: string;
   /** Settles when the process has ended, with its exit code (128 + the signal's number when killed). */
   readonly ended: Promise<number>;
-  /** Asks it to drain and stop, once however often it is called: a second signal would cut the drain short. */
+  /** Asks it to drain and stop, only once: a second signal would interrupt the drain. */
   stop(): void;
 }
 
 /**
- * Starts `node MAIN ARGS` and waits for its ready line. The process is its own group: Ctrl-C in the terminal
- * reaches it once, through `stop`, so that it drains. Throws an Error with its exit code when it ends before it
- * is ready; what it had to say is on stderr by then.
+ * Starts `node MAIN ARGS` and waits for its ready line. The process leads its own group, so that Ctrl-C in the terminal
+ * reaches it only through `stop`, and it drains. Throws an Error with its exit code when it ends before it is ready;
+ * its own message is on stderr by then.
  */
 export async function startProgram(name: string, main: string, args: readonly string[]): Promise<Program> {
   const child = spawn(process.execPath, [main, ...args], {

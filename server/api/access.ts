@@ -45,7 +45,7 @@ export function requirePerson({ state: { identity } }: RequestContext): string {
 export interface Access {
   /** A sentence for the documentation; '' for everybody who is logged in. */
   readonly who: string;
-  /** Whether requests without credentials are answered too; `limited`: with what the public may see. */
+  /** Whether requests without credentials are allowed; `limited`: with the rights of the public. */
   readonly anonymous?: true | 'limited';
   /** Whether tokens are refused. */
   readonly inPerson?: true;
@@ -57,7 +57,7 @@ export const EVERYBODY: Access = { who: '', check: () => {} };
 
 export const ANONYMOUS: Access = { who: '', anonymous: true, check: () => {} };
 
-/** For visitors of repositories: what they may not see is not there for them. */
+/** For visitors of repositories: hidden repositories look like missing ones. */
 export const VISITORS: Access = {
   who: 'For everybody who may pull from the repository, without credentials where it is public.',
   anonymous: 'limited',
@@ -100,10 +100,10 @@ export const IN_PERSON: Access = {
   },
 };
 
-/** The part of the API that a route belongs to: `any` is open to every token, `manage` to those for all of the API. */
+/** The area of the API that a route belongs to: `any` is open to every token, `manage` to tokens for the whole API. */
 export type Area = ManagementArea | 'any' | 'manage';
 
-/** What decides which tokens a route takes. */
+/** The fields that decide which tokens a route accepts. */
 export interface ScopedRoute {
   readonly area: Area;
   readonly method: string;
@@ -126,7 +126,7 @@ export function requireScope(ctx: RequestContext, route: ScopedRoute): void {
   ctx.state.identity = identity;
 }
 
-/** Returns somebody with the rights that count for a part of the API; undefined where the token's scopes leave it out. */
+/** Returns the identity with its rights in an area of the API; undefined when the token's scopes exclude the area. */
 export function scopedTo(identity: Identity, { area, changes, method }: ScopedRoute): Identity | undefined {
   if (identity.kind === 'anonymous' || area === 'any') return identity;
   const manages = managedWith(identity.proof);
@@ -138,7 +138,7 @@ export function scopedTo(identity: Identity, { area, changes, method }: ScopedRo
   return isLimited ? identity : { ...identity, rights: unlimited(identity.rights) };
 }
 
-/** The parts of the API that somebody may use by what they have shown; undefined: all of it. */
+/** Returns the areas of the API that the proof of an identity allows; undefined: all of them. */
 function managedWith(proof: Proof): readonly ManageScope[] | undefined {
   if (proof.kind === 'login') return FLEET_SCOPES;
   return proof.kind === 'credential' ? proof.manages : undefined;

@@ -2,11 +2,11 @@ import type { RowPage } from '../../auth/auth-database.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { type Fields, list, nullable, object, optional, type Schema, text } from './schema.ts';
 
-/** Entries in one answer when the client names no number, and the most that it gets. */
+/** Default and maximum number of entries in one answer. */
 const LARGEST_PAGE = 1000;
 const LONGEST_CURSOR = 2000;
 
-/** The query parameter `limit`: a number from 1 to `largest`; `usual` is what the route takes without it. */
+/** Declares the query parameter `limit`: a number from 1 to `largest`, `usual` by default. */
 export function limitParameter(usual: number, largest: number) {
   const json = { type: 'integer', minimum: 1, maximum: largest, default: usual };
   const nouns = { noun: 'a number', plural: 'numbers' };
@@ -21,13 +21,13 @@ export function limitParameter(usual: number, largest: number) {
   });
 }
 
-/** Query parameters of a route that answers a page of rows. */
+/** Query parameters of a route that returns a page of rows. */
 export const PAGE = {
   limit: limitParameter(LARGEST_PAGE, LARGEST_PAGE),
   after: optional(text({ description: '`next` of the page before' })),
 } as const satisfies Fields;
 
-/** The answer of such a route: `name` is the field that has the entries. */
+/** Declares the answer of such a route: `name` is the field of the entries. */
 export function pageOf<const Name extends string, Entry>(name: Name, entry: Schema<Entry>) {
   return object({
     [name]: list(entry),
@@ -46,7 +46,7 @@ export function rowPageOf(
   throw new SettingInvalidError('"after" must be the "next" of the page before');
 }
 
-/** The `next` of an answer: where the page after an entry begins; null where nothing follows. */
+/** Returns the `next` of an answer: the cursor after an entry; null at the end. */
 export function cursorAfter(key: readonly string[] | undefined): string | null {
   return key === undefined ? null : Buffer.from(JSON.stringify(key)).toString('base64url');
 }

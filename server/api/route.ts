@@ -34,25 +34,25 @@ interface RouteRequest<Path extends string, Query extends Fields, Body extends F
   readonly body: ObjectOf<Body>;
 }
 
-/** What the OpenAPI document and the router know of a route. */
+/** The declaration that the OpenAPI document and the router share. */
 interface RouteTerms extends ScopedRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Its name in the document (operationId), which no other route has. */
   readonly id: string;
-  /** What it does, in a few words without a full stop. */
+  /** Its purpose, in a few words without a full stop. */
   readonly summary: string;
-  /** Sentences about it. The document adds who may call it and what a token needs. */
+  /** Further sentences. The document adds the required rights and scopes. */
   readonly description?: string;
   readonly access: Access;
   /** `catalog`: the transactions of its changes record them, and what changes nothing is not recorded. */
   readonly recordedBy?: 'catalog';
-  /** The status of success: 200 unless given, or 204 without an answer. */
+  /** Status of success: by default 200, or 204 without an answer. */
   readonly status?: 201 | 202;
-  /** What it answers as JSON lines, which `handle` writes to `ctx` itself. */
+  /** Schema of the JSON lines that `handle` writes to `ctx` itself. */
   readonly lines?: Schema<unknown>;
-  /** The data of the server-sent events that it answers with, which `handle` writes to `ctx` itself. */
+  /** Schema of the data of server-sent events that `handle` writes to `ctx` itself. */
   readonly events?: Schema<unknown>;
-  /** When it answers with which status of refusal; the document adds those that any route may answer with. */
+  /** Refusals by status; the document adds those of every route. */
   readonly errors?: Readonly<Record<number, string>>;
 }
 
@@ -72,7 +72,7 @@ type Described<Path extends string> = [ParameterNames<Path>] extends [never]
   ? { readonly params?: undefined }
   : { readonly params: Readonly<Record<ParameterNames<Path>, string>> };
 
-/** What a request of the API would hold. */
+/** The parts of a request of the API, given directly. */
 export interface GivenRequest {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
@@ -80,16 +80,16 @@ export interface GivenRequest {
   readonly body?: object;
 }
 
-/** A route of the management API: its documentation, and what answers a request. */
+/** A route of the management API: its documentation, and its handler. */
 export interface Route extends RouteTerms {
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Fields;
   readonly body: Schema<unknown> | undefined;
   readonly answer: Schema<unknown> | undefined;
-  /** Checks who asks, reads the request, handles it and answers. */
+  /** Checks access, reads the request, handles it and answers. */
   run(ctx: RequestContext): Promise<void>;
-  /** The same for a page of this server, which gives what a request would hold; returns what would be answered. */
+  /** Calls the route from a page of this server, which passes the parts of a request; returns the answer. */
   call(ctx: RequestContext, given: GivenRequest): Promise<unknown>;
 }
 
@@ -172,7 +172,7 @@ function readQuery<Query extends Fields>(ctx: RequestContext, fields: Query): Ob
   return readFields(fields, Object.fromEntries(given));
 }
 
-/** The JSON value that a query parameter's text is for its schema; the text itself if it is none. */
+/** Parses a query parameter for its schema; returns the text itself if it cannot be parsed. */
 export function parseParameter(value: string, { type }: JsonSchema): unknown {
   if (type === 'integer' && /^(?:0|-?[1-9]\d*)$/.test(value)) return Number(value);
   if (type === 'boolean' && (value === 'true' || value === 'false')) return value === 'true';

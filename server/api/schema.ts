@@ -6,11 +6,14 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 /** A JSON value of the management API: reads it from a request and describes it in the OpenAPI document. */
 export interface Schema<Value> {
   readonly json: JsonSchema;
-  /** What errors call a value: "a string". */
+  /** Name of the value in errors: "a string". */
   readonly noun: string;
-  /** What errors call several: "strings". */
+  /** Plural in errors: "strings". */
   readonly plural: string;
-  /** The value of a request's field. Throws SettingInvalidError, which names the field and says that it must be `must`. */
+  /**
+   * Reads the value of a request's field. Throws SettingInvalidError, which names the field and says that it must be
+   * `must`.
+   */
   read(value: unknown, field: string, must?: string): Value;
 }
 
@@ -46,8 +49,8 @@ export function schema<Value>(
 }
 
 /**
- * Any string. `json` describes it further (`description`, `enum`, `minLength`), which is documentation only: the domain
- * that takes the string enforces it, in its own words.
+ * Any string. `json` describes it further (`description`, `enum`, `minLength`), as documentation only: the domain
+ * enforces it, with its own errors.
  */
 export function text(json: JsonSchema = {}): Schema<string> {
   return schema({ noun: 'a string', plural: 'strings' }, { type: 'string', ...json }, (value) =>
@@ -55,7 +58,7 @@ export function text(json: JsonSchema = {}): Schema<string> {
   );
 }
 
-/** One of some strings, of which the reader refuses all others. */
+/** One of several strings; the reader refuses all others. */
 export function oneOf<const Value extends string>(
   values: readonly Value[],
   json: JsonSchema = {},
@@ -72,7 +75,7 @@ export function boolean(json: JsonSchema = {}): Schema<boolean> {
   );
 }
 
-/** A whole number from `minimum` to `maximum`, which the reader enforces. */
+/** An integer from `minimum` to `maximum`, which the reader enforces. */
 export function integer({
   minimum = Number.MIN_SAFE_INTEGER,
   maximum = Number.MAX_SAFE_INTEGER,
@@ -96,7 +99,7 @@ export function integer({
   );
 }
 
-/** A time that a request names; answers have `timestamp`. */
+/** A time in a request; answers use `timestamp`. */
 export function time(json: JsonSchema = {}): Schema<Date> {
   const nouns = { noun: 'a time such as 2030-01-31T00:00:00Z', plural: 'times such as 2030-01-31T00:00:00Z' };
   return schema(nouns, { type: 'string', format: 'date-time', ...json }, (value) => {
@@ -105,7 +108,7 @@ export function time(json: JsonSchema = {}): Schema<Date> {
   });
 }
 
-/** A time of an answer: RFC 3339 text. */
+/** A time in an answer: RFC 3339 text. */
 export function timestamp(json: JsonSchema = {}): Schema<string> {
   return text({ format: 'date-time', ...json });
 }
@@ -140,7 +143,7 @@ export function list<Value>(of: Schema<Value>, json: JsonSchema = {}): Schema<re
   };
 }
 
-/** An object with any names, whose values are all of one kind. */
+/** An object with any names, whose values have one schema. */
 export function record<Value>(
   of: Schema<Value>,
   json: JsonSchema = {},
@@ -179,8 +182,8 @@ export function object<const Of extends Fields>(fields: Of, json: JsonSchema = {
 }
 
 /**
- * The fields of an object of a request; `prefix` goes before their names in errors. Throws SettingInvalidError for the first
- * field that is not known or of another kind, then for the first that is missing.
+ * Reads the fields of an object in a request; `prefix` precedes their names in errors. Throws SettingInvalidError for
+ * the first unknown or mistyped field, then for the first missing one.
  */
 export function readFields<const Of extends Fields>(fields: Of, value: object, prefix = ''): ObjectOf<Of> {
   const found: Record<string, unknown> = {};

@@ -4,7 +4,7 @@ import { parseDuration } from '../config/duration.ts';
 /** A filter, which the command has as an option and the API as a query parameter. */
 export type AuditFilterName = 'who' | 'action' | 'outcome' | 'repository' | 'since' | 'until';
 
-/** The filter that was written as texts. Calls `refuse` with the name of the one that is not valid, and what to write. */
+/** Parses a filter. Calls `refuse` with the name of an invalid field, and the expected form. */
 export function parseAuditFilter(
   texts: Readonly<Partial<Record<AuditFilterName, string | undefined>>>,
   refuse: (name: AuditFilterName, reason: string) => never,

@@ -3,7 +3,7 @@ import type { AuditCatalog, AuditEvent, AuditPage } from '../../storage/catalog/
 
 /** Milliseconds after which it is looked for new events, and whether the stream is to end. */
 const PAUSE = 1000;
-/** Events of one piece: a client that does not read keeps the memory of two. */
+/** Events per chunk: a client that does not read occupies the memory of two. */
 const AT_ONCE = 50;
 
 /** An event as the API shows it. */
@@ -11,7 +11,7 @@ export function shownEvent({ at, ...event }: AuditEvent) {
   return { ...event, at: at.toISOString() };
 }
 
-/** What one look at the record has found. */
+/** The result of one read of the record. */
 export interface AuditLook {
   readonly events: readonly AuditEvent[];
   /** The ID up to which it was looked. */
@@ -20,7 +20,7 @@ export interface AuditLook {
   readonly isCurrent: boolean;
 }
 
-/** Looks at the record from `page.after` on, and every second for what has come, until `signal` aborts. */
+/** Reads the record from `page.after` on, and every second for new events, until `signal` aborts. */
 export async function* followAudit(
   audit: Pick<AuditCatalog, 'window'>,
   page: Omit<AuditPage, 'limit'>,
@@ -36,7 +36,7 @@ export async function* followAudit(
   }
 }
 
-/** Events as JSON lines: those that are there and then those that come, until `signal` aborts or `ends` says so. */
+/** Yields events as JSON lines, existing and then new ones, until `signal` aborts or `ends` returns true. */
 export async function* auditLines(
   audit: Pick<AuditCatalog, 'window'>,
   page: Omit<AuditPage, 'limit'>,

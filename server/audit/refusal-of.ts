@@ -5,15 +5,15 @@ import { shorten } from '../log.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Refusal } from './refusals.ts';
 
-/** Characters of a path, and of a detail: lines that anybody can cause are kept for as long as others. */
+/** Maximum characters of a path, and of a detail: anybody can cause these lines, and they are kept like all others. */
 const LONGEST_PATH = 150;
 const LONGEST_DETAIL = 400;
 
 const REPOSITORY_PATH = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)(?:\/|$)/;
 
 /**
- * What is recorded of a request that is refused with 401 or 403; undefined for the request with which a client finds
- * out how to log in.
+ * Returns the audit entry of a request that is refused with 401 or 403; undefined for the request with which a client
+ * discovers how to log in.
  */
 export function refusalOf(
   ctx: Pick<RequestContext, 'method' | 'path' | 'req' | 'state'>,

@@ -3,18 +3,18 @@ import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catal
 import { repeat } from '../background/repeat.ts';
 
 const RHYTHM = { first: 1000, every: 1000 };
-/** Lines that can be written at once, and milliseconds until there may be one more: some ten megabytes a day. */
+/** Maximum lines in a burst, and milliseconds until one more: some ten megabytes a day. */
 const MOST_LINES = 1000;
 const LINE_EVERY = 1000;
-/** Milliseconds between two lines that stand for what was too much. */
+/** Minimum milliseconds between two lines that summarise the surplus. */
 const SURPLUS_EVERY = 60_000;
 
-/** What is recorded of a refusal. */
+/** The audit entry of a refusal. */
 export type Refusal = Omit<AuditEntry, 'at' | 'count'>;
 
 /**
- * Records refusals a second later, alike ones together, and however many there are no more than the disk can take:
- * beyond that they are counted. A process that is killed loses the last second's.
+ * Records refusals a second later, combining similar ones. The rate is limited to what the disk can take: refusals
+ * beyond it are only counted. A killed process loses those of the last second.
  */
 export class Refusals {
   readonly #audit: Pick<AuditCatalog, 'record'>;
@@ -44,14 +44,14 @@ export class Refusals {
     this.#held.set(key, { ...refusal, at: held?.at ?? new Date(), count: (held?.count ?? 0) + 1 });
   }
 
-  /** Writes every second until `signal` aborts, and then once more; resolves then. */
+  /** Writes every second until `signal` aborts, and then once more; resolves after that. */
   async keep(signal: AbortSignal): Promise<void> {
     const fail = (error: unknown) => this.#log.error({ err: error }, 'refusals could not be recorded');
     await repeat(() => this.write(), RHYTHM, signal, fail);
     await this.write().catch(fail);
   }
 
-  /** Records what is held. */
+  /** Records the pending refusals. */
   async write(): Promise<void> {
     const now = this.#now();
     this.#lines = Math.min(MOST_LINES, this.#lines + (now - this.#filledAt) / LINE_EVERY);

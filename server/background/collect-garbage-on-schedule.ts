@@ -4,12 +4,12 @@ import { collectGarbage, type GarbageReport, type GarbageRun } from '../../stora
 import { recordCollection } from '../../storage/gc/record-collection.ts';
 import { repeat } from './repeat.ts';
 
-/** A server that is restarted every day shall collect garbage too. */
+/** A server that is restarted every day must also collect garbage. */
 const LONGEST_FIRST_PAUSE = 10 * 60 * 1000;
 
 /** How a garbage collection has ended. */
 export interface EndedCollection {
-  /** What it has deleted; undefined when it failed. */
+  /** Its deletions; undefined when it failed. */
   readonly report: GarbageReport | undefined;
   readonly seconds: number;
 }

@@ -7,16 +7,16 @@ import { repeat } from './repeat.ts';
 import type { SharedDuty } from './shared-duty.ts';
 
 const RHYTHM = { first: 60 * 1000, every: 10 * 60 * 1000 };
-/** After which the duty of a registry that was killed goes to another one, in milliseconds. */
+/** Milliseconds after which another registry takes over from a killed one. */
 export const NAMES_LEASE = 15 * 60 * 1000;
 
-/** Keeps the names of the catalog beside the content, so that a lost database can be rebuilt. */
+/** Saves the names of the catalog beside the content, so that a lost database can be rebuilt. */
 export class NameSnapshots {
   readonly #names: NamesCatalog;
   readonly #files: SideFiles;
   readonly #log: Logger;
   readonly #duty: SharedDuty | undefined;
-  /** Of the last snapshot; undefined before the first of this process. */
+  /** Version of the last snapshot; undefined before the first of this process. */
   #version: number | undefined;
 
   /** `duty` is given where several registries have one catalog. */

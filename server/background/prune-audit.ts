@@ -6,8 +6,8 @@ import { repeat } from './repeat.ts';
 const RHYTHM = { first: 5_000, every: 60 * 60 * 1000 };
 
 /**
- * Deletes what is older than `retention` milliseconds from the record of who did what, every hour until `signal` aborts;
- * resolves then. That several registries of one catalog do it is of no harm.
+ * Deletes audit events older than `retention` milliseconds, every hour until `signal` aborts; resolves after that.
+ * Several registries of one catalog may do it concurrently.
  */
 export function pruneAuditOnSchedule(
   audit: Pick<AuditCatalog, 'prune'>,
@@ -22,9 +22,9 @@ export function pruneAuditOnSchedule(
       some = await audit.prune(before);
       await turn(undefined, { signal });
     }
-    if (pruned > 0) log.info({ pruned }, 'the record of who did what was pruned');
+    if (pruned > 0) log.info({ pruned }, 'the audit log was pruned');
   };
   return repeat(prune, RHYTHM, signal, (error) =>
-    log.error({ err: error }, 'the record of who did what could not be pruned'),
+    log.error({ err: error }, 'the audit log could not be pruned'),
   );
 }

@@ -7,7 +7,7 @@ import { LogSampler } from '../log.ts';
 import type { EndedRequest } from '../request-recorder.ts';
 import { repeat } from './repeat.ts';
 
-/** Paths of manifests between two records; those beyond are not recorded. */
+/** Maximum pending paths of manifests; further ones are not recorded. */
 const MOST_HELD = 10_000;
 /** A crash loses the times of one minute, and pages show them so late. */
 const RHYTHM = { first: 60_000, every: 60_000 };
@@ -15,7 +15,7 @@ const RHYTHM = { first: 60_000, every: 60_000 };
 /** Remembers when manifests were pulled last, and records it each minute: a pull itself writes nothing. */
 export class PullRecorder {
   readonly #record: (pulls: readonly PullTime[]) => Promise<void>;
-  /** Milliseconds since 1970, by the path of the request: to take it apart for each costs more than to keep it. */
+  /** Milliseconds since 1970, by the path of the request: parsing each path costs more than storing it. */
   readonly #held = new Map<string, number>();
 
   constructor(record: (pulls: readonly PullTime[]) => Promise<void>) {
@@ -28,7 +28,7 @@ export class PullRecorder {
     if (this.#held.size < MOST_HELD || this.#held.has(path)) this.#held.set(path, Date.now());
   }
 
-  /** Records what was noted. What fails to be recorded is kept for the next time. */
+  /** Records the pending pulls. On failure they stay pending. */
   async flush(): Promise<void> {
     const noted = [...this.#held];
     if (noted.length === 0) return;
@@ -38,7 +38,7 @@ export class PullRecorder {
     for (const [path, time] of noted) if (this.#held.get(path) === time) this.#held.delete(path);
   }
 
-  /** Records each minute until `signal` aborts, and then once more; resolves when that is done. */
+  /** Records every minute until `signal` aborts, and then once more; resolves after that. */
   async keep(signal: AbortSignal, log: Logger): Promise<void> {
     const failed = (error: unknown) => log.warn({ err: error }, 'times of pulls could not be recorded');
     await repeat(() => this.flush(), RHYTHM, signal, failed);
@@ -46,7 +46,7 @@ export class PullRecorder {
   }
 }
 
-/** Adds the pull to those by repository and reference; the latest of each counts. A digest has several spellings in a path. */
+/** Adds a pull by repository and reference; the latest of each counts. A digest has several spellings in a path. */
 function addPull(pulls: Map<string, PullTime>, path: string, time: number): void {
   const start = path.indexOf('/v2/');
   const end = path.lastIndexOf('/manifests/');
@@ -58,14 +58,14 @@ function addPull(pulls: Map<string, PullTime>, path: string, time: number): void
   pulls.set(key, { repository, reference, at });
 }
 
-/** Of pulls, each second. */
+/** Sampling of pulls, per second. */
 const SAMPLING = { always: 10, oneIn: 100 };
 const MOST_SAMPLES = 1000;
 const MANIFEST_PATH = /\/v2\/(.+)\/manifests\/([^/]+)$/;
 
 /** Some of the pulls of manifests, for the webhooks that want to know of them. */
 export class PullSamples {
-  /** Whether there is such a webhook. */
+  /** Whether any webhook wants pulls. */
   wanted = false;
   readonly #sampler = new LogSampler(SAMPLING);
   #held: ToldEvent[] = [];
@@ -87,7 +87,7 @@ export class PullSamples {
     });
   }
 
-  /** Those since the last time. */
+  /** Returns the pulls since the last call. */
   take(): readonly ToldEvent[] {
     const held = this.#held;
     this.#held = [];

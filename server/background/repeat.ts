@@ -8,8 +8,8 @@ export interface Rhythm {
 }
 
 /**
- * Does `work` again and again until `signal` aborts; resolves then, when the last time has ended. What it fails
- * with goes to `onError`, and it is tried again the next time. Keeps no process alive.
+ * Repeats `work` until `signal` aborts, and resolves when the last run has ended. Errors go to `onError`, and the next
+ * run tries again. Does not keep the process alive.
  */
 export async function repeat(
   work: (signal: AbortSignal) => Promise<void>,
@@ -26,7 +26,7 @@ export async function repeat(
   }
 }
 
-/** Waits, and answers false as soon as `signal` aborts. Keeps no process alive. */
+/** Waits, and returns false as soon as `signal` aborts. Does not keep the process alive. */
 export async function pausedFor(milliseconds: number, signal: AbortSignal): Promise<boolean> {
   try {
     await sleep(milliseconds, undefined, { signal, ref: false });

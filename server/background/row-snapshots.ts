@@ -13,16 +13,16 @@ import { repeat } from './repeat.ts';
 import type { SharedDuty } from './shared-duty.ts';
 
 const RHYTHM = { first: 60 * 1000, every: 10 * 60 * 1000 };
-/** After which the duty of a registry that was killed goes to another one, in milliseconds. */
+/** Milliseconds after which another registry takes over from a killed one. */
 export const ROWS_LEASE = 15 * 60 * 1000;
 
-/** Keeps accounts and rules beside the content, so that a lost database gets them back. */
+/** Saves accounts and rules beside the content, so that a rebuilt database has them. */
 export class RowSnapshots {
   readonly #rows: () => Promise<readonly RowLine[]>;
   readonly #files: SideFiles;
   readonly #log: Logger;
   readonly #duty: SharedDuty | undefined;
-  /** Of the last snapshot; undefined while that has not been looked at. */
+  /** Version of the last snapshot; undefined before that was checked. */
   #version: string | undefined;
 
   /** `duty` is given where several registries have one catalog. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { GarbageCatalog } from '../../storage/catalog/garbage-catalog.ts';
 
 /**
- * What one of several registries on one catalog does for all of them. It is another's when its holder has ended, or
- * has not called `take` for `leaseMs`.
+ * A task that one of several registries on one catalog does for all. Another registry takes over when the holder has
+ * ended, or has not called `take` for `leaseMs`.
  */
 export class SharedDuty {
   readonly #leases: Pick<GarbageCatalog, 'takeLease' | 'dropLease'>;

@@ -12,7 +12,7 @@ import { printLine, tellLine } from './printable.ts';
 import { type Column, FORMAT_OPTION, parseFormat, printRows } from './remote/table.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
-/** What an action of a command about accounts works with. */
+/** The input of an action about accounts. */
 export interface ActionInput {
   readonly store: AuthStore;
   readonly catalog: Catalog;
@@ -26,21 +26,21 @@ export interface ActionInput {
   readonly print: (line: string) => void;
   /** Prints a list, in the format that --format names. */
   readonly show: <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) => void;
-  /** For people who look on: not part of what the command answers. */
+  /** Prints a line for people, which is not part of the command's output. */
   readonly tell: (line: string) => void;
 }
 
 /** Such as `add` of `berth user add NAME`. */
 export interface Action {
-  /** Names of its words, for the sentence that asks for them. */
+  /** Names of its arguments, for the message about missing ones. */
   readonly words: readonly string[];
   readonly options?: NonNullable<ParseArgsConfig['options']>;
   run(input: ActionInput): Promise<void>;
 }
 
 /**
- * Runs an action on the accounts and rules of a registry and has it recorded, beside a running server or without one. Exit code 1, with a sentence,
- * for what cannot be done. Throws ConfigError when it was called wrongly.
+ * Runs an action on the accounts and rules of a registry and records it, whether or not a server is running. Returns
+ * exit code 1, with a message, for what cannot be done. Throws ConfigError for wrong usage.
  */
 export async function runAccountsCommand(
   noun: string,
@@ -52,7 +52,7 @@ export async function runAccountsCommand(
   if (action === undefined) {
     const known = Object.keys(actions);
     const said =
-      name === '' || name.startsWith('-') ? 'what to do was not said' : `berth ${noun} has no "${name}"`;
+      name === '' || name.startsWith('-') ? 'an action is missing' : `berth ${noun} has no "${name}"`;
     throw new ConfigError(
       `${said}: it has ${known.join(', ')}: ${advice(name, known, `"berth ${noun} --help"`)}`,
     );

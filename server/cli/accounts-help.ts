@@ -9,7 +9,7 @@ const SECRETS = `  --expires TIME        when it ends, such as 12h, or never (de
                         and --secret-name NAME (default berth) and --namespace NAME
 `;
 
-/** What `berth COMMAND --help` prints for the commands about accounts. */
+/** `berth COMMAND --help` of the commands about accounts. */
 export const ACCOUNTS_HELP = {
   user: `The people who can log in.
 

@@ -14,7 +14,7 @@ import { openStoredDatabase } from './stored-registry.ts';
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 100_000;
-/** Events of one page, which are in memory together with what a table of them takes. */
+/** Events per page, which are in memory together with their table. */
 const PAGE = 500;
 
 const OPTIONS = {
@@ -32,7 +32,7 @@ const OPTIONS = {
   ...FORMAT_OPTION,
 } as const satisfies ParseArgsConfig['options'];
 
-/** `berth audit`: who did what, and what was refused, beside a running server or without one. */
+/** `berth audit`: prints the audit log, whether or not a server is running. */
 export async function audit(args: readonly string[]): Promise<number> {
   const {
     who,
@@ -54,7 +54,7 @@ export async function audit(args: readonly string[]): Promise<number> {
   const format = wanted === undefined ? usual : parseFormat(wanted);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const database = await openStoredDatabase(config);
-  // Whoever has read enough (`berth audit | head`) goes.
+  // The reader has closed the output (`berth audit | head`).
   let left = false;
   process.stdout.on('error', () => {
     left = true;
@@ -102,7 +102,7 @@ async function latest(
   return found.reverse();
 }
 
-/** A part of the output, after `written` events. */
+/** Formats a part of the output, after `written` events. */
 function textOf(format: Format, events: readonly AuditEvent[], written: number): string {
   if (format === 'table') return `${auditTable(events, process.stdout.columns).join('\n')}\n`;
   const lines = events.map((event) => printable(JSON.stringify(shownEvent(event))));
@@ -119,7 +119,7 @@ function parseLimit(text: string | undefined): number | 'all' {
 }
 
 const HEAD = ['TIME', 'WHO', 'FROM', 'ACTION', 'OUTCOME', 'WHAT'] as const;
-/** Characters of a digest's hexadecimal digits: enough for people to tell it from others. */
+/** Hexadecimal digits of a digest that are shown: enough for people to distinguish digests. */
 const DIGITS = 12;
 
 /** Events as the lines of a table for people. What others have written into them does nothing to a terminal. */

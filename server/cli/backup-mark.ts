@@ -4,7 +4,7 @@ import { writePrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { UncopiedBlob } from '../../storage/backup/copy-content.ts';
 
-/** A file that only backups have, and that says of what they are. */
+/** A file that only backups have; it states their kind. */
 const MARK = 'BACKUP';
 
 export const WITH_CONTENT = 'A backup of a registry, made by "berth backup": catalog and content.\n';
@@ -17,7 +17,7 @@ export function writeMark(folder: string, mark: BackupMark): Promise<void> {
   return writePrivateFile(join(folder, MARK), mark);
 }
 
-/** Undefined when the folder is no backup. */
+/** Returns undefined when the folder is not a backup. */
 export async function readMark(folder: string): Promise<BackupMark | undefined> {
   try {
     const text = await readFile(join(folder, MARK), 'utf8');
@@ -28,7 +28,7 @@ export async function readMark(folder: string): Promise<BackupMark | undefined> 
   }
 }
 
-/** The names in a folder; none when there is no such folder. Throws ConfigError. */
+/** Lists the names in a folder; none when it does not exist. Throws ConfigError. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder);

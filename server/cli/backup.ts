@@ -27,8 +27,8 @@ import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /**
- * `berth backup`: brings a backup up to date, beside a running server or without one. Exit code 0 when it is whole,
- * 1 when something in the registry is lost or damaged, or it was interrupted.
+ * `berth backup`: updates a backup, whether or not a server is running. Exit code 0 when it is complete, 1 when content
+ * of the registry is lost or damaged, or it was interrupted.
  */
 export async function backup(args: readonly string[]): Promise<number> {
   const { to, content, ...flags } = parseOptions(args, {
@@ -44,7 +44,7 @@ export async function backup(args: readonly string[]): Promise<number> {
       `the backup ${folder} must not be in the data folder itself: choose another with --to`,
     );
   }
-  // What is in a bucket is kept there by other means, unless it is asked for.
+  // Buckets have their own backups, so their content is copied only on request.
   const mark = config.storage === undefined || content === true ? WITH_CONTENT : CATALOG_ALONE;
   await refuseOther(folder, mark);
   await using registry = await openStoredRegistry(config);
@@ -79,7 +79,7 @@ export async function backup(args: readonly string[]): Promise<number> {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
-    tellLine(`berth: ${why}: the backup is what it was before; run the same command again to go on`);
+    tellLine(`berth: ${why}: the backup is unchanged; run the same command again to continue`);
     return 1;
   }
 }
@@ -91,7 +91,7 @@ async function openDriver(folder: string, opened: AsyncDisposableStack): Promise
   return driver;
 }
 
-/** A backup replaces what is there, which must not be a registry's, nor a backup of the other kind. */
+/** A backup replaces the content of its folder, which must not be a registry's, nor a backup of the other kind. */
 async function refuseOther(folder: string, mark: BackupMark): Promise<void> {
   if ((await namesIn(folder)).length === 0) return;
   const found = await readMark(folder);
@@ -104,8 +104,7 @@ async function refuseOther(folder: string, mark: BackupMark): Promise<void> {
 }
 
 /**
- * Whether a path is a folder or lies below it, whatever symbolic links and mounts lead there. Of the path the last
- * folders need not exist.
+ * Reports whether a path is in a folder, after symbolic links and mounts. The last folders of the path need not exist.
  */
 function isWithin(path: string, folder: string): boolean {
   const outer = statusOf(folder);

@@ -36,7 +36,7 @@ export async function copyFromFile(config: StorageConfig, file: string): Promise
   }
 }
 
-/** Throws ConfigError when a PostgreSQL database has repositories; one that a registry has only begun may be filled. */
+/** Throws ConfigError when a PostgreSQL database has repositories; an empty registry may be overwritten. */
 export async function refuseUsedDatabase(config: StorageConfig): Promise<void> {
   if (config.database === undefined) return;
   const database = await openCatalogDatabase(config);
@@ -58,7 +58,7 @@ export function fileToFill({ data, database }: StorageConfig): string {
   return join(data, database === undefined ? 'catalog.sqlite' : 'restored.sqlite');
 }
 
-/** Brings the tables of catalog and accounts up to date, and makes them where they are not there. */
+/** Migrates the tables of catalog and accounts, and creates missing ones. */
 export async function makeTables(database: Database): Promise<void> {
   await openCatalog(database);
   await openAccounts(database);

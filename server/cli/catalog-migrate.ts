@@ -44,7 +44,7 @@ export async function migrate(args: readonly string[]): Promise<number> {
     });
     progress.clear();
     for (const [table, rows] of copied) if (rows > 0) printLine(`${table}: ${rows} rows`);
-    printLine('everything was copied; the content stays where it is, and so does what was copied');
+    printLine('everything was copied; the content was not moved, and the source is unchanged');
     return 0;
   } catch (error) {
     progress.clear();

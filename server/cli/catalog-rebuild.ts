@@ -23,9 +23,9 @@ import { rebuildAccounts } from './rebuild-accounts.ts';
 const PARTS = ['', '-wal', '-shm'];
 
 /**
- * `berth catalog rebuild`: makes a lost database anew, in a data folder or an empty one of PostgreSQL, from the content and
- * what is kept beside it, while no server runs. Exit code 0 when everything is back under its name, 1 when something
- * is not, which it tells.
+ * `berth catalog rebuild`: rebuilds a lost database, in a data folder or an empty PostgreSQL database, from the content
+ * and the recovery copies beside it, while no server runs. Exit code 0 when everything has its name again, 1 when
+ * something does not, which it reports.
  */
 export async function rebuild(args: readonly string[]): Promise<number> {
   const { force, ...flags } = parseOptions(args, {
@@ -53,7 +53,7 @@ export async function rebuild(args: readonly string[]): Promise<number> {
       if (!signal.aborted) throw error;
     });
     if (report === undefined) {
-      tellLine('berth: interrupted: nothing was changed; run the same command again to begin anew');
+      tellLine('berth: interrupted: nothing was changed; run the same command again to start over');
       return 1;
     }
     if (config.database !== undefined) {
@@ -72,7 +72,7 @@ export async function rebuild(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Whether a database can be read and has names in it. One that cannot is as good as lost. */
+/** Reports whether a database is readable and has names. An unreadable one counts as lost. */
 async function hasContent(file: string): Promise<boolean> {
   if (!(await exists(file))) return false;
   const database = await openDatabase({ file });
@@ -104,7 +104,7 @@ async function rebuildInto(
   const total = await filesIn(driver, signal);
   const database = await openDatabase({ file });
   try {
-    // Until it has its name nobody relies on it.
+    // Nothing relies on the file before the rename.
     await database.raw('pragma synchronous = off');
     const catalog = await openCatalog(database);
     const report = await rebuildCatalog({
@@ -138,7 +138,7 @@ async function openDriver(config: StorageConfig) {
   return Object.assign(driver, { [Symbol.asyncDispose]: () => driver.close() });
 }
 
-/** Where blobs are on S3, registries of before kept the names in the data folder. */
+/** With blobs on S3, earlier versions stored the names in the data folder. */
 async function latestNames(
   files: SideFiles,
   { data, storage }: StorageConfig,
@@ -152,7 +152,7 @@ async function latestNames(
   return found.flat().sort((one, other) => (one.file > other.file ? -1 : 1))[0];
 }
 
-/** Moves the old database out of the way; answers its new path, or undefined when there was none. */
+/** Moves the old database out of the way; returns its new path, or undefined when there was none. */
 async function setAside(file: string): Promise<string | undefined> {
   const aside = `${file}.old-${new Date().toISOString().replaceAll(':', '-')}`;
   let moved = false;

@@ -15,13 +15,12 @@ const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<numb
   upgrade,
 };
 
-/** `berth catalog`: what is done to the database as a whole. */
+/** `berth catalog`: operations on the whole database. */
 export async function catalog(args: readonly string[]): Promise<number> {
   const [action = '', ...rest] = args;
   const run = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (run !== undefined) return run(rest);
-  if (action === '')
-    throw new ConfigError('what to do with the catalog was not said: try "berth catalog --help"');
+  if (action === '') throw new ConfigError('an action on the catalog is missing: try "berth catalog --help"');
   throw new ConfigError(
     `"${action}" is nothing that can be done to the catalog: ${advice(action, Object.keys(ACTIONS), '"berth catalog --help"')}`,
   );

@@ -55,8 +55,8 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
 const HELP_WORDS: readonly string[] = ['--help', '-h'];
 
 /**
- * Runs what `args` (without node and the script) ask for and answers the exit code; a mistake in them or in
- * the configuration is one sentence on standard error and exit code 2. `root` is the folder of package.json.
+ * Runs the command in `args` (without node and the script) and returns the exit code. Wrong usage and an invalid
+ * configuration cause one sentence on standard error and exit code 2. `root` is the folder of package.json.
  */
 export async function runCommandLine(args: readonly string[], root: string): Promise<number> {
   const [name, ...rest] = args;

@@ -9,8 +9,8 @@ const PATIENCE = 2_000;
 const LIMIT = '100';
 
 /**
- * `berth completion SHELL`: the script that completes its words. With `--list LIST PREFIX`, which the script calls: names that
- * begin so, of the registry that commands use; none when it does not answer in time or refuses. Throws ConfigError.
+ * `berth completion SHELL`: prints the completion script. With `--list LIST PREFIX`, which the script calls: prints
+ * matching names of the current registry; none when it does not answer in time or refuses. Throws ConfigError.
  */
 export async function completion([word = '', ...rest]: readonly string[]): Promise<number> {
   if (word === '--list') {

@@ -3,8 +3,8 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { printable } from './printable.ts';
 
 /**
- * Asks a question on the terminal; resolves to whether the answer is yes. Throws ConfigError, which says `consequence` and asks
- * for --yes, where there is no terminal to ask on.
+ * Asks a question on the terminal; resolves to whether the answer is yes. Without a terminal, throws ConfigError, which
+ * states `consequence` and requests --yes.
  */
 export async function confirm(question: string, consequence: string): Promise<boolean> {
   if (!process.stdin.isTTY) throw new ConfigError(`${consequence}: add --yes`);

@@ -39,7 +39,7 @@ export async function context([action = '', ...args]: readonly string[]): Promis
     }
     default:
       throw new ConfigError(
-        `${action === '' ? 'what to do was not said' : `berth context has no "${action}"`}: it has ${ACTIONS.join(', ')}: ` +
+        `${action === '' ? 'an action is missing' : `berth context has no "${action}"`}: it has ${ACTIONS.join(', ')}: ` +
           advice(action, ACTIONS, '"berth context --help"'),
       );
   }

@@ -4,7 +4,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ActionInput } from './accounts-command.ts';
 
-/** What commands take that make a secret. */
+/** Options of commands that create a secret. */
 export const CREDENTIAL_OPTIONS = {
   expires: { type: 'string' },
   kubernetes: { type: 'boolean' },
@@ -49,12 +49,12 @@ export function kubernetesOptions({ option, flag }: ActionInput) {
   for (const text of [name, ...(namespace === undefined ? [] : [namespace])]) {
     if (!/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) {
       throw new ConfigError(
-        `"${text}" is no name that Kubernetes takes: use lower-case letters, digits, . and -`,
+        `"${text}" is not a valid name in Kubernetes: use lower-case letters, digits, . and -`,
       );
     }
   }
   if (server !== undefined && !/^[A-Za-z0-9.[\]:_-]+$/.test(server)) {
-    throw new ConfigError(`"${server}" is not how image names begin: write HOST or HOST:PORT`);
+    throw new ConfigError(`"${server}" is not the beginning of an image name: write HOST or HOST:PORT`);
   }
   return { server: server ?? '', name, ...(namespace !== undefined && { namespace }) };
 }
@@ -63,7 +63,7 @@ function endOf(text: string): Date | undefined {
   if (text === 'never') return undefined;
   const life = parseDuration(text);
   if (life === undefined || life === 0) {
-    throw new ConfigError(`"${text}" is no time after which a token ends: write such as 90d, 12h, or never`);
+    throw new ConfigError(`"${text}" is not a token lifetime: write 90d, 12h, or never`);
   }
   return new Date(Date.now() + life);
 }
@@ -71,7 +71,7 @@ function endOf(text: string): Date | undefined {
 interface PullSecret {
   /** As image names begin: `HOST` or `HOST:PORT`. */
   readonly server: string;
-  /** Of the Secret. */
+  /** Name of the Secret. */
   readonly name: string;
   readonly namespace?: string;
   readonly user: string;

@@ -6,12 +6,12 @@ import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 
-/** Where docker keeps its settings and logins. */
+/** Returns the file of docker's settings and logins. */
 export function dockerConfigFile(env: Readonly<Record<string, string | undefined>>): string {
   return join(env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
 }
 
-/** What is in it; nothing when there is none. Throws ConfigError when it is damaged. */
+/** Reads its content; empty when it does not exist. Throws ConfigError when it is damaged. */
 export async function readDockerConfig(file: string): Promise<JsonObject> {
   let text: string;
   try {
@@ -29,7 +29,7 @@ export async function readDockerConfig(file: string): Promise<JsonObject> {
   throw new ConfigError(`${file} must hold a JSON object`);
 }
 
-/** Replaces a file (0600) as a whole with JSON; a link to it stays one. */
+/** Atomically replaces a file (0600) with JSON, following a symbolic link. */
 export async function replacePrivateFile(file: string, content: JsonObject): Promise<void> {
   const target = await realpath(file).catch(() => file);
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });

@@ -1,4 +1,4 @@
-/** What each exit code of `berth` says. */
+/** The meaning of each exit code of `berth`. */
 export const EXIT_CODES = {
   0: 'It is done, also when nobody reads its output to the end. Of a question: yes.',
   1: 'It was refused, failed or was interrupted, or something is damaged; a sentence on standard error says which. Of a question: no.',

@@ -9,12 +9,12 @@ import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry, recordedContent } from './stored-registry.ts';
 
-/** Names that one line gives. */
+/** Maximum names per line. */
 const MOST_NAMES = 10;
 
 /**
- * `berth fsck`: verifies everything in a data folder, beside a running server or without one. Exit code 0 when
- * all is well or was mended, 1 when something is damaged or it was interrupted.
+ * `berth fsck`: verifies everything in a data folder, whether or not a server is running. Exit code 0 when all is well
+ * or was mended, 1 when something is damaged or it was interrupted.
  */
 export async function fsck(args: readonly string[]): Promise<number> {
   const {

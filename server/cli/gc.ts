@@ -29,8 +29,8 @@ import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 const PATIENCE = 8_000;
 
 /**
- * `berth gc`: deletes what nothing refers to, beside a running server or without one. Exit code 0 when it has
- * gone through everything, 1 when it was interrupted or another garbage collection runs.
+ * `berth gc`: deletes unreferenced content, whether or not a server is running. Exit code 0 when it is complete, 1 when
+ * it was interrupted or another garbage collection runs.
  */
 export async function gc(args: readonly string[]): Promise<number> {
   const {
@@ -144,7 +144,7 @@ async function rowsOf(database: Database): Promise<ReadonlyMap<string, number>> 
   return rows;
 }
 
-/** How far a garbage collection has come through all of its stages; the last ones have no total. */
+/** Progress of a garbage collection through its stages; the last ones have no total. */
 class GarbageStages {
   readonly #rows: ReadonlyMap<string, number>;
   readonly #total: number;

@@ -35,7 +35,7 @@ const GRANT_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth grant`: which roles people and teams have on which repositories, and what is public. */
+/** `berth grant`: roles of people and teams on repositories, and public repositories. */
 export function grant(args: readonly string[]): Promise<number> {
   return runAccountsCommand('grant', GRANT_ACTIONS, args);
 }
@@ -76,7 +76,7 @@ const RULE_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth rule`: which jobs of other systems have a role, on the word of these. */
+/** `berth rule`: roles of jobs of other systems, which vouch for them. */
 export function rule(args: readonly string[]): Promise<number> {
   return runAccountsCommand('rule', RULE_ACTIONS, args);
 }

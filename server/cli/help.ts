@@ -4,7 +4,7 @@ import { ACCOUNTS_HELP } from './accounts-help.ts';
 import { CONTENT_HELP } from './content/content-help.ts';
 import { FLEET_HELP } from './fleet/fleet-help.ts';
 
-/** What `berth --help` prints. */
+/** `berth --help`. */
 export const HELP = `Berth, a private OCI registry.
 
 Usage: berth serve [options]            run the registry
@@ -54,7 +54,7 @@ const COMMON = `  --data DIR            the data folder of the registry (default
   --config FILE         the configuration file of the registry
 `;
 
-/** What `berth COMMAND --help` prints. */
+/** `berth COMMAND --help`. */
 export const COMMAND_HELP = {
   serve: `Runs the registry until SIGTERM or SIGINT.
 

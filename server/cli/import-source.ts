@@ -16,14 +16,14 @@ import { RegistrySource } from '../../storage/import/registry-source.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { dockerConfigFile } from './docker-config.ts';
 
-/** Milliseconds in which a bucket has to answer for the first time. */
+/** Milliseconds for the first answer of a bucket. */
 const BUCKET_TIME = 60_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What `--from` names: the URL of a registry, or a folder or bucket that docker-registry has written. Throws
- * ConfigError when it is none of these.
+ * Opens the source in `--from`: the URL of a registry, or a folder or bucket of docker-registry. Throws ConfigError for
+ * any other text.
  */
 export async function openImportSource(
   from: string,
@@ -71,10 +71,10 @@ function openRegistry(from: string, user: string | undefined, env: Environment):
   const url = URL.parse(from);
   if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw new ConfigError(
-      `"${from}" is no URL of a registry: write it as https://registry.example; a login goes to --user and BERTH_IMPORT_PASSWORD`,
+      `"${from}" is not the URL of a registry: write https://registry.example; pass a login with --user and BERTH_IMPORT_PASSWORD`,
     );
   }
-  // Some write the address of the API rather than that of the registry.
+  // Some users write the URL of the API rather than that of the registry.
   url.pathname = `${trimEndOf(trimEndOf(url.pathname, '/').replace(/\/v2$/, ''), '/')}/`;
   return new RegistrySource({
     url,

@@ -17,8 +17,8 @@ const DEFAULT_JOBS = 4;
 const MOST_JOBS = 64;
 
 /**
- * `berth import`: copies repositories of another registry, beside a running server or into a folder that none has
- * used yet. Exit code 0 when everything has been brought, 1 when something could not be, or it was interrupted.
+ * `berth import`: copies repositories of another registry, beside a running server or into a new folder. Exit code 0
+ * when everything was imported, 1 when something could not be, or it was interrupted.
  */
 export async function importFrom(args: readonly string[]): Promise<number> {
   const { from, user, untagged, jobs, repository, ...flags } = parseOptions(args, {
@@ -95,7 +95,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
 function parseJobs(text: string | undefined): number {
   const jobs = Number(text ?? DEFAULT_JOBS);
   if (Number.isInteger(jobs) && jobs >= 1 && jobs <= MOST_JOBS) return jobs;
-  throw new ConfigError(`"${text}" is no number of jobs: write 1 to ${MOST_JOBS}`);
+  throw new ConfigError(`"${text}" is not a number of jobs: write 1 to ${MOST_JOBS}`);
 }
 
 /** Registries at work are often vouched for by an authority that only the machine's administrator has set up. */

@@ -14,7 +14,7 @@ export function interruption(): AbortSignal {
   return controller.signal;
 }
 
-/** Whether an error says by its message alone what a person needs to know: it is no fault of the program. */
+/** Reports whether the message of an error suffices for a person: it is not a fault of the program. */
 export function isRefusal(error: unknown): error is Error {
   return [DatabaseUnavailableError, LeaseLostError, StorageError, StorageUnavailableError].some(
     (kind) => error instanceof kind,

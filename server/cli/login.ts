@@ -17,18 +17,18 @@ const OPTIONS = {
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Milliseconds. */
 const TIMEOUT = 30_000;
-/** Bytes of an answer. */
+/** Maximum bytes of an answer. */
 const LARGEST_ANSWER = 1 << 20;
 const SLOWER = 5_000;
-/** In a row, after which the registry is not asked again: it may just be starting anew. */
+/** Maximum consecutive failures: the registry may be restarting. */
 const MOST_FAILURES = 5;
 
 /** The registry does not log the terminal in. Its message is a sentence for the person who asked. */
 class LoginFailedError extends Error {}
 
 /**
- * `berth login`: logs docker in to a registry by a browser (RFC 8628). Exit code 1, with a sentence, when that does not
- * come about. Throws ConfigError when it was called wrongly, or docker's settings cannot be used.
+ * `berth login`: logs docker in to a registry with a browser (RFC 8628). Exit code 1, with a message, when that fails.
+ * Throws ConfigError for wrong usage, or when docker's settings cannot be used.
  */
 export async function login(args: readonly string[]): Promise<number> {
   const { name, ...chosen } = parse(args);
@@ -38,7 +38,7 @@ export async function login(args: readonly string[]): Promise<number> {
     const begun = await post(registry, 'auth/device', { client_name: name });
     if (begun.status === 404) {
       throw new LoginFailedError(
-        `${registry.host} is no Berth registry with accounts: there is no login to it`,
+        `${registry.host} is not a Berth registry with accounts, so it has no login`,
       );
     }
     if (begun.error !== undefined) throw new LoginFailedError(`the registry refuses: ${sentenceOf(begun)}`);
@@ -104,12 +104,12 @@ async function waitForToken(
       case 'access_denied':
         throw new LoginFailedError('the login was refused in the browser');
       case 'expired_token':
-        throw new LoginFailedError('nobody confirmed the code in time: run "berth login" again');
+        throw new LoginFailedError('the code was not confirmed in time: run "berth login" again');
       default:
         throw new LoginFailedError(`the registry refuses: ${sentenceOf(answer)}`);
     }
   }
-  throw new LoginFailedError('nobody confirmed the code in time: run "berth login" again');
+  throw new LoginFailedError('the code was not confirmed in time: run "berth login" again');
 }
 
 async function post(
@@ -140,7 +140,7 @@ async function post(
   return { ...value, ...refused, status: answer.status };
 }
 
-/** What an answer says, without what a terminal would take for a command. */
+/** Returns the message of an answer, without terminal escapes. */
 function sentenceOf(answer: JsonObject): string {
   const [first] = Array.isArray(answer.errors) ? answer.errors : [];
   const said = isJsonObject(first) ? first.message : (answer.error_description ?? answer.error);

@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
-/** The options of a command. Throws ConfigError when there are others, or arguments that are no options. */
+/** Parses the options of a command. Throws ConfigError for unknown options, and for arguments. */
 export function parseOptions<Options extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: Options,
@@ -13,7 +13,7 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   }
 }
 
-/** The options and words of a command whose `usage` names its words in capitals. Throws ConfigError. */
+/** Parses the options and words of a command whose `usage` names its words in capitals. Throws ConfigError. */
 export function parseWords<Options extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: Options,
@@ -47,13 +47,13 @@ export function refusedOption(cause: unknown, options: NonNullable<ParseArgsConf
   });
 }
 
-/** The end of a sentence that refuses `word`. */
+/** Returns the end of a message that refuses `word`. */
 export function advice(word: string, known: readonly string[], help: string): string {
   const meant = nearest(word, known);
-  return meant === undefined ? `${help} tells those that are` : `did you mean "${meant}"?`;
+  return meant === undefined ? `${help} lists the known ones` : `did you mean "${meant}"?`;
 }
 
-/** The one of `words` that is most like `word`, if one may well have been meant. */
+/** Returns the most similar of `words`, if it may have been meant. */
 function nearest(word: string, words: readonly string[]): string | undefined {
   const distances = words.map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }));
   const [best] = distances.sort((one, other) => one.distance - other.distance);
@@ -61,7 +61,7 @@ function nearest(word: string, words: readonly string[]): string | undefined {
   return best.candidate;
 }
 
-/** Characters that have to be added, left out or replaced to make one word of the other (Levenshtein). */
+/** Levenshtein distance: characters to add, remove or replace. */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [index, character] of [...one.slice(0, 100)].entries()) {
@@ -75,7 +75,7 @@ function distanceOf(one: string, other: string): number {
   return row.at(-1) ?? 0;
 }
 
-/** Options by which a command finds what a registry keeps; the rest is loadConfig's. */
+/** Options that locate a registry's data; loadConfig has the others. */
 export const STORAGE_OPTIONS = {
   data: { type: 'string' },
   database: { type: 'string' },

@@ -23,17 +23,17 @@ export function printableLog(text: string): string {
     .join('');
 }
 
-/** Prints what a command answers, with a line feed. */
+/** Prints a line of a command's output. */
 export function printLine(text: string): void {
   process.stdout.write(`${printableLines(text)}\n`);
 }
 
-/** Tells people something beside the answer, with a line feed. */
+/** Prints a line for people, outside the command's output. */
 export function tellLine(text: string): void {
   process.stderr.write(`${printableLines(text)}\n`);
 }
 
-/** Of each unit of UTF-16, as JSON has them. */
+/** Escapes each UTF-16 unit, as in JSON. */
 function escapes(character: string): string {
   return [...Array(character.length).keys()]
     .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)

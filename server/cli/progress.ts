@@ -4,15 +4,15 @@ import { printable } from './printable.ts';
 /** Milliseconds between two changes of the line on a terminal, and between two lines elsewhere. */
 const REDRAWN_AFTER = 250;
 const LINE_AFTER = 10_000;
-/** Milliseconds of the past by which the rate is measured. */
+/** Milliseconds over which the rate is measured. */
 const RATE_OVER = 30_000;
 
-/** How far a job has come. */
+/** The progress of a job. */
 export interface Amount {
   readonly done: number;
-  /** Undefined: nobody knows. */
+  /** Undefined if unknown. */
   readonly total?: number | undefined;
-  /** `bytes`, or what is counted, such as `blobs`. */
+  /** `bytes`, or the counted items, such as `blobs`. */
   readonly unit: string;
 }
 
@@ -24,8 +24,8 @@ export interface ProgressOutput {
 }
 
 /**
- * Shows on standard error how far a job has come, with its rate, total and time left where they are known: on a terminal one
- * line that is written over again and again; elsewhere a line each 10 seconds.
+ * Shows the progress of a job on standard error, with its rate, total and remaining time if known: on a terminal one
+ * line that is rewritten; elsewhere a line every 10 seconds.
  */
 export class Progress {
   readonly #output: ProgressOutput;
@@ -65,7 +65,7 @@ export class Progress {
     const many = (number: number) =>
       unit === 'bytes' ? byteCount(number) : number.toLocaleString('en', { maximumFractionDigits: 0 });
     const noun = unit === 'bytes' ? '' : ` ${unit}`;
-    // What is pushed meanwhile is not in the total.
+    // Content that is pushed meanwhile is not in the total.
     const known = total === undefined || done > total ? undefined : total;
     const parts = [
       known === undefined

@@ -70,11 +70,11 @@ export function provider(args: readonly string[]): Promise<number> {
   return runAccountsCommand('provider', ACTIONS, args);
 }
 
-/** The last equals sign: groups may be distinguished names, teams have none. */
+/** Split at the last equals sign: groups may be distinguished names, teams contain none. */
 function parseGroup(text: string): readonly [group: string, team: string] {
   const equals = text.lastIndexOf('=');
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
   throw new SettingInvalidError(
-    `"${text.slice(0, 80)}" is no group: write GROUP=TEAM, such as developers=dev`,
+    `"${text.slice(0, 80)}" is not a group: write GROUP=TEAM, such as developers=dev`,
   );
 }

@@ -18,7 +18,7 @@ export interface AccountsRebuild {
   readonly say: (line: string) => void;
 }
 
-/** What the tables hold, in the words of the commands. */
+/** Names of the tables' contents, as in the commands. */
 const WORDS: readonly (readonly [table: string, what: string])[] = [
   ['accounts', 'user'],
   ['teams', 'team'],
@@ -35,7 +35,7 @@ const FLEET_WORDS: typeof WORDS = [
   ['apps', 'app'],
 ];
 
-/** Brings back what is kept of accounts and rules; answers what there is to tell, a sentence a line, in the end. */
+/** Restores the copies of accounts and rules; returns the final messages, one sentence per line. */
 export async function rebuildAccounts({
   database,
   catalog,
@@ -69,7 +69,7 @@ export async function rebuildAccounts({
     `accounts and rules are as of ${snapshotTime(snapshot.file)} (${ROWS_FOLDER}/${snapshot.file}): ${all}; what was ` +
       'changed or revoked after that is to be changed again',
     ...snapshot.lines.flatMap(commandOf),
-    'what was recorded of who did what was in the lost database alone; tokens that clients hold end now, and they get new ones',
+    'the audit log was only in the lost database; tokens of clients are invalid now, and they get new ones',
   ];
   return { problems, told };
 }
@@ -97,7 +97,7 @@ function commandOf({ table, row }: RowLine): readonly string[] {
   ];
 }
 
-/** A word as a shell takes it. */
+/** Quotes a word for a shell. */
 function inShell(word: unknown): string {
   const text = String(word);
   return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -17,8 +17,8 @@ import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 
 /**
- * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is there, 1 when something
- * in the backup is lost or damaged, or it was interrupted.
+ * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is restored, 1 when content of
+ * the backup is lost or damaged, or it was interrupted.
  */
 export async function restore(args: readonly string[]): Promise<number> {
   const { from, ...flags } = parseOptions(args, {
@@ -30,7 +30,7 @@ export async function restore(args: readonly string[]): Promise<number> {
   const folder = resolve(from);
   const mark = await readMark(folder);
   if (mark === undefined || !(await namesIn(folder)).includes('catalog.sqlite')) {
-    throw new ConfigError(`${folder} is no backup that "berth backup" has finished`);
+    throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
   }
   if (mark === CATALOG_ALONE && config.storage === undefined) {
     throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
@@ -70,13 +70,13 @@ export async function restore(args: readonly string[]): Promise<number> {
     for (const blob of lost) printLine(describeUncopied(blob));
     printLine(`restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})`);
     if (lost.length === 0) return 0;
-    printLine(`${count(lost.length, 'blob')} lost, see above: "berth fsck" tells what needs them`);
+    printLine(`${count(lost.length, 'blob')} lost, see above: "berth fsck" shows which images need them`);
     return 1;
   } catch (error) {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
-    tellLine(`berth: ${why}: delete ${config.data} and begin again`);
+    tellLine(`berth: ${why}: delete ${config.data} and start again`);
     return 1;
   }
 }
@@ -90,7 +90,7 @@ async function contentEnds(
   opened.defer(() => target.close());
   const to = new BlobStore(target);
   for await (const _ of to.list()) {
-    throw new ConfigError('the storage has content already: choose another bucket or prefix with --storage');
+    throw new ConfigError('the storage already has content: choose another bucket or prefix with --storage');
   }
   const source = await openFilesystemDriver(folder, { journal: true });
   opened.defer(() => source.close());

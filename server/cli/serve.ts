@@ -22,7 +22,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     isRoot: process.getuid?.() === 0,
   });
   const { log, flush } = createLog(config.logLevel);
-  // What is said may be read by nobody (`berth serve | head`): the registry runs on.
+  // The output may be closed (`berth serve | head`): the registry continues.
   process.stdout.on('error', () => undefined);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const signalled = firstSignal(flush);

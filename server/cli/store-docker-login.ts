@@ -3,7 +3,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 import { dockerConfigFile, readDockerConfig, replacePrivateFile } from './docker-config.ts';
 
-/** A login as `docker login` would keep it. */
+/** A login in the form that `docker login` stores. */
 export interface DockerLogin {
   /** As image names begin: `HOST` or `HOST:PORT`. */
   readonly server: string;
@@ -12,8 +12,8 @@ export interface DockerLogin {
 }
 
 /**
- * Keeps a login where docker looks for it: with the credential helper that `config.json` names for the server, or in
- * that file (0600), which is replaced as a whole and keeps what else is in it. Answers where it is. Throws ConfigError.
+ * Stores a login for docker: with the credential helper that `config.json` names for the server, or in that file
+ * (0600), which is replaced atomically and keeps its other fields. Returns the place. Throws ConfigError.
  */
 export async function storeDockerLogin(
   login: DockerLogin,
@@ -30,7 +30,7 @@ export async function storeDockerLogin(
     return file;
   }
   await storeWithHelper(helper, login, env);
-  // As docker has it: an empty entry says that the helper knows the server.
+  // As in docker: an empty entry marks a server known to the helper.
   await replacePrivateFile(file, { ...config, auths: { ...auths, [server]: {} } });
   return `the credential helper ${helper}`;
 }
@@ -39,7 +39,7 @@ function helperOf({ credHelpers, credsStore }: JsonObject, server: string): stri
   const own = isJsonObject(credHelpers) ? credHelpers[server] : undefined;
   const name = own ?? credsStore;
   if (typeof name !== 'string' || name === '') return undefined;
-  if (!/^[\w.-]+$/.test(name)) throw new ConfigError(`"${name}" is no name of a credential helper`);
+  if (!/^[\w.-]+$/.test(name)) throw new ConfigError(`"${name}" is not the name of a credential helper`);
   return `docker-credential-${name}`;
 }
 
@@ -54,7 +54,7 @@ async function storeWithHelper(
     child.once('error', reject);
     child.once('close', (code) => resolve(code));
   });
-  // A helper that ends early says why by its exit code.
+  // The exit code of a helper that ends early gives the reason.
   child.stdin.on('error', () => undefined);
   child.stdin.end(JSON.stringify({ ServerURL: server, Username: user, Secret: secret }));
   let code: number | null;

@@ -15,10 +15,10 @@ import {
   sqliteFile,
 } from '../open-storage.ts';
 
-/** What a registry keeps, for commands that work on it beside a running server. */
+/** The data of a registry, for commands that may run beside a server. */
 export type StoredRegistry = Omit<OpenedStorage, 'browse' | 'device' | 'reserve' | 'sideFiles' | 'version'>;
 
-/** Opens what a server has made. Throws ConfigError when there is no database, unless one shall be made. */
+/** Opens the data of a server. Throws ConfigError when there is no database, unless it may be created. */
 export async function openStoredRegistry(
   config: StorageConfig,
   { make = false }: { readonly make?: boolean } = {},
@@ -37,20 +37,20 @@ export async function openStoredRegistry(
   }
 }
 
-/** Opens the database that a server has made. Throws ConfigError when there is none. */
+/** Opens the database of a server. Throws ConfigError when there is none. */
 export async function openStoredDatabase(config: StorageConfig): Promise<Database> {
   await expectFile(config);
   const database = await openCatalogDatabase(config);
   try {
     if (await hasCatalog(database)) return database;
-    throw new ConfigError('the database is not one of a registry: give the one that berth serve has');
+    throw new ConfigError('the database is not that of a registry: give the database of berth serve');
   } catch (error) {
     await database.destroy();
     throw error;
   }
 }
 
-/** How many blobs the catalog records, and their bytes: what a job over all content will read. */
+/** Returns the number of recorded blobs, and their bytes: the work of a job over all content. */
 export async function recordedContent(
   database: Database,
 ): Promise<{ readonly blobs: number; readonly bytes: number }> {
@@ -58,7 +58,7 @@ export async function recordedContent(
   return { blobs: Number(row?.blobs ?? 0), bytes: Number(row?.bytes ?? 0) };
 }
 
-/** Throws ConfigError where the catalog would be in the data folder and is not there. */
+/** Throws ConfigError when the catalog should be in the data folder but is missing. */
 export async function expectFile(config: StorageConfig): Promise<void> {
   if (config.database !== undefined) return;
   try {

@@ -74,7 +74,7 @@ const TOKEN_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth token`: personal tokens, logins that programs keep, and the keys of the token server. */
+/** `berth token`: personal tokens, logins of programs, and the keys of the token server. */
 export function token(args: readonly string[]): Promise<number> {
   return runAccountsCommand('token', TOKEN_ACTIONS, args);
 }
@@ -88,7 +88,7 @@ interface TokenRow extends Partial<TermsView> {
 /** A credential without its secret. */
 interface TermsView {
   readonly name: string;
-  /** Absent: all that its owner may. */
+  /** Absent: all rights of its owner. */
   readonly scopes?: readonly string[];
   readonly lastUsedAt?: Date;
   /** Absent: never. */
@@ -104,7 +104,7 @@ function termsView({ expiresAt, lastUsedAt, limits, name }: Credential): TermsVi
   };
 }
 
-/** What a credential may do, when it was used and when it ends. */
+/** Scopes, last use and expiry of a credential. */
 const TERMS: readonly Column<Partial<TermsView> & { readonly kind?: string }>[] = [
   {
     head: 'MAY',

@@ -42,7 +42,7 @@ const USER_ACTIONS: Readonly<Record<string, Action>> = {
     words: ['NAME', 'on|off'],
     run: async ({ store, words: [name = '', state = ''] }) => {
       if (state !== 'on' && state !== 'off') {
-        throw new SettingInvalidError('say whether the account is an administrator: on or off');
+        throw new SettingInvalidError('write on or off: whether the account is an administrator');
       }
       await store.accounts.update(name, { admin: state === 'on' });
     },

@@ -52,7 +52,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       });
       await createRefuseReceiver(allowsPrivate(input))(webhook.url);
       if (!(await catalog.webhooks.create(webhook))) {
-        throw new EntryExistsError(`there is a webhook ${name} already: remove it first`);
+        throw new EntryExistsError(`there is already a webhook ${name}: remove it first`);
       }
       if (given !== undefined) return;
       tell('The secret with which its events are signed:');
@@ -88,7 +88,7 @@ function allowsPrivate({ option, config }: Pick<ActionInput, 'config' | 'option'
   return option('webhook-private') === 'on' || config.webhookPrivate;
 }
 
-/** `berth webhook`: who is told of what happens in repositories. */
+/** `berth webhook`: receivers of events in repositories. */
 export function webhook(args: readonly string[]): Promise<number> {
   return runAccountsCommand('webhook', ACTIONS, args);
 }

@@ -25,14 +25,14 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const AUTH_MODES = ['accounts', 'token', 'none'] as const;
-/** `token`: another token server says who may do what. `none`: everybody may do everything. */
+/** `token`: an external token server decides about access. `none`: everybody may do everything. */
 export type AuthMode = (typeof AUTH_MODES)[number];
 
 export interface TlsConfig {
   readonly files: CertificateFiles;
   /** Where clients of plain HTTP are sent on; absent: nowhere. */
   readonly redirect?: ListenAddress;
-  /** Whether browsers are told to use nothing but HTTPS for a year. */
+  /** Whether browsers must use only HTTPS for a year. */
   readonly hsts: boolean;
 }
 
@@ -42,20 +42,20 @@ export interface Config {
   readonly tls?: TlsConfig;
   /** Where Prometheus asks; absent: nowhere. */
   readonly metrics?: ListenAddress;
-  /** Absolute path of the folder that holds everything that is not kept elsewhere. */
+  /** Absolute path of the folder with everything that is not stored elsewhere. */
   readonly data: string;
   /** Absolute path of the key that seals the secrets of apps. */
   readonly secretsKey: string;
   /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
   readonly database?: string;
-  /** Where blobs lie; absent: in the data folder. */
+  /** Location of the blobs; absent: in the data folder. */
   readonly storage?: S3Settings;
-  /** Which clients fetch blobs from there themselves; absent: none. */
+  /** Clients that download blobs from there directly; absent: none. */
   readonly redirects?: RedirectRules;
   readonly auth: AuthMode;
   readonly tokens: TokenConfig;
   readonly logLevel: LogLevel;
-  /** Milliseconds for which the server goes on after it was told to stop, so that whoever sends requests notices. */
+  /** Milliseconds for which the server continues after it was told to stop, so that load balancers notice. */
   readonly shutdownDelay: number;
   /** Whether browsers get pages. */
   readonly page: boolean;
@@ -63,19 +63,19 @@ export interface Config {
   readonly deletes: boolean;
   /** Whether images can be neither pushed nor deleted. */
   readonly readOnly: boolean;
-  /** Milliseconds between two garbage collections; absent: none by itself. */
+  /** Milliseconds between two garbage collections; absent: no automatic ones. */
   readonly gcInterval?: number;
-  /** Milliseconds for which those keep what nothing refers to. */
+  /** Milliseconds for which unreferenced content is kept. */
   readonly gcGrace: number;
-  /** Whether those delete manifests without a tag as well. */
+  /** Whether they also delete manifests without a tag. */
   readonly gcUntagged: boolean;
   /** Milliseconds for which it is known who did what. */
   readonly auditRetention: number;
-  /** Whether accounts and rules are kept beside the blobs as well, for a database that is lost. */
+  /** Whether accounts and rules are also copied beside the blobs, in case the database is lost. */
   readonly accountCopies: boolean;
   /** Whether webhooks may be on this machine and in private networks. */
   readonly webhookPrivate: boolean;
-  /** By which webhooks are told; absent: directly. */
+  /** Proxies for webhooks; absent: direct connections. */
   readonly outgoing?: ProxySettings;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
@@ -97,7 +97,10 @@ export interface ConfigSources {
   readonly isRoot: boolean;
 }
 
-/** Reads the configuration, once: flags win over BERTH_* variables, those over the file. Throws ConfigError. */
+/**
+ * Reads the configuration, once: flags take precedence over BERTH_* variables, and those over the file. Throws
+ * ConfigError.
+ */
 export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const { config, ...options } = flags;
   const file = config === undefined ? {} : readSettingsFile(SETTINGS, config);
@@ -200,21 +203,21 @@ function defaultData(env: ConfigSources['env'], isRoot: boolean): string {
   if (isRoot) return '/var/lib/berth';
   if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, 'berth');
   if (env.HOME) return join(env.HOME, '.local/share/berth');
-  throw new ConfigError('there is no home directory to keep data in: give --data a path');
+  throw new ConfigError('there is no home directory for the data: set --data');
 }
 
-/** Reads where blobs lie beside the data folder, if anywhere, and how that is reached. Throws ConfigError. */
+/** Reads the location of the blobs outside the data folder, if any, and how to reach it. Throws ConfigError. */
 function parseStorage(text: string | undefined, choose?: ChooseProxy): S3Settings | undefined {
   if (text === undefined) return undefined;
   try {
     return parseS3Url(text, choose);
   } catch (cause) {
-    // It may hold what was meant to be secret.
+    // The text may contain a secret.
     throw new ConfigError(`--storage cannot be used: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** Reads which clients are sent to the storage; undefined for none. Throws ConfigError. */
+/** Reads which clients are redirected to the storage; undefined for none. Throws ConfigError. */
 function parseRedirects(
   rules: readonly string[],
   storage: S3Settings | undefined,

@@ -15,7 +15,7 @@ export function readOutgoingProxies(
     if (text === '') return undefined;
     const url = parseProxy(text);
     if (url !== undefined) return url;
-    throw new ConfigError(`what ${name} names is no proxy that can be used: ${PROXY_FORM}`);
+    throw new ConfigError(`the proxy of ${name} cannot be used: ${PROXY_FORM}`);
   };
   const http = proxy('HTTP_PROXY');
   const https = proxy('HTTPS_PROXY');

@@ -2,7 +2,7 @@ import { type Setting, type SettingValues, settingsOf } from '../../lib/settings
 
 const { text, list } = settingsOf('BERTH');
 
-/** What `berth serve` can be told. */
+/** The settings of `berth serve`. */
 export const SETTINGS = {
   listen: text('listen', 'HOST:PORT', 'address to listen on', '127.0.0.1:5000'),
   data: text(
@@ -155,5 +155,5 @@ export const SETTINGS = {
   corsOrigin: list('cors-origin', 'ORIGIN', 'let pages of this origin call the API, * for all', 'none'),
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** The settings as one source gives them. */
+/** The settings from one source. */
 export type Settings = SettingValues<typeof SETTINGS>;

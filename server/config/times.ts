@@ -15,17 +15,17 @@ export function parseInterval(text: string): number | undefined {
   const interval = parseDuration(text);
   if (interval === undefined || interval < 60_000 || interval > LONGEST_INTERVAL) {
     throw new ConfigError(
-      `"${text}" is no interval of garbage collections: write off, or 1m to 24d, such as 24h`,
+      `"${text}" is not an interval of garbage collections: write off, or 1m to 24d, such as 24h`,
     );
   }
   return interval;
 }
 
-/** Milliseconds for which garbage is kept. Throws ConfigError. */
+/** Parses the grace period of garbage in milliseconds. Throws ConfigError. */
 export function parseGrace(text: string | undefined): number {
   const grace = text === undefined ? DEFAULT_GRACE : parseDuration(text);
   if (grace === undefined) {
-    throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
+    throw new ConfigError(`"${text}" is not a grace period: write a number and s, m, h or d, such as 24h`);
   }
   return grace;
 }
@@ -34,16 +34,16 @@ export function parseGrace(text: string | undefined): number {
 export function parseUploadAge(text: string | undefined): number {
   const age = text === undefined ? DEFAULT_UPLOAD_AGE : parseDuration(text);
   if (age === undefined) {
-    throw new ConfigError(`"${text}" is no age of uploads: write a number and s, m, h or d, such as 1h`);
+    throw new ConfigError(`"${text}" is not an age of uploads: write a number and s, m, h or d, such as 1h`);
   }
   return age;
 }
 
-/** Milliseconds for which the audit log is kept. Throws ConfigError. */
+/** Parses the retention of the audit log in milliseconds. Throws ConfigError. */
 export function parseRetention(text: string): number {
   const retention = parseDuration(text);
   if (retention === undefined || retention < 60_000) {
-    throw new ConfigError(`"${text}" is no time to keep the audit log for: write 1m or more, such as 90d`);
+    throw new ConfigError(`"${text}" is not a retention of the audit log: write 1m or more, such as 90d`);
   }
   return retention;
 }
@@ -53,7 +53,7 @@ export function parseWatchdog(text: string): number | undefined {
   if (text === 'off') return undefined;
   const limit = parseDuration(text);
   if (limit === undefined || limit < 1000 || limit > LONGEST_STALL) {
-    throw new ConfigError(`"${text}" is no limit of the watchdog: write off, or 1s to 1h, such as 10s`);
+    throw new ConfigError(`"${text}" is not a limit of the watchdog: write off, or 1s to 1h, such as 10s`);
   }
   return limit;
 }
@@ -62,7 +62,7 @@ export function parseWatchdog(text: string): number | undefined {
 export function parseDelay(text: string): number {
   const delay = parseDuration(text);
   if (delay === undefined || delay > LONGEST_DELAY) {
-    throw new ConfigError(`"${text}" is no delay of the end: write 0s to 5m, such as 5s`);
+    throw new ConfigError(`"${text}" is not a shutdown delay: write 0s to 5m, such as 5s`);
   }
   return delay;
 }

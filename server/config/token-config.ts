@@ -2,13 +2,13 @@ import type { JSONWebKeySet } from 'jose';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseDuration } from './duration.ts';
 
-/** Seconds; docker takes a token for one of 60 seconds at least, whatever it is told. */
+/** Minimum lifetime in seconds; docker assumes at least 60, whatever the token states. */
 const SHORTEST_LIFE = 60;
 /** In a minute; a machine that pulls a hundred images asks for a few hundred. */
 const USUAL_LIMIT = 6000;
 const LONGEST_LIFE = 60 * 60;
 
-/** How clients are asked for credentials, and whose tokens count. */
+/** How clients are challenged, and which tokens are accepted. */
 export interface TokenConfig {
   /** `basic`: clients send user and password with each request. */
   readonly challenge: 'bearer' | 'basic';
@@ -16,16 +16,16 @@ export interface TokenConfig {
   readonly life: number;
   /** Tokens that an account may ask for in a minute; absent: as many as it likes. */
   readonly limit?: number;
-  /** What tokens are for; the first is this registry, the others may verify by its keys. */
+  /** Audiences of tokens; the first is this registry, the others may verify tokens with its keys. */
   readonly services: readonly [string, ...string[]];
   readonly issuer: string;
   /** Absolute URL of the token server; absent: this server, as the client calls it. */
   readonly realm?: string;
-  /** Of a token server that is not this one. */
+  /** Keys of an external token server. */
   readonly outsideKeys?: OutsideKeys;
 }
 
-/** The public keys (RFC 7517, section 5), or where they are asked for. */
+/** The public keys (RFC 7517, section 5), or their URL. */
 export type OutsideKeys = { readonly url: URL } | { readonly set: JSONWebKeySet };
 
 /** Settings as text. */
@@ -41,7 +41,7 @@ export interface TokenSettings {
   readonly services: readonly string[];
 }
 
-/** `readFile` gives the text of a file. Throws ConfigError. */
+/** `readFile` returns the text of a file. Throws ConfigError. */
 export function parseTokenConfig(settings: TokenSettings, readFile: (path: string) => string): TokenConfig {
   const { outside, challenge = 'bearer', issuer = 'berth', jwks, realm } = settings;
   const [service = 'berth', ...others] = settings.services;
@@ -83,7 +83,7 @@ function parseLife(text: string): number {
 function parseLimit(text: string): { readonly limit?: number } {
   if (!/^\d{1,9}$/.test(text)) {
     throw new ConfigError(
-      `"${text}" is no limit of tokens: write how many an account may ask for in a minute`,
+      `"${text}" is not a limit of tokens: write how many an account may request in a minute`,
     );
   }
   return Number(text) === 0 ? {} : { limit: Number(text) };

@@ -14,19 +14,19 @@ import { type FeedEvent, feedEventOf } from './feed-event.ts';
 import { HostWatch, OF_HOSTS } from './host-watch.ts';
 import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
 
-/** Age of what is known of a reader's rights at which no event is given by it, ms. */
+/** Maximum age of a reader's rights when an event is sent, ms. */
 const FRESH = 500;
 /** Time between two looks whether a reader without events may still read, ms. */
 const RECHECK = 5_000;
 const HEARTBEAT = 15_000;
 /** Time until it is tried again after the database has failed, ms. */
 const AGAIN = 1_000;
-/** Readers whose credentials are looked at, and who are given what they missed, at the same time. */
+/** Readers that are verified, and get missed events, concurrently. */
 const CHECKS_AT_ONCE = 8;
 const CATCH_UPS_AT_ONCE = 2;
 /**
- * Looks at the record for what a reader has missed, each of so many entries; beyond that he loads anew. No usual registry has
- * that many in the time for which an ID counts: it would tell a reader how many there are that he may not see.
+ * Maximum reads of the record for missed events; beyond that the reader reloads. No usual registry has that many events
+ * within the lifetime of an ID: more would reveal to a reader how many events are hidden from him.
  */
 const MISSED_LOOKS = 1000;
 const MISSED_AT_ONCE = 100;
@@ -35,26 +35,27 @@ const RESET = 'event: reset\ndata: {}\n';
 export interface FeedParts {
   readonly audit: Pick<AuditCatalog, 'latest' | 'window'>;
   readonly ids: EventIds;
-  /** Absent where there are no hosts. */
+  /** Absent without hosts. */
   readonly hosts?: Pick<HostStore, 'presence'> | undefined;
   readonly log: Logger;
   readonly limits?: Partial<ReaderCounts>;
-  /** Time of silence after which a comment shows that the connection is there, ms; 15 s unless given. */
+  /** Milliseconds of silence after which a comment keeps the connection alive; 15 s by default. */
   readonly heartbeat?: number;
 }
 
-/** An event as streams have it. */
+/** An event in the format of streams. */
 interface Frame {
-  /** Of the entry in the audit. */
+  /** ID of the entry in the audit. */
   readonly id: number;
   readonly event: FeedEvent;
   readonly text: string;
 }
 
 /**
- * Streams of events, taken from the audit: writes of all replicas are there, in one order. States of hosts are not, and are
- * looked at beside it: those events have no ID, and a stream that goes on has its reader load the hosts anew. While somebody reads, one look a
- * second at what is new serves all readers; each gets what he may see, by rights that are half a second old at most.
+ * Streams of events from the audit: it has the writes of all replicas, in one order. States of hosts are not in it, and
+ * are polled separately: those events have no ID, and a resumed stream makes its reader reload the hosts. While there
+ * are readers, one query a second serves all of them; each gets only visible events, by rights that are at most half a
+ * second old.
  */
 export class EventFeed {
   readonly #parts: FeedParts;
@@ -64,7 +65,7 @@ export class EventFeed {
   readonly #checks = new Semaphore(CHECKS_AT_ONCE);
   readonly #catchUps = new Semaphore(CATCH_UPS_AT_ONCE);
   readonly #closing = new AbortController();
-  /** Up to where live readers have been served, while somebody reads. */
+  /** Position up to which live readers have been served, while there are readers. */
   #position: Promise<number> | undefined;
   #served = 0;
 
@@ -86,13 +87,19 @@ export class EventFeed {
     return this.#parts.ids.seal(await this.#latest());
   }
 
-  /** Counts a reader; returns a function that ends it. Throws RegistryError for one too many, and once the feed is closed. */
+  /**
+   * Counts a reader; returns a function that ends it. Throws RegistryError when there are too many, and once the feed
+   * is closed.
+   */
   enter(reader: Parameters<ReaderLimits['enter']>[0]): () => void {
     if (this.#closing.signal.aborted) throw new RegistryError('SHUTTING_DOWN');
     return this.#limits.enter(reader);
   }
 
-  /** Serves a reader whose answer has begun. Resolves when the stream has ended; `signal` aborts when he has gone. */
+  /**
+   * Serves a reader whose answer has begun. Resolves when the stream has ended; `signal` aborts when he has
+   * disconnected.
+   */
   async serve(terms: ReaderTerms, signal: AbortSignal): Promise<void> {
     const reader = new EventReader(terms);
     const leave = () => reader.end();
@@ -125,7 +132,7 @@ export class EventFeed {
     return last?.id ?? '0';
   }
 
-  /** Has the record followed; resolves when everything from now on reaches live readers. */
+  /** Starts following the record; resolves when everything from now on reaches live readers. */
   async #follow(): Promise<void> {
     if (this.#position === undefined) {
       const begun = this.#latest().then(Number);
@@ -158,7 +165,7 @@ export class EventFeed {
             await this.#tellHosts();
           }
           if (this.#readers.size > 0) continue;
-          // Before anything else runs: the next reader begins anew.
+          // Before anything else runs, so that the next reader starts afresh.
           this.#position = undefined;
           this.#hosts?.forget();
           return;
@@ -172,7 +179,7 @@ export class EventFeed {
 
   async #deliver(entries: readonly AuditEvent[], served: number): Promise<void> {
     const frames = await this.#framesOf(entries);
-    // No reader becomes a live one between these two lines: he would get what is served now twice, or never.
+    // No reader may become live between these two lines: he would get these events twice, or never.
     this.#served = served;
     const live = [...this.#readers].filter((reader) => reader.isLive);
     await Promise.all(live.map((reader) => this.#give(reader, frames)));
@@ -195,7 +202,7 @@ export class EventFeed {
     reader.write(textOf(reader, next));
   }
 
-  /** Ends streams of readers who may no longer read, and writes to those who have heard nothing. */
+  /** Ends streams of readers who have lost their rights, and writes to those after a silence. */
   async #tend(): Promise<void> {
     await Promise.all([...this.#readers].map((reader) => this.#check(reader, RECHECK)));
     const { heartbeat = HEARTBEAT } = this.#parts;
@@ -206,7 +213,7 @@ export class EventFeed {
     for (const reader of silent) reader.write(beat);
   }
 
-  /** Tells readers which hosts have come and gone, those too who have yet to get what they missed. */
+  /** Sends readers the hosts that have changed, also readers who still wait for missed events. */
   async #tellHosts(): Promise<void> {
     const readers = [...this.#readers].filter((reader) => reader.wants(OF_HOSTS));
     if (readers.length === 0) {
@@ -222,7 +229,7 @@ export class EventFeed {
     await Promise.all(readers.map(tell));
   }
 
-  /** From here on a reader gets changes of hosts. One who goes on may have missed some. */
+  /** From here on the reader gets changes of hosts. A resumed one may have missed some. */
   async #beginHosts(reader: EventReader): Promise<void> {
     if (this.#hosts === undefined || !reader.wants(OF_HOSTS)) return;
     const hasHosts = await this.#hosts.begin();
@@ -236,14 +243,14 @@ export class EventFeed {
       const identity = await this.#checks.hold(this.#closing.signal, () => reader.identify());
       if (identity !== undefined) return true;
     } catch (error) {
-      // Nothing is given meanwhile, unless it is there again.
+      // Nothing is sent meanwhile, until the database is back.
       if (error instanceof DatabaseUnavailableError && age === RECHECK) return true;
     }
     reader.end();
     return false;
   }
 
-  /** Gives a reader what he has missed, or has him load anew, and makes him a live one. */
+  /** Sends a reader missed events, or makes him reload, and makes him live. */
   async #catchUp(reader: EventReader): Promise<void> {
     const { audit, ids } = this.#parts;
     const { signal } = this.#closing;
@@ -270,7 +277,7 @@ export class EventFeed {
       const start = isKnown && !isReset ? '' : `id: ${await ids.seal(after)}\n${isReset ? RESET : ''}\n`;
       // Live readers may have got more meanwhile.
       if (lookedUpTo === undefined && this.#served <= Math.max(served, Number(after))) {
-        // One who goes on has his ID: when he gets another one would tell how much there was to look at.
+        // A resumed reader keeps his ID: the time of a new one would reveal how much there was to read.
         reader.write(start);
         reader.goLive(Number(after));
         return;

@@ -9,14 +9,15 @@ const SEALED = /^[\w-]{59}$/;
 const LIFE = 10 * 60 * 1000;
 
 /**
- * The `id:` of events: a place in the audit, sealed. IDs of the audit count everything that happens, so two of them would tell a
- * reader how much he may not see. Each seal has a nonce of its own: two IDs of one place differ as those of two places do.
+ * The `id:` of events: an encrypted position in the audit. IDs of the audit count all events, so two of them would
+ * reveal how many are hidden from a reader. Each has its own nonce: two IDs of one position differ as much as those of
+ * two positions.
  */
 export class EventIds {
   readonly #keys: () => Promise<readonly Buffer[]>;
   readonly #now: () => number;
 
-  /** `keys` returns keys of 32 bytes, of which the first one seals; all replicas have the same. */
+  /** `keys` returns 32-byte keys, of which the first one encrypts; all replicas have the same. */
   constructor(keys: () => Promise<readonly Buffer[]>, now: () => number = Date.now) {
     this.#keys = keys;
     this.#now = now;
@@ -35,7 +36,7 @@ export class EventIds {
     );
   }
 
-  /** Returns the place; undefined for what this registry has not sealed, or more than ten minutes ago. */
+  /** Returns the position; undefined for an ID that this registry has not made within the last ten minutes. */
   async open(id: string): Promise<string | undefined> {
     if (!SEALED.test(id)) return undefined;
     const sealed = Buffer.from(id, 'base64url');

@@ -4,19 +4,19 @@ import type { FeedEvent } from './feed-event.ts';
 
 /** Bytes that wait for a reader; one who leaves more unread is cut off. */
 const MOST_UNREAD = 64 * 1024;
-/** Time until a client connects again, ms: a random one from this to twice this, so that not all come at once. */
+/** Time until a client reconnects, ms: random between this and twice this, so that not all arrive at once. */
 const RETRY = 2_000;
 
-/** Reports whether somebody may know of an event. */
+/** Reports whether a reader may see an event. */
 export type Sight = (event: FeedEvent) => boolean;
 
-/** What is known of a reader when the answer begins. */
+/** Facts about a reader when the answer begins. */
 export interface ReaderTerms {
   readonly identity: Identity;
   /** Who reads now, by the same credentials; undefined when these no longer count. Throws when that cannot be found out. */
   identify(): Promise<Identity | undefined>;
   sightOf(identity: Identity): Sight;
-  /** Whether it is among what was asked for. */
+  /** Whether the reader has requested such events. */
   isAsked(event: FeedEvent): boolean;
   /** The ID of the last event that he has got. */
   readonly lastId: string | undefined;
@@ -31,10 +31,10 @@ export class EventReader {
   readonly #terms: ReaderTerms;
   readonly #ended = Promise.withResolvers<void>();
   #sight: Sight;
-  /** When the credentials were looked at, ms. */
+  /** Time of the last check of the credentials, ms. */
   checkedAt = performance.now();
   writtenAt = performance.now();
-  /** Whether he gets events as they come. */
+  /** Whether he gets events as they happen. */
   isLive = false;
   hasEnded = false;
   /** The entry of the audit up to which he has got all. */
@@ -63,12 +63,12 @@ export class EventReader {
     this.isLive = true;
   }
 
-  /** Whether he has asked for an event, and may know of it. */
+  /** Whether he has requested an event, and may see it. */
   wants(event: FeedEvent): boolean {
     return !this.hasEnded && this.#terms.isAsked(event) && this.#sight(event);
   }
 
-  /** Finds out what he may see now; undefined when the credentials no longer count, or are somebody else's. */
+  /** Determines his current rights; undefined when the credentials are no longer valid, or have another owner. */
   async identify(): Promise<Identity | undefined> {
     const before = this.#terms.identity;
     const identity = await this.#terms.identify();
@@ -78,7 +78,7 @@ export class EventReader {
     return identity;
   }
 
-  /** Writes events; one who has not read those before is cut off. */
+  /** Writes events; a reader that is too slow is disconnected. */
   write(text: string): void {
     if (this.hasEnded || text === '') return;
     const { body } = this.#terms;
@@ -87,7 +87,7 @@ export class EventReader {
     this.writtenAt = performance.now();
   }
 
-  /** Resolves when he has read what was written, or the stream has ended. */
+  /** Resolves when everything written was read, or the stream has ended. */
   async drained(): Promise<void> {
     const { body } = this.#terms;
     if (this.hasEnded || !body.writableNeedDrain) return;

@@ -19,13 +19,13 @@ export interface EventRoutesDependencies {
 const HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-store',
-  // nginx would keep events back until its buffer is full.
+  // nginx would otherwise buffer events.
   'X-Accel-Buffering': 'no',
 } as const;
 
 const EVERYBODY: RouteAccess = { who: '', anonymous: 'limited', check: () => {} };
 
-/** What happens in the registry, as it happens. */
+/** The stream of events in the registry. */
 export function eventRoutes({ access, feed, identifyAgain }: EventRoutesDependencies): readonly Route[] {
   return [
     route({
@@ -82,7 +82,7 @@ function isAbout({ audience }: FeedEvent, repository: string | undefined, app: s
   return audience.kind === 'app' && audience.name === app;
 }
 
-/** What somebody may know of, as far as the routes of the API that tell more would answer him. */
+/** Returns a filter of the events that an identity may see, by the rules of the API's other routes. */
 export function sightOf(access: Access, identity: Identity): Sight {
   const isOfApi = (identity.kind === 'user' || identity.kind === 'robot') && identity.proof.kind !== 'bearer';
   const as = (area: 'apps' | 'audit' | 'hosts') =>

@@ -17,7 +17,7 @@ export const EVENT_NAMES = [
 export const EVENT_DATA = object(
   {
     at: timestamp(),
-    by: optional(text({ description: 'The account, robot, job or host; absent when nobody was logged in' })),
+    by: optional(text({ description: 'The account, robot, job or host; absent for an anonymous client' })),
     repository: optional(text({ description: 'Of push, delete and restore' })),
     digest: optional(text()),
     tag: optional(text({ description: 'Absent for a manifest without tags' })),
@@ -60,8 +60,8 @@ const JOINED = /^the host (\S+) joined /;
 const DRY_RUN = /[{,]"dryRun":true[,}]/;
 
 /**
- * What readers get of an entry of the audit; undefined for what changes nothing that can be seen: refusals, logins, dry runs,
- * and blobs, whose manifest follows. Addresses of clients stay in the audit.
+ * Converts an entry of the audit for readers; undefined for entries without a visible change: refusals, logins, dry
+ * runs, and blobs, whose manifest follows. Client addresses stay in the audit.
  */
 export function feedEventOf(entry: AuditEvent): FeedEvent | undefined {
   if (entry.outcome !== 'done') return undefined;

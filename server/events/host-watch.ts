@@ -2,15 +2,15 @@ import { type HostState, hostState } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import type { FeedEvent } from './feed-event.ts';
 
-/** Hosts that are named at once: when a replica stops, all of its hosts change state together. */
+/** Maximum hosts that are named at once: when a replica stops, all its hosts change state together. */
 const MOST_NAMED = 50;
 
 /** An event that exactly the readers of hosts may see. */
 export const OF_HOSTS: FeedEvent = hostEvent('states');
 
 /**
- * Finds out which hosts come and go. The database has the state of every host, whichever replica it is connected to, so each
- * replica finds all changes, and a host that falls silent changes its state without a write.
+ * Detects changes of host states. The database has the state of every host, whichever replica it is connected to, so
+ * each replica sees all changes; a silent host changes its state without a write.
  */
 export class HostWatch {
   readonly #hosts: Pick<HostStore, 'presence'>;
@@ -20,19 +20,19 @@ export class HostWatch {
     this.#hosts = hosts;
   }
 
-  /** Reads the states from which `changes` goes on, unless they are known. Returns whether there are hosts. */
+  /** Reads the initial states for `changes`, unless they are known. Returns whether there are hosts. */
   async begin(): Promise<boolean> {
     const known = this.#known ?? (await this.#read()).states;
     this.#known ??= known;
     return known.size > 0;
   }
 
-  /** Forgets the states: nobody wants to know of changes. */
+  /** Forgets the states when there are no readers. */
   forget(): void {
     this.#known = undefined;
   }
 
-  /** Returns what has changed since the look before: an event for each host, or one without a name for many of them. */
+  /** Returns the changes since the last call: an event for each host, or one without a name for many. */
   async changes(): Promise<readonly FeedEvent[]> {
     const { names, states } = await this.#read();
     const before = this.#known ?? states;
@@ -48,7 +48,7 @@ export class HostWatch {
     const now = Date.now();
     for (const host of await this.#hosts.presence()) {
       names.set(host.id, host.name);
-      // That it drains is a change that somebody makes, and an event of its own.
+      // Draining is started by a person, and is a separate event.
       states.set(host.id, hostState({ ...host, draining: false }, now));
     }
     return { names, states };

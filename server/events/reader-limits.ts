@@ -1,10 +1,10 @@
 import { networkOf } from '../../lib/http/addresses.ts';
 import { RegistryError } from '../errors.ts';
 
-/** Maximum readers at once. */
+/** Maximum concurrent readers. */
 export interface ReaderCounts {
   readonly all: number;
-  /** Without a login: they leave room for those who have one. */
+  /** Maximum without a login, which leaves room for readers with one. */
   readonly anonymous: number;
   readonly perAccount: number;
   readonly perAddress: number;
@@ -32,7 +32,7 @@ export class ReaderLimits {
     this.#counts = { ...USUAL, ...counts };
   }
 
-  /** Readers that have not left. */
+  /** Number of connected readers. */
   get size(): number {
     return this.#all;
   }

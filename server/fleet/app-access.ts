@@ -7,7 +7,7 @@ import type { Access } from '../api/access.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Longest name of an app: names of its containers are made of it. */
+/** Maximum length of an app's name, which becomes part of container names. */
 const LONGEST = 100;
 
 /** Returns the app in the path of a request. Throws SettingInvalidError for a name that no app can have. */
@@ -39,7 +39,7 @@ export const APP_READERS = access('For readers of the app.', 'pull');
 export const APP_WRITERS = access('For writers of the app.', 'push');
 export const APP_MAINTAINERS = access('For maintainers of the app.', 'delete');
 
-/** Who makes a request, for causes and the record; '' when nobody is logged in. */
+/** Returns the actor of a request, for causes and the audit; '' for an anonymous one. */
 export function byOf({ state }: RequestContext): string {
   return nameOf(state.identity) ?? '';
 }

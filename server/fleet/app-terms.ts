@@ -11,7 +11,7 @@ import type { Deployments } from './deployments.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import type { ChangeTerms } from './release-plan.ts';
 
-/** What the routes of apps work with. */
+/** Dependencies of the routes of apps. */
 export interface AppRoutesDependencies {
   readonly apps: AppStore;
   readonly hosts: HostStore;
@@ -35,7 +35,7 @@ export function changeTerms(ctx: RequestContext, timeout: number | undefined): C
 
 /** Why a release may not be made. */
 export const REFUSALS = {
-  409: 'Somebody else changed the app at the same time, or an image is gone',
+  409: 'Another change of the app was made at the same time, or an image was deleted',
   422: 'The app cannot be deployed: `detail.problems` has paths in the Compose file, and sentences',
 } as const;
 
@@ -47,7 +47,7 @@ export async function foundApp(apps: AppStore, ctx: RequestContext): Promise<App
   return app;
 }
 
-/** An app as the management API answers it. */
+/** Returns an app in the form of the management API. */
 export async function answeredApp(apps: AppStore, app: App) {
   const latest = await apps.findRelease(app.name, app.latest);
   return shownApp(app, latest?.state);

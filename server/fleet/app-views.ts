@@ -169,7 +169,7 @@ export function shownRollout(
   const isRecorded = rollout.kind === 'moving' || !hasEnded(rollout) || release?.endedAt !== undefined;
   return {
     release: rollout.release,
-    // An end counts once the history has it.
+    // An end counts once the history has recorded it.
     state: isRecorded ? (release?.state ?? rollout.phase) : ('rolling' as const),
     reason: release?.reason ?? rollout.reason ?? null,
     wave: rollout.wave + 1,

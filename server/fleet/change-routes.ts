@@ -14,7 +14,7 @@ import { APP } from './app-views.ts';
 
 const MADE = object({ release: integer({ description: 'Number of the new release' }) });
 
-/** Changes of apps that make a release of what they have. */
+/** Changes of apps that create a release from the current one. */
 export function changeRoutes({
   apps,
   deployments,
@@ -25,7 +25,7 @@ export function changeRoutes({
       path: '/apps/{app}/rollback',
       id: 'rollBack',
       summary: 'Make a release with the content of an older one',
-      description: 'An app that follows its tags is held until somebody lets it follow again.',
+      description: 'An app that follows its tags is held until it is told to follow again.',
       access: APP_WRITERS,
       area: 'apps',
       params: APP_PARAMETER,

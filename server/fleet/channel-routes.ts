@@ -27,7 +27,7 @@ const MOST_TEXT = 1024 * 1024;
 /** Milliseconds that hosts have for a list of lines. */
 const PATIENCE = 10_000;
 
-/** Has a host do something for a person, whichever replica it is connected to. Throws RegistryError. */
+/** Opens a channel to a host, whichever replica it is connected to. Throws RegistryError. */
 export type OpenChannel = (host: ReportedHost, request: ChannelRequest, by: string) => Promise<HostChannel>;
 
 type LogRequest = Extract<ChannelRequest, { readonly kind: 'logs' }>;
@@ -57,7 +57,7 @@ const LOG_LINE = object(
   { title: 'LogLine' },
 );
 
-/** What people read of instances, and do in them. */
+/** Logs of instances, and commands in them. */
 export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDependencies): readonly Route[] {
   return [
     route({
@@ -216,7 +216,7 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
     }),
   ];
 
-  /** Opens the logs of all hosts of an app that can be asked, and records it. Throws RegistryError when none can. */
+  /** Opens the logs of all reachable hosts of an app, and records it. Throws RegistryError when none is reachable. */
   async function openLogs(ctx: RequestContext, request: LogRequest, wanted: AbortSignal) {
     const refused = new AbortController();
     const signal = AbortSignal.any([wanted, refused.signal]);
@@ -240,14 +240,14 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
     return (await hosts.list()).filter((host) => host.reports.some((report) => report.app === app));
   }
 
-  /** Those of them that are wanted. Throws RegistryError when there are none. */
+  /** Selects the wanted hosts. Throws RegistryError when there are none. */
   async function hostsOf(
     app: string,
     isWanted: (host: ReportedHost) => boolean,
   ): Promise<readonly ReportedHost[]> {
     const found = (await hostsThat(app)).filter(isWanted);
     if (found.length > 0) return found;
-    throw new RegistryError('ENTRY_UNKNOWN', `no such instance of ${app} is there`);
+    throw new RegistryError('ENTRY_UNKNOWN', `${app} has no such instance`);
   }
 
   /** Opens a channel to the first host that can be asked. Throws RegistryError. */
@@ -291,8 +291,8 @@ function isUnreachable(error: unknown): error is RegistryError {
 }
 
 /**
- * The lines of the hosts that can be asked, and why others cannot, by the ID of the host. Throws RegistryError when none
- * can, or too much is open.
+ * Returns the lines of the reachable hosts, and why others are not, by the ID of the host. Throws RegistryError when
+ * none is reachable, or there are too many open channels.
  */
 async function openAll(
   found: readonly ReportedHost[],

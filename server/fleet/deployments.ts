@@ -26,11 +26,11 @@ import {
 import { type Change, type ChangeTerms, type Placed, type Plan, planRelease } from './release-plan.ts';
 import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
-/** Time that a host has for a release unless the person who deploys says otherwise, ms. */
+/** Default timeout of a host for a release, ms. */
 export const USUAL_TIMEOUT = 5 * 60 * 1000;
-/** How often a release is made anew because somebody else made one meanwhile. */
+/** Maximum attempts to create a release when others create one meanwhile. */
 const MAX_TRIES = 5;
-/** Label that a restart gives to the instances that it replaces. */
+/** Label that a restart adds to the instances that it replaces. */
 const RESTARTED = 'io.berth.restarted';
 
 export interface DeploymentsOptions {
@@ -53,7 +53,7 @@ export interface DeployRequest extends ChangeTerms {
   readonly mayPull: (repository: string) => boolean;
 }
 
-/** What a change of one thing begins with. */
+/** The basis of a change of one thing. */
 interface Base {
   readonly found: App;
   readonly base: Release;
@@ -62,8 +62,8 @@ interface Base {
 }
 
 /**
- * Makes releases: checks all that can be checked before anything changes, then records the release together with its
- * rollout, which RolloutDriver carries out.
+ * Creates releases: makes all checks before anything changes, then records the release together with its rollout, which
+ * RolloutDriver carries out.
  */
 export class Deployments {
   readonly #options: DeploymentsOptions;
@@ -74,7 +74,7 @@ export class Deployments {
     this.#options = options;
   }
 
-  /** Makes a release, unless `dryRun`, and returns what it changes on each host. Throws ComposeError, AppError. */
+  /** Creates a release, unless `dryRun`, and returns its changes on each host. Throws ComposeError, AppError. */
   async deploy(
     request: DeployRequest,
     { dryRun }: { readonly dryRun: boolean },
@@ -137,8 +137,8 @@ export class Deployments {
   }
 
   /**
-   * Brings a new version of a secret to the services that use it; undefined when none does. The version is stored already, so
-   * it goes on top of what somebody else deploys at the same time. Throws ComposeError, AppError.
+   * Rolls out a new version of a secret to the services that use it; returns undefined when none does. The version is
+   * stored already, so concurrent deployments are taken as the basis. Throws ComposeError, AppError.
    */
   async useSecret(
     app: string,
@@ -163,8 +163,8 @@ export class Deployments {
   }
 
   /**
-   * Makes a release with what the tags of an app name now; undefined when nothing has changed since the latest one, or since
-   * one that failed with these images. Throws ComposeError, AppError.
+   * Creates a release with the current images of an app's tags; returns undefined when nothing has changed since the
+   * latest one, or since one that failed with these images. Throws ComposeError, AppError.
    */
   async followTags(
     app: string,
@@ -241,7 +241,7 @@ export class Deployments {
     return { placements, before, hosts, latest: uses.latest };
   }
 
-  /** Places a release and makes it; `onPlaced` is told where it goes. */
+  /** Places a release and creates it; `onPlaced` gets the placement. */
   async #release(change: Change, onPlaced: (placed: Placed) => void = () => {}): Promise<Release> {
     return this.#turns.run('release', async () => {
       for (let tries = 1; ; tries += 1) {
@@ -296,7 +296,7 @@ export class Deployments {
     return found;
   }
 
-  /** What a change of one thing begins with: the latest release, or the current one when that failed. */
+  /** Returns the basis of a change: the latest release, or the current one when that failed. */
   async #base(app: string): Promise<Base> {
     const { apps } = this.#options;
     const found = await this.#find(app);
@@ -316,7 +316,7 @@ export class Deployments {
       throw new AppError('unknown', `${name} has no release ${to}: see "berth history ${name}"`);
     }
     const newest = await apps.findRelease(name, latest);
-    // What is under way, or was stopped half-way, is undone first.
+    // A rollout that is in progress, or was paused, is undone first.
     if (current !== undefined && newest !== undefined && newest.number !== current) {
       const release = HALFWAY.has(newest.state) ? await apps.findRelease(name, current) : undefined;
       if (release !== undefined) return release;

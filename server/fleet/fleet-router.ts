@@ -21,7 +21,7 @@ import { acceptWebSocket } from './web-socket.ts';
 /** Where hosts find the registry, after the path prefix. */
 export const FLEET_PATH = '/api/v1/fleet';
 
-/** Requests that a host may make at once, and milliseconds until one more. */
+/** Maximum requests of a host in a burst, and milliseconds until one more. */
 const REQUESTS = { burst: 30, interval: 2_000 };
 
 /** Bytes of a request that has no reports. */
@@ -93,7 +93,7 @@ export function createFleetRouter(dependencies: FleetDependencies, pathPrefix: s
 
   return router;
 
-  /** The host that a request comes from. Throws RegistryError. */
+  /** Authenticates the host of a request. Throws RegistryError. */
   async function hostOf(ctx: RequestContext): Promise<ReportedHost> {
     const token = bearerToken(ctx.req.headers.authorization ?? '');
     if (token === undefined) throw unauthorized('send the token of the host as Authorization: Bearer');

@@ -8,7 +8,7 @@ const LOOK_AGAIN = 1_000;
 /** Instances of a host whose last lines are remembered. */
 const MAX_REMEMBERED = 1_000;
 
-/** Where the lines that are followed come from. */
+/** The source of followed lines. */
 export interface FollowedLogs {
   /** The hosts that have instances of the app now. */
   hosts(): Promise<readonly ReportedHost[]>;
@@ -20,16 +20,16 @@ export interface FollowedLogs {
 }
 
 interface FollowedHost {
-  /** Why it gives no lines, as was told; undefined while it does. */
+  /** The reported reason why it sends no lines; undefined while it does. */
   trouble?: string;
   isOpen: boolean;
-  /** Of each instance, so that no line comes twice after a pause. */
+  /** By instance, so that no line is repeated after a pause. */
   readonly positions: Map<string, LogPosition>;
 }
 
 /**
- * The lines of all hosts of an app as they come, those of hosts that get instances later too. A host that cannot be asked is
- * a line that says so, once; its lines go on when it is there again. One line of each host waits for the reader.
+ * Yields the lines of all hosts of an app as they arrive, including hosts that get instances later. An unreachable host
+ * yields one line that says so; its lines continue when it is back. One line of each host waits for the reader.
  */
 export async function* followLogs(logs: FollowedLogs): AsyncGenerator<LogLine> {
   const hosts = new Map<string, FollowedHost>();
@@ -124,7 +124,7 @@ function isNew(line: LogLine, { positions }: FollowedHost): boolean {
   return position.take(line.time);
 }
 
-/** Undefined before the first line: then all that was asked for is read. */
+/** Returns undefined before the first line: then the whole request is read again. */
 function rewind({ positions }: FollowedHost): number | undefined {
   for (const position of positions.values()) position.rewind();
   return rereadFrom(positions.values());

@@ -11,7 +11,7 @@ const LONGEST = 3000;
 const COMPARE = 30_000;
 /** Time that a comparison leaves to the push itself, here or at another replica: it knows who pushed, ms. */
 const COMPARED = 2000;
-/** Pushes that wait to be looked at: those beyond are found by the next comparison. */
+/** Maximum pending pushes: the next comparison finds further ones. */
 const MOST_WAITING = 1000;
 
 /** A push of a manifest by its tag. */
@@ -44,7 +44,7 @@ export class FollowPushes {
     this.#log = log;
   }
 
-  /** Notes a push; returns at once. */
+  /** Queues a push; returns at once. */
   pushed(push: TagPush): void {
     if (this.#isClosed || this.#waiting.length >= MOST_WAITING) return;
     this.#waiting.push(push);

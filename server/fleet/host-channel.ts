@@ -9,7 +9,7 @@ export function isData({ kind }: Pick<ChannelFrame, 'kind'>): boolean {
   return DATA.includes(kind);
 }
 
-/** What one side of a channel may send until the other side allows more: never more than CHANNEL_WINDOW. */
+/** The bytes that one side of a channel may still send: never more than CHANNEL_WINDOW. */
 export class ChannelWindow {
   #left = CHANNEL_WINDOW;
 
@@ -31,7 +31,7 @@ export class ChannelWindow {
 /** A frame of the host, whatever number the channel has there. */
 export type HostFrame = Pick<ChannelFrame, 'kind' | 'payload'>;
 
-/** The part of a host's connection that a channel needs. */
+/** The part of a host's connection that a channel uses. */
 export interface ChannelTransport {
   /** Sends a binary frame. */
   sendFrame(frame: Buffer): void;
@@ -39,20 +39,20 @@ export interface ChannelTransport {
 }
 
 /**
- * A channel to a host. Its user allows the host more data by `allow`, once the bytes have gone on: until then they are at
- * most CHANNEL_WINDOW.
+ * A channel to a host. Its user grants the host credit by `allow`, once it has forwarded the bytes: until then they are
+ * at most CHANNEL_WINDOW.
  */
 export class HostChannel {
   readonly number: number;
   /** Who opened it. */
   readonly by: string;
   readonly #transport: ChannelTransport;
-  /** What the host may send, and what may be sent to it. */
+  /** Credit of the host, and credit towards the host. */
   readonly #down = new ChannelWindow();
   readonly #up = new ChannelWindow();
   #open = true;
   #use: ((frame: HostFrame) => void) | undefined;
-  /** What came before anybody received it: at most the window of data, and the end. */
+  /** Frames that arrived before `receive`: at most the window of data, and the end. */
   readonly #early: HostFrame[] = [];
 
   constructor(number: number, by: string, transport: ChannelTransport) {
@@ -62,15 +62,15 @@ export class HostChannel {
   }
 
   /**
-   * Hands over the frames of the host in order, those that came before too: at last one of `close`, unless `close` was
-   * called here.
+   * Passes on the frames of the host in order, including earlier ones: the last is `close`, unless `close` was called
+   * here.
    */
   receive(use: (frame: HostFrame) => void): void {
     this.#use = use;
     for (const frame of this.#early.splice(0)) use(frame);
   }
 
-  /** Allows the host to send so many bytes more; false when that is more than it has sent. */
+  /** Grants the host credit; returns false when that is more than it has sent. */
   allow(bytes: number): boolean {
     if (!this.#down.give(bytes)) return false;
     if (this.#open) this.#transport.sendFrame(encodeCredit(this.number, bytes));
@@ -90,11 +90,11 @@ export class HostChannel {
     this.#end();
   }
 
-  /** Takes a frame of the host; false when the host does not keep to the windows. */
+  /** Takes a frame of the host; returns false when the host exceeds the window. */
   take(frame: ChannelFrame): boolean {
     if (frame.kind === 'credit' && !this.#up.give(creditOf(frame) ?? 0)) return false;
     if (isData(frame) && (frame.payload.length === 0 || !this.#down.take(frame.payload.length))) return false;
-    // The host had sent it before it heard of the end.
+    // The host sent it before it knew of the end.
     if (!this.#open) return true;
     if (frame.kind === 'close') this.#end();
     this.#hand(frame);

@@ -17,7 +17,7 @@ import type { HostTarget } from '../../fleet/target.ts';
 import { RegistryError } from '../errors.ts';
 import { HostChannel, isData } from './host-channel.ts';
 
-/** Messages, pings included, that a host may send at once, and again in each second; each PIECE counts as one more. */
+/** Maximum messages of a host, including pings, in a burst and per second; each PIECE counts as one more. */
 const BURST = 400;
 const PER_SECOND = 20;
 const PIECE = 16 * 1024;
@@ -29,12 +29,12 @@ const MAX_UNREAD = 8 * 1024 * 1024;
 /** Channels that one person may have open to a host. */
 const MAX_CHANNELS_EACH = 16;
 
-/** Codes of the end of a connection (RFC 6455, section 7.4; those from 4000 are the fleet's). */
+/** Close codes of a connection (RFC 6455, section 7.4; codes from 4000 are the fleet's). */
 export const CLOSE_CODES = { restart: 1012, refused: 1008, replaced: 4001, removed: 4003 } as const;
 
-/** What a connection needs of the hub. Each may be called again before the one before it has ended. */
+/** The hub's side of a connection. Each method may be called again before its last call has ended. */
 export interface ConnectionPort {
-  /** The host has said `hello`. */
+  /** The host has sent `hello`. */
   greeted(connection: HostConnection, facts: HostFacts): Promise<void>;
   readTarget(host: string): Promise<HostTarget>;
   store(connection: HostConnection, reports: readonly AppReport[], gone: readonly string[]): Promise<void>;
@@ -65,14 +65,14 @@ export class HostConnection {
   #greeted = false;
   #heardAt = performance.now();
   #budget = BURST;
-  /** Generation that the host has, and a hash of each app of it; undefined before the first. */
+  /** Generation of the host's target, and a hash of each of its apps; undefined before the first. */
   #sent: { readonly generation: number; readonly apps: ReadonlyMap<string, string> } | undefined;
   #sync: 'idle' | 'running' | 'again' = 'idle';
   #wantsWhole = true;
   #waiting = new Map<string, AppReport | undefined>();
   #storing = false;
   readonly #channels = new Map<number, HostChannel>();
-  /** Those that have ended last: what the host sent before it heard of that is no fault. */
+  /** Recently ended channels: frames that the host sent before it knew are not errors. */
   readonly #ended = new Map<number, HostChannel>();
   #lastChannel = 0;
 
@@ -90,7 +90,7 @@ export class HostConnection {
       this.#limitUnread(0);
     });
     socket.on('pong', () => this.#hear());
-    // The end follows, with a code that says what the host did wrong.
+    // The close event follows, with a code for the host's error.
     socket.on('error', (error) => port.failed(this, error));
     socket.once('close', (code) => {
       for (const channel of this.#channels.values()) {
@@ -100,7 +100,7 @@ export class HostConnection {
     });
   }
 
-  /** Generation that the host has been sent; undefined while it has been sent none. */
+  /** Generation that was sent to the host; undefined while none was. */
   get generation(): number | undefined {
     return this.#sent?.generation;
   }
@@ -114,7 +114,7 @@ export class HostConnection {
     return this.#socket.readyState === this.#socket.OPEN;
   }
 
-  /** Whether anything has come since `time`, of performance.now(). */
+  /** Whether anything has arrived since `time`, of performance.now(). */
   heardSince(time: number): boolean {
     return this.#heardAt >= time;
   }
@@ -129,7 +129,7 @@ export class HostConnection {
     this.#limitUnread(0);
   }
 
-  /** Sends what has changed of the target since it was sent last, or all of it. */
+  /** Sends the changes of the target since the last time, or all of it. */
   sync(): void {
     if (!this.#greeted) return;
     if (this.#sync !== 'idle') {
@@ -140,7 +140,7 @@ export class HostConnection {
     void this.#syncUntilSame();
   }
 
-  /** Has the host do something for a person. Throws RegistryError when too much of that goes on. */
+  /** Opens a channel. Throws RegistryError when there are too many. */
   openChannel(request: ChannelRequest, by: string): HostChannel {
     const own = [...this.#channels.values()].filter((channel) => channel.by === by).length;
     if (own >= MAX_CHANNELS_EACH || this.#channels.size >= MAX_CHANNELS) {
@@ -176,7 +176,7 @@ export class HostConnection {
     this.#socket.close(CLOSE_CODES[reason], text);
   }
 
-  /** For a host that does not answer. */
+  /** Ends the connection of an unresponsive host. */
   terminate(): void {
     this.#socket.terminate();
   }
@@ -245,7 +245,7 @@ export class HostConnection {
       }
     } catch (error) {
       this.#port.failed(this, error);
-      // It says everything again when it has connected again.
+      // The host reports everything again after it reconnects.
       this.end('restart');
     } finally {
       this.#storing = false;
@@ -315,5 +315,5 @@ export class HostConnection {
   }
 }
 
-/** Milliseconds of silence after which a connection is cut, and that a host has to say hello. */
+/** Milliseconds of silence after which a connection is cut, and the limit for `hello`. */
 export const LONGEST_SILENCE = 3 * PING_INTERVAL;

@@ -11,7 +11,7 @@ import { CLOSE_CODES, HostConnection, LONGEST_SILENCE } from './host-connection.
 
 const SECOND = 1_000;
 const PINGS = PING_INTERVAL / SECOND;
-/** Milliseconds that a host has to say hello. */
+/** Milliseconds for a host to send hello. */
 const GREETING_TIME = 15_000;
 
 /** Codes of a connection whose host has answered that it was replaced: agents close without a code (RFC 6455, 7.1.5). */
@@ -26,23 +26,23 @@ export interface HostHubOptions {
   readonly replica: string;
 }
 
-/** What happened to messages, for metrics. */
+/** Outcomes of messages, for metrics. */
 export interface MessageCount {
   readonly direction: 'received' | 'sent';
   readonly type: string;
 }
 
 /**
- * The connections of hosts to this process. Changes of targets by this process reach them at once, those of others within
- * a second. One timer serves all of them, and the database hears of their heartbeats in one statement.
+ * The connections of hosts to this process. Changes of targets by this process reach them at once, those of other
+ * processes within a second. One timer serves all of them, and one statement records all heartbeats.
  */
 export class HostHub {
   readonly #options: HostHubOptions;
   #count = 0;
-  /** The last connection of each host that has not said hello, with when it came. */
+  /** The last connection of each host that has not sent hello, with its time. */
   readonly #arriving = new Map<string, { readonly connection: HostConnection; readonly since: number }>();
   readonly #connections = new Map<string, HostConnection>();
-  /** Taken over by a newer connection, of which the other side may still answer. */
+  /** Connections that a newer one has replaced, of which the other side may still respond. */
   readonly #replaced = new Map<HostConnection, HostConnection>();
   #tick = 0;
   #beatAt = performance.now();
@@ -106,7 +106,7 @@ export class HostHub {
   async keep(signal: AbortSignal): Promise<void> {
     let isFailing = false;
     const turn = async () => {
-      // After a failure all hosts are heard of at once: a database that was away knows of none.
+      // After a failure all hosts are recorded at once: the database missed all heartbeats.
       if (isFailing) this.#tick = PINGS - 1;
       await this.#turn();
       isFailing = false;
@@ -117,7 +117,9 @@ export class HostHub {
     });
   }
 
-  /** Ends all connections: their hosts connect to another process, or to the next one. Resolves when that is recorded. */
+  /**
+   * Ends all connections: their hosts connect to another process, or to the next one. Resolves when that is recorded.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     const connections = [...this.#connections.values()];
@@ -209,7 +211,7 @@ export class HostHub {
     this.#forgetArriving(connection);
     const newer = this.#replaced.get(connection);
     this.#replaced.delete(connection);
-    // A machine that answers is there: a connection that was lost ends without an answer.
+    // A machine that responds is alive: a lost connection ends without a response.
     if (newer !== undefined && ANSWERS.has(code)) await this.#recordTwins(connection, newer);
     if (this.#connections.get(connection.host.id) !== connection) return;
     this.#connections.delete(connection.host.id);
@@ -263,7 +265,7 @@ export class HostHub {
   }
 }
 
-/** Of the network, or of ws for what is no WebSocket. */
+/** An error of the network, or of ws for data that is not WebSocket. */
 function isOfSocket(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
   return code.startsWith('WS_ERR_') || code.startsWith('E');

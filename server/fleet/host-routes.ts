@@ -33,7 +33,7 @@ export interface HostRoutesDependencies {
   readonly hosts: HostStore;
   readonly hub: Pick<HostHub, 'remove'>;
   readonly signals: FleetSignals;
-  /** The hash of this registry's certificate authority where that is a private one. */
+  /** The hash of this registry's certificate authority, if it is a private one. */
   readonly authority: () => Promise<Buffer | undefined>;
 }
 
@@ -89,7 +89,7 @@ const HOST_CHANGE = object(
 const UNKNOWN = { 404: 'There is no host of this name' };
 const NAME = { name: 'The name of the host, or its ID' };
 
-/** The hosts of the fleet, and the tokens by which machines join. */
+/** The hosts of the fleet, and the tokens with which machines join. */
 export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDependencies): readonly Route[] {
   return [
     route({
@@ -143,7 +143,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       params: NAME,
       body: HOST_CHANGE,
       answer: HOST,
-      errors: { ...UNKNOWN, 409: 'There is a host of the new name already' },
+      errors: { ...UNKNOWN, 409: 'There is already a host with the new name' },
       async handle({ params: { name }, body }) {
         const { id } = await hosts.update(name, {
           ...(body.name !== undefined && { name: parseHostName(body.name) }),
@@ -160,7 +160,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       path: '/hosts/{name}',
       id: 'removeHost',
       summary: 'Remove a host',
-      description: 'It loses all access within a minute. What runs there goes on.',
+      description: 'It loses all access within a minute. Its containers keep running.',
       access: ADMINS,
       area: 'hosts',
       params: NAME,
@@ -182,7 +182,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
 }
 
 /**
- * Makes a token by which one machine joins; `authority` is the hash of the registry's certificate authority. Throws
+ * Creates a token with which one machine joins; `authority` is the hash of the registry's certificate authority. Throws
  * HostInputError and HostError.
  */
 export async function createJoinToken(
@@ -216,7 +216,7 @@ function appsOf({ reports }: ReportedHost): readonly string[] {
   return reports.map(({ app }) => app);
 }
 
-/** A host as the management API answers it. */
+/** Returns a host in the form of the management API. */
 export function hostView(host: ReportedHost) {
   const { id, name, labels, draining, facts, joinedAt, seenAt } = host;
   return {

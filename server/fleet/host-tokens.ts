@@ -9,10 +9,10 @@ import { challengeText } from '../../fleet/join-token.ts';
 /** Seconds. */
 const CHALLENGE_LIFE = 60;
 export const HOST_TOKEN_LIFE = 600;
-/** Seconds by which the clocks of two replicas may differ. */
+/** Maximum difference between the clocks of two replicas, seconds. */
 const CLOCK_TOLERANCE = 30;
 
-/** Types of tokens (RFC 8725, section 3.11), which are their audiences too: none is taken for another one. */
+/** Types of tokens (RFC 8725, section 3.11), which are also their audiences: none is accepted as another. */
 const CHALLENGE = 'berth-host-challenge';
 const TOKEN = 'berth-host';
 
@@ -23,8 +23,8 @@ export interface HostTokensOptions {
 }
 
 /**
- * Tokens of hosts. A host gets one for its signature of a challenge, so its clock does not matter. A token counts for
- * ten minutes, as long as the host is there and has the key that signed (RFC 7800).
+ * Tokens of hosts. A host gets one for its signature of a challenge, so its clock does not matter. A token is valid for
+ * ten minutes, while the host exists and has the key that signed (RFC 7800).
  */
 export class HostTokens {
   readonly #options: HostTokensOptions;
@@ -33,7 +33,7 @@ export class HostTokens {
     this.#options = options;
   }
 
-  /** A text for a host to sign within a minute; whether there is such a host is not looked up. */
+  /** Returns a text for a host to sign within a minute; it does not check whether the host exists. */
   challenge(host: string): Promise<string> {
     return this.#sign(CHALLENGE, host, CHALLENGE_LIFE, {});
   }
@@ -104,7 +104,7 @@ export class HostTokens {
     } catch (cause) {
       if (!(cause instanceof errors.JOSEError)) throw cause;
       const why = cause instanceof errors.JWTExpired ? 'has expired' : 'is not one of this registry';
-      throw new TokenInvalidError(`the ${what} ${why}: ask for another one`, { cause });
+      throw new TokenInvalidError(`the ${what} ${why}: request another one`, { cause });
     }
   }
 }

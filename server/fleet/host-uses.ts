@@ -4,7 +4,7 @@ import type { App, Placement, Release } from '../../fleet/release.ts';
 import { hasEnded, type Rollout } from '../../fleet/rollout.ts';
 import type { HostUse } from './seen-hosts.ts';
 
-/** What apps have taken of hosts, and the releases that this is known of. */
+/** Ports, routes and volumes of hosts that apps use, and the releases that this covers. */
 export interface HostUses {
   readonly latest: LatestReleases;
   /** All apps, and their current releases. */
@@ -18,9 +18,9 @@ type Placed = readonly [release: Pick<Release, 'app' | 'number'>, placements: re
 
 const keyOf = (app: string, number: number) => `${app} ${number}`;
 
-/** Reads what the apps have, and what they get by rollouts under way. Reads few rows of many apps at once. */
+/** Reads the apps' uses, and those that rollouts in progress will add. Reads few rows of many apps at once. */
 export async function readHostUses(apps: AppStore): Promise<HostUses> {
-  // First: a release that is made from here on is not in it.
+  // First: a release that is created from here on is not in it.
   const all = await apps.list();
   const current = await apps.allPlacements();
   const placed = all.flatMap(({ name, current: number }): readonly Placed[] => {
@@ -28,7 +28,7 @@ export async function readHostUses(apps: AppStore): Promise<HostUses> {
   });
   for (const { app, release, state } of await apps.rollouts()) {
     const rollout = state as Rollout;
-    // Hosts keep what a paused one has brought.
+    // A paused rollout leaves its instances on the hosts.
     if (hasEnded(rollout) && rollout.phase !== 'paused') continue;
     placed.push([{ app, number: release }, rollout.placements]);
   }

@@ -8,7 +8,7 @@ import { HostInputError, type JoinRequest } from '../../fleet/read-host.ts';
 import { networkOf } from '../../lib/http/addresses.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 
-/** Failures of an address that cost no waiting, and milliseconds until it may fail once more. */
+/** Failures of an address without a wait, and milliseconds until one more. */
 const FAILURES = { burst: 10, interval: 10_000 };
 
 /** Lets machines join by their tokens. */
@@ -70,6 +70,6 @@ async function refuseRecipient(recipient: string): Promise<void> {
   try {
     new Encrypter().addRecipient(recipient);
   } catch (cause) {
-    throw new HostInputError('recipient is no X25519 recipient of age', { cause });
+    throw new HostInputError('recipient is not an X25519 recipient of age', { cause });
   }
 }

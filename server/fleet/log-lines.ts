@@ -2,7 +2,7 @@ import { CHANNEL_WINDOW, type LogEntry } from '../../fleet/messages.ts';
 import { HostInputError, integerOf, objectOf, plainText, textOf } from '../../fleet/read-host.ts';
 import type { HostChannel, HostFrame } from './host-channel.ts';
 
-/** A line of an instance, or why a host gives none. */
+/** A line of an instance, or why a host sends none. */
 export type LogLine =
   | (LogEntry & { readonly host: string })
   | { readonly host: string; readonly error: string };
@@ -12,8 +12,8 @@ const LONGEST_LINE = CHANNEL_WINDOW;
 const LONGEST_ERROR = 1_000;
 
 /**
- * The lines that a host sends over a channel, until it ends or `signal` aborts: the channel ends then too, whether somebody
- * reads or not. The host is allowed more when what it has sent was read, so a slow reader costs no memory.
+ * Yields the lines that a host sends over a channel, until it ends or `signal` aborts, which also ends the channel,
+ * with or without a reader. The host gets credit when its lines were read, so a slow reader costs no memory.
  */
 export function logLines(channel: HostChannel, host: string, signal: AbortSignal): AsyncGenerator<LogLine> {
   const frames: HostFrame[] = [];
@@ -71,7 +71,7 @@ async function* readLines(
   }
 }
 
-/** A host is believed what its instances wrote, and not who it is. */
+/** A host is trusted for the output of its instances, not for its own name. */
 function readLine(text: string, host: string): LogLine {
   const entry = objectOf(parse(text), 'an entry');
   const { line, partial, stream } = entry;

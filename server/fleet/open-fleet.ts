@@ -25,7 +25,7 @@ import { createTellEnd, recordingReleases } from './tell-end.ts';
 export interface FleetParts {
   readonly storage: Pick<OpenedStorage, 'apps' | 'blobs' | 'catalog' | 'hosts' | 'messages'>;
   readonly secretsKey: SecretsKey;
-  /** Which of several registries drives the rollouts; absent if there is one. */
+  /** Decides which of several registries drives the rollouts; absent if there is only one. */
   readonly duty?: SharedDuty;
   readonly tokens: HostTokens;
   readonly metrics: MetricSet;
@@ -34,9 +34,9 @@ export interface FleetParts {
   readonly certificate: () => Certificate | undefined;
 }
 
-/** The fleet of a registry: what its routes need, and the work beside them. */
+/** The fleet of a registry: dependencies of its routes, and its background work. */
 export interface OpenedFleet extends FleetDependencies {
-  /** Of the management API. */
+  /** Routes of the management API. */
   readonly routes: readonly Route[];
   /** A manifest was pushed by these tags. */
   pushed(repository: string, tags: readonly string[], by: string): void;

@@ -25,7 +25,7 @@ export interface PinRequest {
   readonly mayPull: (repository: string) => boolean;
 }
 
-/** An image of a service by digest, and what it can run on. */
+/** An image of a service by digest, and its platforms. */
 export interface Pin {
   readonly image: PinnedImage;
   /** Such as `linux/amd64`; undefined: not known, since the image is in another registry. */
@@ -39,8 +39,8 @@ export interface Pins {
 }
 
 /**
- * Resolves the image of each service once, for all hosts. An image of another registry must be named by its digest, since
- * only a digest is the same for every host.
+ * Resolves the image of each service once, for all hosts. An image of another registry must be named by its digest, the
+ * only name that means the same on every host.
  */
 export async function pinImages(stores: PinStores, request: PinRequest): Promise<Pins> {
   const pins = new Map<string, Pin>();
@@ -53,7 +53,7 @@ export async function pinImages(stores: PinStores, request: PinRequest): Promise
   return { pins, problems };
 }
 
-/** Returns what is wrong as a sentence. */
+/** Returns an error as a sentence. */
 async function pinOf(
   stores: PinStores,
   { ownNames, mayPull }: PinRequest,

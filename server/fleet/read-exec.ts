@@ -44,8 +44,8 @@ export function parseEnvironment(header: string | undefined): Readonly<Record<st
 }
 
 /**
- * A command as the audit has it: without the values of variables, and of words that by their name are secrets, such as
- * `--password=…`, `TOKEN=…` and `https://user:…@host`. Secrets that nothing names are shown.
+ * Returns a command for the audit: without the values of variables, and without words that look like secrets, such as
+ * `--password=…`, `TOKEN=…` and `https://user:…@host`. Other secrets are not recognised.
  */
 export function shownCommand(
   command: readonly string[],
@@ -60,7 +60,7 @@ export function shownCommand(
   return `${JSON.stringify(words)}${names.length === 0 ? '' : ` with ${names.join(', ')}`}`;
 }
 
-/** A word may be a script that has several of these. */
+/** A word may be a script that contains several. */
 function shownWord(word: string): string {
   return word
     .split(/([\s;&|'"]+)/)

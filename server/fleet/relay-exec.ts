@@ -3,15 +3,15 @@ import { creditOf, decodeFrame, encodeFrame } from '../../fleet/channel-frame.ts
 import { CHANNEL_WINDOW, PING_INTERVAL } from '../../fleet/messages.ts';
 import { ChannelWindow, type HostChannel, isData } from './host-channel.ts';
 
-/** Bytes that may wait until a person reads: they give credit for what they have read. */
+/** Maximum bytes that wait for a person to read: credit is granted for bytes read. */
 const MAX_UNREAD = 4 * CHANNEL_WINDOW;
-/** Frames without data, such as sizes of a terminal, that a person may send at once, and again in each second. */
+/** Maximum frames without data, such as sizes of a terminal, in a burst and per second. */
 const BURST = 200;
 const PER_SECOND = 50;
 
 /**
- * Passes the frames of a channel on between a person's WebSocket, where it has number 0, and a host. Each side is held to what
- * the other has allowed it, so neither costs memory. Ends both when one ends; resolves then.
+ * Relays the frames of a channel between a person's WebSocket, where it has number 0, and a host. Each side is held to
+ * its credit, so neither costs memory. Ends both when one ends; resolves then.
  */
 export function relayExec(person: WebSocket, channel: HostChannel): Promise<void> {
   const up = new ChannelWindow();

@@ -8,7 +8,7 @@ import type { AppSpec, PinnedImage } from '../../fleet/service.ts';
 /** Releases that are looked through. */
 export const MOST_LOOKED_AT = 100;
 
-/** Of releases that hosts do not run any more. */
+/** States of releases that hosts no longer run. */
 export const FAILED: ReadonlySet<ReleaseState> = new Set([
   'rolling back',
   'rolled back',
@@ -16,7 +16,7 @@ export const FAILED: ReadonlySet<ReleaseState> = new Set([
   'failed',
 ]);
 
-/** Of releases that hosts may run in part: going back leads to the one before. */
+/** States of releases that some hosts may run: a rollback leads to the previous one. */
 export const HALFWAY: ReadonlySet<ReleaseState> = new Set([
   'rolling',
   'paused',
@@ -44,12 +44,12 @@ export function unsetSecret(app: string, name: string): ComposeProblem {
   };
 }
 
-/** What a release of the same content has. */
+/** Returns the fields of a release with the same content. */
 export function unchanged({ images, secrets, spec }: Release) {
   return { images, secrets, spec, platforms: new Map<string, undefined>(), jobs: false, atOnce: false };
 }
 
-/** The hash of a service of a release; undefined when it has none of this name. */
+/** Returns the hash of a service of a release; undefined when it has no such service. */
 export function hashOf(
   { images, secrets, spec }: Pick<Release, 'images' | 'secrets' | 'spec'>,
   service: string,
@@ -82,8 +82,8 @@ export async function haveFailed(
 }
 
 /**
- * The versions of the secrets of a release; the newest stands in for one that was removed. Throws ComposeError when there
- * is none.
+ * Returns the versions of a release's secrets, with the newest in place of a removed one. Throws ComposeError when
+ * there is none.
  */
 export async function presentSecrets(
   apps: Pick<AppStore, 'secretVersions'>,

@@ -11,7 +11,7 @@ export interface ChangeTerms {
   readonly timeout?: number;
 }
 
-/** What a release changes on a host. */
+/** The changes of a release on a host. */
 export interface PlannedHost {
   readonly host: string;
   readonly services: readonly {
@@ -26,7 +26,7 @@ export interface Plan {
   readonly images: Readonly<Record<string, PinnedImage>>;
 }
 
-/** All of a release that a change of an app decides. */
+/** The parts of a release that a change of an app determines. */
 export interface Change extends ChangeTerms {
   readonly app: string;
   readonly found: App | undefined;
@@ -49,11 +49,11 @@ export interface Placed {
   readonly placements: readonly Placement[];
   readonly before: readonly Placement[];
   readonly hosts: readonly ReportedHost[];
-  /** The releases of which it is known what they have of the hosts. */
+  /** The releases whose use of hosts is known. */
   readonly latest: LatestReleases;
 }
 
-/** Returns what a change does on each host. */
+/** Returns the changes on each host. */
 export async function planRelease(
   apps: Pick<AppStore, 'findRelease'>,
   change: Change,

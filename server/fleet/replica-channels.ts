@@ -21,7 +21,7 @@ const LONGEST_SILENCE = 4 * BEAT;
 /** Channels that this replica may have open at hosts of others, and others at its own. */
 const MAX_OPEN = 500;
 
-/** What a replica asks of another one. */
+/** A request of one replica to another. */
 interface OpenRequest {
   /** Its ID. */
   readonly host: string;
@@ -77,7 +77,7 @@ export class ReplicaChannels implements ReplicaListener {
 
   readonly isOpen = (): boolean => this.#asked.size + this.#served.size > 0;
 
-  /** Has the host of another replica do something for a person. Throws RegistryError. */
+  /** Opens a channel to a host of another replica. Throws RegistryError. */
   async open(
     { connection, id: host, name }: Pick<ReportedHost, 'connection' | 'id' | 'name'>,
     request: ChannelRequest,

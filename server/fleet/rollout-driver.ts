@@ -12,13 +12,13 @@ import { type HostUses, readHostUses } from './host-uses.ts';
 import { RolloutTargets, type RolloutTargetsOptions } from './rollout-targets.ts';
 import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
-/** Time between two looks at the rollouts when nothing says that something changed, ms. */
+/** Poll interval of the rollouts without a notification, ms. */
 const LOOK = 1000;
 /** Time between two looks at the hosts of all apps, ms. */
 const SETTLE = 10_000;
 /** Time after which instances that could not move are tried again, ms. */
 const AGAIN = 5 * 60 * 1000;
-/** Shortest time between two looks: reports of many hosts come together, ms. */
+/** Minimum time between two passes: reports of many hosts arrive together, ms. */
 const PAUSE = 20;
 
 /** The end of a rollout. */
@@ -29,13 +29,13 @@ export interface EndedRollout {
 
 export interface RolloutDriverOptions extends RolloutTargetsOptions {
   readonly log: Logger;
-  /** Whether this registry is the one that drives. Absent: it is the only one. */
+  /** Whether this registry drives. Absent: it is the only one. */
   readonly duty?: { take(): Promise<boolean>; drop(): Promise<void> };
   /** Called after a release has ended. */
   readonly onEnd: (ended: EndedRollout) => Promise<void>;
 }
 
-/** An app without a rollout under way. */
+/** An app without a rollout in progress. */
 interface Settled {
   readonly app: App;
   readonly current: Release;
@@ -45,15 +45,15 @@ interface Settled {
 }
 
 /**
- * Carries out rollouts: sets the targets of hosts to what each rollout says, and takes it a step further when hosts have
+ * Carries out rollouts: sets the targets of hosts by the state of each rollout, and advances it when hosts have
  * reported. Each step is saved before its targets are set, and targets are a function of the step, so a driver that
- * starts after another one was killed sets the same targets and goes on.
+ * takes over from a killed one sets the same targets and continues.
  */
 export class RolloutDriver {
   readonly #options: RolloutDriverOptions;
   readonly #targets: RolloutTargets;
   readonly #changed = new Set<string>();
-  /** Hosts that another registry held connect anew. */
+  /** Hosts of another registry reconnect. */
   #listeningSince = 0;
   #wake: (() => void) | undefined;
 
@@ -94,7 +94,7 @@ export class RolloutDriver {
     }
   }
 
-  /** Another registry may drive meanwhile, and nothing is heard of hosts without the database. */
+  /** Another registry may drive meanwhile, and without the database nothing is known about hosts. */
   #forget(): void {
     this.#targets.forget();
     this.#listeningSince = 0;
@@ -125,7 +125,7 @@ export class RolloutDriver {
     }
   }
 
-  /** Looks at the hosts of all apps without a rollout under way. */
+  /** Checks the hosts of all apps without a rollout in progress. */
   async #settleAll(signal: AbortSignal): Promise<void> {
     const { apps, hosts: store } = this.#options;
     const rollouts = await apps.rollouts();
@@ -149,13 +149,13 @@ export class RolloutDriver {
     } catch (err) {
       if (signal.aborted) return;
       this.#targets.forget();
-      // Somebody deployed, or removed the app: the next look has what there is now.
+      // A concurrent deployment or removal: the next pass sees its result.
       if (err instanceof AppError && err.code === 'changed') return;
       this.#options.log.error({ err, app }, 'a rollout could not be driven: it is tried again');
     }
   }
 
-  /** Sets targets and advances until the hosts must say something. */
+  /** Sets targets and advances until it must wait for the hosts. */
   async #drive(stored: StoredRollout, hosts: readonly ReportedHost[]): Promise<void> {
     const { apps } = this.#options;
     let { revision } = stored;
@@ -178,7 +178,7 @@ export class RolloutDriver {
       await this.#targets.set(rollout, revision, hosts);
     } catch (error) {
       if (!(error instanceof SecretsKeyError)) throw error;
-      // Hosts keep the targets that they have; the end is recorded.
+      // Hosts keep their targets; only the end is recorded.
       if (hasEnded(rollout)) return rollout;
       return {
         ...rollout,
@@ -218,8 +218,8 @@ export class RolloutDriver {
   }
 
   /**
-   * Brings the current release of an app that has no rollout under way to hosts that joined or got other labels, and takes
-   * it off those that may not have it any more.
+   * Puts the current release of an app without a rollout in progress on hosts that joined or got other labels, and
+   * removes it from those that may no longer have it.
    */
   async #settle(stored: StoredRollout, { app, current: release, uses, hosts }: Settled): Promise<void> {
     const { apps, hosts: store, log } = this.#options;

@@ -16,10 +16,10 @@ export interface RolloutTargetsOptions {
   readonly signals: FleetSignals;
 }
 
-/** Sets the targets of hosts to what rollouts say. It makes few statements however many hosts a rollout has. */
+/** Sets the targets of hosts by rollouts, with few statements however many hosts there are. */
 export class RolloutTargets {
   readonly #options: RolloutTargetsOptions;
-  /** What the targets of hosts have of each app, by app and host, since this registry drives. */
+  /** Hashes of the apps in hosts' targets, by app and host, since this registry drives. */
   readonly #told = new Map<string, Map<string, string>>();
 
   constructor(options: RolloutTargetsOptions) {
@@ -31,7 +31,7 @@ export class RolloutTargets {
     this.#told.clear();
   }
 
-  /** Keeps what is known about these apps alone. */
+  /** Forgets all other apps. */
   keepOnly(apps: ReadonlySet<string>): void {
     for (const app of this.#told.keys()) if (!apps.has(app)) this.#told.delete(app);
   }
@@ -67,7 +67,7 @@ export class RolloutTargets {
     for (const { host, text } of wanted) told.set(host.id, text);
   }
 
-  /** What has to change of the target of a host; undefined if it is as it shall be. */
+  /** Returns the change of a host's target; undefined if there is none. */
   async #changeOf(
     rollout: Rollout,
     reads: AppReads,
@@ -108,7 +108,7 @@ export class RolloutTargets {
     return stored === undefined ? undefined : { host: host.id, set: [], remove: [app] };
   }
 
-  /** Each is sealed anew for the host. Throws SecretsKeyError. */
+  /** Encrypts each secret to the host. Throws SecretsKeyError. */
   async #secretsFor(
     { secrets, spec }: Release,
     reads: AppReads,
@@ -126,7 +126,7 @@ export class RolloutTargets {
   }
 }
 
-/** Reads each thing about an app once, for all hosts. */
+/** Reads each fact about an app once, for all hosts. */
 class AppReads {
   readonly #apps: AppStore;
   readonly #name: string;
@@ -174,7 +174,7 @@ function once<Key, Value>(
   return found;
 }
 
-/** Images of the releases before, which a rollback needs at once. */
+/** Returns the images of previous releases, which a rollback needs at once. */
 function keptImages(
   healthy: readonly Release[],
   number: number,

@@ -4,7 +4,7 @@ import type { WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
 import type { Deployments } from './deployments.ts';
 import type { EndedRollout } from './rollout-driver.ts';
 
-/** Records the end of a release in the audit, and tells the webhooks of the app's name. */
+/** Records the end of a release in the audit, and notifies the webhooks of the app's name. */
 export function createTellEnd(
   audit: Pick<AuditCatalog, 'record'>,
   webhooks: Pick<WebhookCatalog, 'tell'>,
@@ -40,7 +40,7 @@ export function createTellEnd(
   };
 }
 
-/** The same, with each release that a push makes recorded in the audit: nobody has asked for it by the management API. */
+/** Also records each release that a push creates in the audit: no request of the management API does. */
 export function recordingReleases(
   deployments: Pick<Deployments, 'followTags'>,
   audit: Pick<AuditCatalog, 'record'>,

@@ -1,10 +1,10 @@
 import { RegistryError } from '../errors.ts';
 
-/** Requests of one account that may wait at once, and of all. */
+/** Maximum pending long polls of one account, and of all. */
 const EACH = 100;
 const ALL = 2_000;
 
-/** Counts the requests that wait for something to change, so that nobody has the registry look for thousands. */
+/** Counts long polls, so that no client makes the registry poll for thousands. */
 export class WaitingPolls {
   readonly #each: number;
   readonly #all: number;

@@ -5,12 +5,12 @@ import { RegistryError } from '../errors.ts';
 import { offersUpgrade, takeUpgrade } from '../http/upgrades.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Milliseconds that the other side has for its part of closing. */
+/** Milliseconds for the other side to close. */
 const CLOSE_TIMEOUT = 10_000;
 
 /**
- * Accepts the WebSocket that a request asks for (RFC 6455, section 4.2) with the protocol of the fleet; the request then has
- * no other answer. Messages are refused beyond `limit` bytes, and pings are not answered: who reads the socket does that
+ * Accepts the WebSocket of a request (RFC 6455, section 4.2) with the fleet's protocol; the request then has no other
+ * answer. Messages beyond `limit` bytes are refused, and pings are not answered: the reader of the socket does that
  * within its limits. Throws RegistryError and SettingInvalidError.
  */
 export async function acceptWebSocket(ctx: RequestContext, limit: number): Promise<WebSocket> {
@@ -30,7 +30,7 @@ export async function acceptWebSocket(ctx: RequestContext, limit: number): Promi
   const upgrade = takeUpgrade(ctx.req);
   if (upgrade === undefined) throw new RegistryError('UPGRADE_REQUIRED');
   ctx.respond = false;
-  // As it was checked: ws would refuse a list in which a name is there twice.
+  // As checked above: ws would refuse a list with a duplicate.
   ctx.req.headers['sec-websocket-protocol'] = PROTOCOL;
   return new Promise((resolve) => server.handleUpgrade(ctx.req, upgrade.socket, upgrade.head, resolve));
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import { matchesEntityTag } from './conditional.ts';
 
-/** Headers of an answer; those that are undefined are not sent. */
+/** Headers of an answer; undefined ones are omitted. */
 export type AnswerHeaders = Readonly<Record<string, string | undefined>>;
 
 /** Answers without a body. Sends `Content-Length: 0` except where the status forbids one. */
@@ -28,10 +28,13 @@ export function answerBytes(ctx: Context, status: number, bytes: Buffer, headers
   ctx.body = bytes;
 }
 
-/** Listeners for the end of an answer: those of the middleware, and of the stream. */
+/** Maximum listeners for the end of an answer: those of the middleware, and of the stream. */
 const MOST_LISTENERS = 20;
 
-/** Answers with texts as they come, among `headers` their Content-Type. The headers go at once: the first text may be long in coming. */
+/**
+ * Answers with texts as they arrive; `headers` include their Content-Type. The headers are sent at once, because the
+ * first text may take long.
+ */
 export function answerStream(ctx: Context, texts: AsyncIterable<string>, headers: AnswerHeaders): void {
   ctx.status = 200;
   setHeaders(ctx, headers);
@@ -46,23 +49,23 @@ export function setHeaders(ctx: Context, headers: AnswerHeaders): void {
   }
 }
 
-/** Headers of every answer: browsers do not guess content types. */
+/** Headers of every answer: browsers must not guess content types. */
 export const COMMON_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
-/** All warnings of an answer together have at most this many bytes (distribution-spec, "Warnings"). */
+/** Maximum bytes of all warnings of an answer (distribution-spec, "Warnings"). */
 const MOST_BYTES = 4096;
 const FRAME = '299 - ""'.length;
 
 /**
- * The value of a Warning header (distribution-spec, "Warnings"): exactly `299 - "text"`. Characters that a
- * header cannot hold become `?`, and what is too long is cut.
+ * Returns the value of a Warning header (distribution-spec, "Warnings"): exactly `299 - "text"`. Invalid characters
+ * become `?`, and long texts are cut.
  */
 export function warning(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, "'");
   return `299 - "${plain.slice(0, MOST_BYTES - FRAME)}"`;
 }
 
-/** A 200 answer to GET and HEAD that is complete before a byte of it is sent, such as a manifest. */
+/** A 200 answer to GET and HEAD that is complete before its first byte is sent, such as a manifest. */
 export interface ReadyAnswer {
   /** Without Content-Length. With an ETag, `If-None-Match` is answered by 304. */
   readonly headers: AnswerHeaders;
@@ -72,13 +75,13 @@ export interface ReadyAnswer {
   readonly body: Buffer | undefined;
 }
 
-/** The answer with JSON as its body; `headers` may give another media type. */
+/** Makes an answer with a JSON body; `headers` may change the media type. */
 export function readyJson(value: unknown, headers: AnswerHeaders = {}): ReadyAnswer {
   const body = Buffer.from(JSON.stringify(value));
   return { headers: { 'Content-Type': 'application/json', ...headers }, length: body.length, body };
 }
 
-/** Answers GET or HEAD by koa (RFC 9110, sections 9.3.2 and 13.1.2). */
+/** Answers GET or HEAD through koa (RFC 9110, sections 9.3.2 and 13.1.2). */
 export function answerReady(ctx: Context, { headers, length, body }: ReadyAnswer): void {
   if (isUnchanged(ctx.req, headers.ETag)) answerEmpty(ctx, 304, headers);
   else if (body !== undefined) answerBytes(ctx, 200, body, headers);
@@ -88,7 +91,7 @@ export function answerReady(ctx: Context, { headers, length, body }: ReadyAnswer
   }
 }
 
-/** A ready answer in the form that costs least to send, often. */
+/** A ready answer in the form that is cheapest to send repeatedly. */
 export interface PreparedAnswer {
   readonly etag: string | undefined;
   /** Names and values in turn, as Node takes them. */
@@ -100,7 +103,7 @@ export interface PreparedAnswer {
   readonly size: number;
 }
 
-/** `common` are the headers that every answer of the server has. */
+/** `common` are the headers of every answer of the server. */
 export function prepareAnswer(answer: ReadyAnswer, common: AnswerHeaders): PreparedAnswer {
   const headersUnchanged = Object.entries({ ...common, ...answer.headers }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, value],
@@ -111,12 +114,12 @@ export function prepareAnswer(answer: ReadyAnswer, common: AnswerHeaders): Prepa
   return { etag: answer.headers.ETag, headers, headersUnchanged, body, size };
 }
 
-/** Whether `prepared` has all that the request asks for. */
+/** Reports whether `prepared` satisfies the request. */
 export function canAnswer(prepared: PreparedAnswer, { method }: IncomingMessage): boolean {
   return method === 'HEAD' || (method === 'GET' && prepared.body !== undefined);
 }
 
-/** Answers as answerReady does, without koa; only what canAnswer said yes to. */
+/** Answers like answerReady, without koa; only if canAnswer is true. */
 export function sendPrepared(prepared: PreparedAnswer, req: IncomingMessage, res: ServerResponse): void {
   if (isUnchanged(req, prepared.etag)) {
     res.writeHead(304, prepared.headersUnchanged as string[]).end();

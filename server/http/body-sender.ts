@@ -14,18 +14,18 @@ export interface FilePart {
   readonly end: number;
 }
 
-/** Bytes that come over a connection. */
+/** Bytes that arrive over a connection. */
 export interface ConnectionPart {
   readonly connection: Socket;
-  /** What has been read of them already. */
+  /** Bytes that were already read. */
   readonly begun: Uint8Array;
-  /** How many there are, with those. */
+  /** Total length, including those. */
   readonly length: number;
 }
 
 /** Below this a pair of messages to another thread costs more than reading and writing. */
 const SMALLEST = 128 * 1024;
-/** Milliseconds for which a connection may give nothing while it is waited for. */
+/** Maximum milliseconds of silence of a connection. */
 const SILENCE = 20_000;
 
 /** Sends bodies by sendfile(2) and splice(2), which neither copy them nor take a thread of Node's pool. */
@@ -33,7 +33,7 @@ export class BodySender {
   readonly #silence: number;
   #thread: SendfileThread | undefined;
 
-  /** `silence` is how many milliseconds a connection may give nothing. */
+  /** `silence` is the maximum silence of a connection, in milliseconds. */
   constructor(silence: number = SILENCE) {
     this.#silence = silence;
   }
@@ -44,8 +44,8 @@ export class BodySender {
   }
 
   /**
-   * Sends the head of the answer, the part as its body, and ends it. Resolves with the number of bytes of the
-   * body. Rejects when it could not be sent whole; the connection is to be cut then. Where canSend said yes.
+   * Sends the head of the answer and the part as its body, and ends it. Resolves with the bytes of the body. Rejects
+   * when it was not sent completely; the connection must then be cut. Only if canSend is true.
    */
   async send(res: ServerResponse, { fd: file, start, end }: FilePart, signal: AbortSignal): Promise<number> {
     const { socket, local, onProgress } = await this.#begin(res, signal);
@@ -56,9 +56,9 @@ export class BodySender {
   }
 
   /**
-   * Sends the head of the answer, if it has not been sent, and what comes over the connection. Resolves with the number
-   * of bytes that were sent, which is less than `length` when the connection broke off or gave nothing for too long.
-   * Rejects when the client cannot be sent any more. The connection stays its owner's, who can do nothing with it.
+   * Sends the head of the answer, if it has not been sent, and the bytes of the connection. Resolves with the number of
+   * bytes sent, which is less than `length` when the connection broke or was silent for too long. Rejects when the
+   * client cannot be reached. The caller still owns the connection, but cannot reuse it.
    */
   async relay(res: ServerResponse, part: ConnectionPart, signal: AbortSignal): Promise<number> {
     const { begun } = part;
@@ -77,7 +77,7 @@ export class BodySender {
     await this.#thread?.close();
   }
 
-  /** Waits until the system has all that was written so far: what another thread sends comes after it. */
+  /** Waits until the system has all earlier output, so that output of another thread follows it. */
   async #begin(res: ServerResponse, signal: AbortSignal) {
     if (!res.headersSent) res.flushHeaders();
     await written(res);
@@ -108,8 +108,8 @@ function written(res: ServerResponse): Promise<void> {
 }
 
 /**
- * Sends content whose status and headers are set, past koa. Resolves when the client has it all. When the
- * content fails in the middle the connection is cut, so that the client does not take a part for the whole.
+ * Sends content whose status and headers are set, bypassing koa. Resolves when the client has everything. When the
+ * content fails midway, the connection is cut, so that the client does not take a part for the whole.
  */
 export async function sendContent(
   ctx: Context,
@@ -121,8 +121,8 @@ export async function sendContent(
 }
 
 /**
- * Lets go of the memory of large chunks as soon as they are with the system: left to the garbage collector they make
- * it work all the time. One that is as large as what may be buffered is there when the next one is asked for.
+ * Releases the memory of large chunks as soon as the system has them: the garbage collector would otherwise work all
+ * the time. A chunk as large as the buffer is sent when the next one is requested.
  */
 async function* passing(content: AsyncIterable<Uint8Array>, res: ServerResponse): AsyncGenerator<Uint8Array> {
   for await (const chunk of content) {

@@ -16,7 +16,7 @@ export function entityTagsOf(header: string): readonly EntityTag[] {
   });
 }
 
-/** Whether an If-None-Match header names `tag` (RFC 9110, section 13.1.2), so that the answer is 304. */
+/** Reports whether an If-None-Match header names `tag` (RFC 9110, section 13.1.2), so that the answer is 304. */
 export function matchesEntityTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((part) => {
@@ -25,7 +25,7 @@ export function matchesEntityTag(header: string | undefined, tag: string): boole
   });
 }
 
-/** Whether an If-Match header names `tag`, which is there (RFC 9110, section 13.1.1): weak tags never do. */
+/** Reports whether an If-Match header names the current `tag` (RFC 9110, section 13.1.1): weak tags never match. */
 export function matchesStrongly(header: string, tag: string): boolean {
   return entityTagsOf(header).some(({ text, quoted, weak }) =>
     text === '*' && !quoted ? !weak : !weak && text === tag,
@@ -38,9 +38,9 @@ export function isTheSame(header: string, tag: string): boolean {
 }
 
 export type RequestedRange =
-  /** No range, or one that a server may ignore: everything is to be sent. */
+  /** No range, or one that a server may ignore: send everything. */
   | { readonly kind: 'whole' }
-  /** Bytes `start` to `end`, both included, all of them within the content. */
+  /** Bytes `start` to `end` inclusive, within the content. */
   | { readonly kind: 'part'; readonly start: number; readonly end: number }
   | { readonly kind: 'unsatisfiable' };
 

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { networkOf } from '../../lib/http/addresses.ts';
 
-/** Descriptors that the process needs beside those of its connections. */
+/** Descriptors of the process other than those of its connections. */
 const OWN_DESCRIPTORS = 256;
-/** Of one connection: the socket, the file that it reads or writes, and one that another thread holds. */
+/** Descriptors per connection: the socket, its file, and one of another thread. */
 const DESCRIPTORS_EACH = 3;
 /** More connections cost too much memory. */
 const MOST_CONNECTIONS = 16_384;
@@ -42,21 +42,21 @@ interface Neighbours {
 }
 
 /**
- * Bounds the connections of a process. A new connection takes the place of the one that has been idle longest without a
- * login, and is refused when there is none: idle connections keep nobody out, and running requests are never cut.
+ * Limits the connections of a process. A new connection replaces the longest idle one without a login, and is refused
+ * when there is none: idle connections block nobody, and running requests are never cut.
  */
 export class ConnectionGate {
   readonly #limits: ConnectionLimits;
   readonly #isProxy: (address: string | undefined) => boolean;
   readonly #connections = new Map<string, Connection>();
-  /** Those that requests have come on, by the socket of the request. */
+  /** Connections with requests, by the socket of the request. */
   readonly #known = new WeakMap<Socket, Connection>();
   readonly #perAddress = new Map<string, Neighbours>();
-  /** Without a login and without a request; the one that has been idle longest first. */
+  /** Without a login and without a request; longest idle first. */
   readonly #idle = new Set<Connection>();
   #beforeLogin = 0;
 
-  /** The limit of one address does not hold for proxies. */
+  /** The limit per address does not apply to proxies. */
   constructor(limits: ConnectionLimits, isProxy: (address: string | undefined) => boolean) {
     this.#limits = limits;
     this.#isProxy = isProxy;
@@ -150,7 +150,7 @@ export class ConnectionGate {
   }
 }
 
-/** The same for a connection of TCP and for that of TLS above it. */
+/** The same key for a TCP connection and its TLS connection. */
 function keyOf({ remoteAddress, remotePort, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localPort}`;
 }

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AnswerHeaders } from './answer.ts';
 
-/** Pages of which origins may call this server (Fetch standard, "CORS protocol"); `*` is all of them. */
+/** Origins whose pages may call this server (Fetch standard, "CORS protocol"); `*` allows all. */
 export type AllowedOrigins = readonly string[];
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
-/** Headers of answers that a page may read, beside those that it may always read. */
+/** Headers of answers that pages may read, besides the always readable ones. */
 const EXPOSED = [
   'Accept-Ranges',
   'Content-Length',
@@ -42,8 +42,8 @@ const ACCEPTED = [
 const PREFLIGHT_SECONDS = '600';
 
 /**
- * Headers of the answer to a request with this Origin. Never allows credentials: pages send an Authorization
- * header of their own, and a browser's own logins stay out of their reach.
+ * Returns headers of the answer to a request with this Origin. Never allows credentials: pages send their own
+ * Authorization header, and cannot use the browser's logins.
  */
 export function corsHeaders(origin: string | undefined, allowed: AllowedOrigins): AnswerHeaders {
   const granted = grantedOrigin(origin, allowed);
@@ -65,7 +65,7 @@ export function isPreflight(method: string, headers: IncomingHttpHeaders): boole
   );
 }
 
-/** Headers of the answer to a preflight; without a grant when the origin is not allowed. */
+/** Returns headers of the answer to a preflight; without a grant when the origin is not allowed. */
 export function preflightHeaders(origin: string | undefined, allowed: AllowedOrigins): AnswerHeaders {
   const granted = grantedOrigin(origin, allowed);
   return {

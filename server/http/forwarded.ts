@@ -3,15 +3,15 @@ import { BlockList, isIP } from 'node:net';
 
 /** Which peers are proxies of this registry's own, whose forwarded headers are believed. */
 export interface TrustedProxies {
-  /** `address` as a socket gives it; an IPv4 address may come in the form `::ffff:10.0.0.1`. */
+  /** `address` is in a socket's form; an IPv4 address may have the form `::ffff:10.0.0.1`. */
   includes(address: string | undefined): boolean;
 }
 
 export const NO_PROXIES: TrustedProxies = Object.freeze({ includes: () => false });
 
 /**
- * Reads networks such as `10.0.0.0/8` and `fd00::/8`, and single addresses. Throws Error, with the text that is
- * neither in its message.
+ * Parses networks such as `10.0.0.0/8` and `fd00::/8`, and single addresses. Throws Error, whose message quotes the
+ * invalid text.
  */
 export function parseTrustedProxies(networks: readonly string[]): TrustedProxies {
   if (networks.length === 0) return NO_PROXIES;
@@ -37,10 +37,10 @@ function addNetwork(list: BlockList, text: string): void {
   list.addSubnet(address, prefix, version === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** Where a request came from and what its client called this server, as far as that can be believed. */
+/** The address of the client, and its name for this server, as far as they can be trusted. */
 export interface RequestOrigin {
   readonly protocol: 'http' | 'https';
-  /** Host and port as the client wrote them; '' when it named none. */
+  /** Host and port as the client wrote them; '' without a Host header. */
   readonly host: string;
   /** The client's address; undefined when the connection is gone. */
   readonly remote: string | undefined;
@@ -76,7 +76,7 @@ export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): Re
   };
 }
 
-/** The origin by one kind of header; '' for what it does not state. */
+/** The origin by one kind of header; '' for missing fields. */
 interface StatedOrigin {
   readonly protocol: string;
   readonly host: string;
@@ -101,7 +101,7 @@ function byForwarded(header: string, trusted: TrustedProxies): StatedOrigin | un
     elements.map((element) => element.for),
     trusted,
   );
-  // Without any `for` nobody is named, and the element of the outermost proxy is the first.
+  // Without any `for` the first element, of the outermost proxy, counts.
   const named = elements.some((element) => element.for !== undefined) ? elements[index] : elements[0];
   return { protocol: named?.proto?.toLowerCase() ?? '', host: named?.host ?? '', remote: address };
 }
@@ -119,7 +119,7 @@ function byXForwarded(req: IncomingMessage, trusted: TrustedProxies): StatedOrig
   };
 }
 
-/** The elements of a Forwarded header, parameter names in lower case; what does not parse is left out. */
+/** Parses a Forwarded header, parameter names in lower case; invalid parts are ignored. */
 export function parseForwarded(header: string): readonly Readonly<Record<string, string>>[] {
   const elements: Record<string, string>[] = [];
   for (const element of splitOutsideQuotes(header, ',')) {
@@ -135,13 +135,13 @@ export function parseForwarded(header: string): readonly Readonly<Record<string,
   return elements;
 }
 
-/** The client in a chain of addresses, and where it stands there. */
+/** Returns the client in a chain of addresses, and its position. */
 function clientOf(
   chain: readonly (string | undefined)[],
   trusted: TrustedProxies,
 ): { readonly address?: string; readonly index: number } {
   let furthest: { readonly address?: string; readonly index: number } = { index: chain.length - 1 };
-  // From the nearest on; one that cannot be read ends what is known.
+  // From the nearest on, up to the first unreadable one.
   for (let index = chain.length - 1; index >= 0; index -= 1) {
     const address = addressOf(chain[index]?.trim() ?? '');
     if (address === undefined) break;
@@ -179,7 +179,7 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): readonly string
   return parts;
 }
 
-/** Whether a text may stand in a URL between `://` and the path. */
+/** Reports whether a text may stand in a URL between `://` and the path. */
 export function isHost(text: string): boolean {
   const isHostShaped = /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
   // Names such as `.0` are read as numbers, which they are not.

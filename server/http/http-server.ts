@@ -10,28 +10,30 @@ import { asksForWebSocket, offerUpgrade } from './upgrades.ts';
 
 /** Time for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;
-/** Longer than the minute for which proxies keep idle connections, so that they never write to a closed one. */
+/** More than the minute for which proxies keep idle connections, so that they never write to a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const STALLED_TIMEOUT_MS = 120_000;
-/** For which what has connected is waited for when nobody else can connect any more: a request may be on its way. */
+/** Time for which existing connections are awaited after new ones are refused: a request may be in transit. */
 const LINGER_MS = 200;
-/** A process that is held up while it waits takes that for one of these pieces: its clients had no answers meanwhile. */
+/**
+ * A process that stalls during the wait counts the stall as one of these pieces: its clients had no answers meanwhile.
+ */
 const LINGER_PIECES = 10;
 /** Time for a client to agree on keys. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export interface HttpServerOptions {
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
-  /** The whole answer, from its status line on, to bytes that are no HTTP request. */
+  /** Returns the whole answer, including its status line, to bytes that are not an HTTP request. */
   readonly malformedAnswer: (error: NodeJS.ErrnoException) => string;
   /**
-   * A connection on which the client owes bytes, or takes none, is cut after this many milliseconds without
-   * progress; two minutes unless given.
+   * Milliseconds without progress after which a connection is cut, when the client owes bytes or takes none; two
+   * minutes by default.
    */
   readonly stalledTimeoutMs?: number;
-  /** Milliseconds in which all headers of a request must have come; one minute unless given. */
+  /** Milliseconds for all headers of a request to arrive; one minute by default. */
   readonly headersTimeoutMs?: number;
-  /** Has nobody connect any more, while those who have connected are still accepted; nothing unless given. */
+  /** Makes the system ignore new connections, while established ones are still accepted; nothing by default. */
   readonly dropConnecting?: (server: Server | SecureServer) => void;
   /** Bounds the connections; absent: there may be any number. */
   readonly gate?: ConnectionGate;
@@ -45,7 +47,7 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly #server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
-  /** Connections of requests that asked for another protocol. */
+  /** Connections of requests for another protocol. */
   readonly #upgrading = new Set<Socket>();
   readonly #stalledTimeoutMs: number;
   readonly #dropConnecting: HttpServerOptions['dropConnecting'];
@@ -69,7 +71,7 @@ export class HttpServer {
       connectionsCheckingInterval: headersTimeout / 2,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
-      // Node's own answer would lack the headers of all others.
+      // Node's own answer would lack the usual headers.
       requireHostHeader: false,
       shouldUpgradeCallback: (req: IncomingMessage) =>
         asksForWebSocket(req) && options.mayUpgrade?.(req) === true,
@@ -90,7 +92,7 @@ export class HttpServer {
       });
     }
     if (options.certificate !== undefined) answerPlainHttp(this.#server, options.malformedAnswer);
-    // Node would answer `100 Continue` by itself; here the reader of the body decides.
+    // Node would send `100 Continue` itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
     this.#server.on('upgrade', (req, socket: Socket, head) => {
@@ -104,17 +106,17 @@ export class HttpServer {
     });
   }
 
-  /** True when `drain` has closed what was idle: requests that still come are to be refused. */
+  /** True when `drain` has closed idle connections: further requests must be refused. */
   get draining(): boolean {
     return this.#state === 'draining';
   }
 
-  /** True once `leave` or `drain` has been called: new requests are to be sent elsewhere. */
+  /** True once `leave` or `drain` was called: new requests should go elsewhere. */
   get leaving(): boolean {
     return this.#state !== 'serving';
   }
 
-  /** Goes on serving, and has every connection closed after its next answer. */
+  /** Continues to serve, but closes every connection after its next answer. */
   leave(): void {
     this.#state = 'leaving';
     for (const res of this.#running) if (!res.headersSent) res.shouldKeepAlive = false;
@@ -125,7 +127,9 @@ export class HttpServer {
     if ('setSecureContext' in this.#server) this.#server.setSecureContext(certificate);
   }
 
-  /** Listens, and answers with the port, which the system chooses when `port` is 0. Rejects with the system's error. */
+  /**
+   * Listens, and resolves with the port, which the system chooses when `port` is 0. Rejects with the system's error.
+   */
   listen(host: string, port: number): Promise<number> {
     return listen(this.#server, { host, port });
   }
@@ -136,9 +140,9 @@ export class HttpServer {
   }
 
   /**
-   * Takes no new connections, lets running requests finish and closes what is idle, a moment later: whoever has just
-   * sent a request over a connection gets an answer, which says that it was the last one. After `graceMs` the rest is
-   * cut, and so is every connection that was upgraded: end them before. Answers whether everything could finish.
+   * Accepts no new connections, finishes running requests and closes idle connections after a moment: a client that has
+   * just sent a request gets its last answer. After `graceMs` the rest is cut, and so is every upgraded connection: end
+   * those before. Resolves to whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
     this.leave();
@@ -151,7 +155,7 @@ export class HttpServer {
       const deadline = performance.now() + graceMs;
       for (let piece = 0; piece < LINGER_PIECES && performance.now() <= deadline; piece += 1) {
         await after(Math.min(LINGER_MS, graceMs) / LINGER_PIECES);
-        // A process that was held up finds the time over before it has read what came meanwhile.
+        // After a stall the time is over before the waiting input was read.
         await turn();
       }
     }
@@ -178,7 +182,7 @@ export class HttpServer {
 
   #track(res: ServerResponse, ended: (() => void) | undefined): void {
     this.#running.add(res);
-    // It comes once; `once` costs a wrapper that removes itself.
+    // It is emitted once; `once` costs a wrapper that removes itself.
     res.on('close', () => {
       ended?.();
       this.#running.delete(res);
@@ -186,7 +190,7 @@ export class HttpServer {
     });
   }
 
-  /** Node lets go of such a connection: nobody else would hear of its errors, or notice that it stalls. */
+  /** Node no longer handles such a connection: nothing else would handle its errors, or notice that it stalls. */
   #followUpgrade(socket: Socket): void {
     this.#upgrading.add(socket);
     socket.once('close', () => this.#upgrading.delete(socket));
@@ -196,14 +200,14 @@ export class HttpServer {
 
   #onStalled(socket: Socket): void {
     const response = [...this.#running].find((res) => res.socket === socket);
-    // While this side works (a commit that hashes gigabytes) nothing moves, and nobody is at fault.
+    // While this side works (a commit that hashes gigabytes) no bytes move, which is nobody's fault.
     const working = response?.req.complete && !response.headersSent;
     if (working) socket.setTimeout(this.#stalledTimeoutMs);
     else socket.destroy();
   }
 }
 
-/** Headers of which Node takes the first, and a proxy before it perhaps the last. Node itself refuses two lengths. */
+/** Headers of which Node uses the first, and a proxy in front perhaps the last. Node itself refuses two lengths. */
 const SINGLE_HEADERS = ['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'] as const;
 /** A bit for each of them. */
 const SINGLE_BITS: ReadonlyMap<string, number> = new Map(SINGLE_HEADERS.map((name, bit) => [name, 1 << bit]));
@@ -211,9 +215,9 @@ const SINGLE_LENGTHS: ReadonlySet<number> = new Set(SINGLE_HEADERS.map((name) =>
 const HOST = 1 << SINGLE_HEADERS.indexOf('host');
 const EXPECT = 1 << SINGLE_HEADERS.indexOf('expect');
 
-/** The only expectation that there is (RFC 9110, section 10.1.1). */
+/** The only defined expectation (RFC 9110, section 10.1.1). */
 const CONTINUE = '100-continue';
-const REPEATED_HEADER = Object.assign(new Error('a header is there twice'), { code: 'ERR_REPEATED_HEADER' });
+const REPEATED_HEADER = Object.assign(new Error('a header is repeated'), { code: 'ERR_REPEATED_HEADER' });
 const MISSING_HOST = Object.assign(new Error('there is no Host header'), { code: 'ERR_MISSING_HOST' });
 const UNKNOWN_EXPECTATION = Object.assign(new Error('the expectation is not known'), {
   code: 'ERR_UNKNOWN_EXPECTATION',
@@ -223,8 +227,9 @@ const TOO_MANY_CONNECTIONS = Object.assign(new Error('there are too many connect
 });
 
 /**
- * What is wrong with the headers of a request, whatever it asks for: no Host, or a header twice that a request has once (RFC
- * 9110, section 5.3; RFC 9112, section 3.2). It reads them as they came: an object of them takes a tenth of a small request.
+ * Returns what is wrong with the headers of any request: no Host, or a repeated header that must occur once (RFC 9110,
+ * section 5.3; RFC 9112, section 3.2). It reads the raw headers: building an object of them takes a tenth of a small
+ * request.
  */
 function faultOf(req: IncomingMessage): NodeJS.ErrnoException | undefined {
   const { rawHeaders } = req;
@@ -241,7 +246,7 @@ function faultOf(req: IncomingMessage): NodeJS.ErrnoException | undefined {
   return req.headers.expect?.toLowerCase() === CONTINUE ? undefined : UNKNOWN_EXPECTATION;
 }
 
-/** Sends a whole answer after those of earlier requests on the connection, which ends with it. */
+/** Sends a whole answer after those of earlier requests on the connection, and ends it. */
 function refuseMalformed(res: ServerResponse, answer: string): void {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 400);
@@ -255,8 +260,8 @@ function refuseMalformed(res: ServerResponse, answer: string): void {
 }
 
 /**
- * Tells clients of plain HTTP that this port speaks HTTPS. A connection that failed its handshake can be written to below TLS until
- * the event has been dealt with.
+ * Tells clients of plain HTTP that this port speaks HTTPS. After a failed handshake the connection can be written to
+ * below TLS until the event handler returns.
  */
 function answerPlainHttp(
   server: Server | SecureServer,

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 
-/** Listens, and answers with the port, which the system chooses when `port` is 0. Rejects with the system's error. */
+/** Listens, and resolves with the port, which the system chooses when `port` is 0. Rejects with the system's error. */
 export async function listen(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },

@@ -13,7 +13,9 @@ export interface PlainAnswer {
 const TEXT = 'text/plain; charset=utf-8';
 const MALFORMED = 'this is not an HTTP request\n';
 
-/** An HTTP server that reads nothing of a request but its first line and headers. All of its answers have COMMON_HEADERS. */
+/**
+ * Creates an HTTP server that reads only the first line and headers of requests. All its answers have COMMON_HEADERS.
+ */
 export function createPlainServer(
   options: ServerOptions,
   answer: (req: IncomingMessage) => PlainAnswer,

@@ -20,9 +20,9 @@ interface Rule {
 }
 
 /**
- * Reads `never`, `always`, or rules such as `network:10.0.0.0/8` and `agent:containerd/*`, each of which `!` may
- * turn round: `!agent:skopeo/*`. A client is redirected when one of the rules without `!` says so, or there is
- * none, and none of those with `!` does. Throws Error with a sentence that says what cannot be read.
+ * Parses `never`, `always`, or rules such as `network:10.0.0.0/8` and `agent:containerd/*`; `!` negates a rule:
+ * `!agent:skopeo/*`. A client is redirected when a rule without `!` matches, or there is none, and no rule with `!`
+ * matches. Throws Error whose message quotes the invalid text.
  */
 export function parseRedirectRules(texts: readonly string[]): RedirectRules {
   const [only] = texts;
@@ -42,7 +42,7 @@ function parseRule(text: string): Rule {
   const [, not, kind, value = ''] = /^(!?)(agent|network):(.+)$/.exec(text) ?? [];
   if (kind === undefined) {
     throw new Error(
-      `"${text}" says not who is redirected: write never, always, or rules such as network:10.0.0.0/8 and !agent:skopeo/*`,
+      `"${text}" is not a redirect rule: write never, always, or rules such as network:10.0.0.0/8 and !agent:skopeo/*`,
     );
   }
   const excludes = not === '!';

@@ -19,8 +19,8 @@ export async function* requestBody(req: IncomingMessage, res: ServerResponse): A
 }
 
 /**
- * The whole body of a request that announces `length` bytes, few enough for memory. Throws what `signal` aborts with, and
- * when the client hangs up before the end.
+ * Reads the whole body of a request that announces `length` bytes, few enough for memory. Throws the reason of
+ * `signal`, and when the client hangs up before the end.
  */
 export function wholeBody(
   req: IncomingMessage,
@@ -43,7 +43,7 @@ export function wholeBody(
   });
 }
 
-/** Bytes that the request says its body has; undefined when it does not say. */
+/** Returns the announced length of the body; undefined without one. */
 export function announcedLength(req: IncomingMessage): number | undefined {
   if (req.headers['transfer-encoding'] !== undefined) return undefined;
   const length = req.headers['content-length'];
@@ -58,10 +58,10 @@ const MOST_BYTES = 16 * 1024 * 1024;
 const LONGEST_MS = 10_000;
 
 /**
- * Reads on after an answer that came before the end of the request's body. Closing at once would reset the
- * connection and take the answer from a client that is still sending; reading for ever would let it send for
- * ever. So: 16 MiB or 10 seconds, then the connection is cut. Called before the answer goes out: at its end
- * Node begins to read on by itself, without a limit.
+ * Continues reading after an answer that precedes the end of the request's body. Closing at once would reset the
+ * connection and lose the answer for a client that is still sending; reading without a limit would let it send for
+ * ever. So it reads 16 MiB or 10 seconds, then cuts the connection. Called before the answer is sent: at its end Node
+ * begins to read by itself, without a limit.
  */
 export function discardUnread(req: IncomingMessage): void {
   if (req.complete || req.destroyed) return;

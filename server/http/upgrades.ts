@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { http } from '../../lib/http/node-http.ts';
 
-/** A connection that belongs to the protocol that its client asked for: `head` is what the client sent already. */
+/** A connection of the protocol that its client requested: `head` is the data that the client has sent already. */
 export interface Upgrade {
   readonly socket: Socket;
   readonly head: Buffer;
@@ -16,8 +16,8 @@ export function asksForWebSocket({ headers, method }: IncomingMessage): boolean 
 }
 
 /**
- * Makes the answer of a request whose client may change the protocol. The connection ends with an answer of HTTP, or
- * belongs to whoever calls takeUpgrade.
+ * Creates the answer of a request whose client may change the protocol. The connection ends with an HTTP answer, or
+ * belongs to the caller of takeUpgrade.
  */
 export function offerUpgrade(req: IncomingMessage, { socket, head }: Upgrade): ServerResponse {
   const res = new http.ServerResponse(req);
@@ -33,7 +33,7 @@ export function offerUpgrade(req: IncomingMessage, { socket, head }: Upgrade): S
   offers.set(req, () => {
     res.statusCode = 101;
     res.detachSocket(socket);
-    // For those who wait for the end of the request, which this is.
+    // For waiters for the end of the request, which this is.
     Object.defineProperty(res, 'writableFinished', { value: true });
     res.emit('close');
     return { socket, head };
@@ -42,8 +42,8 @@ export function offerUpgrade(req: IncomingMessage, { socket, head }: Upgrade): S
 }
 
 /**
- * Takes over the connection of a request, to be called once: no answer of HTTP can be sent any more, and everything else
- * regards the request as ended. Undefined for a request that asked for no other protocol.
+ * Takes over the connection of a request, once: no HTTP answer can be sent any more, and the request counts as ended.
+ * Returns undefined for a request without an upgrade.
  */
 export function takeUpgrade(req: IncomingMessage): Upgrade | undefined {
   const offer = offers.get(req);

@@ -22,13 +22,13 @@ export interface PageAnswer {
   readonly title: string;
   readonly main: Html;
   readonly status?: number;
-  /** For a page that is one short form. */
+  /** For a page with one short form. */
   readonly narrow?: boolean;
-  /** Whether browsers keep it, and ask each time whether it has changed. For pages without anything that is secret. */
+  /** Whether browsers cache it, and revalidate each time. Only for pages without secrets. */
   readonly kept?: boolean;
 }
 
-/** Answers with a page, compressed where the browser can read that. */
+/** Answers with a page, compressed if the browser supports it. */
 export function showPage(ctx: RequestContext, { kept = false, status = 200, ...content }: PageAnswer): void {
   const page = Buffer.from(wholeDocument(content, frameOf(ctx)));
   const keeping = kept ? keepingOf(page) : undefined;
@@ -55,7 +55,7 @@ export function answerPage(ctx: RequestContext, status: number, title: string, m
   showPage(ctx, { status, title, main, narrow: true });
 }
 
-/** What surrounds the pages of a request. */
+/** Returns the frame of a request's pages. */
 function frameOf(ctx: RequestContext): Frame {
   const { offers, origin, pathPrefix: prefix, session } = ctx.state;
   const { fleet = false, logins = true, pages = false } = offers ?? {};
@@ -94,7 +94,7 @@ function whoOf(ctx: RequestContext, pages: boolean): Html {
   return html`<a class="button" href="${prefix}/auth/?${back.toString()}">Log in</a>`;
 }
 
-/** Turns whatever goes wrong below into a page that says so in a sentence; what the server is at fault for is logged. */
+/** Turns errors of later steps into pages with a message; errors of the server are logged. */
 export function answerErrorsAsPages(
   log: Logger,
   note: (refusal: Refusal) => void = () => {},
@@ -114,7 +114,7 @@ interface ErrorListeners {
   readonly note: (refusal: Refusal) => void;
 }
 
-/** Answers with a page that says in a sentence what went wrong. */
+/** Answers with a page that explains an error in a sentence. */
 export function showError(ctx: RequestContext, error: unknown, { log, note }: ErrorListeners): void {
   const { status, body, headers } = errorAnswer(error);
   if (status >= 500) {

@@ -21,13 +21,13 @@ import { sessionOf } from './session-of.ts';
 const LIFE = 10 * 60;
 
 /**
- * A login that has begun in this browser. The browser keeps it, so that any replica can finish it, and only this
+ * A login that was started in this browser. The browser stores it, so that any replica can finish it, and only this
  * browser can.
  */
 interface BegunLogin {
   readonly checks: LoginChecks;
   readonly provider: string;
-  /** Of return-path.ts; to be looked at again. */
+  /** Validated by return-path.ts; validate it again. */
   readonly returnTo: string;
 }
 
@@ -36,7 +36,7 @@ function keepBegunLogin(ctx: RequestContext, { checks, provider, returnTo }: Beg
   setCookie(ctx, 'berth-login', Buffer.from(text).toString('base64url'), LIFE);
 }
 
-/** Once: it is forgotten here. Undefined when there is none, or what there is was not made here. */
+/** Reads and deletes it. Undefined when there is none, or it was not made here. */
 function takeBegunLogin(ctx: RequestContext): BegunLogin | undefined {
   const cookie = readCookie(ctx, 'berth-login');
   clearCookie(ctx, 'berth-login');
@@ -95,7 +95,9 @@ export function addBrowserRoutes(
     const begun = takeBegunLogin(ctx);
     const { provider, account } = await inTurn(ctx, async () => {
       if (begun === undefined) {
-        throw new LoginRefusedError('this browser has begun no login here, or too long ago: begin it again');
+        throw new LoginRefusedError(
+          'this browser has not started a login here, or it has expired: start again',
+        );
       }
       const provider = await providerOf(begun.provider);
       const claims = await providers.finish(provider, callback, begun.checks);
@@ -131,7 +133,7 @@ export function addBrowserRoutes(
   }
 }
 
-/** Where providers send browsers back to; what the provider must know of this registry. */
+/** Returns the redirect URI for providers. */
 function callbackOf(ctx: RequestContext): URL {
   return new URL(`${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/callback`);
 }

@@ -1,9 +1,9 @@
 import type { RequestContext } from '../request-context.ts';
 
-/** What this server keeps in browsers: who has logged in, a login that has begun, and what forms without a session are bound to. */
+/** Cookies of this server: the session, a started login, and the secret of forms without a session. */
 export type CookieName = 'berth-session' | 'berth-login' | 'berth-form';
 
-/** Of the cookie that this server has set; undefined when there is none. */
+/** Returns the value of a cookie; undefined when there is none. */
 export function readCookie(ctx: RequestContext, name: CookieName): string | undefined {
   const wanted = `${fullName(ctx, name)}=`;
   for (const part of (ctx.req.headers.cookie ?? '').split(';')) {
@@ -14,8 +14,8 @@ export function readCookie(ctx: RequestContext, name: CookieName): string | unde
 }
 
 /**
- * Sends a cookie that no script reads, no other host and no plain connection gets or sets (`__Host-`, RFC 6265bis), and
- * that comes from other sites only when somebody follows a link here. `value` is of letters, digits, `-`, `_` and `.`.
+ * Sets a cookie that no script reads, no other host and no plain connection gets or sets (`__Host-`, RFC 6265bis), and
+ * that other sites send only with links. `value` consists of letters, digits, `-`, `_` and `.`.
  */
 export function setCookie(ctx: RequestContext, name: CookieName, value: string, maxAge: number): void {
   const secure = isSecure(ctx) ? '; Secure' : '';

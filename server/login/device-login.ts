@@ -27,13 +27,13 @@ const REFUSALS = {
 } as const;
 
 /**
- * What a terminal asks for: `POST /auth/device` and `POST /auth/device/token` (RFC 8628, sections 3.1 and 3.4). What it
- * gets is no bearer token but a personal token, with the `username` beside which it is the password.
+ * Requests of terminals: `POST /auth/device` and `POST /auth/device/token` (RFC 8628, sections 3.1 and 3.4). The result
+ * is not a bearer token but a personal token, with the `username` whose password it is.
  */
 export function addDeviceRoutes(router: RequestRouter, devices: DeviceLogins): void {
   router.post('/device', async (ctx) => {
     const page = `${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/device`;
-    // Pages of other sites could use up what the networks of their visitors may begin.
+    // Pages of other sites could use up the limit of their visitors' networks.
     if (isCrossSite(ctx))
       throw new RegistryError('DENIED', 'a page of another site cannot log in a terminal');
     const client = labelOf((await readForm(ctx)).get('client_name'));
@@ -71,7 +71,7 @@ export function addDeviceRoutes(router: RequestRouter, devices: DeviceLogins): v
   });
 }
 
-/** Where somebody confirms the login of their terminal. */
+/** Pages where a person confirms the login of a terminal. */
 export function addDevicePages(
   router: RequestRouter,
   { devices, sessions }: { readonly devices: DeviceLogins; readonly sessions: Sessions },
@@ -93,7 +93,7 @@ export function addDevicePages(
       return;
     }
     const { client } = await devices.find(code, session.name);
-    // What else a link holds beside the letters is nobody's but its writer's.
+    // Only the letters of the link are used.
     const shown = formatUserCode(code);
     answerPage(
       ctx,
@@ -133,7 +133,7 @@ function showCodeForm(ctx: RequestContext): void {
   );
 }
 
-/** As somebody reads it on the page and in the list of their tokens. */
+/** The label on the page and in the list of tokens. */
 function labelOf(text: string | null): string {
   const label = (text ?? '')
     .replace(/[^\x20-\x7e]/g, '')

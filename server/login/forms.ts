@@ -25,7 +25,7 @@ export function sessionField(secret: string): Html {
   return html`<input type="hidden" name="csrf" value="${formToken(secret)}">`;
 }
 
-/** The same for a browser with or without a session. Without one, a secret in a cookie of its own takes the place. */
+/** The same for a browser with or without a session. Without one, a secret in a separate cookie replaces it. */
 export function formField(ctx: RequestContext): Html {
   return sessionField(ctx.state.session?.secret ?? visitorSecret(ctx));
 }
@@ -56,7 +56,7 @@ function visitorSecret(ctx: RequestContext): string {
   return made;
 }
 
-/** Another text each time: pages are compressed, and what is the same in each could be found out by their sizes. */
+/** Different each time: pages are compressed, and a constant text could be guessed by their sizes. */
 function formToken(secret: string): string {
   const nonce = randomBytes(16).toString('base64url');
   return `${nonce}.${macOf(nonce, secret)}`;

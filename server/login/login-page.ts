@@ -21,7 +21,7 @@ const LONGEST_NAME = 128;
 export interface LoginPageDependencies {
   readonly sessions: Sessions;
   readonly store: { readonly providers: Pick<ProviderStore, 'list'> };
-  /** Verifies passwords, and limits how often anybody may try. */
+  /** Verifies passwords, and limits attempts. */
   readonly passwords: LoginMethod;
 }
 
@@ -71,8 +71,8 @@ function providerLinks(
 }
 
 /**
- * `POST /auth/password`. An account that is not there and a wrong password get the same answer, after the same work. The
- * session of the browser ends and another begins, so that nobody can choose the one that a person logs in with.
+ * `POST /auth/password`. A missing account and a wrong password get the same answer, after the same work. The browser's
+ * session is replaced by a new one, so that no attacker can choose it.
  */
 export function addPasswordLogin(
   router: RequestRouter,
@@ -135,7 +135,7 @@ export async function beginSession(
   return secret;
 }
 
-/** Where somebody goes who came for nothing else. */
+/** Returns the path after a login without a destination. */
 export function startOf(ctx: RequestContext): string {
   return `${ctx.state.pathPrefix}${ctx.state.offers?.pages ? '/' : '/auth/'}`;
 }

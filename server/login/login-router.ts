@@ -19,7 +19,7 @@ export interface LoginDependencies
   readonly devices: DeviceLogins;
 }
 
-/** What the routes of logins have from the rest of the server. */
+/** Dependencies of the login routes. */
 export interface LoginSurroundings {
   readonly pathPrefix: string;
   readonly offers: BrowserOffers;
@@ -31,8 +31,8 @@ export interface LoginSurroundings {
 export const LOGIN_PATH = '/auth';
 
 /**
- * How people log in with a browser, with a password or by an OpenID Connect provider, and what they do there: a session in a
- * cookie, a token for docker, and the confirmation of terminals (RFC 8628).
+ * Logins with a browser, by password or OpenID Connect provider, and what follows: a session in a cookie, a token for
+ * docker, and the confirmation of terminals (RFC 8628).
  */
 export function createLoginRouter(
   dependencies: LoginDependencies,
@@ -63,8 +63,8 @@ const RECORDED: Readonly<Record<string, 'login' | 'manage'>> = {
 };
 
 /**
- * Has logins, and what is made with them, recorded, never the query, which holds secrets: by the transaction that makes a
- * token or answers a terminal, and a login before the answer goes out.
+ * Records logins, and the tokens made with them, never the query, which holds secrets: in the transaction that creates
+ * a token or answers a terminal, and for a login before the answer is sent.
  */
 function recordLogins(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
   return async (ctx, next) => {

@@ -3,7 +3,10 @@ import { RegistryError } from '../errors.ts';
 import { isHost } from '../http/forwarded.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** This server as the browser calls it, such as `https://registry.example`. Throws DENIED where that is not private. */
+/**
+ * Returns the browser's URL of this server, such as `https://registry.example`. Throws DENIED when the connection is
+ * not private.
+ */
 export function ownOrigin(ctx: Pick<RequestContext, 'state'>): string {
   const url = calledAs(ctx);
   if (url === null || (url.protocol === 'http:' && !isLoopback(url.hostname))) {
@@ -20,8 +23,8 @@ function calledAs({ state: { origin } }: Pick<RequestContext, 'state'>): URL | n
 }
 
 /**
- * Whether a page of another site, or of another port of this host, has sent a request: what a browser says about it, which
- * pages cannot change (Fetch standard, "Origin header"; Fetch Metadata, "Sec-Fetch-Site").
+ * Reports whether a page of another site, or of another port of this host, has sent a request, by headers that pages
+ * cannot change (Fetch standard, "Origin header"; Fetch Metadata, "Sec-Fetch-Site").
  */
 export function isCrossSite(ctx: RequestContext): boolean {
   const { origin } = ctx.req.headers;
@@ -29,7 +32,7 @@ export function isCrossSite(ctx: RequestContext): boolean {
   return !['', 'same-origin', 'none'].includes(ctx.get('Sec-Fetch-Site'));
 }
 
-/** Where somebody goes on after a login: a path of this server; undefined for what could lead anywhere else. */
+/** Validates the destination after a login: a path of this server; undefined for anything else. */
 export function returnPath(text: string | undefined, pathPrefix: string): string | undefined {
   if (text === undefined || text.length > 1024 || !/^\/(?![/\\])[\x21-\x7e]*$/.test(text)) return undefined;
   const base = 'https://berth.invalid';

@@ -5,7 +5,7 @@ import { RegistryError } from '../errors.ts';
 import type { BrowserSession, RequestContext } from '../request-context.ts';
 import { readCookie } from './cookies.ts';
 
-/** Who has logged in with this browser; undefined when nobody has, or no longer. */
+/** Returns the owner of the browser's session; undefined without a valid one. */
 export async function sessionOf(
   ctx: RequestContext,
   sessions: Sessions,
@@ -26,8 +26,8 @@ export async function requireSession(ctx: RequestContext, sessions: Sessions): P
 }
 
 /**
- * Returns who a client of a long answer is now, by the same credentials; undefined when its session has ended. Throws
- * CredentialsInvalidError and TokenInvalidError for credentials that no longer count.
+ * Returns the current identity of a client with a long answer, by the same credentials; undefined when its session has
+ * ended. Throws CredentialsInvalidError and TokenInvalidError for credentials that are no longer valid.
  */
 export async function identifyAgain(
   ctx: RequestContext,

@@ -47,7 +47,7 @@ const EVENT = object(
   {
     id: text({ description: 'Grows with time' }),
     at: timestamp(),
-    who: optional(text({ description: 'The account, robot or job; absent when nobody was logged in' })),
+    who: optional(text({ description: 'The account, robot or job; absent for an anonymous client' })),
     address: optional(text({ description: 'Of the client' })),
     action: oneOf(AUDIT_ACTIONS),
     outcome: oneOf(AUDIT_OUTCOMES),
@@ -78,7 +78,7 @@ const FILTERS = {
 const BEFORE = text({ description: 'Only events before this id: the `next` of the last page' });
 const AFTER = text({ description: 'The id of the event before' });
 
-/** What was done by whom, and what was refused. */
+/** The audit log, and refusals. */
 export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Route[] {
   const { audit, isDraining } = dependencies;
   return [
@@ -172,8 +172,8 @@ async function isStillAdministrator(
 const LONGEST_DETAIL = 4000;
 
 /**
- * Has every change that the management API makes recorded by the transaction that makes it, and what changed nothing in the
- * database before its answer goes out.
+ * Records every change by the management API in its transaction; a request that changed nothing in the database is
+ * recorded before its answer is sent.
  */
 export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
   return async (ctx, next) => {

@@ -66,12 +66,12 @@ export function keyOfCredential({ name, createdAt, id }: Credential): readonly s
   return [name, createdAt.toISOString(), id];
 }
 
-/** One that was just made, with its secret, which is shown this once. */
+/** A new credential with its secret, which is shown only this once. */
 export function shownSecret({ credential, secret }: MadeCredential) {
   return { ...shownCredential(credential), secret };
 }
 
-/** Milliseconds that a credential lasts when nothing is said. */
+/** Default lifetime of a credential, milliseconds. */
 const USUAL_LIFE = 90 * 24 * 60 * 60 * 1000;
 
 /** When a new credential ends; null is never. */
@@ -102,7 +102,7 @@ export const OWNER_OR_ADMINS: Access = {
 
 export const USER = { user: optional(text({ description: "Whose; one's own unless given" })) } as const;
 
-/** Personal tokens: everybody's own, and for administrators those of others. */
+/** Personal tokens: those of the caller, and for administrators all. */
 export function tokenRoutes(credentials: CredentialStore): readonly Route[] {
   return [
     route({
@@ -154,7 +154,7 @@ export function tokenRoutes(credentials: CredentialStore): readonly Route[] {
       errors: { 404: 'There is no such token' },
       async handle({ ctx, params: { id } }) {
         const token = await credentials.find(id);
-        // Whose it is, only its owner and administrators learn, and whether there is one.
+        // Only its owner and administrators learn its owner, and whether it exists.
         requireSelfOrAdmin(ctx, token?.kind === 'personal' ? token.owner.name : '');
         if (token?.kind !== 'personal') throw new EntryUnknownError(`there is no token with the id "${id}"`);
         await credentials.remove(id);

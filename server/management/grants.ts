@@ -16,7 +16,7 @@ import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import { NAME, PATTERN } from './schemas.ts';
 
-/** Grants that one query reads, and that one request looks at: the rest comes with the next page. */
+/** Maximum grants per query, and per request: the rest comes with the next page. */
 const AT_ONCE = 1000;
 const MOST_LOOKED_AT = 10_000;
 /** Steps of Pace that reading a grant and comparing it with the asker's costs. */
@@ -85,7 +85,7 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
   ];
 }
 
-/** A page of the grants that fit. It is not full when it has looked at as many as one request may. */
+/** Returns a page of matching grants. It may be short when the request has examined its maximum. */
 export async function matchingGrants(
   ctx: RequestContext,
   roles: Pick<RoleStore, 'list'>,
@@ -135,7 +135,7 @@ const RULE = object(
   { title: 'Rule' },
 );
 
-/** Which jobs of other systems have a role, on the word of these. */
+/** Roles of jobs of other systems, which vouch for them. */
 export function ruleRoutes(jobRules: JobRuleStore): readonly Route[] {
   return [
     route({

@@ -17,7 +17,7 @@ const LOGIN = object(
   { title: 'Login' },
 );
 
-/** Logins: the identity (refresh) tokens that programs keep. Everybody's own, for administrators those of others. */
+/** Logins: the identity (refresh) tokens of programs. Those of the caller, and for administrators all. */
 export function loginRoutes(logins: LoginStore): readonly Route[] {
   return [
     route({

@@ -46,9 +46,10 @@ export interface ManagementDependencies {
 }
 
 /**
- * The management API. It takes HTTP Basic, or the session cookie of a browser, and no tokens of the token server. A page of
- * another site can neither read it nor change anything: what it sends with the cookie is refused, and beside that the
- * cookie stays away from all but links; what changes something has a JSON body or a method that browsers ask about first.
+ * The management API. It accepts HTTP Basic, or the session cookie of a browser, and no tokens of the token server. A
+ * page of another site can neither read it nor change anything: its requests with the cookie are refused, and browsers
+ * send the cookie from other sites only with links; requests that change something have a JSON body or a method that
+ * needs a preflight.
  */
 export function createManagementRouter(
   dependencies: ManagementDependencies,
@@ -136,7 +137,7 @@ function refuseOtherSites(ctx: RequestContext): void {
   if (!isCrossSite(ctx) && (reads || shown)) return;
   throw new RegistryError(
     'DENIED',
-    'with a session cookie, what changes something needs the header X-Berth-CSRF, or an Origin that is this registry',
+    'with a session cookie, a change needs the header X-Berth-CSRF, or an Origin that is this registry',
   );
 }
 

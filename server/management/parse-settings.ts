@@ -10,7 +10,7 @@ export function parseByteCount(text: string): number {
   const bytes = parseSize(text, 'exact');
   if (Number.isSafeInteger(bytes)) return Number(bytes);
   throw new SettingInvalidError(
-    `${JSON.stringify(text.slice(0, 40))} is no size: write a number of bytes, or with a unit, such as 20GiB or 500MB`,
+    `${JSON.stringify(text.slice(0, 40))} is not a size: write a number of bytes, or with a unit, such as 20GiB or 500MB`,
   );
 }
 
@@ -23,10 +23,10 @@ export function parseTagRule(text: { readonly [Field in keyof TagRule]: string }
   return { pattern: parsePattern(text.pattern), tags: parseTagPattern(text.tags), kind };
 }
 
-/** A set of tags, in which `*` stands for any characters. Throws SettingInvalidError. */
+/** Parses a pattern of tags, in which `*` stands for any characters. Throws SettingInvalidError. */
 export function parseTagPattern(text: string): string {
   if (TAGS.test(text) && !text.includes('**')) return text;
   throw new SettingInvalidError(
-    `${JSON.stringify(text.slice(0, 80))} is no pattern of tags: write a tag in which * stands for any characters, such as v*`,
+    `${JSON.stringify(text.slice(0, 80))} is not a pattern of tags: write a tag in which * stands for any characters, such as v*`,
   );
 }

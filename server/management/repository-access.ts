@@ -33,7 +33,7 @@ const HOLDER = object(
   { title: 'RepositoryHolder' },
 );
 
-/** Who may do what with one repository, and by which role. */
+/** Identities with rights on one repository, and their roles. */
 export function accessRoutes({
   jobRules,
   roles,
@@ -90,7 +90,7 @@ function membersFor({ state }: RequestContext, members: readonly string[]) {
   return { members: members.slice(0, MOST_MEMBERS), memberCount: members.length };
 }
 
-/** Says nothing of whether there is such a repository. Throws DENIED. */
+/** Does not reveal whether the repository exists. Throws DENIED. */
 function requireMaintainer(ctx: RequestContext, repository: string): void {
   if (isRepositoryName(repository) && allowsAction(ctx.state.identity.rights, repository, 'delete')) return;
   throw new RegistryError('DENIED', 'this is for maintainers of the repository and administrators');

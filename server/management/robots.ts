@@ -22,7 +22,7 @@ import {
 
 const OF_ROBOT = { name: 'What the robot logs in as' } as const;
 
-/** Robot accounts: everybody's own, and for administrators those of others and of teams. */
+/** Robot accounts: those of the caller, and for administrators those of all people and teams. */
 export function robotRoutes(credentials: CredentialStore): readonly Route[] {
   const owners: Access = {
     who: 'For the owner and administrators.',
@@ -62,7 +62,7 @@ export function robotRoutes(credentials: CredentialStore): readonly Route[] {
         {
           owner: text({ description: 'user:NAME or team:NAME' }),
           name: text({ description: "It logs in as the owner's name, a plus and this" }),
-          // makeRobot says which scopes a robot needs if there are none.
+          // makeRobot reports missing scopes.
           scopes: optional(list(text(), { ...NEW_SCOPES, minItems: 1 })),
           expiresAt: NEW_END,
         },
@@ -120,7 +120,7 @@ export function robotRoutes(credentials: CredentialStore): readonly Route[] {
 }
 
 /**
- * Continues for the owner of the path's robot and for administrators; others do not learn whether it is there. Throws
+ * Continues for the owner of the path's robot and for administrators; others do not learn whether it exists. Throws
  * DENIED, and EntryUnknownError.
  */
 async function requireOwner(ctx: RequestContext, credentials: CredentialStore): Promise<void> {

@@ -202,7 +202,7 @@ const IDENTITY = object(
 
 const NEW_IDENTITY = object({ provider: text(), subject: text() }, { title: 'NewIdentity' });
 
-/** Who at identity providers logs in to an account. Only administrators link: they give the account away. */
+/** Links of accounts to people at identity providers. Only administrators link: a link gives the account away. */
 export function identityRoutes(store: AuthStore): readonly Route[] {
   return [
     route({

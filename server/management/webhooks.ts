@@ -75,7 +75,7 @@ const DELIVERY = object(
   { title: 'WebhookDelivery' },
 );
 
-/** Who is told of what happens in repositories. */
+/** Receivers of events in repositories. */
 export function webhookRoutes({
   webhooks,
   deliver,
@@ -109,7 +109,7 @@ export function webhookRoutes({
         const webhook = parseWebhook(body);
         await refuseReceiver(webhook.url);
         if (!(await webhooks.create(webhook))) {
-          throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
+          throw new EntryExistsError(`there is already a webhook ${webhook.name}: remove it first`);
         }
         return webhook;
       },

@@ -34,7 +34,7 @@ interface AssetFile {
 
 let files: Readonly<Record<AssetKind, AssetFile>> | undefined;
 
-/** Read once, at the first page. */
+/** Read once, for the first page. */
 function assetFiles(): Readonly<Record<AssetKind, AssetFile>> {
   files ??= { css: readAsset('css'), js: readAsset('js'), svg: readAsset('svg') };
   return files;
@@ -46,14 +46,14 @@ function readAsset(kind: AssetKind): AssetFile {
   return { name: `${digest}.${kind}`, type: TYPES[kind], content };
 }
 
-/** The path of an asset below the server's prefix. It changes with the content, so browsers may keep what it answers. */
+/** Returns the path of an asset below the server's prefix. It changes with the content, so browsers may cache it. */
 export function assetPath(kind: AssetKind): string {
   return ASSETS_PATH + assetFiles()[kind].name;
 }
 
 const compressed = new Map<string, Promise<Asset>>();
 
-/** The asset of a name that `assetPath` has given, compressed once; undefined for any other. */
+/** Returns the asset with a name of `assetPath`, compressed once; undefined for any other. */
 export async function findAsset(name: string): Promise<Asset | undefined> {
   const file = Object.values(assetFiles()).find((one) => one.name === name);
   if (file === undefined) return undefined;

@@ -9,9 +9,9 @@ export interface TopLink {
   readonly isCurrent?: boolean;
 }
 
-/** What surrounds a page. */
+/** The frame of a page. */
 export interface Frame {
-  /** Of every path of this server; '' for none. */
+  /** Prefix of every path of this server; '' for none. */
   readonly prefix: string;
   readonly home: string;
   readonly links: readonly TopLink[];
@@ -26,14 +26,14 @@ export interface Frame {
 export interface PageContent {
   readonly title: string;
   readonly main: Html;
-  /** For a page that is one short form. */
+  /** For a page with one short form. */
   readonly narrow?: boolean;
 }
 
-/** The icon beside the name, as berth.svg has it: as a file of its own, browsers would fetch it twice. */
+/** The icon beside the name, equal to berth.svg: browsers would request a separate file twice. */
 const MARK = html`<svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true"><rect width="32" height="32" rx="7" fill="#0b5c7d"/><path fill="#fff" d="M9 7h6v5H9zm8 0h6v5h-6zM9 14h14l2 1-3 6H10l-3-6z"/><path d="M6 25c2 0 2-1.5 4-1.5s2 1.5 4 1.5 2-1.5 4-1.5 2 1.5 4 1.5 2-1.5 4-1.5" fill="none" stroke="#8fd3ec" stroke-width="1.8" stroke-linecap="round"/></svg>`;
 
-/** A whole page: UTF-8, one stylesheet, one module and one icon, all of this server. */
+/** Renders a whole page: UTF-8, one stylesheet, one module and one icon, all from this server. */
 export function wholeDocument({ title, main, narrow = false }: PageContent, frame: Frame): string {
   const { documents, home, host, links, prefix, who } = frame;
   const nav = links.map(
@@ -55,8 +55,8 @@ export function wholeDocument({ title, main, narrow = false }: PageContent, fram
 }
 
 /**
- * Headers of every page: nothing is loaded or sent but from and to this server, no script or style stands in the page, nobody
- * frames it, and nothing keeps it.
+ * Headers of every page: resources and requests only from and to this server, no inline script or style, no framing,
+ * and no caching.
  */
 export const DOCUMENT_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'Content-Type': 'text/html; charset=utf-8',

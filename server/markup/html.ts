@@ -1,7 +1,7 @@
-/** Where in a template a value stands. */
+/** The position of a value in a template. */
 type Place = 'text' | 'tag' | 'attribute' | 'address';
 
-/** What a template takes: texts and numbers are escaped, markup stands as it is, nothing and false leave nothing. */
+/** A value of a template: texts and numbers are escaped, markup is not; undefined and false produce nothing. */
 export type Value = string | number | Html | readonly Html[] | undefined | false;
 
 const SEAL = Symbol('markup');
@@ -25,9 +25,9 @@ export class Html {
 }
 
 /**
- * Markup with values in it. A text is escaped for the place where it stands; one at the start of `href`, `src`, `action` or
- * `formaction` that is no path, query, fragment or http address becomes `#`. Throws TypeError for a template that puts a value
- * where no escaping helps: an attribute without quotes, a tag's name, a comment, a script or a style.
+ * Renders markup with values. A text is escaped for its position; one at the start of `href`, `src`, `action` or
+ * `formaction` that is not a path, query, fragment or http URL becomes `#`. Throws TypeError for a template with a
+ * value where escaping does not help: an attribute without quotes, a tag name, a comment, a script or a style.
  */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
   const places = placesOf(parts);
@@ -67,7 +67,7 @@ function outsideAttributes(place: Place, markup: string): string {
   throw new TypeError('markup cannot stand in an attribute: give a text');
 }
 
-/** Characters that a page never shows: controls, and those that change the direction in which others are read. */
+/** Characters that a page never shows: control characters, and those that change the text direction. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
 const HIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -92,7 +92,7 @@ function placesOf(parts: TemplateStringsArray): readonly Place[] {
   for (const part of parts.slice(0, -1)) {
     state = readPart(state, part);
     places.push(placeOf(state));
-    // The value stands now between the start of an attribute and what follows.
+    // The value is now between the start of an attribute and the text after it.
     if (state.kind === 'quoted') state = { ...state, isStart: false };
   }
   known.set(parts, places);

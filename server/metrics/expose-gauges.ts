@@ -4,7 +4,7 @@ import type { HttpServer } from '../http/http-server.ts';
 import type { AnswerCache } from '../registry/answer-cache.ts';
 import type { UploadSessions } from '../registry/upload-sessions.ts';
 
-/** What the parts of a registry know about themselves at any moment. */
+/** The current numbers of a registry's parts. */
 export interface GaugedParts {
   readonly answers: AnswerCache;
   readonly feed: Pick<EventFeed, 'size'>;

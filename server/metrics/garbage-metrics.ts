@@ -2,8 +2,8 @@ import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { EndedCollection } from '../background/collect-garbage-on-schedule.ts';
 
 /**
- * Counts the garbage collections of this process in `set`; the function that it answers is to be called for each
- * that has ended. What `berth gc` does beside it is told by that command.
+ * Counts the garbage collections of this process in `set`; call the returned function after each. `berth gc` reports
+ * its own.
  */
 export function countGarbage(set: MetricSet): (collection: EndedCollection) => void {
   const counter = (name: string, help: string) =>

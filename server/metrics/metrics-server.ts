@@ -12,8 +12,8 @@ export interface MetricsServer {
 }
 
 /**
- * Answers `GET /metrics` on an address of its own: numbers tell how a registry is used, and a listener that
- * clients do not reach needs no password. Rejects with the system's error when it cannot listen.
+ * Answers `GET /metrics` on a separate address: numbers reveal how a registry is used, and a listener that clients
+ * cannot reach needs no password. Rejects with the system's error when it cannot listen.
  */
 export async function startMetricsServer(
   metrics: MetricSet,

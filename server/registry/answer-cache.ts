@@ -3,12 +3,12 @@ import type { Scope } from '../../auth/access/scope.ts';
 import { type AnswerHeaders, type PreparedAnswer, prepareAnswer, type ReadyAnswer } from '../http/answer.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** An answer that a route has given. */
+/** A cached answer. */
 export interface KeptAnswer {
   readonly answer: PreparedAnswer;
   /** The right that a client needs to get it. */
   readonly scope: Scope;
-  /** The pattern of the route that gave it. */
+  /** The pattern of its route. */
   readonly route: string;
   readonly renewal?: Renewal;
 }
@@ -17,17 +17,17 @@ export interface KeptAnswer {
 export interface Renewal {
   /** The right to push, which those clients have. */
   readonly scope: Scope;
-  /** Milliseconds since 1970: when the grace period of the content began anew. */
+  /** Start of the content's grace period: milliseconds since 1970. */
   readonly at: number;
 }
 
-/** An entry's part in the bound that is not its text. */
+/** Size of an entry beyond its text, for the limit. */
 const OVERHEAD = 500;
 
 /**
- * Answers that depend on nothing but the request's target and the names in the catalog, kept until a name
- * changes: then all are dropped. Holds answers, not rights: the caller checks the client's rights first. Keeps at most
- * `limit` bytes and evicts the least recently used.
+ * Caches answers that depend only on the request's target and the names in the catalog; a change of names empties it.
+ * Holds answers, not rights: the caller checks the client's rights first. Keeps at most `limit` bytes and evicts the
+ * least recently used.
  */
 export class AnswerCache {
   readonly #version: () => number;
@@ -40,8 +40,7 @@ export class AnswerCache {
   #misses = 0;
 
   /**
-   * `version` gives another number after every change of names (CatalogVersion). `headers` are those that all
-   * answers have in common.
+   * `version` returns another number after every change of names (CatalogVersion). `headers` are those of every answer.
    */
   constructor(version: () => number, limit: number, headers: AnswerHeaders) {
     this.#version = version;
@@ -49,22 +48,22 @@ export class AnswerCache {
     this.#headers = headers;
   }
 
-  /** Bytes that are kept. */
+  /** Bytes in the cache. */
   get size(): number {
     return this.#size;
   }
 
-  /** Answers that were found. */
+  /** Number of hits. */
   get hits(): number {
     return this.#hits;
   }
 
-  /** Answers that had to be made. */
+  /** Number of misses. */
   get misses(): number {
     return this.#misses;
   }
 
-  /** The answer to a GET or HEAD of `target`, the request's path and query as they were sent. */
+  /** Finds the answer to a GET or HEAD of `target`, the request's unparsed path and query. */
   find(target: string): KeptAnswer | undefined {
     const kept = this.#entries.get(target);
     if (kept === undefined) return undefined;
@@ -79,8 +78,8 @@ export class AnswerCache {
   }
 
   /**
-   * Begins an answer; call it before the route reads the catalog. The returned function caches the answer, unless names have
-   * changed since.
+   * Begins an answer; call it before the route reads the catalog. The returned function caches the answer, unless names
+   * have changed since.
    */
   begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer, renewal?: Renewal) => void {
     this.#misses += 1;
@@ -121,13 +120,13 @@ export class AnswerCache {
   }
 }
 
-/** Headers of requests whose answer may differ from that to another request for the same target. */
+/** Headers with which an answer may differ from another one for the same target. */
 const MORE = [
   ...['content-length', 'transfer-encoding', 'expect', 'range', 'if-match', 'origin'],
   'x-forwarded-prefix',
 ];
 
-/** Whether the answer depends on more of the request than method, target, rights and If-None-Match. */
+/** Reports whether the answer depends on more of the request than method, target, rights and If-None-Match. */
 export function asksForMore({ headers }: IncomingMessage): boolean {
   for (const name of MORE) if (headers[name] !== undefined) return true;
   return false;

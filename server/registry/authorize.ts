@@ -6,7 +6,7 @@ import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** The refusal of a request that has to say who makes it, with the challenge that asks for that. */
+/** Makes the refusal of an unauthenticated request, with a challenge. */
 export function unauthorized(
   ctx: Pick<RequestContext, 'state'>,
   topic: ChallengeTopic = {},
@@ -20,8 +20,8 @@ export function unauthorized(
 }
 
 /**
- * Goes on only when the request's identity may do all of `scope`. Throws DENIED, or UNAUTHORIZED with a challenge for
- * `scope`, and `beside`, where the client may know more than it has said: nothing yet, or a token for less.
+ * Requires that the request's identity may do all of `scope`. Throws DENIED, or UNAUTHORIZED with a challenge for
+ * `scope`, and `beside`, if the client may have better credentials: it sent none, or a token for less.
  */
 export function authorize(
   ctx: RequestContext,
@@ -47,13 +47,13 @@ export function authorize(
   throw new RegistryError('DENIED', `${nameOf(identity)} is not allowed to ${describeScope(scope)}`);
 }
 
-/** Whoever pushes also looks whether things are there. */
+/** Clients that push also check for existing content. */
 function askedFor(scope: Scope): Scope {
   if (scope.type !== 'repository' || !scope.actions.includes('push')) return scope;
   return repositoryScope(scope.name, 'pull', 'push');
 }
 
-/** For whom a request changes a repository. */
+/** Returns the actor of a request. */
 export function actorOf({ state }: RequestContext, access: Access, repository: string): Actor {
   const { identity, origin } = state;
   const name = nameOf(identity);

@@ -4,20 +4,20 @@ import type { BlobConnection } from '../../storage/blobs/driver-capabilities.ts'
 import { type BodySender, sendContent } from '../http/body-sender.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** A body that is at hand: whether it is there has been found out before the first byte of the head. */
+/** An available body: whether it exists was checked before the first byte of the head. */
 export interface BlobBody {
-  /** Sends the head, as it has been set, and the body. To be called once, and at once. */
+  /** Sends the head, with its current headers, and the body. Call it once, immediately. */
   send(): Promise<void>;
 }
 
-/** Bytes: less comes sooner over a connection that is there already. */
+/** Minimum bytes for a dedicated connection; an existing connection delivers less sooner. */
 const LEAST_CONNECTED = 1024 * 1024;
-/** How often a body that breaks off is gone on with over another connection; after that it is read and written. */
+/** Maximum reconnects per body; after that it is read and written. */
 const MOST_CONNECTIONS = 5;
 
 /**
- * Bodies of answers that are blobs: past this process where there is a file, or a connection that carries the blob, and
- * a plain socket; otherwise read and written.
+ * Bodies of answers that are blobs: bypassing this process if there is a file, or a dedicated connection, and a plain
+ * socket; otherwise read and written.
  */
 export class BlobBodies {
   readonly #blobs: BlobStore;
@@ -28,7 +28,7 @@ export class BlobBodies {
     this.#sender = sender;
   }
 
-  /** The blob, or the part in `range`, which lies within it. Throws BlobUnknownError. */
+  /** Opens the blob, or the part in `range`, which is within it. Throws BlobUnknownError. */
   async open(ctx: RequestContext, blob: StoredBlob, range: ByteRange | undefined): Promise<BlobBody> {
     const { signal } = ctx.state;
     const [start, end] = range === undefined ? [0, blob.size] : [range.start, range.end + 1];

@@ -18,7 +18,7 @@ export function addBlobRoutes(router: RequestRouter, dependencies: RegistryDepen
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'pull'));
     const digest = digestOf(ctx);
-    // Whoever may push looks in order to leave out an upload: then the blob must stay for a while.
+    // Pushers use HEAD to skip uploads, so it extends the grace period.
     const refers =
       purpose === 'to look' && access.allows(ctx.state.identity, repositoryScope(repository, 'push'));
     const blob = refers
@@ -49,7 +49,7 @@ export function addBlobRoutes(router: RequestRouter, dependencies: RegistryDepen
     const asker = { userAgent: ctx.get('User-Agent'), address: ctx.state.origin.remote };
     const url = redirects.includes(asker) ? await blobs.downloadUrl(blob) : undefined;
     if (url !== undefined) {
-      // The storage answers ranges itself. Whoever keeps this answer would use an address that has expired.
+      // The storage handles ranges itself. A cached copy of this answer would contain an expired URL.
       const { 'Docker-Content-Digest': digest } = headersOf(blob);
       answerEmpty(ctx, 307, { Location: url, 'Docker-Content-Digest': digest, 'Cache-Control': 'no-store' });
       return;
@@ -76,7 +76,7 @@ export function addBlobRoutes(router: RequestRouter, dependencies: RegistryDepen
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const digest = digestOf(ctx);
     const precondition = preconditionOf(ctx);
-    // A blob never changes: it is what is expected, or it never will be.
+    // A blob never changes, so the condition holds now or never.
     if (precondition !== undefined && (await catalog.blobs.find(repository, digest)) !== undefined) {
       enforcePrecondition(precondition, digest, undefined);
     }
@@ -100,7 +100,7 @@ function isUnchanged(ctx: RequestContext, blob: StoredBlob): boolean {
   return matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest);
 }
 
-/** RFC 9110, section 13.1.5: a range of something else than the client has is no use to it. */
+/** RFC 9110, section 13.1.5: a range of changed content is useless to the client. */
 function requestedRange(ctx: RequestContext, blob: StoredBlob) {
   const condition = ctx.get('If-Range');
   const stale = condition !== '' && !isTheSame(condition, blob.digest);

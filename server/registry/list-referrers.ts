@@ -8,7 +8,7 @@ type Filter = Omit<ReferrerPage, 'limit'>;
 
 /** Digests that one query looks at. */
 const AT_ONCE = 100;
-/** Digests that one request looks at, of each of the two kinds: the rest comes with the next page. */
+/** Maximum digests of each kind that one request examines: the rest comes with the next page. */
 const MOST_LOOKED_AT = 1000;
 
 /** A step of a list: a referrer, or a digest up to which there is none. */
@@ -18,9 +18,9 @@ export interface ReferrerStep {
 }
 
 /**
- * The referrers of `subject` in the order of their digests: the manifests that name it as their subject, and
- * those that a client listed for it under its referrers tag (distribution-spec, "Enabling the Referrers API").
- * Returns true at the end, and false when it has looked at as many as one request may.
+ * Yields the referrers of `subject` ordered by digest: manifests that name it as their subject, and those that a client
+ * listed under its referrers tag (distribution-spec, "Enabling the Referrers API"). Returns true at the end, and false
+ * when it has examined the maximum of a request.
  */
 export async function* listReferrers(
   { catalog: { manifests } }: Stores,

@@ -30,15 +30,16 @@ export function addCatalogRoutes(router: RequestRouter, { access, catalog }: Reg
   });
 }
 
-/** Names that are read at once, at least. */
+/** Minimum names per read. */
 const BATCH = 100;
 
 /** Steps of Pace that reading a name and looking for a right to it cost. */
 const STEPS_OF_NAME = 20;
 
 /**
- * A page of the repositories that somebody may see, as if there were no others: neither its length nor its end tells
- * of them. Only the ranges of names are read that can hold some, and each query leaves out the ranges without any.
+ * Returns a page of the repositories that an identity may see, as if there were no others: neither its length nor its
+ * end reveals them. It reads only ranges of names that can contain visible ones, and each query skips ranges without
+ * any.
  */
 export async function listVisible(
   repositories: Pick<RepositoryCatalog, 'list'>,
@@ -70,7 +71,7 @@ function mayFollow(prefix: string, last: string | undefined): boolean {
   return last === undefined || prefix > last || last.startsWith(prefix);
 }
 
-/** A text that comes after every name before `prefix` and before all that begin with it: `~` is in no name. */
+/** Returns a text that sorts directly before `prefix` and all names that begin with it: `~` occurs in no name. */
 function justBefore(prefix: string): string | undefined {
   if (prefix === '') return undefined;
   return `${prefix.slice(0, -1)}${String.fromCharCode(prefix.charCodeAt(prefix.length - 1) - 1)}~`;

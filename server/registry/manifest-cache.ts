@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** Manifests by digest, which never change. Holds bytes, not rights: whoever asks has been let in before. */
+/** Caches manifests by digest, which never change. Holds bytes, not rights: the caller checks access first. */
 export interface ManifestCache {
   get(digest: Digest): Buffer | undefined;
   set(digest: Digest, bytes: Buffer): void;

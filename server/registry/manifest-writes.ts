@@ -27,7 +27,7 @@ import { recordDescription } from './repository-description.ts';
 /** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
 const MOST_TAGS = 100;
 
-/** Each is a row that is looked up and written while others wait. The largest indexes that are in use have hundreds. */
+/** Each is a row that is looked up and written while others wait. The largest indexes in use have hundreds. */
 const MOST_REFERENCES = 10_000;
 
 /** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */

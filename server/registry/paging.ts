@@ -3,12 +3,12 @@ import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import { queryOf } from './parameters.ts';
 
-/** Names in one answer when the client names no number, and the most that it gets. */
+/** Default and maximum number of names in one answer. */
 const MOST_NAMES = 1000;
 
 /**
- * The page that `n` and `last` ask for (distribution-spec, "Listing Tags"). Throws PAGINATION_NUMBER_INVALID
- * when `n` is no whole number from 0.
+ * Parses the page of `n` and `last` (distribution-spec, "Listing Tags"). Throws PAGINATION_NUMBER_INVALID when `n` is
+ * not a non-negative integer.
  */
 export function pageOf(ctx: RequestContext): Page {
   const after = queryOf(ctx, 'last');
@@ -31,7 +31,7 @@ export function linkAfter(ctx: RequestContext, page: Page, last: string | undefi
   return last === undefined ? undefined : nextLink(ctx.path, { n: String(page.limit), last });
 }
 
-/** The value of a Link header that leads to the next page (RFC 8288): a path on this host and its query. */
+/** Returns the value of a Link header for the next page (RFC 8288): a path on this host and its query. */
 export function nextLink(path: string, query: Readonly<Record<string, string>>): string {
   return `<${path}?${new URLSearchParams(query)}>; rel="next"`;
 }

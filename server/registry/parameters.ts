@@ -12,9 +12,8 @@ export type ManifestReferenceParameter =
   | { readonly kind: 'invalid'; readonly text: string };
 
 /**
- * The repository that a request's path names. It must be written as it is: a name has no character that needs
- * percent-encoding, and what stands between servers (proxies, access rules) reads `%2F` in more than one way.
- * Throws NameInvalidError.
+ * Returns the repository in a request's path. It must not be percent-encoded: names have no characters that need it,
+ * and intermediaries (proxies, access rules) read `%2F` in more than one way. Throws NameInvalidError.
  */
 export function repositoryOf(ctx: RequestContext): string {
   const name = ctx.params.name ?? '';
@@ -29,7 +28,7 @@ export function digestOf(ctx: RequestContext): Digest {
   return parseDigest(ctx.params.digest ?? '');
 }
 
-/** What `<reference>` is (distribution-spec, "Pulling manifests"). Only a digest has a colon. */
+/** Parses `<reference>` (distribution-spec, "Pulling manifests"). Only a digest has a colon. */
 export function manifestReferenceOf(ctx: RequestContext): ManifestReferenceParameter {
   const text = ctx.params.reference ?? '';
   if (isDigest(text)) return { kind: 'digest', digest: text };
@@ -48,21 +47,21 @@ export function queriesOf(ctx: RequestContext, name: string): readonly string[] 
 }
 
 /**
- * A path of this API as its clients write it, such as `/v2/team/app/blobs/sha256:…` for `team/app/blobs/sha256:…`.
- * Without scheme and host: every client reads that, whatever proxies lie between.
+ * Returns a path of this API for clients, such as `/v2/team/app/blobs/sha256:…` for `team/app/blobs/sha256:…`. Without
+ * scheme and host: every client accepts that, behind any proxies.
  */
 export function registryPath(ctx: RequestContext, rest: string): string {
   return `${ctx.state.pathPrefix}/v2/${rest}`;
 }
 
-/** Throws RegistryError where a reader wants something else than what is there (RFC 9110, section 13.1.1). */
+/** Throws RegistryError when the reader expects another entity (RFC 9110, section 13.1.1). */
 export function refuseMismatch(ctx: RequestContext, digest: Digest): void {
   const condition = ctx.get('If-Match');
   if (condition === '' || matchesStrongly(condition, digest)) return;
-  throw new RegistryError('PRECONDITION_FAILED', `it is ${digest}, and not what If-Match expects`);
+  throw new RegistryError('PRECONDITION_FAILED', `it is ${digest}, which If-Match does not match`);
 }
 
-/** Of a request that changes something (RFC 9110, sections 13.1.1 and 13.1.2); undefined when it has no condition. */
+/** Returns the precondition of a change (RFC 9110, sections 13.1.1 and 13.1.2); undefined without one. */
 export function preconditionOf(ctx: RequestContext): Precondition | undefined {
   const is = ctx.get('If-Match');
   const isNot = ctx.get('If-None-Match');

@@ -16,8 +16,8 @@ const HEAD = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPES.ociIndex}","manifest
 const TAIL = ']}';
 
 /**
- * Manifests that name another as their subject (distribution-spec, "Listing Referrers"). Always an index, an
- * empty one where there is no such subject or repository.
+ * Lists manifests that name another as their subject (distribution-spec, "Listing Referrers"). Always an index, an
+ * empty one if there is no such subject or repository.
  */
 export function addReferrerRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   router.get('/v2/*name/referrers/:digest', async (ctx) => {
@@ -43,13 +43,13 @@ export function addReferrerRoutes(router: RequestRouter, dependencies: RegistryD
 interface ReferrersPage {
   /** As JSON. */
   readonly descriptors: readonly string[];
-  /** The digest that the next page comes after; undefined when this is the last. */
+  /** The digest before the next page; undefined when this is the last. */
   readonly next: string | undefined;
 }
 
 /**
- * As many as fit, but one at least where there is one: its annotations alone are no larger than a manifest. A page may be
- * empty and not the last, when nothing that a client has listed is here.
+ * Returns as many as fit, at least one if there is one: its annotations alone are smaller than a manifest. A page may
+ * be empty without being the last, when nothing that a client has listed is here.
  */
 async function pageOf(referrers: AsyncGenerator<ReferrerStep, boolean, undefined>): Promise<ReferrersPage> {
   const descriptors: string[] = [];

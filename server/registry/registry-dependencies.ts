@@ -8,7 +8,7 @@ import type { BlobBodies } from './blob-bodies.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
-/** What the routes of the distribution API work with. */
+/** Dependencies of the routes of the distribution API. */
 export interface RegistryDependencies {
   readonly access: Access;
   readonly answers: AnswerCache;
@@ -16,12 +16,12 @@ export interface RegistryDependencies {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;
-  /** Called after a manifest was pushed by these tags; absent: nobody follows tags. */
+  /** Called after a manifest was pushed with these tags; absent: no app follows tags. */
   readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
   readonly manifestCache: ManifestCache;
-  /** Before `/v2/` in every path; '' for none. */
+  /** Prefix of `/v2/` in every path; '' for none. */
   readonly pathPrefix: string;
   /** Whether nothing can be pushed or deleted. */
   readonly readOnly: boolean;

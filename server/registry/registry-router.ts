@@ -14,7 +14,7 @@ import type { RegistryDependencies } from './registry-dependencies.ts';
 import { addSearchRoutes } from './search.ts';
 import { addUploadRoutes } from './uploads.ts';
 
-/** Headers of every answer below /v2/. Old docker clients take a registry for one of version 2 only by this. */
+/** Headers of every answer below /v2/. Old docker clients recognise version 2 only by this. */
 export const REGISTRY_HEADERS: Readonly<Record<string, string>> = {
   'Docker-Distribution-Api-Version': 'registry/2.0',
 };
@@ -39,9 +39,9 @@ export function createRegistryRouter(dependencies: RegistryDependencies): Reques
 }
 
 /**
- * `GET /v2/` (distribution-spec, "Determining Support"). podman, skopeo and docker read the challenge from
- * this answer alone, so it asks for credentials even where some repositories need none. With the slash or without:
- * people and probes leave it out. `GET /` is what load balancers ask by themselves, and what people open in a browser.
+ * `GET /v2/` (distribution-spec, "Determining Support"). podman, skopeo and docker read the challenge only from this
+ * answer, so it requires credentials even if some repositories do not. With the slash or without: people and probes
+ * omit it. `GET /` is what load balancers request by default, and what people open in a browser.
  */
 function addBaseRoutes(router: RequestRouter, { access, pathPrefix }: RegistryDependencies): void {
   router.get('/', (ctx) => {
@@ -51,7 +51,7 @@ function addBaseRoutes(router: RequestRouter, { access, pathPrefix }: RegistryDe
   });
 
   const handle = (ctx: RequestContext) => {
-    // A token that grants nothing is an answer to the challenge as well.
+    // A token without rights also answers the challenge.
     if (!access.open && ctx.req.headers.authorization === undefined) throw unauthorized(ctx);
     answerJson(ctx, 200, {});
   };
@@ -61,7 +61,7 @@ function addBaseRoutes(router: RequestRouter, { access, pathPrefix }: RegistryDe
 interface RefusedRoute {
   readonly path: string;
   readonly method: 'DELETE' | 'PATCH' | 'POST' | 'PUT';
-  /** The methods that go on. */
+  /** The methods that are allowed. */
   readonly allow: string;
 }
 

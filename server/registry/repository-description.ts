@@ -19,9 +19,8 @@ const MAX_CONFIG_SIZE = 1024 * 1024;
 const IMAGE_CONFIGS: readonly string[] = [MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig];
 
 /**
- * Keeps what an image that was tagged says about itself as the description of its repository: the annotation of
- * the manifest or index, else that of an index's first image, else the label of the configuration. One that says
- * nothing changes nothing.
+ * Stores the description of a tagged image as that of its repository: the annotation of the manifest or index, else
+ * that of an index's first image, else the label of the configuration. Without one nothing changes.
  */
 export async function recordDescription(
   stores: Stores,
@@ -71,7 +70,7 @@ async function labelOf(
   return typeof label === 'string' ? label : undefined;
 }
 
-/** Undefined when it cannot be read: what an image holds is not checked here. */
+/** Returns undefined when it cannot be read: the content of images is not checked here. */
 async function readConfig(
   { blobs, catalog }: Stores,
   repository: string,

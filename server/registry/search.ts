@@ -10,18 +10,18 @@ import type { RegistryDependencies } from './registry-dependencies.ts';
 /** Results on a page when the client names no number, and the most that it gets: as Docker Hub has it. */
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;
-/** Repositories that match, whoever may see them, beyond which nothing is looked for. */
+/** Maximum matches examined. */
 const MOST_MATCHES = 10_000;
 const AT_ONCE = 500;
 
 /**
- * What `docker search HOST/TERM` asks (Docker registry API, version 1: "Ping", "Search"). It finds repositories
- * whose name or description holds the term, among those that the client may pull from.
+ * `docker search HOST/TERM` (Docker registry API, version 1: "Ping", "Search"). It finds repositories whose name or
+ * description contains the term, among those that the client may pull from.
  */
 export function addSearchRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access } = dependencies;
 
-  // docker pings without credentials, and sends them to a registry that stands alone.
+  // docker pings without credentials, and sends them to a standalone registry.
   const ping = (ctx: RequestContext) => {
     answerJson(ctx, 200, { standalone: true }, { 'X-Docker-Registry-Standalone': 'true' });
   };
@@ -45,7 +45,7 @@ export function addSearchRoutes(router: RequestRouter, dependencies: RegistryDep
   });
 }
 
-/** All that match and may be seen, by name. */
+/** Returns all visible matches, by name. */
 async function search(
   ctx: RequestContext,
   { access, catalog }: RegistryDependencies,
@@ -77,7 +77,7 @@ function resultOf({ name, description = '' }: DescribedRepository) {
   };
 }
 
-/** A whole number from 1. Throws PAGINATION_NUMBER_INVALID. */
+/** Parses a positive integer. Throws PAGINATION_NUMBER_INVALID. */
 function numberOf(ctx: RequestContext, name: string, usual: number): number {
   const text = queryOf(ctx, name);
   if (text === undefined) return usual;

@@ -4,8 +4,8 @@ import { expectsContinue, requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /**
- * The body of a request, of any length: a chunk's memory is gone when the next chunk is asked for. One of known length
- * on a plain connection can be taken over from Node; that connection ends with the answer.
+ * The body of a request, of any length: a chunk's memory is reused when the next chunk is requested. A body of known
+ * length on a plain connection can be taken over from Node; that connection ends with the answer.
  */
 export class UploadBody implements SocketContent {
   readonly #ctx: RequestContext;
@@ -17,13 +17,13 @@ export class UploadBody implements SocketContent {
   get takeable(): number {
     const { req, res } = this.#ctx;
     const chunked = req.headers['transfer-encoding'] !== undefined;
-    // An answer that has to wait for another one on its connection has no socket yet.
+    // An answer that waits for another one on its connection has no socket yet.
     return chunked || plainDescriptor(res.socket) === undefined
       ? 0
       : Number(req.headers['content-length'] ?? 0);
   }
 
-  /** Node makes each chunk anew, and left to the garbage collector they make it search the whole heap time and again. */
+  /** Node allocates each chunk, which would make the garbage collector scan the whole heap again and again. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for await (const chunk of requestBody(this.#ctx.req, this.#ctx.res)) {
       yield chunk;

@@ -7,9 +7,9 @@ import { UploadBody } from './upload-body.ts';
 import type { UploadChunk } from './upload-sessions.ts';
 
 /**
- * The body of a PATCH or a PUT as a chunk (distribution-spec, "Pushing a blob in chunks"). With a
- * Content-Range it must begin where the upload ends and be as long as it says; without one it is simply what
- * comes next. What does not hold is refused with RangeInvalidError, when the chunk is added.
+ * Returns the body of a PATCH or a PUT as a chunk (distribution-spec, "Pushing a blob in chunks"). With a Content-Range
+ * it must begin at the end of the upload and have the stated length; without one it is simply the next chunk. A
+ * violation causes RangeInvalidError when the chunk is added.
  */
 export function chunkOf(ctx: RequestContext): UploadChunk {
   const body = new UploadBody(ctx);
@@ -20,7 +20,7 @@ export function chunkOf(ctx: RequestContext): UploadChunk {
     return { content: body, check: () => undefined, ...(length !== undefined && { length, whole }) };
   }
   const range = parseContentRange(header);
-  // What the upload has is known once it is this request's turn to write to it.
+  // The size of the upload is known once the request has its turn to write.
   const turn: { size: number } = { size: 0 };
   // A body of a length that it announces has that length, or its client has hung up.
   const bounded = range === undefined || ctx.request.length !== undefined;
@@ -43,7 +43,7 @@ function checkRange(
   }
   if (range.start !== upload.size) {
     throw new RangeInvalidError(
-      `the chunk begins at byte ${range.start}, but the upload goes on at byte ${upload.size}`,
+      `the chunk begins at byte ${range.start}, but the upload continues at byte ${upload.size}`,
       upload.size,
     );
   }

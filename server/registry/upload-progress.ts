@@ -23,13 +23,15 @@ export class UploadProgress {
     this.#recorded = state.size;
   }
 
-  /** Records the state before, and this one when there is another: the last one of an upload that ends needs no record. */
+  /**
+   * Records the previous state, and this one when another follows: the last state of a finished upload needs no record.
+   */
   async postpone(state: DriverUpload): Promise<void> {
     if (this.#pending !== undefined) await this.record(this.#pending);
     this.#pending = state;
   }
 
-  /** Records what has been postponed. */
+  /** Records the postponed state. */
   async catchUp(): Promise<void> {
     if (this.#pending !== undefined) await this.record(this.#pending);
   }
@@ -41,10 +43,10 @@ export class UploadProgress {
   }
 }
 
-/** Bytes that a chunk of unknown length claims ahead, where there is as much. */
+/** Bytes that a chunk of unknown length claims ahead, if the quota has them. */
 const AHEAD = 4 * 1024 * 1024;
 
-/** A chunk, and the bytes that it certainly has where that is known. */
+/** A chunk, and its guaranteed length if known. */
 interface ClaimedChunk {
   readonly content: AsyncIterable<Uint8Array>;
   readonly length?: number;
@@ -65,8 +67,8 @@ export class UploadClaims {
   }
 
   /**
-   * The content to take. That of a known length is claimed whole; any other fails with QuotaExceededError where its
-   * bytes exceed a quota. Throws QuotaExceededError.
+   * Returns the content to append. Content of known length is claimed as a whole; any other fails with
+   * QuotaExceededError when its bytes exceed a quota. Throws QuotaExceededError.
    */
   async begin(chunk: ClaimedChunk): Promise<AsyncIterable<Uint8Array>> {
     if (!(await this.#quotas.concerns(this.#repository))) return chunk.content;
@@ -85,7 +87,7 @@ export class UploadClaims {
     for await (const bytes of content) {
       size += bytes.byteLength;
       if (size > this.#claimed) {
-        // Where there is less than that left of a quota it may still suffice.
+        // With less than that left of a quota the content may still fit.
         await this.#claim(size + AHEAD).catch(() => this.#claim(size));
       }
       yield bytes;

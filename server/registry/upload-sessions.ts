@@ -18,13 +18,13 @@ const BUSY = 'another request is writing to this upload';
 
 /** A piece of an upload. */
 export interface UploadChunk {
-  /** Fails with RangeInvalidError when the chunk turns out not to be what it was announced as. */
+  /** Fails with RangeInvalidError when the chunk differs from its announcement. */
   readonly content: AsyncIterable<Uint8Array>;
   /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
   readonly check: (upload: DriverUpload) => void;
-  /** Of the digest that the whole will have, as far as is known. */
+  /** Algorithm of the final digest, if known. */
   readonly algorithm?: DigestAlgorithm;
-  /** Bytes that `content` certainly has, and a way to have them at once instead; where that is known. */
+  /** Guaranteed bytes of `content`, and a way to read them at once instead; if known. */
   readonly length?: number;
   readonly whole?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
@@ -32,7 +32,7 @@ export interface UploadChunk {
 /** How an upload ends. */
 export interface UploadEnd {
   readonly digest: Digest;
-  /** The last one, if there is one more. */
+  /** The last chunk, if there is another. */
   readonly chunk?: UploadChunk | undefined;
   readonly by?: Actor;
 }
@@ -61,7 +61,7 @@ export class UploadSessions {
   readonly #locks: UploadLocks | undefined;
   readonly #active = new Map<string, ActiveUpload>();
 
-  /** `locks` keep other processes off an upload that a request is writing to. */
+  /** `locks` exclude other processes from an upload in progress. */
   constructor(catalog: Catalog, blobs: BlobStore, content: ContentStore, locks?: UploadLocks) {
     this.#locks = locks;
     this.#catalog = catalog;
@@ -86,7 +86,7 @@ export class UploadSessions {
     const record = await this.#catalog.uploads.find(repository, id);
     if (record === undefined) {
       throw new UploadUnknownError(
-        'there is no such upload: it was finished, cancelled or left for too long',
+        'there is no such upload: it was finished, cancelled or idle for too long',
       );
     }
     return this.#settled(record);
@@ -101,8 +101,8 @@ export class UploadSessions {
   }
 
   /**
-   * Adds a chunk and answers the new state. When the client goes away the upload keeps what has arrived.
-   * Throws UploadUnknownError, UploadBusyError, StorageFullError, and what `check` throws.
+   * Adds a chunk and returns the new state. When the client disconnects the upload keeps the bytes received. Throws
+   * UploadUnknownError, UploadBusyError, StorageFullError, and errors of `check`.
    */
   append(repository: string, id: string, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
     return this.#exclusively(id, signal, async (combined) => {
@@ -114,11 +114,10 @@ export class UploadSessions {
   }
 
   /**
-   * Adds the last chunk, verifies the whole and makes it a blob of the repository: the
-   * content is durable first, then the catalog. Of an upload that has ended it answers what the repository has
-   * under the digest: the client that closes it again has not got the answer to the first time. Throws
-   * DigestMismatchError, after which the upload can still be asked for and cancelled, QuotaExceededError, after which
-   * it is gone, and all that `append` throws.
+   * Adds the last chunk, verifies the whole content and makes it a blob of the repository: the content is durable
+   * first, then the catalog. For a completed upload it returns the repository's blob with the digest: the client has
+   * not received the first answer. Throws DigestMismatchError, after which the upload can still be queried and
+   * cancelled, QuotaExceededError, after which it is removed, and all errors of `append`.
    */
   complete(
     repository: string,
@@ -149,7 +148,7 @@ export class UploadSessions {
     });
   }
 
-  /** Stores a blob that comes in one request; of one that fails nothing stays. Throws as `begin` and `complete` do. */
+  /** Stores a blob from one request; a failed one leaves nothing. Throws as `begin` and `complete` do. */
   async store(repository: string, end: UploadEnd, signal: AbortSignal): Promise<StoredBlob> {
     const upload = await this.begin(repository, end.by?.name);
     try {
@@ -176,7 +175,7 @@ export class UploadSessions {
     }
   }
 
-  /** Drops an upload; a request that is writing to it is cut off. Throws UploadUnknownError. */
+  /** Cancels an upload; a request that is writing to it is cut off. Throws UploadUnknownError. */
   async cancel(repository: string, id: string): Promise<void> {
     await this.find(repository, id);
     const active = this.#active.get(id);
@@ -207,7 +206,7 @@ export class UploadSessions {
       return state;
     } catch (error) {
       await claims.end(0).catch(() => undefined);
-      // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
+      // A refused chunk does not count; of a disconnected client's chunk the received bytes count.
       if (isRefusal(error)) {
         try {
           await progress.undo();
@@ -224,7 +223,7 @@ export class UploadSessions {
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    // The state is read under this lock: an append from a state of the past would cut off what came since.
+    // Read under this lock: an append to an old state would truncate newer bytes.
     if (this.#active.has(id)) throw new UploadBusyError(BUSY);
     const controller = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -235,7 +234,7 @@ export class UploadSessions {
       if (this.#locks !== undefined && unlock === undefined) throw new UploadBusyError(BUSY);
       return await work(AbortSignal.any([signal, controller.signal]));
     } finally {
-      // Before the answer: the next request may go to another process.
+      // Before the answer: the next request may reach another process.
       await unlock?.();
       this.#active.delete(id);
       end();

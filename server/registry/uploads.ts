@@ -115,7 +115,7 @@ function idOf(ctx: RequestContext): string {
   return id;
 }
 
-/** A chunk out of order is answered with where the upload stands, so that the client can go on from there. */
+/** Answers a chunk out of order with the state of the upload, so that the client can continue from there. */
 async function inOrder<Result>(
   ctx: RequestContext,
   repository: string,
@@ -134,9 +134,9 @@ async function inOrder<Result>(
 }
 
 /**
- * What a client announces as the algorithm of its digest (distribution-spec, "Pushing a blob in chunks"). Most
- * announce nothing: the digest at the end decides, and content that was hashed otherwise is read once more.
- * Throws DigestInvalidError for one that is not known, so that the client learns of it before it sends.
+ * Returns the announced algorithm of the digest (distribution-spec, "Pushing a blob in chunks"). Most clients announce
+ * nothing: the final digest decides, and content hashed with another algorithm is read again. Throws DigestInvalidError
+ * for an unknown one, so that the client learns of it before it sends.
  */
 function announcedAlgorithm(ctx: RequestContext): DigestAlgorithm | undefined {
   const algorithm = queryOf(ctx, 'digest-algorithm');
@@ -154,7 +154,7 @@ function headersOf(ctx: RequestContext, repository: string, { id, size }: Pick<D
   };
 }
 
-/** Clients keep the query of a Location, so that every chunk tells the algorithm again. */
+/** Clients keep the query of a Location, so that every chunk states the algorithm again. */
 function algorithmQuery(ctx: RequestContext): string {
   const algorithm = queryOf(ctx, 'digest-algorithm');
   return algorithm === undefined ? '' : `?${new URLSearchParams({ 'digest-algorithm': algorithm })}`;
@@ -169,13 +169,13 @@ function answerCreated(ctx: RequestContext, repository: string, blob: StoredBlob
 
 type Dependencies = Pick<RegistryDependencies, 'access' | 'catalog'>;
 
-/** Repositories that are looked at for one that the client may read, when it names none. */
+/** Maximum repositories that are tried for a readable one, when the client names none. */
 const MOST_LOOKED_AT = 1000;
 
 /**
- * Makes the blob of `?mount=` one of `repository` too, from the repository that `from` names or, without it, from
- * any that the client may read (distribution-spec, "Mounting a blob from another repository"). Undefined when
- * there is nothing to mount or it may not be: then the client uploads, and learns no more.
+ * Mounts the blob of `?mount=` in `repository`, from the repository in `from` or, without it, from any that the client
+ * may read (distribution-spec, "Mounting a blob from another repository"). Returns undefined when there is nothing to
+ * mount or the client lacks the right: then it uploads, and learns no more.
  */
 export async function mountBlob(
   ctx: RequestContext,

@@ -62,7 +62,7 @@ export async function followCertificate(
   let current = first;
   let complaint = '';
   while (!signal.aborted) {
-    // Looked at rather than watched: what renews certificates swaps links, whole folders and mounts.
+    // Polled rather than watched: renewal replaces links, whole folders and mounts.
     await sleep(lookInterval, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
     try {

@@ -4,9 +4,10 @@ import { SettingInvalidError } from '../../auth/errors.ts';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * The SHA-256 of the last certificate in a PEM chain, in its DER form, if it leads to none of the authorities that Node trusts
- * by itself: who connects has to be told then what to trust. Undefined for a public one. Throws SettingInvalidError when that
- * certificate is neither an authority nor its own: its successor could not be trusted.
+ * Returns the SHA-256 of the last certificate in a PEM chain, in DER form, if Node trusts none of the chain's
+ * authorities by default: clients must then be told what to trust. Undefined for a public one. Throws
+ * SettingInvalidError when that certificate is neither an authority nor self-signed: its successor could not be
+ * trusted.
  */
 export async function privateAuthority(chain: string): Promise<Buffer | undefined> {
   const last = chain.match(CERTIFICATE)?.at(-1);
@@ -22,7 +23,7 @@ export async function privateAuthority(chain: string): Promise<Buffer | undefine
   if (certificate.ca || isIssuedBy(certificate, certificate))
     return hash('sha256', certificate.raw, 'buffer');
   throw new SettingInvalidError(
-    'the certificate file of the registry ends with a certificate that is no authority: append those of its authorities, since a join token carries the hash of the last one',
+    'the certificate file of the registry ends with a certificate that is not an authority: append those of its authorities, since a join token carries the hash of the last one',
   );
 }
 

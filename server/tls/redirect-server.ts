@@ -13,8 +13,9 @@ export interface RedirectServer {
 }
 
 /**
- * Answers every request by a redirect to the same host and path by HTTPS on `securePort`, which keeps the method (RFC 9110,
- * section 15.4.9). `gate` bounds its connections together with those of the registry. Nothing is read of what clients send. Rejects with the system's error when it cannot listen.
+ * Redirects every request to the same host and path by HTTPS on `securePort`, keeping the method (RFC 9110, section
+ * 15.4.9). `gate` limits its connections together with those of the registry. Bodies of requests are not read. Rejects
+ * with the system's error when it cannot listen.
  */
 export async function startRedirectServer(
   address: { readonly host: string; readonly port: number },

@@ -19,7 +19,7 @@ import type { RequestContext, RequestState } from '../request-context.ts';
 export interface TokenDependencies {
   readonly authenticator: Authenticator;
   readonly keys: KeyRing;
-  /** Absent: as many requests as anybody makes. */
+  /** Absent: no limit. */
   readonly limit?: Pick<TokenLimit, 'countRequest'>;
   readonly methods: LoginMethod;
   readonly server: TokenServer;
@@ -41,7 +41,7 @@ export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: s
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });
 
-  // Clients with a login are counted by account alone, so others at their address do not keep them out.
+  // Clients with a login are counted only by account, so others at their address do not block them.
   router.use(TOKEN_PATH, async (ctx, next) => {
     try {
       await next();
@@ -75,7 +75,7 @@ export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: s
   return router;
 }
 
-/** Who asks by GET: nobody, or whoever the Basic credentials name. A token gives no other token. */
+/** Returns the identity of a GET: anonymous, or that of the Basic credentials. A token cannot obtain another token. */
 async function identityOf(
   ctx: RequestContext,
   { authenticator, limit }: TokenDependencies,
@@ -148,8 +148,8 @@ async function refusing<Result>(ctx: RequestContext, work: () => Promise<Result>
 }
 
 /**
- * Both names of the token: older programs read `token`, OAuth2's read `access_token`. Without `issued_at`: clients then
- * count `expires_in` from when they get the answer, by their own clock, which may be another than this one.
+ * Answers with both names of the token: older programs read `token`, OAuth2's read `access_token`. Without `issued_at`:
+ * clients then count `expires_in` from the arrival of the answer, by their own clock, which may differ.
  */
 function answerToken(ctx: RequestContext, answer: TokenAnswer): void {
   answerJson(

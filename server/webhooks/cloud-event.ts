@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ToldEvent, Webhook } from '../../storage/catalog/webhook-catalog.ts';
 
-/** What is sent, in the structured mode of CloudEvents over HTTP (CloudEvents 1.0, HTTP binding, section 3.2). */
+/**
+ * The media type of events, in the structured mode of CloudEvents over HTTP (CloudEvents 1.0, HTTP binding, section
+ * 3.2).
+ */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 
 /** An event as JSON (CloudEvents 1.0, JSON format): its source is the repository's path in this registry. */
@@ -18,7 +21,7 @@ export function cloudEvent({ id, action, repository, at, ...data }: ToldEvent): 
   });
 }
 
-/** An event that only says that events arrive. */
+/** Makes an event that only tests the delivery. */
 export function testEvent({ pattern }: Pick<Webhook, 'pattern'>): ToldEvent {
   return {
     id: randomUUID(),

@@ -7,7 +7,7 @@ import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catal
 import { CLOUD_EVENT_TYPE, cloudEvent } from './cloud-event.ts';
 import { isPublicAddress, lookupPublic, PrivateAddressError, refusePrivateName } from './public-addresses.ts';
 
-/** Milliseconds for all of it, from the look-up of the name to the head of the answer. */
+/** Timeout in milliseconds, from the look-up of the name to the head of the answer. */
 const TIMEOUT = 10_000;
 
 /** `refused` is about this event, `unreachable` about the receiver. */
@@ -15,7 +15,7 @@ export type DeliveryOutcome =
   | { readonly kind: 'told' }
   | { readonly kind: 'refused' | 'unreachable'; readonly failure: string };
 
-/** Sends an event to a webhook, once. Throws nothing but the signal's reason. */
+/** Sends an event to a webhook, once. Throws only the signal's reason. */
 export type Deliver = (
   webhook: Pick<KeptWebhook, 'secret' | 'url'>,
   event: ToldEvent,
@@ -83,7 +83,7 @@ async function post(
   sent.on('error', reject);
   sent.on('response', (response) => {
     resolve(response.statusCode ?? 0);
-    // What it says beyond that is of no interest.
+    // The rest of the answer is ignored.
     response.on('error', () => {});
     sent.destroy();
   });

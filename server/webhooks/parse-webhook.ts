@@ -20,14 +20,14 @@ export interface WebhookText {
 /** Throws SettingInvalidError, which says what to write instead. */
 export function parseWebhook({ name, url, events, pattern, secret }: WebhookText): NewWebhook {
   if (!NAME.test(name)) {
-    refuse(`${quoted(name)} is no name of a webhook: write lower-case letters, digits and . _ -`);
+    refuse(`${quoted(name)} is not the name of a webhook: write lower-case letters, digits and . _ -`);
   }
   const parsed = URL.parse(url);
   const isHttp = parsed?.protocol === 'https:' || parsed?.protocol === 'http:';
   if (!isHttp || url.length > LONGEST_URL || parsed.username !== '' || parsed.password !== '') {
     refuse('the URL of a webhook must be an http or https URL without user and password');
   }
-  // Parsers drop or encode them, so the URL that lists show would not be the one that is called.
+  // Parsers drop or encode them, so the URL in lists would differ from the called one.
   if (/[\s\p{Cc}]/u.test(url)) refuse('the URL of a webhook must have no spaces and no control characters');
   const known = WEBHOOK_EVENTS.filter((event) => events.includes(event));
   const unknown = events.find((event) => !WEBHOOK_EVENTS.some((one) => one === event));

@@ -21,7 +21,7 @@ const IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['224.0.0.0', 3],
 ];
 
-/** Of IPv6 only what is handed out for the internet is public, without what leads to IPv4 or is for documents. */
+/** In IPv6 only the range for the internet is public, except the parts that map to IPv4 or are for documentation. */
 const IPV6_PUBLIC = ['2000::', 3] as const;
 const IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['2001::', 23],
@@ -58,13 +58,13 @@ export class PrivateAddressError extends SettingInvalidError {
 /** Refuses the URL of a receiver to which nothing would be sent. Throws PrivateAddressError. */
 export type RefuseReceiver = (url: string) => Promise<void>;
 
-/** A RefuseReceiver; with `allowPrivate` it refuses none. */
+/** Creates a RefuseReceiver; with `allowPrivate` it refuses none. */
 export function createRefuseReceiver(allowPrivate: boolean): RefuseReceiver {
   return async (url) => {
     if (allowPrivate) return;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
     const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
-    // Of several a direct connection goes to the public ones alone.
+    // Of several, a direct connection uses only the public ones.
     if (addresses.length > 0 && !addresses.some(isPublicAddress)) throw new PrivateAddressError(host);
   };
 }
@@ -83,7 +83,7 @@ async function addressesOf(hostname: string): Promise<readonly string[]> {
   return found.map(({ address }) => address);
 }
 
-/** Looks up a name for a connection, which then goes to what was checked here: to public addresses only. */
+/** Looks up a name for a connection, which then uses exactly the checked addresses: only public ones. */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, found) => {
     if (error !== null) {

@@ -117,8 +117,8 @@ describe('berth exec and berth logs reach an instance', {
       ['web /big', 126, /"\/big": permission denied/],
       ['-w /no web true', 126, /\/no/],
       ['-u nosuch web true', 126, /unable to find user nosuch/],
-      ['db true', 125, /no such instance of team\/shop is there/],
-      ['--instance 7 web true', 125, /no such instance of team\/shop is there/],
+      ['db true', 125, /team\/shop has no such instance/],
+      ['--instance 7 web true', 125, /team\/shop has no such instance/],
     ] as const) {
       const [, options = '', rest = ''] = /^((?:-\S+ \S+ )?)(.*)$/.exec(command) ?? [];
       const answer = await sh(`berth exec ${options} team/shop ${rest}`);

@@ -110,7 +110,14 @@ test('every list is JSON on demand, and holds no secret', async () => {
     for (const secret of secrets) assert.ok(!json.includes(secret), noun);
     assert.doesNotMatch(json, /password|"hash"|"secret"/i, noun);
   }
-  await refused(2, /"xml" is no --format: write json, jsonl or table/, 'user', 'list', '--format', 'xml');
+  await refused(
+    2,
+    /"xml" is not a valid --format: write json, jsonl or table/,
+    'user',
+    'list',
+    '--format',
+    'xml',
+  );
   await refused(2, /berth user has no "lst": .*did you mean "list"\?/, 'user', 'lst');
   await berth('robot', 'remove', 'ada+listed');
   await berth('webhook', 'remove', 'listed');
@@ -155,14 +162,10 @@ test('what cannot be done is said in one sentence', async () => {
   );
   await refused(1, /neither a token nor a login/, 'token', 'revoke', 'gone');
   await refused(1, /needs scopes/, 'robot', 'create', 'user:ada', 'x');
-  await refused(
-    2,
-    /what to do was not said: it has list, add, password, admin, link, unlink, remove/,
-    'user',
-  );
+  await refused(2, /an action is missing: it has list, add, password, admin, link, unlink, remove/, 'user');
   await refused(2, /write: berth team join TEAM USER/, 'team', 'join', 'crew');
   await refused(2, /go together/, 'token', 'create', 'ada', '--kubernetes');
-  await refused(2, /is no time after which a token ends/, 'token', 'create', 'ada', '--expires', 'soon');
+  await refused(2, /is not a token lifetime/, 'token', 'create', 'ada', '--expires', 'soon');
   await refused(
     2,
     /the option "--scoop" is not known: did you mean "--scope"/,

@@ -132,7 +132,10 @@ test('what is damaged in a backup is told; folders that are in use or not empty 
   );
   assert.equal((await runBerth('backup', '--data', server.dataDir, '--to', to)).exitCode, 0);
   assert.match(await refused('restore', '--from', to, '--data', server.dataDir), /is not empty/);
-  assert.match(await refused('restore', '--from', folder, '--data', join(folder, 'new')), /is no backup/);
+  assert.match(
+    await refused('restore', '--from', folder, '--data', join(folder, 'new')),
+    /is not a complete backup/,
+  );
 
   const [layer] = manifest.layers;
   const hex = layer?.digest.slice(7) ?? '';

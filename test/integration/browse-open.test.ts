@@ -32,7 +32,7 @@ test('berth tag restore takes a delete back, and says why it cannot', async () =
   for (const [word, exitCode, reason] of [
     ['team/cli:1', 1, /is deleted: push the image again/],
     ['team/cli:never', 1, /no deleted tag never/],
-    ['team/cli', 2, /names no tag/],
+    ['team/cli', 2, /has no tag/],
     ['TEAM:1', 1, /there is no repository TEAM/],
   ] as const) {
     const refused = await restore(word);

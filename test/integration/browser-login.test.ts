@@ -140,13 +140,13 @@ describe('people log in by a provider', async () => {
   test('what does not belong to a login of this browser is refused', async () => {
     const { browser, back } = await comeBack();
     const stranger = new CookieBrowser();
-    await refused(stranger, back.href, /has begun no login here/);
+    await refused(stranger, back.href, /has not started a login here/);
 
     const other = await comeBack();
     other.back.searchParams.set('state', 'another');
     await refused(other.browser, other.back.href, /does not belong to this login/);
     // The login that was begun counts once, also when it came to nothing.
-    await refused(other.browser, other.back.href, /has begun no login here/);
+    await refused(other.browser, other.back.href, /has not started a login here/);
 
     const swapped = await comeBack();
     const theirs = await comeBack();
@@ -173,7 +173,7 @@ describe('people log in by a provider', async () => {
     await refused(browser, back.href, /does not belong to this login/);
     for (const broken of ['', 'x', 'e30', Buffer.from('[]').toString('base64url')]) {
       jar?.set('berth-login', broken);
-      await refused(browser, back.href, /has begun no login here/);
+      await refused(browser, back.href, /has not started a login here/);
     }
   });
 

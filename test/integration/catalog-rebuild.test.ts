@@ -173,7 +173,7 @@ test('what is no action is refused, and rebuild of what is no data folder', asyn
     assert.equal(exitCode, 2);
     assert.match(
       stderr,
-      /^berth: (?:what to do with the catalog was not said|"burn" is nothing that can be done|.*has no folder blobs).*\n$/,
+      /^berth: (?:an action on the catalog is missing|"burn" is nothing that can be done|.*has no folder blobs).*\n$/,
     );
   }
 });

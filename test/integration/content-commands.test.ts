@@ -282,16 +282,16 @@ describe('commands about the content', async () => {
 
   test('what was written wrongly is said, with exit code 2', async () => {
     for (const [words, reason] of [
-      [['tag', 'rm', 'team/app'], /"team\/app" names no tag/],
-      [['tag', 'rm', 'team/app:'], /names no tag/],
+      [['tag', 'rm', 'team/app'], /"team\/app" has no tag/],
+      [['tag', 'rm', 'team/app:'], /has no tag/],
       [['tag', 'inspect', 'team/app@sha256:12'], /has no digest after its @/],
       [['tag', 'diff', 'team/app:1', 'mine/app:1'], /of two repositories/],
       [['tag', 'remove', 'team/app:1'], /has no "remove"/],
-      [['repo'], /what to do was not said/],
+      [['repo'], /an action is missing/],
       [['repo', 'ls', '--sort', 'colour'], /no --sort/],
       [['tag', 'ls'], /write: berth tag ls REPOSITORY/],
       [['tag', 'cp', 'team/app:1', `team/app@${one.digest}`], /is no target/],
-      [['manifest', 'rm', 'team/app:1'], /is a tag: delete that by "berth tag rm"/],
+      [['manifest', 'rm', 'team/app:1'], /is a tag: delete it with "berth tag rm"/],
     ] as const) {
       const { exitCode, stderr, stdout } = await berth(remote, ...words);
       assert.deepEqual([exitCode, stdout], [2, ''], words.join(' '));

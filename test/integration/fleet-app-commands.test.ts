@@ -122,7 +122,7 @@ secrets: {KEY: {external: true}}`,
       assert.equal(local.stdout, (await berth(...args, '--format', 'json')).stdout, local.stderr);
       assert.match(
         (await world.berth(...args, '--format', 'xml')).stderr,
-        /"xml" is no --format: write json, jsonl or table/,
+        /"xml" is not a valid --format: write json, jsonl or table/,
       );
     }
   });

@@ -62,7 +62,7 @@ test('a join token carries the hash of an authority, also an intermediate one, a
   assert.deepEqual([refused.exitCode, refused.stdout], [1, '']);
   assert.match(
     refused.stderr,
-    /^berth: the certificate file of the registry ends with a certificate that is no authority: append .*\n$/,
+    /^berth: the certificate file of the registry ends with a certificate that is not an authority: append .*\n$/,
   );
   assert.match((await tokenBy('root.crt', 'root')).stdout, /^berth-agent join .* bjt_[\w-]{43}\.[\w-]{43}$/m);
 });

@@ -86,7 +86,7 @@ describe('commands about the fleet', async () => {
     assert.match(limited.stderr, /make one with the scope registry:hosts/);
     const nobody = await berth({ BERTH_SERVER: registry.url }, 'hosts');
     assert.equal(nobody.exitCode, 1);
-    assert.match(nobody.stderr, /log in by "berth login http:\/\/127\.0\.0\.1:\d+", or set BERTH_TOKEN/);
+    assert.match(nobody.stderr, /log in with "berth login http:\/\/127\.0\.0\.1:\d+", or set BERTH_TOKEN/);
     const mistyped = `${token.slice(0, -1)}${token.endsWith('x') ? 'y' : 'x'}`;
     const wrong = await berth({ ...remote, BERTH_TOKEN: mistyped }, 'hosts');
     assert.equal(wrong.exitCode, 1);

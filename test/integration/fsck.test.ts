@@ -216,11 +216,11 @@ test('fsck and gc say what is wrong with their arguments', async (t) => {
     assert.equal(unknown.exitCode, 2);
     assert.match(
       unknown.stderr,
-      /^berth: the option "--nonsense" is not known: --help tells those that are\n$/,
+      /^berth: the option "--nonsense" is not known: --help lists the known ones\n$/,
     );
   }
   assert.deepEqual(await readdir(server.dataDir).then((names) => names.includes('nowhere')), false);
   const grace = await runBerth('gc', '--data', server.dataDir, '--grace', 'soon');
   assert.equal(grace.exitCode, 2);
-  assert.match(grace.stderr, /^berth: "soon" is no grace period/);
+  assert.match(grace.stderr, /^berth: "soon" is not a grace period/);
 });

@@ -126,6 +126,6 @@ test('who is excepted is reached directly', async (t) => {
 test('what is no proxy is refused with a sentence that shows no password', async () => {
   const bad = await runBerthIn({ HTTPS_PROXY: 'socks5://me:hidden@proxy:1080' }, 'serve');
   assert.equal(bad.exitCode, 2);
-  assert.match(bad.stderr, /^berth: what HTTPS_PROXY names is no proxy that can be used: it takes http:/);
+  assert.match(bad.stderr, /^berth: the proxy of HTTPS_PROXY cannot be used: it takes http:/);
   assert.doesNotMatch(bad.stderr, /hidden/);
 });

@@ -91,7 +91,7 @@ test('an option that is not known: exit code 2, and the one that was meant', asy
     [['--vresion'], '--version'],
     [['srve'], 'serve'],
   ] as const) {
-    const end = meant === undefined ? 'tells those that are' : `did you mean "${meant}"\\?`;
+    const end = meant === undefined ? 'lists the known ones' : `did you mean "${meant}"\\?`;
     expectRefusal(await berth(args), new RegExp(`is not known: .*${end}\n$`));
   }
 });
@@ -143,7 +143,7 @@ test('a data folder that another berth works in: exit code 2, and that one goes 
   expectRefusal(await berth(args), /another berth is already running/);
   const login = await berth(['login', registry.url]);
   assert.equal(login.exitCode, 1);
-  assert.match(login.stderr, /is no Berth registry with accounts: there is no login to it\n$/);
+  assert.match(login.stderr, /is not a Berth registry with accounts, so it has no login\n$/);
   assert.equal((await sendRequest(`${registry.url}/v2/`)).status, 200);
   await registry.kill();
   await registry.restart();
@@ -160,8 +160,8 @@ test('data folders that cannot be used: exit code 2', async (t) => {
   expectRefusal(await serve(join(folder, 'file')), /data folder .*file cannot be used/);
   expectRefusal(await serve(join(folder, 'file/below')), /cannot be used \(ENOTDIR\): a file is where/);
   await symlink(join(folder, 'nowhere'), join(folder, 'link'));
-  expectRefusal(await serve(join(folder, 'link')), /\(ENOENT\): .*a symbolic link leads nowhere/);
-  expectRefusal(await serve('/proc/berth/data'), /\(ENOENT\): no folder can be made there/);
+  expectRefusal(await serve(join(folder, 'link')), /\(ENOENT\): .*a symbolic link is dangling/);
+  expectRefusal(await serve('/proc/berth/data'), /\(ENOENT\): no folder can be created there/);
   expectRefusal(await serve(join(folder, 'x'.repeat(300))), /\(ENAMETOOLONG\): the path is too long/);
   const source = join(folder, 'source');
   await mkdir(join(source, 'docker/registry/v2/repositories'), { recursive: true });

@@ -115,7 +115,7 @@ test('gc reports the space of killed uploads, and deletes them with --uploads', 
   assert.match((await gc('--uploads', '0s')).stdout, /^deleted .* 1 abandoned upload: 0 B\n$/);
   assert.deepEqual(await readdir(join(server.dataDir, 'uploads')), []);
   assert.equal((await registry.send('GET', location)).status, 404);
-  assert.match((await gc('--uploads', 'soon')).stderr, /"soon" is no age of uploads/);
+  assert.match((await gc('--uploads', 'soon')).stderr, /"soon" is not an age of uploads/);
 });
 
 test('blobs deleted by digest are kept for the grace period', options, async (t) => {

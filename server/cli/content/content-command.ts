@@ -12,7 +12,7 @@ import { type ContentDoor, type ManifestName, RemoteContent } from './door.ts';
 /** A command about the content of a registry. */
 export type ContentCommand = RegistryCommand<ContentDoor>;
 
-/** What it works with. */
+/** The input of an action about the content. */
 export type ContentInput = CommandInput<ContentDoor>;
 
 const DOORS: Doors<ContentDoor> = {
@@ -20,7 +20,7 @@ const DOORS: Doors<ContentDoor> = {
   local: async (options) => (await import('./local-content.ts')).openLocalContent(options),
 };
 
-/** Runs the one of `actions` that the first word names, as runRegistryCommand does. */
+/** Runs the action that the first word names, as runRegistryCommand does. */
 export function runContentAction(
   noun: string,
   actions: Readonly<Record<string, ContentCommand>>,
@@ -30,15 +30,15 @@ export function runContentAction(
   if (action !== undefined) return runRegistryCommand(action, DOORS, args);
   const known = Object.keys(actions);
   const said =
-    name === '' || name.startsWith('-') ? 'what to do was not said' : `berth ${noun} has no "${name}"`;
+    name === '' || name.startsWith('-') ? 'an action is missing' : `berth ${noun} has no "${name}"`;
   throw new ConfigError(
     `${said}: it has ${known.join(', ')}: ${advice(name, known, `"berth ${noun} --help"`)}`,
   );
 }
 
 /**
- * Reads `REPOSITORY:TAG` or `REPOSITORY@DIGEST`, which may begin with the registry's own host. A tag must be said: what is
- * meant is not to be guessed where it may be deleted. Throws ConfigError.
+ * Parses `REPOSITORY:TAG` or `REPOSITORY@DIGEST`, which may begin with the registry's own host. The tag is mandatory: a
+ * default would be dangerous in a delete. Throws ConfigError.
  */
 export function readManifestName(text: string, host: string | undefined): ManifestName {
   const own = host !== undefined && text.startsWith(`${host}/`) ? text.slice(host.length + 1) : text;
@@ -47,7 +47,7 @@ export function readManifestName(text: string, host: string | undefined): Manife
     const [repository, digest] = [own.slice(0, at), own.slice(at + 1)];
     if (!isDigest(digest))
       throw new ConfigError(`"${text}" has no digest after its @: write it as team/app@sha256:…`);
-    // As docker reads it: the digest says which one, a tag before it says nothing more.
+    // As in docker: a digest takes precedence over a tag.
     return { repository: repository.replace(/:[^:/]*$/, ''), reference: digest };
   }
   const colon = own.lastIndexOf(':');

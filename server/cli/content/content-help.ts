@@ -1,6 +1,6 @@
 import { FORMAT, LOCAL } from '../fleet/fleet-help.ts';
 
-/** What `berth COMMAND --help` prints for the commands about the content. */
+/** `berth COMMAND --help` of the commands about the content. */
 export const CONTENT_HELP = {
   repo: `Repositories that you may see.
 

@@ -27,7 +27,7 @@ export interface ListOptions<Sort> {
 export interface DeleteOptions {
   /** Nothing is deleted. */
   readonly dryRun: boolean;
-  /** Also what a release runs. */
+  /** Also deletes images that a release runs. */
   readonly force: boolean;
 }
 
@@ -40,8 +40,8 @@ export interface CopyOptions {
 }
 
 /**
- * What commands read and change of the content: through a registry's API, or in the data of this machine. Every method throws
- * ApiError.
+ * Reads and changes the content for commands: through a registry's API, or in the data of this machine. Every method
+ * throws ApiError.
  */
 export interface ContentDoor extends AsyncDisposable {
   /** Host and port of the registry, which names of images may begin with; undefined for the data of this machine. */
@@ -53,14 +53,14 @@ export interface ContentDoor extends AsyncDisposable {
   /** All pages. */
   tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]>;
   manifest(name: ManifestName): Promise<ManifestView>;
-  /** Answers what goes, or would go. */
+  /** Returns what is deleted, or would be. */
   delete(name: ManifestName, options: DeleteOptions): Promise<ConsequencesView>;
   /** All pages, by digest. */
   manifests(repository: string): Promise<readonly ManifestEntry[]>;
   copy(name: ManifestName, options: CopyOptions): Promise<CopyView>;
-  /** Deletes everything, or some of it where there is much: `remaining` tells what is left. */
+  /** Deletes everything, or a part of it if there is much: `remaining` is the rest. */
   deleteRepository(repository: string, options: DeleteOptions): Promise<RepositoryLossView>;
-  /** Takes the delete of a tag back, and answers the digest of its manifest. */
+  /** Restores a deleted tag, and returns the digest of its manifest. */
   restore(repository: string, tag: string): Promise<string>;
   difference(
     repository: string,

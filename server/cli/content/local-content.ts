@@ -33,10 +33,10 @@ import type {
   TagView,
 } from './views.ts';
 
-/** Entries that are read at once. */
+/** Entries per read. */
 const PAGE = 100;
 
-/** Opens the content in the data of this machine, beside a running server or without one. Throws ConfigError. */
+/** Opens the content in the data of this machine, whether or not a server is running. Throws ConfigError. */
 export async function openLocalContent(flags: DataOptions): Promise<ContentDoor> {
   const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
   const registry = await openStoredRegistry(config);
@@ -57,7 +57,7 @@ export async function openLocalContent(flags: DataOptions): Promise<ContentDoor>
   return new LocalContent(registry, browse);
 }
 
-/** The content in the data of this machine. Access to the data gives all rights, so none are checked. */
+/** The content in the data of this machine. Access to the data implies all rights, so none are checked. */
 class LocalContent implements ContentDoor {
   readonly host = undefined;
   readonly #registry: StoredRegistry;
@@ -161,7 +161,7 @@ function referenceOf(text: string): Reference {
   return isDigest(text) ? { digest: text } : { tag: parseTag(text) };
 }
 
-/** What `work` answers, as the API would: times are texts. Throws ApiError for what it refuses. */
+/** Returns the result of `work` as the API does: times are texts. Throws ApiError for its refusals. */
 async function answer<View>(work: () => Promise<object | string>): Promise<View> {
   try {
     return JSON.parse(JSON.stringify(await work())) as View;

@@ -45,7 +45,7 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
       for (const word of input.words) {
         if (isDigest(readManifestName(word, undefined).reference)) continue;
         throw new ConfigError(
-          `"${word}" is a tag: delete that by "berth tag rm", or write team/app@sha256:…`,
+          `"${word}" is a tag: delete it with "berth tag rm", or write team/app@sha256:…`,
         );
       }
       return remove(input);

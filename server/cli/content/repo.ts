@@ -44,7 +44,7 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
         { head: 'SIZE', cell: (one) => byteCount(one.size) },
         { head: 'REPOSITORY', cell: ({ name }) => name },
       ]);
-      tell(`${byteCount(size)} in all; what several repositories have counts for each of them`);
+      tell(`${byteCount(size)} in all; shared content counts for each repository`);
     },
   },
   rm: {
@@ -60,7 +60,7 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
   },
 };
 
-/** `berth repo`: repositories and what they take. */
+/** `berth repo`: repositories and their sizes. */
 export function repo(args: readonly string[]): Promise<number> {
   return runContentAction('repo', ACTIONS, args);
 }
@@ -90,7 +90,7 @@ async function remove({ door, flag, option, tell, words: [word = ''] }: ContentI
       if (remaining >= left)
         throw new ApiError(
           409,
-          `${repository}: somebody is pushing to it: ${count(remaining, 'manifest')} left`,
+          `${repository}: another client is pushing to it: ${count(remaining, 'manifest')} left`,
         );
       left = remaining;
       progress.show(`deleting ${repository}`, {

@@ -68,7 +68,7 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
     run: async ({ door, print, words: [word = ''] }) => {
       const opened = await door();
       const { repository, reference } = readManifestName(word, opened.host);
-      if (isDigest(reference)) throw new ConfigError(`"${word}" names no tag: write it as team/app:1.0`);
+      if (isDigest(reference)) throw new ConfigError(`"${word}" has no tag: write it as team/app:1.0`);
       const digest = await opened.restore(repository, reference);
       print(`${repository}:${reference} points at ${digest} again`);
     },
@@ -81,14 +81,14 @@ const ACTIONS: Readonly<Record<string, ContentCommand>> = {
   },
 };
 
-/** Prints all that is known of images, as JSON. */
+/** Prints the details of images, as JSON. */
 export async function inspect({ door, print, words }: ContentInput): Promise<void> {
   const opened = await door();
   const found = await Promise.all(words.map((word) => opened.manifest(readManifestName(word, opened.host))));
   print(JSON.stringify(found, undefined, 2));
 }
 
-/** `berth tag`: tags and what they name. */
+/** `berth tag`: tags and their images. */
 export function tag(args: readonly string[]): Promise<number> {
   return runContentAction('tag', ACTIONS, args);
 }
@@ -108,7 +108,7 @@ async function copy({ door, flag, option, words: [word = '', other = ''] }: Cont
     `${target} is ${view.digest}`,
     `  new there: ${count(view.manifests, 'manifest')}, ${count(view.mounted, 'blob')} (${byteCount(view.bytes)} mounted, none copied)`,
     ...(view.referrers > 0 ? [`  and ${count(view.referrers, 'referrer')}`] : []),
-    ...view.keptTags.map((kept) => `  ${kept} has something else there already, and stays`),
+    ...view.keptTags.map((kept) => `  ${kept} already exists there with another image, and is unchanged`),
   ]);
 }
 
@@ -123,7 +123,7 @@ function readTarget(text: string, { reference }: ManifestName, host: string | un
   return { repository: own, ...(!isDigest(reference) && { tag: reference }) };
 }
 
-/** Each image on its own: one that cannot be deleted keeps no other. */
+/** Deletes each image separately: a failure does not prevent the others. */
 export async function remove({ door, flag, option, print, tell, words }: ContentInput): Promise<number> {
   const format = parseFormat(option('format'));
   const options = { dryRun: flag('dry-run'), force: flag('force') };

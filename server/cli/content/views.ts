@@ -7,7 +7,7 @@ import type * as browse from '../../browse/browse.ts';
 import type * as copied from '../../browse/copy-image.ts';
 import type * as loss from '../../browse/delete-repository.ts';
 
-/** What JSON makes of a view: times are RFC 3339. */
+/** The JSON form of a view: times are RFC 3339. */
 type Answered<View> = View extends Date
   ? string
   : View extends readonly (infer Entry)[]
@@ -26,7 +26,7 @@ export interface DiskUse {
 
 export type TagView = Answered<BrowsedTag>;
 
-/** All of a manifest; commands print it as it is. */
+/** The whole view of a manifest; commands print it unchanged. */
 export type ManifestView = Readonly<Record<string, unknown>>;
 
 export type ConsequencesView = Answered<browse.ConsequencesView> & {

@@ -130,7 +130,7 @@ function isSure(app: string): Promise<boolean> {
   return confirm(`Remove ${loss}? Volumes stay.`, `this removes ${loss}`);
 }
 
-/** Why a release was made, in a few words. */
+/** Describes why a release was created, in a few words. */
 export function describeCause(cause: Cause): string {
   const by = cause.by === '' ? '' : ` by ${cause.by}`;
   switch (cause.kind) {

@@ -78,7 +78,10 @@ async function deployFile(input: FleetInput): Promise<number> {
   return 0;
 }
 
-/** Reads and checks a Compose file as far as this machine can; undefined, and the problems are told, when it is wrong. */
+/**
+ * Reads and checks a Compose file as far as this machine can; prints the problems and returns undefined when it is
+ * invalid.
+ */
 async function readCompose(input: FleetInput, file: string): Promise<ParsedCompose | undefined> {
   const isInput = file === '-';
   const text = isInput ? await textOf(process.stdin) : await readText(file);
@@ -107,7 +110,7 @@ async function readCompose(input: FleetInput, file: string): Promise<ParsedCompo
   }
 }
 
-/** The variables of the files of --env-file, or of `.env` beside the Compose file. Throws ConfigError. */
+/** Reads the variables of the files of --env-file, or of `.env` beside the Compose file. Throws ConfigError. */
 async function readEnvironment(input: FleetInput, folder: string): Promise<Readonly<Record<string, string>>> {
   const named = input.options('env-file');
   const variables = new Map<string, string>();
@@ -125,7 +128,7 @@ async function readEnvironment(input: FleetInput, folder: string): Promise<Reado
   return Object.fromEntries(variables);
 }
 
-/** Undefined when there is no such file. Throws ConfigError. */
+/** Returns undefined when there is no such file. Throws ConfigError. */
 async function readText(file: string): Promise<string | undefined> {
   try {
     const { size } = await stat(file);
@@ -159,7 +162,7 @@ function tellProblems(
   }
 }
 
-/** What a deployment would do, for people. */
+/** Describes a planned deployment for people. */
 function planLines({ hosts, images }: PlanView): readonly string[] {
   const rows = hosts.flatMap(({ host, services }) => services.map((service) => ({ host, ...service })));
   const services = Object.entries(images).map(([service, image]) => ({ service, image }));

@@ -14,11 +14,11 @@ export interface ReleasePage {
 }
 
 /**
- * What commands read and change of the fleet: through a registry's API, or in the data of this machine. Every method
+ * Reads and changes the fleet for commands: through a registry's API, or in the data of this machine. Every method
  * throws ApiError.
  */
 export interface FleetDoor extends AsyncDisposable {
-  /** Address of the registry as hosts reach it; undefined when the settings do not say. */
+  /** Address of the registry for hosts; undefined when the settings do not state it. */
   readonly address: string | undefined;
   createHostToken(labels: Readonly<Record<string, string>>): Promise<HostTokenView>;
   hosts(): Promise<readonly HostView[]>;

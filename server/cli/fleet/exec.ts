@@ -18,7 +18,7 @@ const CHANNEL = 0;
 const PIECE = 16 * 1024;
 /** Characters of the variables: proxies bound headers. */
 const LONGEST_ENVIRONMENT = 6_000;
-/** Milliseconds without a word of the registry after which the connection is taken for lost. */
+/** Milliseconds of silence after which the connection counts as lost. */
 const LONGEST_SILENCE = 3 * PING_INTERVAL;
 /** As shells have it for a command that a signal has ended. */
 const SIGPIPE_CODE = 128 + 13;
@@ -44,7 +44,7 @@ const EXEC: FleetCommand = {
     const { headers, path, stdin } = requestOf(input, tty);
     const api = await input.api();
     const socket = await openSocket(api, path, headers);
-    // Before it is open: the first frames may come with the answer.
+    // Created before the socket is open: the first frames may arrive with the answer.
     const session = new ExecSession(socket, { stdin, tty });
     await untilOpen(api, socket);
     return session.run();
@@ -116,7 +116,7 @@ class ExecSession {
   readonly #socket: WebSocket;
   readonly #stdin: boolean;
   readonly #tty: boolean;
-  /** Why the connection was closed; '' unless the registry says so. */
+  /** Why the connection was closed; '' unless the registry gives a reason. */
   readonly #closed: Promise<string>;
   /** Input that the host has not allowed yet: one piece of the terminal or pipe, which is paused meanwhile. */
   #input = Buffer.alloc(0);
@@ -147,7 +147,7 @@ class ExecSession {
     });
   }
 
-  /** Answers the exit code of the command. Throws ApiError when it did not run to its end. */
+  /** Returns the exit code of the command. Throws ApiError when it did not run to its end. */
   async run(): Promise<number> {
     const socket = this.#socket;
     const silence = setInterval(() => {
@@ -164,7 +164,7 @@ class ExecSession {
     if (this.#tty) {
       setRawMode();
       process.stdout.on('resize', resize);
-      // It may have changed while the command was asked for.
+      // The size may have changed since the request.
       resize();
     }
     if (this.#stdin) this.#startInput();
@@ -209,7 +209,7 @@ class ExecSession {
     }
   }
 
-  /** What was written makes room for as much more. */
+  /** Grants credit for the bytes that were written. */
   #write(stream: 'stdout' | 'stderr', payload: Buffer): void {
     process[stream].write(payload, () => this.#send(encodeCredit(CHANNEL, payload.length)));
   }
@@ -252,7 +252,7 @@ class ExecSession {
   }
 }
 
-/** Has the terminal pass all on as it is. What was set before is set again by setRawMode(false), and at the end of the process. */
+/** Switches the terminal to raw mode. setRawMode(false) restores the previous mode, as does the end of the process. */
 function setRawMode(): void {
   process.stdin.setRawMode(true);
   // Node leaves on that a line feed also returns to the first column, which editors do not expect.

@@ -9,7 +9,7 @@ import { type FleetDoor, RemoteDoor } from './door.ts';
 /** A command about the fleet. */
 export type FleetCommand = RegistryCommand<FleetDoor>;
 
-/** What it works with. */
+/** The input of an action about the fleet. */
 export type FleetInput = CommandInput<FleetDoor>;
 
 const DOORS: Doors<FleetDoor> = {

@@ -20,7 +20,7 @@ nothing changed; 3 it failed, and was rolled back unless it is the first release
 as well; 5 nothing has changed for longer than --timeout, and it goes on; 130 interrupted by Ctrl-C, and it goes on.
 `;
 
-/** What `berth COMMAND --help` prints for the commands about the fleet. */
+/** `berth COMMAND --help` of the commands about the fleet. */
 export const FLEET_HELP = {
   host: `The machines that run apps. It is for administrators; readers of all repositories can list them.
 

@@ -90,7 +90,7 @@ export async function host(args: readonly string[]): Promise<number> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action !== undefined) return runFleetCommand(action, rest);
   const known = Object.keys(ACTIONS);
-  if (name === '') throw new ConfigError(`say what to do: berth host has ${known.join(', ')}`);
+  if (name === '') throw new ConfigError(`an action is missing: berth host has ${known.join(', ')}`);
   throw new ConfigError(`berth host has no "${name}": ${advice(name, known, '"berth host --help"')}`);
 }
 

@@ -19,7 +19,7 @@ import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
 import type { FleetDoor, HostChange, ReleasePage } from './door.ts';
 import type { AppView, HostTokenView, HostView, InstanceView, ReleaseView } from './views.ts';
 
-/** Opens the fleet in the data of this machine, beside a running server or without one. Throws ConfigError. */
+/** Opens the fleet in the data of this machine, whether or not a server is running. Throws ConfigError. */
 export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {
   const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
   const certificate = config.tls && (await readCertificate(config.tls.files)).cert;

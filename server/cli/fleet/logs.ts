@@ -15,7 +15,7 @@ import { numberOf } from './rollouts.ts';
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 const INTERRUPTED = 130;
-/** Characters of a line that comes in parts. */
+/** Maximum characters of a line that arrives in parts. */
 const LONGEST_LINE = 2 ** 20;
 
 const LOGS: FleetCommand = {
@@ -31,7 +31,7 @@ const LOGS: FleetCommand = {
   run: printLogs,
 };
 
-/** `berth logs`: what the instances of an app write, from all of its hosts. Exit code 1: a host could not be asked. */
+/** `berth logs`: prints the output of an app's instances on all its hosts. Exit code 1: a host could not be reached. */
 export function logs(args: readonly string[]): Promise<number> {
   return runFleetCommand(LOGS, args);
 }
@@ -82,9 +82,9 @@ type PrintedEntry = LogEntry & { readonly error?: string };
 class LogPrinter {
   readonly #input: FleetInput;
   readonly #isJson: boolean;
-  /** Of each instance: a registry that is asked again repeats some lines. */
+  /** By instance: after a reconnect the registry repeats some lines. */
   readonly #positions = new Map<string, LogPosition>();
-  /** Long lines that have come in part, by instance and stream. */
+  /** Incomplete long lines, by instance and stream. */
   readonly #parts = new Map<string, string>();
   #width = 0;
   /** False when a host could not be asked. */
@@ -96,13 +96,16 @@ class LogPrinter {
     this.#isJson = parseFormat(input.option('format')) !== 'table';
   }
 
-  /** The logs are asked for again; answers since when, ms since 1970, or undefined before the first line. */
+  /**
+   * Called before the logs are requested again; returns the start time, ms since 1970, or undefined before the first
+   * line.
+   */
   rewind(): number | undefined {
     for (const position of this.#positions.values()) position.rewind();
     return rereadFrom(this.#positions.values());
   }
 
-  /** Resolves when the next line may come: a slow reader holds the registry back. */
+  /** Resolves when the next line may follow: backpressure from a slow reader reaches the registry. */
   async print(line: string): Promise<void> {
     const entry: PrintedEntry = JSON.parse(line);
     if (entry.error === undefined && !this.#isNew(entry)) return;
@@ -122,7 +125,7 @@ class LogPrinter {
     }
   }
 
-  /** Undefined until the last part of a long line has come, or it is too long to be kept. */
+  /** Returns undefined until the last part of a long line has arrived, or if it is too long. */
   #wholeLine(name: string, { line, partial, stream }: PrintedEntry): string | undefined {
     const key = `${name} ${stream}`;
     const whole = `${this.#parts.get(key) ?? ''}${line}`;
@@ -163,5 +166,7 @@ export function parseSince(text: string, now: number): number {
   if (length !== undefined) return now - length;
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(time)) return time;
-  throw new ConfigError(`"${text}" is no --since: write how long ago, such as 10m, or 2026-11-27T08:00Z`);
+  throw new ConfigError(
+    `"${text}" is not a valid --since: write how long ago, such as 10m, or 2026-11-27T08:00Z`,
+  );
 }

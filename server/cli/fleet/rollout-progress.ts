@@ -11,7 +11,7 @@ export const ROLLOUT_EXIT = {
   superseded: 1,
 } as const;
 
-/** The exit code for the end of a rollout; undefined while it goes on. */
+/** Returns the exit code for the end of a rollout; undefined while it is in progress. */
 export function exitCodeOf(state: ReleaseState): number | undefined {
   switch (state) {
     case 'rolling':
@@ -77,7 +77,7 @@ export function hostLine(view: RolloutHostView, release: number): string {
 
 const ORDER = ['failed', 'fetching', 'starting', 'draining', null, 'healthy', 'stopped'] as const;
 
-/** The lines of a rollout; with `most`, hosts that are under way come first and the others are counted. */
+/** Formats a rollout; with `most`, hosts in progress come first and the rest are counted. */
 export function rolloutLines(
   app: string,
   view: RolloutView,
@@ -106,7 +106,7 @@ export interface ProgressOutput {
   write(text: string): unknown;
 }
 
-/** Shows a rollout: a block that is drawn again on a terminal, elsewhere a line for each change. */
+/** Shows a rollout: on a terminal a block that is redrawn, elsewhere a line for each change. */
 export class RolloutProgress {
   readonly #app: string;
   readonly #out: ProgressOutput;

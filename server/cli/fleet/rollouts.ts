@@ -15,18 +15,18 @@ export const ROLLOUT_OPTIONS = {
 /** As the registry has it, ms. */
 const USUAL_TIMEOUT = 5 * 60 * 1000;
 
-/** The time that --timeout gives each host, as bodies of requests have it; {} unless given. Throws ConfigError. */
+/** Returns the timeout of --timeout in the form of request bodies; {} by default. Throws ConfigError. */
 export function timeoutOf({ option }: FleetInput): { readonly timeout?: number } {
   const text = option('timeout');
   if (text === undefined) return {};
   const time = parseDuration(text);
   if (time === undefined || time < 1000) {
-    throw new ConfigError(`"${text}" is no --timeout: write a time such as 90s or 10m`);
+    throw new ConfigError(`"${text}" is not a valid --timeout: write a time such as 90s or 10m`);
   }
   return { timeout: time / 1000 };
 }
 
-/** Waits for the end of a release that a command has made, unless --no-wait says otherwise. Answers the exit code. */
+/** Waits for the end of a release that a command has created, unless --no-wait is given. Returns the exit code. */
 export async function finishRelease(input: FleetInput, app: string, release: number): Promise<number> {
   if (input.flag('no-wait') && !input.flag('wait')) {
     input.print(`${app}: release ${release}`);
@@ -109,8 +109,8 @@ export function scale(args: readonly string[]): Promise<number> {
   return runFleetCommand(SCALE, args);
 }
 
-/** A whole number from 0. Throws ConfigError. */
+/** Parses a non-negative integer. Throws ConfigError. */
 export function numberOf(text: string, what: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new ConfigError(`"${text}" is no ${what}: write a whole number`);
+  throw new ConfigError(`"${text}" is not a valid ${what}: write a whole number`);
 }

@@ -10,9 +10,9 @@ interface RunningView {
   readonly service: string;
   readonly repository: string;
   readonly digest: string;
-  /** Those that run it now. */
+  /** Hosts that run it now. */
   readonly hosts: readonly string[];
-  /** True: it is kept for a rollback alone. */
+  /** True: it is kept only for a rollback. */
   readonly kept: boolean;
 }
 
@@ -22,7 +22,7 @@ const RUNNING: FleetCommand = {
   run: printRunning,
 };
 
-/** `berth running`: which apps and hosts run an image. Exit code 1: none does. */
+/** `berth running`: lists the apps and hosts that run an image. Exit code 1: none does. */
 export function running(args: readonly string[]): Promise<number> {
   return runFleetCommand(RUNNING, args);
 }

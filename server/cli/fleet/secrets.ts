@@ -64,7 +64,7 @@ export async function secret(args: readonly string[]): Promise<number> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action !== undefined) return runFleetCommand(action, rest);
   const known = Object.keys(ACTIONS);
-  if (name === '') throw new ConfigError(`say what to do: berth secret has ${known.join(', ')}`);
+  if (name === '') throw new ConfigError(`an action is missing: berth secret has ${known.join(', ')}`);
   throw new ConfigError(`berth secret has no "${name}": ${advice(name, known, '"berth secret --help"')}`);
 }
 

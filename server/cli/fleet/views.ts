@@ -3,11 +3,11 @@ import type { App, Cause, ReleaseState } from '../../../fleet/release.ts';
 import type { AppPhase, InstanceReport } from '../../../fleet/report.ts';
 import type { PinnedImage } from '../../../fleet/service.ts';
 
-/** What the management API answers about the fleet, as JSON has it: times are RFC 3339. */
+/** Answers of the management API about the fleet, as JSON: times are RFC 3339. */
 export interface HostView extends Pick<Host, 'id' | 'name' | 'labels' | 'draining' | 'facts'> {
   readonly state: HostState;
   readonly joinedAt: string;
-  /** Null: it was never heard of. */
+  /** Null: it has never connected. */
   readonly seenAt: string | null;
   /** Apps that it last reported about. */
   readonly apps: readonly string[];
@@ -56,7 +56,7 @@ export interface RolloutView {
 export interface RolloutHostView {
   readonly host: string;
   readonly state: HostState;
-  /** The release that the host shall run; null: none. */
+  /** The release that the host should run; null: none. */
   readonly wanted: number | null;
   /** Null: it has reported nothing yet. */
   readonly phase: AppPhase | null;
@@ -66,7 +66,7 @@ export interface RolloutHostView {
   readonly instances: readonly Pick<InstanceReport, 'service' | 'release' | 'state' | 'health'>[];
 }
 
-/** What a deployment would change. */
+/** The planned changes of a deployment. */
 export interface PlanView {
   readonly hosts: readonly {
     readonly host: string;

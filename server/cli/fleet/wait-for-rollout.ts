@@ -16,7 +16,7 @@ const MARGIN = 60_000;
 export interface WaitTerms {
   readonly app: string;
   readonly release: number;
-  /** Milliseconds that a host has. A rollout of which nothing changes for longer is no longer waited for. */
+  /** Timeout of a host, milliseconds. A rollout without a change for longer is no longer waited for. */
   readonly timeout: number;
   /** Milliseconds beyond that for the registry; MARGIN unless given. */
   readonly margin?: number;
@@ -24,8 +24,8 @@ export interface WaitTerms {
 }
 
 /**
- * Shows a rollout on standard error until it ends, and answers the exit code. The registry may restart meanwhile. Throws
- * ApiError.
+ * Shows a rollout on standard error until it ends, and returns the exit code. Survives a restart of the registry.
+ * Throws ApiError.
  */
 export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promise<number> {
   const { app, release, timeout, margin = MARGIN, signal } = terms;

@@ -1,6 +1,6 @@
 import type { ComposePath } from '../../../fleet/compose/compose-error.ts';
 
-/** What is wrong in a Compose document. */
+/** A problem in a Compose document. */
 export interface Problem {
   readonly path: ComposePath;
   readonly message: string;
@@ -9,7 +9,7 @@ export interface Problem {
 /** A registry refused a request, failed, or could not be reached. The message is a sentence for people. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
-  /** Status of the answer; 0 without one. */
+  /** HTTP status of the answer; 0 without one. */
   readonly status: number;
   readonly problems: readonly Problem[];
 

@@ -8,7 +8,7 @@ import { dockerConfigFile, replacePrivateFile } from '../docker-config.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Options by which a command finds the registry that it talks to. */
+/** Options that choose the registry. */
 export const REGISTRY_OPTIONS = {
   server: { type: 'string' },
   ca: { type: 'string' },
@@ -38,7 +38,10 @@ export function namedRegistry(choice: Choice, env: Environment): ChosenRegistry 
   return checked({ server: text, ca, insecure: choice.insecure });
 }
 
-/** The current registry of those that `berth login` logged in to; undefined before the first. Throws ConfigError. */
+/**
+ * Returns the current registry of those that `berth login` logged in to; undefined before the first. Throws
+ * ConfigError.
+ */
 export async function lastRegistry(choice: Choice, env: Environment): Promise<ChosenRegistry | undefined> {
   const { contexts, current } = await readContexts(env);
   const kept = current === undefined ? undefined : contexts.get(current);
@@ -58,7 +61,7 @@ export async function keepRegistry({ url, ca, insecure }: ChosenRegistry, env: E
   await writeContexts({ contexts: new Map([...contexts, [url.host, kept]]), current: url.host }, env);
 }
 
-/** A registry that `berth login` has kept. */
+/** A registry that `berth login` has stored. */
 export interface Context {
   readonly server: string;
   readonly ca?: string;
@@ -68,11 +71,11 @@ export interface Context {
 /** Registries of `berth login` by host. */
 export interface Contexts {
   readonly contexts: ReadonlyMap<string, Context>;
-  /** The one that commands use. */
+  /** The current one, which commands use. */
   readonly current?: string | undefined;
 }
 
-/** Reads what `berth login` has kept. Throws ConfigError. */
+/** Reads the contexts that `berth login` has stored. Throws ConfigError. */
 export async function readContexts(env: Environment): Promise<Contexts> {
   let text: string;
   try {
@@ -116,7 +119,7 @@ export function checked({ server = '', ca, insecure = false }: Choice): ChosenRe
   return { url, insecure, ...(ca !== undefined && { ca }) };
 }
 
-/** Has this process trust the authorities of a file as well. Throws ConfigError. */
+/** Makes this process also trust the authorities in a file. Throws ConfigError. */
 export async function trustAuthorities(file: string): Promise<void> {
   let text: string;
   try {

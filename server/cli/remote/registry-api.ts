@@ -5,7 +5,7 @@ import { readAtMost } from '../../../lib/streams/read-at-most.ts';
 import { printable } from '../printable.ts';
 import { ApiError, type Problem } from './api-error.ts';
 
-/** Bytes of an answer. */
+/** Maximum bytes of an answer. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 /** Characters of a sentence of the registry that are shown. */
 const LONGEST_MESSAGE = 2_000;
@@ -45,7 +45,7 @@ export class RegistryApi {
     return new URL(`api/v1/${path}`, this.url);
   }
 
-  /** The answer, as JSON; undefined when it has no body. */
+  /** Returns the answer, as JSON; undefined when it has no body. */
   async call<Answer>(method: Method, path: string, options: CallOptions = {}): Promise<Answer> {
     const { body, signal, wait = 0 } = options;
     const limit = AbortSignal.timeout(TIMEOUT + wait * 1000);
@@ -61,7 +61,7 @@ export class RegistryApi {
     }
   }
 
-  /** The lines of an answer as they come; `began` is called when it begins. */
+  /** Yields the lines of an answer as they arrive; `began` is called when it begins. */
   async *lines(
     path: string,
     signal: AbortSignal,
@@ -85,7 +85,7 @@ export class RegistryApi {
     }
   }
 
-  /** What an answer that is no success says. */
+  /** Returns the message of a refusal. */
   async refusal(answer: IncomingMessage): Promise<ApiError> {
     const status = answer.statusCode ?? 0;
     const bytes = (await readAtMost(answer, 1024 * 1024)) ?? Buffer.alloc(0);

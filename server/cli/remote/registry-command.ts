@@ -13,7 +13,7 @@ import {
 } from './chosen-registry.ts';
 import { RegistryApi } from './registry-api.ts';
 
-/** Options that say where a registry keeps its data. */
+/** Options that locate a registry's data. */
 export interface DataOptions {
   readonly data: string | undefined;
   readonly database: string | undefined;
@@ -30,22 +30,22 @@ export interface Doors<Door extends AsyncDisposable> {
 
 /** A command that works on a registry wherever it is, such as `berth ps APP`. */
 export interface RegistryCommand<Door> {
-  /** After `berth`: the command and its words, those in brackets optional, and `…` after one that may be repeated. */
+  /** Usage after `berth`: the command and its words, in brackets if optional, with `…` if repeatable. */
   readonly usage: string;
   readonly options?: NonNullable<ParseArgsConfig['options']>;
   /** Whether it works on the data of this machine when no registry is named. */
   readonly local?: boolean;
-  /** Whether options end at the first word, as where a word is a command with options of its own. */
+  /** Whether options end at the first word, because a word is a command with its own options. */
   readonly endsOptions?: boolean;
   /** Exit code when the registry refuses; 1 unless given. */
   readonly refused?: number;
   /** Exit code when the registry fails or cannot be reached; 1 unless given. */
   readonly unanswered?: number;
-  /** Answers the exit code; none is 0. Throws ApiError and ConfigError. */
+  /** Returns the exit code; undefined means 0. Throws ApiError and ConfigError. */
   run(input: CommandInput<Door>): Promise<number> | Promise<void>;
 }
 
-/** What a command works with. */
+/** The input of a command. */
 export interface CommandInput<Door> {
   readonly words: readonly string[];
   readonly option: (name: string) => string | undefined;
@@ -56,15 +56,15 @@ export interface CommandInput<Door> {
   /** The registry's API, or the data of this machine. Throws ConfigError. */
   readonly door: () => Promise<Door>;
   readonly print: (line: string) => void;
-  /** For people who look on: not part of what the command answers. */
+  /** Prints a line for people, which is not part of the command's output. */
   readonly tell: (line: string) => void;
 }
 
 type Values = Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
 
 /**
- * Runs a command and answers its exit code; a refusal is a sentence on standard error. Throws ConfigError when it was called
- * wrongly.
+ * Runs a command and returns its exit code; a refusal is a sentence on standard error. Throws ConfigError for wrong
+ * usage.
  */
 export async function runRegistryCommand<Door extends AsyncDisposable>(
   command: RegistryCommand<Door>,
@@ -111,8 +111,8 @@ function openRegistry(values: Values): Promise<RegistryApi> {
 }
 
 /**
- * The API of the registry that is named here, or else of the current context; `signal` bounds asking a credential helper. Throws
- * ConfigError.
+ * Returns the API of the named registry, or else of the current context; `signal` bounds a call of a credential helper.
+ * Throws ConfigError.
  */
 export async function chosenApi(
   choice: Parameters<typeof namedRegistry>[0],
@@ -121,7 +121,7 @@ export async function chosenApi(
   const chosen = namedRegistry(choice, process.env) ?? (await lastRegistry(choice, process.env));
   if (chosen !== undefined) return connectTo(chosen, signal);
   throw new ConfigError(
-    'say which registry: log in by "berth login https://REGISTRY", or give --server URL or BERTH_SERVER',
+    'no registry is chosen: log in with "berth login https://REGISTRY", or give --server URL or BERTH_SERVER',
   );
 }
 
@@ -132,10 +132,7 @@ async function connectTo({ ca, url }: ChosenRegistry, signal: AbortSignal): Prom
   return new RegistryApi(url, authorization);
 }
 
-/**
- * A registry that is named here, then data that is named here, then the registry of the last login, then the usual place of
- * data.
- */
+/** Chooses, in this order: a named registry, named data, the registry of the last login, the default place of data. */
 async function chooseDoor<Door extends AsyncDisposable>(
   values: Values,
   { remote, local }: Pick<Doors<Door>, 'remote'> & Partial<Doors<Door>>,

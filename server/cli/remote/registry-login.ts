@@ -2,8 +2,8 @@ import { CredentialFiles } from '../../../oci/distribution/credentials/credentia
 import { dockerConfigFile } from '../docker-config.ts';
 
 /**
- * The Authorization header for a registry, given as `HOST` or `HOST:PORT`: BERTH_TOKEN, which is a personal token, the
- * secret of a robot, or USER:PASSWORD; otherwise the login that docker keeps. Undefined without either. Throws
+ * Returns the Authorization header for a registry, given as `HOST` or `HOST:PORT`: BERTH_TOKEN, which is a personal
+ * token, the secret of a robot, or USER:PASSWORD; otherwise docker's login. Undefined without either. Throws
  * DistributionError.
  */
 export async function authorizationFor(

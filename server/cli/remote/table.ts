@@ -18,7 +18,7 @@ export const FORMAT_OPTION = { format: { type: 'string' } } as const;
 export function parseFormat(text: string | undefined): Format {
   if (text === undefined || text === 'table') return 'table';
   if (text === 'json' || text === 'jsonl') return text;
-  throw new ConfigError(`"${text}" is no --format: write json, jsonl or table`);
+  throw new ConfigError(`"${text}" is not a valid --format: write json, jsonl or table`);
 }
 
 /**
@@ -48,7 +48,7 @@ function jsonOf(format: 'json' | 'jsonl', rows: readonly object[]): readonly str
   return lines.length === 0 ? ['[]'] : [`[${lines.join(',\n')}]`];
 }
 
-/** The lines of a table; none is longer than `width`, unless that is undefined. */
+/** Formats a table; no line is longer than `width`, if there is one. */
 export function alignedLines<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -83,7 +83,7 @@ export function ago(time: string | null | undefined, now = Date.now()): string {
   return `${seconds}s ago`;
 }
 
-/** Characters of a digest's hexadecimal digits that tell it from others. */
+/** Hexadecimal digits of a digest that are shown. */
 const DIGITS = 12;
 
 /** A digest in short. */

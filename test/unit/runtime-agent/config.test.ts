@@ -73,9 +73,7 @@ describe('the configuration of the agent', () => {
         () => readConfig({}, environment),
         (error) =>
           error instanceof ConfigError &&
-          /^what --https-proxy or HTTPS_PROXY names is no proxy that can be used: it takes/.test(
-            error.message,
-          ) &&
+          /^the proxy of --https-proxy or HTTPS_PROXY cannot be used: it takes/.test(error.message) &&
           !error.message.includes('hunter2'),
       );
     }

@@ -169,7 +169,7 @@ test('the interval of garbage collections', () => {
   assert.equal(intervalOf('90m'), 5_400_000);
   assert.equal(intervalOf('24d'), 24 * 86_400_000);
   for (const wrong of ['', '0s', '59s', '25d', '24', '1.5h', 'often']) {
-    assert.throws(() => intervalOf(wrong), /is no interval of garbage collections/);
+    assert.throws(() => intervalOf(wrong), /is not an interval of garbage collections/);
   }
 });
 
@@ -243,7 +243,7 @@ test('garbage collection by itself keeps as long, and goes as far, as it is told
   });
   assert.deepEqual([gcGrace, gcUntagged], [0, true]);
   assert.equal(load({ flags: { gcGrace: '90m' } }).gcGrace, 5_400_000);
-  assert.throws(() => load({ flags: { gcGrace: 'soon' } }), /"soon" is no grace period/);
+  assert.throws(() => load({ flags: { gcGrace: 'soon' } }), /"soon" is not a grace period/);
   assert.throws(() => load({ flags: { gcUntagged: 'yes' } }), /"yes" is not a known setting of gc-untagged/);
 });
 
