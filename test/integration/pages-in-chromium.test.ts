@@ -195,6 +195,20 @@ describe('pages in Chromium', async () => {
     await log.getByText('hello from web').waitFor();
     assert.ok((await log.textContent())?.includes(HOSTILE_LINE.replace('\u202e\u0007', '\ufffd\ufffd')));
     assert.equal(await page.locator('img, h1:text-is("x")').count(), 0);
+    // Lines that come are shown, once each, as the first ones are.
+    const spans = log.locator('> span');
+    assert.equal(await spans.count(), 2);
+    world.hosts[0]?.logLines.push('it goes on', HOSTILE_LINE);
+    await waitUntil('the page shows them', async () => (await spans.count()) === 4);
+    const texts = (await spans.allTextContents()).map((text) => text.slice(text.indexOf(' web 1 ')));
+    assert.equal(texts[2], ' web 1 it goes on\n');
+    assert.equal(texts[3], texts[1]);
+    assert.equal(await page.locator('img, h1:text-is("x")').count(), 0);
+    world.hosts[0]?.logLines.push(...Array.from({ length: 1100 }, (_, number) => `line ${number}`));
+    await log.getByText('line 1099').waitFor();
+    assert.equal(await spans.count(), 1000);
+    assert.equal(await log.getByText('hello from web').count(), 0);
+
     await page.goto(`${url}/apps/one?app=team%2Fshop`);
     await page.getByRole('region', { name: /^Releases/ }).focus();
     const releases = page.getByRole('rowheader');

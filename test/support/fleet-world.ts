@@ -67,7 +67,7 @@ export class ObedientHost {
   #tellLogs(channel: number): void {
     const origin = { service: 'web', instance: 1, release: 1, stream: 'stdout' };
     for (const [second, line] of this.logLines.entries()) {
-      const time = `2026-12-01T12:00:${String(second).padStart(2, '0')}.000000000Z`;
+      const time = new Date(Date.UTC(2026, 11, 1, 12, 0, second)).toISOString().replace('Z', '000000Z');
       const entry = `${JSON.stringify({ ...origin, time, line })}\n`;
       this.socket.socket.send(encodeFrame(channel, 'data', entry));
     }

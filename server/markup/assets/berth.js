@@ -155,3 +155,79 @@ for (const part of document.querySelectorAll('[data-events]')) {
   document.addEventListener('visibilitychange', turn);
   turn();
 }
+
+/** A log whose `data-lines` gives its lines as they come, as JSON lines. Those that come again are known by their time and text. */
+for (const log of document.querySelectorAll('[data-lines]')) {
+  const keyOf = (row) => `${row.dataset.time} ${row.textContent}`;
+  const shown = new Set([...log.children].map(keyOf));
+  let reading;
+  let waiting;
+  const put = (line) => {
+    const row = rowOf(line);
+    const key = keyOf(row);
+    if (shown.has(key)) return;
+    shown.add(key);
+    let before = log.lastElementChild;
+    while (before && before.dataset.time > row.dataset.time) before = before.previousElementSibling;
+    if (before) before.after(row);
+    else log.prepend(row);
+    if (shown.size <= 1000) return;
+    shown.delete(keyOf(log.firstElementChild));
+    log.firstElementChild.remove();
+  };
+  const take = (lines) => {
+    if (lines.length === 0) return;
+    const isAtEnd = innerHeight + scrollY > document.documentElement.scrollHeight - 40;
+    for (const line of lines) put(JSON.parse(line));
+    log.hidden = false;
+    document.getElementById('no-lines')?.remove();
+    if (isAtEnd) scrollTo(0, document.documentElement.scrollHeight);
+  };
+  const read = async ({ signal }) => {
+    let isOver = false;
+    try {
+      const answer = await fetch(log.dataset.lines, { signal });
+      isOver = !answer.ok && answer.status < 500 && answer.status !== 429;
+      if (!answer.ok) throw new Error(String(answer.status));
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = '';
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const lines = (rest + part.value).split('\n');
+        rest = lines.pop();
+        take(lines);
+      }
+    } catch {
+      // It is tried again below.
+    }
+    if (!isOver && !signal.aborted) waiting = setTimeout(turn, 5000);
+  };
+  const turn = () => {
+    reading?.abort();
+    clearTimeout(waiting);
+    if (document.hidden) return;
+    reading = new AbortController();
+    read(reading);
+  };
+  document.addEventListener('visibilitychange', turn);
+  turn();
+}
+
+/** A line of a log as the registry shows it, or why a host gives none. */
+function rowOf({ error, host, instance, line, service, stream, time = new Date().toISOString() }) {
+  const row = document.createElement('span');
+  row.className = error || stream === 'stderr' ? 'stderr' : 'stdout';
+  row.dataset.time = time;
+  const origin = document.createElement('span');
+  origin.className = 'origin';
+  origin.textContent = shownText(`${time.slice(0, 23)} ${host}${error ? '' : ` ${service} ${instance}`}`);
+  const text = error ?? (line.length > 2000 ? `${line.slice(0, 2000)} …` : line);
+  row.append(origin, shownText(` ${text}\n`));
+  return row;
+}
+
+/** Without controls, and characters that change the direction in which others are read. */
+function shownText(text) {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+  const hidden = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+  return text.replace(/\r\n?/g, '\n').replace(hidden, '\ufffd');
+}

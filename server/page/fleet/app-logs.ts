@@ -1,3 +1,4 @@
+import { MANAGEMENT_PATH } from '../../api/serve-routes.ts';
 import { RegistryError } from '../../errors.ts';
 import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext } from '../../request-context.ts';
@@ -21,10 +22,12 @@ interface Latest {
   readonly complete: boolean;
 }
 
-/** Characters of a line that are shown. */
+/** Characters of a line that are shown; berth.js has the same bound. */
 const LONGEST = 2_000;
+/** Last lines of each instance from which a page that is open goes on: it knows those that it shows. */
+const OVERLAP = 100;
 
-/** The latest lines of an app, or of one of its services. */
+/** The latest lines of an app, or of one of its services; with a script also those that come. */
 export async function showLogs(ctx: RequestContext, api: ApiCalls): Promise<Html> {
   const name = asked(ctx, 'app');
   const params = { app: name };
@@ -43,7 +46,12 @@ export async function showLogs(ctx: RequestContext, api: ApiCalls): Promise<Html
     ],
     actions: html`<a class="button" href="${ctx.url}">Look again</a>`,
   });
-  return html`${head}${services.length > 1 && serviceLinks(ctx, name, service, services)}${typeof latest === 'string' ? notice('warn', latest) : linesOf(latest)}`;
+  return html`${head}${services.length > 1 && serviceLinks(ctx, name, service, services)}${typeof latest === 'string' ? notice('warn', latest) : linesOf(latest, followPath(ctx, name, service))}`;
+}
+
+function followPath(ctx: RequestContext, app: string, service: string): string {
+  const query = { follow: 'true', tail: String(OVERLAP), service };
+  return pathOf(ctx, `${MANAGEMENT_PATH}/apps/${encodeURIComponent(app)}/logs`, query);
 }
 
 /** The lines; a sentence where no host can be asked, or none has the app. */
@@ -73,18 +81,17 @@ function serviceLinks(ctx: RequestContext, app: string, chosen: string, services
   return tabs('Services', links);
 }
 
-function linesOf({ complete, lines }: Latest): Html {
+function linesOf({ complete, lines }: Latest, path: string): Html {
   const errors = lines.filter(({ error }) => error !== undefined);
   const written = lines.filter(({ line }) => line !== undefined);
   return html`${errors.map(({ error, host }) => notice('warn', `${host}: ${error}`))}${!complete && notice('info', 'Not all of the latest lines are here: there were too many, or a host was too slow.')}${
-    written.length === 0
-      ? empty('No lines', html`<p>Its instances have written nothing yet.</p>`)
-      : html`<pre class="log" tabindex="0" aria-label="Log">${written.map(lineOf)}</pre>`
-  }`;
+    written.length === 0 &&
+    html`<div id="no-lines">${empty('No lines', html`<p>Its instances have written nothing yet.</p>`)}</div>`
+  }<pre class="log" tabindex="0" aria-label="Log" data-lines="${path}"${written.length === 0 && html` hidden`}>${written.map(lineOf)}</pre>`;
 }
 
 function lineOf({ host, instance, line = '', service, stream, time = '' }: Line): Html {
   const text = line.length > LONGEST ? `${line.slice(0, LONGEST)} …` : line;
-  return html`<span class="${stream === 'stderr' ? 'stderr' : 'stdout'}"><span class="origin">${time.slice(0, 23)} ${host} ${service} ${instance}</span> ${text}
+  return html`<span class="${stream === 'stderr' ? 'stderr' : 'stdout'}" data-time="${time}"><span class="origin">${time.slice(0, 23)} ${host} ${service} ${instance}</span> ${text}
 </span>`;
 }
