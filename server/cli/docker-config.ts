@@ -6,9 +6,27 @@ import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
 
-/** Returns the file of docker's settings and logins. */
+/** Returns the file of docker's settings and logins. Throws ConfigError when there is no home folder for it. */
 export function dockerConfigFile(env: Readonly<Record<string, string | undefined>>): string {
-  return join(env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
+  const file = findDockerConfigFile(env);
+  if (file !== undefined) return file;
+  throw new ConfigError('there is no home folder for logins: set HOME or DOCKER_CONFIG');
+}
+
+/** Returns the file of docker's settings and logins; undefined for a user without a home folder. */
+export function findDockerConfigFile(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  if (env.DOCKER_CONFIG) return join(env.DOCKER_CONFIG, 'config.json');
+  const home = findHome();
+  return home && join(home, '.docker/config.json');
+}
+
+/** Returns the home folder. An empty HOME would name the current folder, whose owner may be anybody. */
+function findHome(): string | undefined {
+  try {
+    return homedir() || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads its content; empty when it does not exist. Throws ConfigError when it is damaged. */

@@ -14,7 +14,8 @@ import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
 import { RegistrySource } from '../../storage/import/registry-source.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
-import { dockerConfigFile } from './docker-config.ts';
+import { findDockerConfigFile } from './docker-config.ts';
+import { withoutPassword } from './printable.ts';
 
 /** Milliseconds for the first answer of a bucket. */
 const BUCKET_TIME = 60_000;
@@ -71,7 +72,7 @@ function openRegistry(from: string, user: string | undefined, env: Environment):
   const url = URL.parse(from);
   if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw new ConfigError(
-      `"${from}" is not the URL of a registry: write https://registry.example; pass a login with --user and BERTH_IMPORT_PASSWORD`,
+      `"${withoutPassword(from)}" is not the URL of a registry: write https://registry.example; pass a login with --user and BERTH_IMPORT_PASSWORD`,
     );
   }
   // Some users write the URL of the API rather than that of the registry.
@@ -89,7 +90,8 @@ function credentialsFor(
   env: Environment,
 ): (signal: AbortSignal) => Promise<RegistryCredentials> {
   if (user === undefined) {
-    const files = new CredentialFiles([dockerConfigFile(env)]);
+    const file = findDockerConfigFile(env);
+    const files = new CredentialFiles(file === undefined ? [] : [file]);
     return async (signal) => (await files.find(loginRegistry(host), '', signal)) ?? {};
   }
   const password = readVariable(env, 'BERTH_IMPORT_PASSWORD');

@@ -1,9 +1,12 @@
+import { access, constants } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json.ts';
+import { dockerConfigFile } from './docker-config.ts';
 import { refusedOption } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 import { type ChosenRegistry, checked, keepRegistry, trustAuthorities } from './remote/chosen-registry.ts';
@@ -34,6 +37,7 @@ export async function login(args: readonly string[]): Promise<number> {
   const { name, ...chosen } = parse(args);
   const { url: registry, ca } = chosen;
   if (ca !== undefined) await trustAuthorities(ca);
+  await requirePlace();
   try {
     const begun = await post(registry, 'auth/device', { client_name: name });
     if (begun.status === 404) {
@@ -54,6 +58,18 @@ export async function login(args: readonly string[]): Promise<number> {
     if (!(error instanceof LoginFailedError)) throw error;
     tellLine(`berth: ${error.message}`);
     return 1;
+  }
+}
+
+/** Throws ConfigError where the login could not be kept: nobody should confirm it in vain. */
+async function requirePlace(): Promise<void> {
+  const folder = dirname(dockerConfigFile(process.env));
+  try {
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return;
+    throw new ConfigError(`the login cannot be kept: ${folder} cannot be written (${code})`, { cause });
   }
 }
 

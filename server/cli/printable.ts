@@ -23,6 +23,11 @@ export function printableLog(text: string): string {
     .join('');
 }
 
+/** Returns an address for a message: without the password that somebody has written into it. */
+export function withoutPassword(address: string): string {
+  return address.replace(/(\/\/[^:/@\s]*:)[^\s]*@/, '$1…@');
+}
+
 /** Prints a line of a command's output. */
 export function printLine(text: string): void {
   process.stdout.write(`${printableLines(text)}\n`);

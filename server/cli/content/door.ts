@@ -70,6 +70,8 @@ export interface ContentDoor extends AsyncDisposable {
   ): Promise<DifferenceView>;
 }
 
+/** What commands read of a repository. */
+const REPOSITORY = ['name', 'size', 'tags'];
 /** Entries of a page of the API. */
 const PAGE = '100';
 
@@ -86,50 +88,53 @@ export class RemoteContent implements ContentDoor {
   }
 
   repositories(options: ListOptions<RepositorySort>): Promise<readonly RepositoryView[]> {
-    return this.#all(
-      'repositories',
-      options,
-      (page: { repositories: RepositoryView[] }) => page.repositories,
-    );
+    return this.#all<RepositoryView>('repositories', options, 'repositories', REPOSITORY);
   }
 
   async diskUse(): Promise<DiskUse> {
-    const { size } = await this.#api.call<DiskUse>('GET', 'disk-use?limit=1');
-    const pages = (page: DiskUse) => page.repositories;
-    return { size, repositories: await this.#all('disk-use', {}, pages) };
+    const { size } = await this.#api.call<DiskUse>('GET', 'disk-use?limit=1', { fields: ['size'] });
+    return { size, repositories: await this.#all('disk-use', {}, 'repositories', REPOSITORY) };
   }
 
   tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]> {
     const path = repositoryPath(repository, 'tags');
-    return this.#all(path, options, (page: { tags: TagView[] }) => page.tags);
+    return this.#all<TagView>(path, options, 'tags', ['name', 'digest', 'platforms', 'pushedAt']);
   }
 
   manifest(name: ManifestName): Promise<ManifestView> {
-    return this.#api.call('GET', manifestPath(name));
+    return this.#api.call('GET', manifestPath(name), { fields: ['digest'] });
   }
 
   delete(name: ManifestName, { dryRun, force }: DeleteOptions): Promise<ConsequencesView> {
     const query = new URLSearchParams({ 'dry-run': String(dryRun), force: String(force) });
-    return this.#api.call('DELETE', `${manifestPath(name)}?${query}`);
+    const fields = ['deleted', 'bytesFreed', 'bytesKept', 'manifests', 'tags', 'tagCount', 'running'];
+    return this.#api.call('DELETE', `${manifestPath(name)}?${query}`, { fields });
   }
 
   manifests(repository: string): Promise<readonly ManifestEntry[]> {
     const path = repositoryPath(repository, 'manifests');
-    return this.#all(path, {}, (page: { manifests: ManifestEntry[] }) => page.manifests);
+    const fields = ['digest', 'mediaType', 'pushedAt', 'isMember', 'tags', 'tagCount'];
+    return this.#all<ManifestEntry>(path, {}, 'manifests', fields);
   }
 
   copy(name: ManifestName, { to, ...body }: CopyOptions): Promise<CopyView> {
-    return this.#api.call('POST', `${manifestPath(name)}/copy`, { body: { repository: to, ...body } });
+    const fields = ['digest', 'manifests', 'mounted', 'bytes', 'referrers', 'keptTags'];
+    return this.#api.call('POST', `${manifestPath(name)}/copy`, {
+      body: { repository: to, ...body },
+      fields,
+    });
   }
 
   deleteRepository(repository: string, { dryRun, force }: DeleteOptions): Promise<RepositoryLossView> {
     const query = new URLSearchParams({ 'dry-run': String(dryRun), force: String(force) });
-    return this.#api.call('DELETE', `repositories/${encodeURIComponent(repository)}?${query}`);
+    const fields = ['deleted', 'tagCount', 'manifestCount', 'bytesFreed', 'bytesKept', 'remaining'];
+    return this.#api.call('DELETE', `repositories/${encodeURIComponent(repository)}?${query}`, { fields });
   }
 
   async restore(repository: string, tag: string): Promise<string> {
     const path = repositoryPath(repository, `deleted-tags/${encodeURIComponent(tag)}/restore`);
-    return (await this.#api.call<{ digest: string }>('POST', path, { body: {} })).digest;
+    const options = { body: {}, fields: ['digest'] };
+    return (await this.#api.call<{ digest: string }>('POST', path, options)).digest;
   }
 
   difference(
@@ -139,15 +144,18 @@ export class RemoteContent implements ContentDoor {
     platform: string | undefined,
   ): Promise<DifferenceView> {
     const query = new URLSearchParams({ from, to, ...(platform !== undefined && { platform }) });
-    return this.#api.call('GET', repositoryPath(repository, `difference?${query}`));
+    const fields = ['layers', 'download', 'configuration', 'environment', 'labels', 'packages'];
+    return this.#api.call('GET', repositoryPath(repository, `difference?${query}`), { fields });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #all<Page extends object, Entry>(
+  /** The entries of all pages, which are in a field of each; `fields` are what each entry must have. */
+  async #all<Entry>(
     path: string,
     { sort, search }: ListOptions<string>,
-    entriesOf: (page: Page) => readonly Entry[],
+    list: string,
+    fields: readonly string[],
   ): Promise<readonly Entry[]> {
     const entries: Entry[] = [];
     for (let after: string | null | undefined; after !== null; ) {
@@ -157,8 +165,12 @@ export class RemoteContent implements ContentDoor {
         ...(search !== undefined && { search }),
         ...(after !== undefined && { after }),
       });
-      const page = await this.#api.call<Page & { next: string | null }>('GET', `${path}?${query}`);
-      entries.push(...entriesOf(page));
+      const page: Readonly<Record<string, readonly Entry[]>> & { readonly next: string | null } =
+        await this.#api.call('GET', `${path}?${query}`, { fields: [list] });
+      for (const entry of page[list] ?? []) {
+        this.#api.requireFields(entry, fields);
+        entries.push(entry);
+      }
       after = page.next ?? null;
     }
     return entries;

@@ -4,7 +4,8 @@ import { isLoopback } from '../../../lib/http/addresses.ts';
 import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../../oci/json.ts';
-import { dockerConfigFile, replacePrivateFile } from '../docker-config.ts';
+import { dockerConfigFile, findDockerConfigFile, replacePrivateFile } from '../docker-config.ts';
+import { withoutPassword } from '../printable.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -77,6 +78,7 @@ export interface Contexts {
 
 /** Reads the contexts that `berth login` has stored. Throws ConfigError. */
 export async function readContexts(env: Environment): Promise<Contexts> {
+  if (findDockerConfigFile(env) === undefined) return { contexts: new Map() };
   let text: string;
   try {
     text = await readFile(choiceFile(env), 'utf8');
@@ -106,7 +108,9 @@ export async function writeContexts({ contexts, current }: Contexts, env: Enviro
 export function checked({ server = '', ca, insecure = false }: Choice): ChosenRegistry {
   const url = URL.parse(server.includes('://') ? server : `https://${server}`);
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.hostname === '') {
-    throw new ConfigError(`"${server}" is not the address of a registry: write https://HOST[:PORT]`);
+    throw new ConfigError(
+      `"${withoutPassword(server)}" is not the address of a registry: write https://HOST[:PORT]`,
+    );
   }
   if (url.protocol === 'http:' && !insecure && !isLoopback(url.hostname)) {
     throw new ConfigError(

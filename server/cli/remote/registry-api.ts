@@ -19,6 +19,8 @@ interface CallOptions {
   readonly signal?: AbortSignal;
   /** Seconds that the registry may wait before it answers. */
   readonly wait?: number;
+  /** What the answer must have: a registry of another version may leave it out. */
+  readonly fields?: readonly string[];
 }
 
 /** The management API of a registry, as commands use it. Every method throws ApiError. */
@@ -47,18 +49,28 @@ export class RegistryApi {
 
   /** Returns the answer, as JSON; undefined when it has no body. */
   async call<Answer>(method: Method, path: string, options: CallOptions = {}): Promise<Answer> {
-    const { body, signal, wait = 0 } = options;
+    const { body, fields, signal, wait = 0 } = options;
     const limit = AbortSignal.timeout(TIMEOUT + wait * 1000);
     const all = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
       const answer = await this.#send(method, path, body, all);
       const text = await this.#read(answer);
       if (text === '') return undefined as Answer;
-      return JSON.parse(text) as Answer;
+      const value: unknown = JSON.parse(text);
+      if (fields !== undefined) this.requireFields(value, fields);
+      return value as Answer;
     } catch (cause) {
       if (signal?.aborted || cause instanceof ApiError) throw cause;
-      throw this.#unreachable(cause, limit.aborted);
+      throw this.#unreachable(cause, { isLate: limit.aborted, isChange: method !== 'GET' });
     }
+  }
+
+  /** Throws ApiError unless a part of an answer is an object with these fields. */
+  requireFields(value: unknown, fields: readonly string[]): void {
+    const missing = isJsonObject(value)
+      ? fields.find((name) => value[name] === undefined || value[name] === null)
+      : 'a JSON object';
+    if (missing !== undefined) throw otherVersion(this.url, `its answer lacks ${missing}`);
   }
 
   /** Yields the lines of an answer as they arrive; `began` is called when it begins. */
@@ -81,7 +93,7 @@ export class RegistryApi {
       if (rest !== '') yield rest;
     } catch (cause) {
       if (signal.aborted || cause instanceof ApiError) throw cause;
-      throw this.#unreachable(cause, false);
+      throw this.#unreachable(cause, { isLate: false, isChange: false });
     }
   }
 
@@ -89,10 +101,16 @@ export class RegistryApi {
   async refusal(answer: IncomingMessage): Promise<ApiError> {
     const status = answer.statusCode ?? 0;
     const bytes = (await readAtMost(answer, 1024 * 1024)) ?? Buffer.alloc(0);
-    const { message, problems } = readErrors(bytes.toString('utf8'));
+    const { code, message, problems } = readErrors(bytes.toString('utf8'));
     if (status === 401) {
       const said = message === undefined ? '' : `: ${message}`;
       return new ApiError(status, `${this.url.host} does not know you${said}; ${this.#loginAdvice()}`);
+    }
+    if (status === 404 && (code === undefined || code === 'UNSUPPORTED')) {
+      return new ApiError(
+        status,
+        `${this.url.host} does not have what this command asks for: it is older, has no accounts, or is no Berth registry`,
+      );
     }
     return new ApiError(status, message ?? `${this.url.host} answers with status ${status}`, problems);
   }
@@ -138,9 +156,24 @@ export class RegistryApi {
     throw new ApiError(0, `${this.url.host} answers with more than ${LARGEST_ANSWER} bytes`);
   }
 
-  #unreachable(cause: unknown, isLate: boolean): ApiError {
-    return unreachable(this.url, isLate ? new Error('it does not answer') : cause);
+  #unreachable(
+    cause: unknown,
+    { isChange, isLate }: { readonly isLate: boolean; readonly isChange: boolean },
+  ): ApiError {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (isLate || !/^(?:ECONNRESET|EPIPE)$/.test(code)) {
+      return unreachable(this.url, isLate ? new Error('it does not answer') : cause);
+    }
+    const advice = isChange ? ': it may have done what was asked, so look before you ask again' : '';
+    const cut = `the connection to ${this.url.host} was cut (${message})${advice}`;
+    return new ApiError(0, cut, [], { cause });
   }
+}
+
+/** The sentence for a registry that answers otherwise than this version of Berth does. */
+export function otherVersion(url: URL, reason: string, cause?: unknown): ApiError {
+  const sentence = `${url.host} runs another version of Berth than this command, or none (${reason}): use a command of its version`;
+  return new ApiError(0, sentence, [], { cause });
 }
 
 /** The sentence for a registry that cannot be reached. */
@@ -156,7 +189,13 @@ export function unreachable(url: URL, cause: unknown): ApiError {
   return new ApiError(0, `${url.host} cannot be reached: ${message}${advice}`, [], { cause });
 }
 
-function readErrors(text: string): { readonly message?: string; readonly problems: readonly Problem[] } {
+interface ReadErrors {
+  readonly code?: string;
+  readonly message?: string;
+  readonly problems: readonly Problem[];
+}
+
+function readErrors(text: string): ReadErrors {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -171,7 +210,11 @@ function readErrors(text: string): { readonly message?: string; readonly problem
     return [{ path, message: printable(item.message.slice(0, LONGEST_MESSAGE)) }];
   });
   const message = typeof first.message === 'string' ? first.message.slice(0, LONGEST_MESSAGE) : undefined;
-  return { problems, ...(message !== undefined && { message: printable(message) }) };
+  return {
+    problems,
+    ...(typeof first.code === 'string' && { code: first.code }),
+    ...(message !== undefined && { message: printable(message) }),
+  };
 }
 
 function problemsOf(detail: unknown): readonly unknown[] {

@@ -11,7 +11,7 @@ import {
   REGISTRY_OPTIONS,
   trustAuthorities,
 } from './chosen-registry.ts';
-import { RegistryApi } from './registry-api.ts';
+import { otherVersion, RegistryApi } from './registry-api.ts';
 
 /** Options that locate a registry's data. */
 export interface DataOptions {
@@ -100,10 +100,17 @@ export async function runRegistryCommand<Door extends AsyncDisposable>(
     return code ?? 0;
   } catch (error) {
     if (error instanceof DistributionError) throw new ConfigError(error.message, { cause: error });
-    if (!(error instanceof ApiError)) throw error;
-    tellLine(`berth: ${error.message}`);
-    return (error.mayPass ? command.unanswered : command.refused) ?? 1;
+    const failure = await asApiError(error, api);
+    tellLine(`berth: ${failure.message}`);
+    return (failure.mayPass ? command.unanswered : command.refused) ?? 1;
   }
+}
+
+/** An answer that lacks what a command reads is that of another version. Throws what is neither that nor an ApiError. */
+async function asApiError(error: unknown, api: Promise<RegistryApi> | undefined): Promise<ApiError> {
+  if (error instanceof ApiError) return error;
+  if (!(error instanceof TypeError) || api === undefined) throw error;
+  return otherVersion((await api).url, error.message, error);
 }
 
 function openRegistry(values: Values): Promise<RegistryApi> {

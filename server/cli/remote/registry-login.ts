@@ -1,5 +1,5 @@
 import { CredentialFiles } from '../../../oci/distribution/credentials/credential-files.ts';
-import { dockerConfigFile } from '../docker-config.ts';
+import { findDockerConfigFile } from '../docker-config.ts';
 
 /**
  * Returns the Authorization header for a registry, given as `HOST` or `HOST:PORT`: BERTH_TOKEN, which is a personal
@@ -13,9 +13,11 @@ export async function authorizationFor(
 ): Promise<string | undefined> {
   const token = env.BERTH_TOKEN?.trim();
   if (token) return token.includes(':') ? basic(token) : `Bearer ${token}`;
-  const found = await new CredentialFiles([dockerConfigFile(env)]).find(host, '', signal);
-  if (found?.identityToken) return `Bearer ${found.identityToken}`;
-  if (found?.username === undefined) return undefined;
+  const file = findDockerConfigFile(env);
+  const found = file && (await new CredentialFiles([file]).find(host, '', signal));
+  if (!found) return undefined;
+  if (found.identityToken) return `Bearer ${found.identityToken}`;
+  if (found.username === undefined) return undefined;
   return basic(`${found.username}:${found.password ?? ''}`);
 }
 
