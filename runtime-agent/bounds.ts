@@ -20,18 +20,19 @@ const MAXIMA: Readonly<Record<string, number>> = {
 };
 
 /**
- * Maximum ports that one container publishes, counted by protocol and binding. It covers ranges of media servers, such as 10000 to
+ * Maximum ports that one container publishes, counted by protocol and binding. It covers ranges of media servers, such
+ * as 10000 to
  * 20000. Each port has one listening socket for each address family, and one element in a map of the packet filter.
  */
 export const MAX_PUBLISHED_PORTS = 10_240;
 
 /**
- * Maximum mount points that one container takes from others by VolumesFrom, counted again for each time that a container is
- * named. Those others have inherited theirs in the same way, so a few requests would multiply them without it.
+ * Maximum mount points that one container takes from others by VolumesFrom; a container that is named twice counts
+ * twice. Inherited mounts are inherited again, so a few requests could otherwise multiply them.
  */
 export const MAX_INHERITED_MOUNTS = 4096;
 
-/** Maximum exposed ports that are shown of one container: all of TCP and UDP. */
+/** Maximum exposed ports shown for one container: all of TCP and UDP. */
 export const MAX_EXPOSED_PORTS = 2 * 65_536;
 
 /**

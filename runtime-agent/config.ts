@@ -18,7 +18,7 @@ import {
 import { parseDuration } from './builder/frontend/parse/quantities.ts';
 import { AGENT_SETTINGS, type AgentSettings } from './settings.ts';
 
-/** Everything that `berth-agent serve` can be told, validated once at start. */
+/** The configuration of `berth-agent serve`, validated once at start. */
 export interface AgentConfig {
   /** Absolute path of the unix socket that answers the Docker Engine API. */
   readonly socket: string;
@@ -28,11 +28,14 @@ export interface AgentConfig {
   readonly dataDirectory: string;
   /** `host` or `host:port` of registries that are asked by plain HTTP. */
   readonly insecureRegistries: readonly string[];
-  /** Whether compressed layers are dropped once they are unpacked: an image may then be pushed with other digests than it came with. */
+  /**
+   * Whether compressed layers are deleted after unpacking: an image may then be pushed with other digests than it came
+   * with.
+   */
   readonly discardLayerBlobs: boolean;
-  /** Of each registry the first is asked first. */
+  /** Mirrors of each registry, in order of preference. */
   readonly registryMirrors: readonly RegistryMirror[];
-  /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
+  /** Absolute paths of the files with the agent's own logins at registries; the first takes precedence. */
   readonly registryAuthFiles: readonly string[];
   /** How registries, and what builds fetch, are reached; undefined: directly. */
   readonly proxies?: ProxySettings;
@@ -40,7 +43,7 @@ export interface AgentConfig {
   readonly layerLimit: number;
   /** Bytes that the context of one build may have, uncompressed. */
   readonly buildContextLimit: number;
-  /** Bytes that the builder keeps of earlier builds; the oldest go first. */
+  /** Maximum bytes of the build cache; the oldest records are pruned first. */
   readonly buildCacheLimit: number;
   /** Entitlements that clients may grant to builds. */
   readonly allowedEntitlements: readonly Entitlement[];
@@ -75,7 +78,7 @@ export interface TcpConfig {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What the command line gave. */
+/** Values from the command line. */
 export type ConfigFlags = AgentSettings & { readonly config?: string };
 
 const DEFAULT_SOCKET = '/run/berth-agent.sock';
@@ -86,8 +89,8 @@ const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
 /**
- * Flags win over `BERTH_AGENT_*`, those over the file, that over HTTP_PROXY and its like, those over the defaults. Reads the file and nothing
- * else. Throws ConfigError.
+ * Reads the configuration: flags take precedence over `BERTH_AGENT_*`, those over the file, that over HTTP_PROXY and
+ * similar variables, those over the defaults. Reads only the configuration file. Throws ConfigError.
  */
 export function readConfig(
   flags: ConfigFlags,
@@ -134,7 +137,7 @@ export function readConfig(
 function size(text: string, option: string): number {
   const bytes = parseSize(text.trim(), 'binary');
   if (bytes === undefined || bytes === 0) {
-    throw new ConfigError(`"${text}" is no size: ${option} takes bytes or a unit, such as 20g.`);
+    throw new ConfigError(`"${text}" is not a size: ${option} takes bytes or a unit, such as 20g.`);
   }
   return bytes;
 }
@@ -192,7 +195,7 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
   if (host === undefined || port > 65535) {
-    throw new ConfigError(`"${listen}" is no address: --listen takes HOST:PORT, such as 10.0.0.5:2376.`);
+    throw new ConfigError(`"${listen}" is not an address: --listen takes HOST:PORT, such as 10.0.0.5:2376.`);
   }
   if (tlsAuthority === undefined || tlsCertificate === undefined || tlsKey === undefined) {
     throw new ConfigError(
@@ -212,7 +215,7 @@ function acmeDirectory(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'https:') return url.href;
   throw new ConfigError(
-    `"${text}" is no directory: --ingress-acme takes an address of https, such as https://acme-v02.api.letsencrypt.org/directory.`,
+    `"${text}" is not a directory: --ingress-acme takes an address of https, such as https://acme-v02.api.letsencrypt.org/directory.`,
   );
 }
 
@@ -231,7 +234,7 @@ function readIngress(flags: AgentSettings): IngressConfig | undefined {
       const port = Number(match?.[3]);
       if (address === undefined || !(port > 0 && port < 65536)) {
         throw new ConfigError(
-          `"${text}" is no address: ${flag} takes HOST:PORT, such as *:80 or 10.0.0.5:80.`,
+          `"${text}" is not an address: ${flag} takes HOST:PORT, such as *:80 or 10.0.0.5:80.`,
         );
       }
       return { address, port };
@@ -253,7 +256,7 @@ function absolute(path: string, flag: string): string {
 function logLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((name) => name === text);
   if (level === undefined) {
-    throw new ConfigError(`"${text}" is no log level: --log-level takes ${LOG_LEVELS.join(', ')}.`);
+    throw new ConfigError(`"${text}" is not a log level: --log-level takes ${LOG_LEVELS.join(', ')}.`);
   }
   return level;
 }
@@ -267,7 +270,7 @@ function registryMirror(text: string): RegistryMirror {
   const mirror = parseMirror(text);
   if (mirror !== undefined) return mirror;
   throw new ConfigError(
-    `"${text}" is no mirror: --registry-mirror takes [REGISTRY=]URL, such as https://mirror.lan or quay.io=https://mirror.lan:5000.`,
+    `"${text}" is not a mirror: --registry-mirror takes [REGISTRY=]URL, such as https://mirror.lan or quay.io=https://mirror.lan:5000.`,
   );
 }
 

@@ -7,13 +7,13 @@ import { imageMigrations } from './images/migrations.ts';
 
 /** Spare bytes of file and log after a start with free space: enough to start, stop and remove containers. */
 const SPARE = 2 << 20;
-/** Pages of the log after which it is begun anew: half of what it has to spare. */
+/** Pages of the write-ahead log after which it is restarted: half of its reserve. */
 const CHECKPOINT = 256;
 
 /**
- * Opens the agent's state, `<dataDirectory>/berth-agent.sqlite`, with the tables of images up to date. Other parts
- * bring their own tables by `migrate` under a table name of their own. It goes on to work when the disk is full. The
- * process ends without closing it: SQLite would remove the log, for which the next start may have no room.
+ * Opens the agent's state, `<dataDirectory>/berth-agent.sqlite`, and migrates the tables of images. Other parts add
+ * their own tables with `migrate` under a separate table name. It continues to work when the disk is full. The process
+ * ends without closing it: SQLite would remove the log, for which the next start may have no room.
  */
 export async function openAgentDatabase(dataDirectory: string): Promise<Knex> {
   const file = join(dataDirectory, 'berth-agent.sqlite');

@@ -20,7 +20,7 @@ export interface OutputsContext {
   readonly tars: TreeTars;
 }
 
-/** ImageOutputs of images that are kept from the sweep by the caller. */
+/** ImageOutputs of images that the caller protects from the sweep. */
 export class AgentImageOutputs implements ImageOutputs {
   readonly #context: OutputsContext;
 
@@ -84,7 +84,7 @@ export class AgentImageOutputs implements ImageOutputs {
   async #mount(id: Digest): Promise<{ readonly path: string; release(): Promise<void> }> {
     const { images, overlays } = this.#context;
     const { diffIds } = await images.get(id);
-    // As a container's, so that what a killed agent leaves is found.
+    // An ID like a container's, so that recovery finds it after a crash.
     const rootfs = randomBytes(32).toString('hex');
     const { path } = await overlays.mount(rootfs, diffIds);
     return { path, release: () => overlays.remove(rootfs) };

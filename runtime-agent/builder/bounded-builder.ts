@@ -2,10 +2,13 @@ import type { Logger } from 'pino';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 
-/** Milliseconds after a build until the cache is looked at, which costs as much as a small build: several of them share it. */
+/**
+ * Milliseconds between a build and the check of the cache, which costs as much as a small build: several builds share
+ * it.
+ */
 const LATER = 2000;
 
-/** A builder whose cache is brought back to `limit` bytes soon after builds; what was used least lately goes first. */
+/** A builder whose cache is pruned to `limit` bytes soon after builds, least recently used records first. */
 export function boundedBuilder(
   builder: Builder,
   options: {
@@ -32,7 +35,7 @@ export function boundedBuilder(
       try {
         return await builder.build(request, progress, abort);
       } finally {
-        // One after the other, and nobody waits for it.
+        // One at a time, in the background.
         if (!isPlanned) {
           setTimeout(() => {
             isPlanned = false;

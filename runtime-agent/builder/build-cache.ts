@@ -1,40 +1,40 @@
-/** Something that builds keep so that the next one need not make it again. */
+/** A cached result of builds, which the next build can reuse. */
 export interface CacheRecord {
   readonly id: string;
   /** As BuildKit names kinds: layers of steps, copies of clients' folders, folders of `RUN --mount=type=cache`. */
   readonly type: 'regular' | 'source.local' | 'exec.cachemount';
   readonly description: string;
-  /** Bytes on disk that its removal gives back. */
+  /** Bytes on disk that its removal frees. */
   readonly size: number;
   readonly createdAt: Date;
   readonly lastUsedAt?: Date;
   readonly usageCount: number;
   /** A build works with it: it cannot be pruned. */
   readonly inUse: boolean;
-  /** An image of this host has it too, so that its removal gives nothing back. */
+  /** An image of this host uses it too, so removing it frees nothing. */
   readonly shared: boolean;
 }
 
-/** Which records a prune takes; those in use stay. */
+/** Selects the records of a prune; records in use stay. */
 export interface CachePruning {
   /** Also records that an image or another record still has; else only what nothing refers to. */
   readonly all: boolean;
   /** Records used after this stay. */
   readonly usedBefore?: Date;
-  /** The records used last stay, as far as they fit; 0 keeps none. */
+  /** The most recently used records stay, up to this size; 0 keeps none. */
   readonly keepBytes: number;
   /** Only of these. */
   readonly matches: (record: CacheRecord) => boolean;
 }
 
-/** What builds keep on this host. */
+/** The build cache of this host. */
 export interface BuildCache {
   records(signal: AbortSignal): Promise<readonly CacheRecord[]>;
-  /** Removes, and answers what was removed. */
+  /** Removes records, and returns the removed ones. */
   prune(pruning: CachePruning, signal: AbortSignal): Promise<readonly CacheRecord[]>;
 }
 
-/** The records that a prune takes of these, the one that was used longest ago first. */
+/** Returns the records that a prune removes, least recently used first. */
 export function prunable(records: readonly CacheRecord[], pruning: CachePruning): readonly CacheRecord[] {
   const usedAt = ({ lastUsedAt, createdAt }: CacheRecord) => (lastUsedAt ?? createdAt).getTime();
   const { all, usedBefore, keepBytes, matches } = pruning;
@@ -54,7 +54,7 @@ export function prunable(records: readonly CacheRecord[], pruning: CachePruning)
   });
 }
 
-/** Several caches as one: of the bytes that a prune keeps, the first has what the others leave. */
+/** Combines several caches: of the bytes that a prune keeps, the first cache gets what the others leave. */
 export function combinedCache(caches: readonly BuildCache[]): BuildCache {
   return {
     records: async (signal) => (await Promise.all(caches.map((cache) => cache.records(signal)))).flat(),
@@ -65,7 +65,7 @@ export function combinedCache(caches: readonly BuildCache[]): BuildCache {
           caches.filter((other) => other !== cache).map((other) => other.records(signal)),
         );
         const taken = others.flat().reduce((sum, { size }) => sum + size, 0);
-        // 0 is nothing to keep; a cache that has no room left keeps a byte, which is as much.
+        // 0 means to keep nothing; a cache without room keeps one byte, which has the same effect.
         const keepBytes = pruning.keepBytes === 0 ? 0 : Math.max(1, pruning.keepBytes - taken);
         removed.push(...(await cache.prune({ ...pruning, keepBytes }, signal)));
       }

@@ -26,15 +26,19 @@ export interface ContextWant {
 }
 
 /**
- * What the ignore file leaves out of the main context, as with dockerd: of a client's folder all that it names; of an archive that the
- * classic builder gets the Dockerfile and the ignore file alone, since clients leave out the rest; of other contexts nothing.
+ * What the ignore file excludes from the main context, as with dockerd: from a client's folder everything that it
+ * names; from an archive of the classic builder only the Dockerfile and the ignore file, since clients exclude the
+ * rest; from other contexts nothing.
  */
 export type Ignoring = 'all' | 'build-files' | 'nothing';
 
 /** The client's Dockerfile, context and secrets. The classic API unpacks a tar for it; the BuildKit API asks the client's session. */
 export interface BuildSource extends GitClient, CacheClient {
   readonly ignoring: Ignoring;
-  /** A small file beside the Dockerfile; undefined when it is not there. At most 1 MiB, else EngineError 'bad-request'. */
+  /**
+   * Reads a small file beside the Dockerfile; undefined when it does not exist. At most 1 MiB, else EngineError
+   * 'bad-request'.
+   */
   readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** `name` is undefined for the main context, else one of `BuildRequest.namedContexts`. */
   openContext(
@@ -44,7 +48,7 @@ export interface BuildSource extends GitClient, CacheClient {
   ): Promise<ContextFolder | FileTree>;
 }
 
-/** What one RUN may take of the host; absent fields are no limits. */
+/** Resource limits of one RUN; absent fields mean no limit. */
 export type StepLimits = Partial<
   Pick<
     HostConfig,
@@ -52,10 +56,10 @@ export type StepLimits = Partial<
   >
 >;
 
-/** A form in which layers are to leave this host once the image is there. */
+/** The form in which layers will be sent once the image is built. */
 export interface SentForm {
   readonly compression: LayerCompression;
-  /** Of which layers a form that a registry has had will do. */
+  /** Layers that may be sent in a form that a registry already has. */
   readonly keeps: 'all' | 'base' | 'none';
   /** Whether their bytes are wanted here, and not only where they go. */
   readonly isRead: boolean;
@@ -63,15 +67,15 @@ export interface SentForm {
 
 export interface BuildRequest {
   readonly source: BuildSource;
-  /** Path in the context, `Dockerfile` where the client names none. */
+  /** Path in the context, `Dockerfile` by default. */
   readonly dockerfile: string;
   /** A stage by name or number; undefined is the last. */
   readonly target?: string;
-  /** A value of undefined is one that the client named and has not set. */
+  /** An undefined value was named by the client without a value. */
   readonly buildArguments: ReadonlyMap<string, string | undefined>;
   readonly labels: ReadonlyMap<string, string>;
   readonly platform?: Platform;
-  /** Steps that must run again: none, all, or those of the stages named. */
+  /** Steps that must run again: none, all, or those of the named stages. */
   readonly noCache: false | true | readonly string[];
   /** Asks the registry for base images although they are here. */
   readonly pull: boolean;
@@ -79,12 +83,15 @@ export interface BuildRequest {
   readonly network: string;
   /** Entitlements that the client grants to steps (`--allow`). */
   readonly entitlements: readonly string[];
-  /** Name to `HOST:IP`s, as --add-host gives them. */
+  /** Name to `HOST:IP`s, as in --add-host. */
   readonly extraHosts: readonly string[];
   readonly shmSize?: number;
   /** Limits of each step, as those of a container. */
   readonly limits?: StepLimits;
-  /** Named contexts that are no local folders: an image by reference (`docker-image://…`) ; a folder has the value undefined. */
+  /**
+   * Named contexts other than local folders: an image by reference (`docker-image://…`); a folder has the value
+   * undefined.
+   */
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
   /** Images and caches whose steps may be taken over. */
   readonly cacheFrom: readonly CacheSource[];
@@ -96,11 +103,11 @@ export interface BuildRequest {
   readonly sends?: readonly SentForm[];
   /** Where its client pushes the image next: the layers are uploaded there while it is built. */
   readonly pushesTo?: readonly ImageReference[];
-  /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
+  /** Maximum time in the image, seconds since 1970; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
 }
 
-/** A step as the classic builder words it: an instruction, and its number among all of them. */
+/** A step as the classic builder prints it: an instruction, and its number. */
 export interface NumberedInstruction {
   readonly text: string;
   readonly number: number;
@@ -112,7 +119,7 @@ export type BuildProgress =
   | {
       readonly kind: 'planned';
       readonly id: string;
-      /** As BuildKit words it: `[build 2/4] RUN make`. */
+      /** As BuildKit prints it: `[build 2/4] RUN make`. */
       readonly name: string;
       readonly inputs: readonly string[];
       /** Absent for internal steps. */
@@ -137,7 +144,7 @@ export type BuildProgress =
       readonly total?: number;
     }
   | { readonly kind: 'warning'; readonly id: string; readonly message: string; readonly line?: number }
-  /** `layer` is the short name of what stands after the step, for those who print one. */
+  /** `layer` is the short name of the result, for clients that print one. */
   | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly layer?: string }
   | {
       readonly kind: 'failed';
@@ -150,22 +157,22 @@ export type BuildProgress =
 
 /** The steps of a build, as caches take them. */
 export interface BuiltSteps {
-  /** For the mode `min`: those that made the image's layers. */
+  /** For the mode `min`: the steps of the image's layers. */
   readonly ofImage: readonly RemoteStep[];
   /** For the mode `max`. */
   readonly all: readonly RemoteStep[];
 }
 
-/** A finished image, not yet named. It is kept from the sweep until `release`. */
+/** A finished image without a name. It is protected from the sweep until `release`. */
 export interface BuiltImage {
   /** Digest of the configuration. */
   readonly id: Digest;
   readonly manifestDigest: Digest;
-  /** The layers that came with the image that it stands on. */
+  /** The layers of its base image. */
   readonly baseLayers: ReadonlySet<Digest>;
   /** A statement of what went in, for `--provenance`. */
   readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
-  /** What caches are left of; empty where the request names none. Their layers are kept until `release`. */
+  /** Steps for the caches; empty if the request names none. Their layers are held until `release`. */
   readonly steps: BuiltSteps;
   release(): Promise<void>;
 }
@@ -173,8 +180,9 @@ export interface BuiltImage {
 /** Makes images of Dockerfiles, for the classic API and for BuildKit's; it depends on neither. */
 export interface Builder {
   /**
-   * Builds; the image is in the store when it answers. An abort stops the running step within a second and leaves nothing.
-   * Throws EngineError 'bad-request' that names file, line and instruction, 'not-found' for a base image or target.
+   * Builds an image, which is in the store when the promise resolves. An abort stops the running step within a second
+   * and leaves nothing. Throws EngineError 'bad-request' that names file, line and instruction, 'not-found' for a base
+   * image or target.
    */
   build(
     request: BuildRequest,
@@ -182,8 +190,9 @@ export interface Builder {
     signal: AbortSignal,
   ): Promise<BuiltImage>;
   /**
-   * Writes the caches that a build asked for, each whole or not at all; of a build for several platforms one holds the steps of all images. Answers
-   * the manifest of that in a folder of the client's, who notes it. Throws EngineError where one cannot be written that does not ignore errors.
+   * Writes the caches that a build has requested, each atomically; for several platforms one cache holds the steps of
+   * all images. Returns the manifest of a cache in a client's folder, which the client records. Throws EngineError when
+   * one cannot be written and does not ignore errors.
    */
   leaveCaches(
     images: readonly Pick<BuiltImage, 'steps'>[],

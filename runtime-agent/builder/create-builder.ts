@@ -56,20 +56,20 @@ export interface CreateBuilderOptions {
   readonly layerBlobs: LayerBlobs;
   /** Fetches what ADD names by URL. */
   readonly exchange: HttpExchange;
-  /** Where contexts and archives lie while they are read, and how large they may be. */
+  /** Folder for contexts and archives while they are read, and their limits. */
   readonly contexts: UnpackOptions;
-  /** What `docker create` without options makes of a container. */
+  /** Defaults of `docker create`. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   /** Entitlements that clients may grant to steps. */
   readonly allowed: readonly Entitlement[];
-  /** Drops layers that nobody has any more. */
+  /** Deletes unreferenced layers. */
   readonly sweep: () => Promise<void>;
   readonly log: Logger;
 }
 
 export interface CreatedBuilder {
   readonly builder: Builder;
-  /** What it keeps of earlier builds. */
+  /** The caches of earlier builds. */
   readonly caches: readonly BuildCache[];
 }
 
@@ -78,7 +78,7 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
   return [...(await cache.layers()), stubLayer().diffId];
 }
 
-/** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
+/** Opens the builder of a host. Containers, and leftovers of builds, must have been recovered before. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
   const { dataDirectory, memoryDirectory, layerStore, leases, ociHost: host } = options;
   const paths = sharedPaths(options);
@@ -88,7 +88,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     await layerStore.add(stub.diffId, only(stub.tar), new AbortController().signal);
   }
   await makeMemoryFolder(memoryDirectory);
-  // Runtimes keep a copy of a step's configuration, with its secrets, in their state.
+  // Runtimes store a copy of a step's configuration, including secrets, in their state.
   const runtimeRoot = join(memoryDirectory, 'runtime');
   const bundles = join(memoryDirectory, 'bundles');
   await mkdir(bundles, { mode: 0o700 });
@@ -131,7 +131,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       leaveCaches(parts.remote, images, request, progress, signal),
   };
   const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
-  // What is made again with the least trouble comes first: it goes first where there is too much.
+  // Ordered by how cheaply they are recreated: the cheapest is pruned first.
   return { builder, caches: [new CompressedLayers(options.layerBlobs, leases), steps, parts.cacheMounts] };
 }
 

@@ -12,7 +12,10 @@ export function isEntitlement(text: string): text is Entitlement {
   return (ENTITLEMENTS as readonly string[]).includes(text);
 }
 
-/** Returns the entitlements of `--allow`. Throws EngineError 'bad-request' in BuildKit's words for others than the agent allows. */
+/**
+ * Returns the entitlements of `--allow`. Throws EngineError 'bad-request' with BuildKit's message for those that the
+ * agent does not allow.
+ */
 export function grantedEntitlements(
   asked: readonly string[],
   allowed: readonly Entitlement[],
@@ -34,8 +37,8 @@ export function grantedEntitlements(
 }
 
 /**
- * Refuses a build whose steps need entitlements that were not granted, before any step runs. `network` is the default network of steps.
- * Throws EngineError 'bad-request' in BuildKit's words.
+ * Refuses a build whose steps need entitlements that were not granted, before any step runs. `network` is the default
+ * network of steps. Throws EngineError 'bad-request' with BuildKit's message.
  */
 export function refuseUngranted(
   plans: Iterable<StagePlan>,

@@ -13,7 +13,7 @@ export interface LayerForms {
   readonly progress: (diffId: Digest, done: number, total: number) => void;
 }
 
-/** What goes into an archive. */
+/** The content of an archive. */
 export interface ArchivedImages {
   /** One for each platform. */
   readonly images: readonly {
@@ -23,11 +23,11 @@ export interface ArchivedImages {
   }[];
   /** Whether they have an index of their own. */
   readonly isIndex: boolean;
-  /** Of the image, or of the index. */
+  /** Names of the image, or of the index. */
   readonly names: readonly ImageReference[];
 }
 
-/** What becomes of images that were built. */
+/** Outputs of built images. */
 export interface ImageOutputs {
   /** Lets the image have layers of these forms wherever it is pushed. */
   compress(image: Digest, forms: LayerForms, signal: AbortSignal): Promise<void>;
@@ -35,6 +35,6 @@ export interface ImageOutputs {
   archive(archived: ArchivedImages, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** The files of the image as one tar. */
   filesTar(image: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** The files of the image; they are there until the tree's `release`. */
+  /** Opens the files of the image; they exist until the tree's `release`. */
   files(image: Digest): Promise<FileTree>;
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { BuildProgress } from './builder.ts';
 
-/** A step of the builder itself, such as the transfer of the context, shown beside those of the Dockerfile. */
+/** A step of the builder itself, such as the transfer of the context, shown among those of the Dockerfile. */
 export interface InternalStep {
-  /** Bytes that have come, or gone, in all. */
+  /** Total bytes that were received or sent. */
   transferred(what: string, bytes: number): void;
   /** Something that the step has done. */
   did(what: string): void;
@@ -12,7 +12,7 @@ export interface InternalStep {
 /** Milliseconds between two messages about bytes. */
 const OFTEN = 100;
 
-/** Does `work` as a step of its own. Throws what it throws. */
+/** Runs `work` as a step. Throws its error. */
 export async function internalStep<T>(
   name: string,
   progress: (step: BuildProgress) => void,

@@ -4,7 +4,7 @@ import type { Platform } from '../images/image.ts';
 import { platformText } from '../images/platform.ts';
 import type { BuildRequest, BuiltImage } from './builder.ts';
 
-/** A build that is over. */
+/** A finished build. */
 export interface FinishedBuild {
   /** As its client named it. */
   readonly id: string;
@@ -19,8 +19,8 @@ export interface FinishedBuild {
 }
 
 /**
- * How an image came to be (SLSA provenance v0.2, as BuildKit fills it). `min` leaves out what the client gave as arguments and labels, in
- * which people put what others must not read.
+ * Returns the SLSA provenance v0.2 of an image, as BuildKit fills it. `min` omits the client's arguments and labels,
+ * which may contain private data.
  */
 export function provenance(build: FinishedBuild, mode: 'min' | 'max'): Attestation {
   const { id, request, image, platform, startedAt, finishedAt } = build;

@@ -9,7 +9,7 @@ import { AGENT_SETTINGS } from '../settings.ts';
 const DOCTOR_FORMATS = ['table', 'json', 'jsonl'] as const;
 export type DoctorFormat = (typeof DOCTOR_FORMATS)[number];
 
-/** What the command line asks for. */
+/** A parsed command line. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
@@ -59,7 +59,8 @@ export function readCommandLine(
     throw new ConfigError('--json and --format are options of "berth-agent doctor" alone.');
   }
   const format = DOCTOR_FORMATS.find((one) => one === (given ?? 'table'));
-  if (format === undefined) throw new ConfigError(`"${given}" is no --format: write json, jsonl or table.`);
+  if (format === undefined)
+    throw new ConfigError(`"${given}" is not a valid --format: write json, jsonl or table.`);
   const file = values.config === undefined ? {} : { config: String(values.config) };
   const flags = { ...readOptions(AGENT_SETTINGS, values), ...file };
   const config = readConfig(flags, environment);

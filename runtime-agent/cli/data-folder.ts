@@ -4,7 +4,7 @@ import { makeFolder } from '../../lib/files/make-folder.ts';
 import { type FileLock, lockFile } from '../../lib/linux/file-lock.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
-/** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */
+/** Creates the data folder (mode 0700) and returns its path without symbolic links. Throws ConfigError. */
 export async function prepareDataFolder(path: string): Promise<string> {
   try {
     makeFolder(path);

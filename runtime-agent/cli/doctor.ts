@@ -7,8 +7,8 @@ import type { DoctorFormat } from './command-line.ts';
 import { runDirectory } from './run-directory.ts';
 
 /**
- * Tells what this host lacks for the agent and how to mend it; as root it tries a container, a layer and the packet
- * filter. Answers the exit code: 1 where something is lacking without which no container runs.
+ * Reports what this host lacks for the agent and how to fix it; as root it tries a container, a layer and the packet
+ * filter. Returns the exit code: 1 if a missing part prevents containers.
  */
 export async function doctor(
   config: AgentConfig,
@@ -29,7 +29,7 @@ function textOf(findings: readonly Finding[], format: DoctorFormat): string {
   return printFindings(findings);
 }
 
-/** What is mounted by the trials stays away from the host, and from an agent that runs. */
+/** Mounts of the trials are separate from the host, and from a running agent. */
 async function tryInNamespace(folder: string, signal: AbortSignal) {
   const namespace = await enterMountNamespace({
     runDirectory: runDirectory('doctor'),

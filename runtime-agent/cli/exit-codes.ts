@@ -1,4 +1,4 @@
-/** What each exit code of `berth-agent` says. */
+/** The meaning of each exit code of `berth-agent`. */
 export const AGENT_EXIT_CODES = {
   0: 'It is done, or was stopped by SIGTERM or SIGINT.',
   1: 'It failed, or doctor found that something is lacking without which no container runs.',

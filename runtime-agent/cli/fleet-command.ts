@@ -5,9 +5,9 @@ import { prepareDataFolder } from './data-folder.ts';
 import { readSystemFacts } from './read-host-facts.ts';
 import { readVersion } from './version.ts';
 
-/** Joins or leaves a fleet; answers the sentence for the operator. Throws ConfigError. */
+/** Joins or leaves a fleet; returns the message for the operator. Throws ConfigError. */
 export async function runFleetCommand(command: FleetCommand, signal: AbortSignal): Promise<string> {
-  // In place of the words of the command, among which is the token: all users of the machine can read those.
+  // Hides the command's words, which include the token, from other users of the machine.
   process.title = `berth-agent ${command.kind}`;
   if (process.getuid?.() !== 0) throw new ConfigError('this needs root, as the agent does: use sudo.');
   const folder = await prepareDataFolder(command.config.dataDirectory);

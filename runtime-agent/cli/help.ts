@@ -1,7 +1,7 @@
 import { optionHelp, settingsHelp } from '../../lib/settings/describe-settings.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
 
-/** What `berth-agent --help` prints. */
+/** `berth-agent --help`. */
 export const HELP = `berth-agent answers the Docker Engine API and runs images as containers on this host.
 
 Usage: berth-agent serve [options]

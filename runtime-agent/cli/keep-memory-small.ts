@@ -6,32 +6,32 @@ import { runInNewContext } from 'node:vm';
 const LOOK = 2_000;
 /** Bytes. */
 const GROWTH = 8 << 20;
-/** Bytes of growth that are worth a pause of the whole agent. */
+/** Bytes of growth that justify a pause of the whole agent. */
 const MUCH = 64 << 20;
-/** Looks at an agent that has nothing to do until what its start has left is collected. */
+/** Number of idle checks until the garbage of the start is collected. */
 const SETTLED = 15;
-/** The part of the time between two looks in which an agent that has nothing to do works all the same. */
+/** Maximum utilization of an idle agent between two checks. */
 const IDLE = 0.1;
 
 export interface MemoryOptions {
   /** Bytes of memory that the process has. */
   readonly resident?: () => number;
-  /** Gives back what is not used. */
+  /** Returns unused memory to the system. */
   readonly trim: () => Promise<void>;
-  /** Finds out what is not used any more, while everything else waits. */
+  /** Collects garbage, while everything else waits. */
   readonly collect: () => void;
   /** Gives back pages of the program itself. */
   readonly release: () => Promise<void>;
-  /** The part of the time since the last call in which the thread has worked. */
+  /** Returns the utilization of the thread since the last call. */
   readonly utilization?: () => number;
   readonly interval?: number;
 }
 
 /**
- * Gives memory back whenever the process has grown by GROWTH since the last time: what pulls and builds have passed through stays
- * with the C library otherwise, a sixth of all that the agent has. What a large build leaves on the heap is collected when the agent
- * has nothing to do, for nobody would do so before the next build; and so is, once, what the start has left, with the code that it
- * has run. Answers what ends it.
+ * Trims memory whenever the process has grown by GROWTH since the last time: the C library otherwise keeps memory of
+ * pulls and builds, a sixth of the agent's total. The heap of a large build is collected when the agent is idle,
+ * because nothing else would do so before the next build; the garbage of the start, with its code, is collected once.
+ * Returns a stop function.
  */
 export function keepMemorySmall({
   resident = process.memoryUsage.rss,
@@ -81,8 +81,8 @@ type Collect = (options: { readonly type: 'major'; readonly flavor: 'last-resort
 let collect: Collect | undefined;
 
 /**
- * Collects all garbage of this thread, and gives its pages back to the kernel, which V8 by itself keeps for later. Holds the thread
- * up for about a millisecond for each megabyte of the heap.
+ * Collects all garbage of this thread, and returns its pages to the kernel, which V8 would keep for later. Blocks the
+ * thread for about a millisecond per megabyte of heap.
  */
 export function collectGarbage(): void {
   if (collect === undefined) {

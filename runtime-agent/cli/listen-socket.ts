@@ -6,8 +6,8 @@ import { makeFolder } from '../../lib/files/make-folder.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
 /**
- * Listens on a unix socket that root alone may use, or `group` too. The file of an agent that has died is replaced.
- * Throws ConfigError when a live one answers there, or the place cannot be used.
+ * Listens on a unix socket for root alone, or also for `group`. It replaces the file of a dead agent. Throws
+ * ConfigError when a live one answers there, or the path cannot be used.
  */
 export async function listenSocket(server: Server, path: string, group?: string): Promise<void> {
   const groupId = group === undefined ? undefined : await findGroup(group);
@@ -36,7 +36,7 @@ export async function listenSocket(server: Server, path: string, group?: string)
   }
 }
 
-/** Removes the socket file of an agent that has died. Throws ConfigError when a live one answers there. */
+/** Removes the socket file of a dead agent. Throws ConfigError when a live one answers there. */
 export async function clearSocketPath(path: string): Promise<void> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -45,7 +45,7 @@ export async function clearSocketPath(path: string): Promise<void> {
   if (found === undefined) return;
   if (!found.isSocket()) {
     throw new ConfigError(
-      `${path} exists and is no socket: remove it, or choose another path with --socket.`,
+      `${path} exists and is not a socket: remove it, or choose another path with --socket.`,
     );
   }
   if (await answers(path)) {

@@ -16,14 +16,14 @@ import {
 
 /** The API by TCP, until it is closed. */
 export interface TcpListener {
-  /** `HOST:PORT` with the port that was chosen where 0 was asked for. */
+  /** `HOST:PORT`, with the port that was chosen for 0. */
   readonly address: string;
   close(grace: number): Promise<void>;
 }
 
 /**
- * Answers the API by TCP to clients with a certificate. SIGHUP reads the files again; where they cannot be used, the
- * last good ones stay. Throws ConfigError.
+ * Serves the API by TCP to clients with a certificate. SIGHUP reloads the files; if they cannot be used, the last good
+ * ones stay. Throws ConfigError.
  */
 export async function listenTcp(config: TcpConfig, deps: EngineDeps, log: Logger): Promise<TcpListener> {
   const server = createMutualTlsEngineServer(deps, await readFiles(config));
@@ -84,15 +84,15 @@ async function readPem(path: string): Promise<string> {
   }
 }
 
-/** For TCP: a client without a certificate that the authority (`ca`) vouches for gets no answer. */
+/** For TCP: a client without a certificate of the authority (`ca`) gets no answer. */
 function createMutualTlsEngineServer(
   deps: EngineDeps,
   certificates: Required<Pick<SecureContextOptions, 'ca' | 'cert' | 'key'>>,
 ): EngineServer<Server> {
   const options = { ...SERVER_OPTIONS, ...certificates, requestCert: true, rejectUnauthorized: true };
   const http = createServer(options, createEngineApp(deps).callback());
-  // As plain HTTP has it: the CLI closes its side of an attached connection at once, and reads on. Not as an option of
-  // the server, where a client that leaves during the handshake would stay.
+  // As in plain HTTP: the CLI half-closes an attached connection at once, and continues reading. Not as an option of
+  // the server, with which a client that leaves during the handshake would stay.
   http.on('secureConnection', (socket) => {
     socket.allowHalfOpen = true;
   });

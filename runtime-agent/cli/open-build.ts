@@ -15,7 +15,7 @@ import type { ImageIndexes } from '../images/indexes/image-indexes.ts';
 import { hostPlatform } from '../images/platform.ts';
 import { runDirectory } from './run-directory.ts';
 
-/** Files of one context; no project of people comes near it. */
+/** Maximum files of one context; far more than any project has. */
 const MAX_CONTEXT_ENTRIES = 4_000_000;
 
 export interface OpenBuildOptions
@@ -67,8 +67,8 @@ export async function openBuild(
 }
 
 /**
- * Calls `open` for the first client: its libraries take forty megabytes and half a second, and a host that builds nothing needs none of
- * them.
+ * Calls `open` for the first client: its libraries take forty megabytes and half a second, which a host without builds
+ * can save.
  */
 function lazyBuildkitApi(open: () => Promise<BuildkitApi>): BuildkitApi {
   let opened: Promise<BuildkitApi> | undefined;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 
-/** The facts that this host's kernel and files tell. */
+/** Facts from this host's kernel and files. */
 export type SystemFacts = Pick<
   HostFacts,
   | 'architecture'
@@ -47,7 +47,7 @@ async function operatingSystem(): Promise<string> {
   return /^PRETTY_NAME=(?:"(.*)"|(.*))$/m.exec(text)?.slice(1).find(Boolean) ?? 'Linux';
 }
 
-/** The name of this host among others, made at the first call and kept in the data folder. */
+/** Returns the unique ID of this host, created at the first call and stored in the data folder. */
 export async function readHostId(dataDirectory: string): Promise<string> {
   const path = join(dataDirectory, 'host-id');
   try {

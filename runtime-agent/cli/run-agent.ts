@@ -42,8 +42,8 @@ import { readVersion } from './version.ts';
 import { watchAgent } from './watch-agent.ts';
 
 /**
- * The agent in its mount namespace: returns when `interrupted` is aborted and everything is closed. Containers go on
- * running. Throws ConfigError for what its operator must change.
+ * Runs the agent in its mount namespace: returns when `interrupted` is aborted and everything is closed. Containers
+ * keep running. Throws ConfigError for problems that its operator must solve.
  */
 export async function runAgent(
   config: AgentConfig,
@@ -51,7 +51,7 @@ export async function runAgent(
   interrupted: AbortSignal,
 ): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
-  // The runtime would give it to containers.
+  // The runtime would pass it on to containers.
   const notifySocket = process.env.NOTIFY_SOCKET;
   delete process.env.NOTIFY_SOCKET;
   claimDataFolder(dataDirectory);

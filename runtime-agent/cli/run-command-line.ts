@@ -4,7 +4,7 @@ import { readCommandLine } from './command-line.ts';
 import { HELP } from './help.ts';
 import { readVersion } from './version.ts';
 
-/** Runs the command and answers the exit code: 0, 2 for what the operator must change, 1 for other failures. */
+/** Runs the command and returns the exit code: 0, 2 for problems that the operator must solve, 1 for other failures. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const interrupted = untilSignalled();
   try {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** Below it each agent has a folder, also one that is killed. */
+/** Each agent has a folder here, which outlives a kill. */
 export const RUN_DIRECTORIES = '/run/berth-agent';
 
 /**
- * Where an agent keeps what must not outlive a reboot, one folder for each data folder. `dataDirectory` is absolute and
- * without symlinks.
+ * Returns the folder for an agent's state until reboot, one for each data folder. `dataDirectory` is absolute and
+ * without symbolic links.
  */
 export function runDirectory(dataDirectory: string): string {
   return `${RUN_DIRECTORIES}/${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12)}`;

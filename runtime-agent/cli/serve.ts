@@ -8,8 +8,8 @@ import { clearRemains } from './reset/clear-remains.ts';
 import { runDirectory } from './run-directory.ts';
 
 /**
- * The agent, from its configuration to the end: returns when `interrupted` is aborted and everything is closed.
- * Containers go on running. Throws ConfigError for what its operator must change.
+ * Runs the agent, from its configuration to the end: returns when `interrupted` is aborted and everything is closed.
+ * Containers keep running. Throws ConfigError for problems that its operator must solve.
  */
 export async function serve(config: AgentConfig, interrupted: AbortSignal): Promise<void> {
   await checkHost();
@@ -22,7 +22,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
       args: [...process.execArgv, ...process.argv.slice(1)],
     }),
   );
-  // Only here, as the process was just replaced: all that an agent consists of is loaded once.
+  // Loaded only here, after the process has re-executed itself: the code of the agent is loaded once.
   const { runAgent } = await import('./run-agent.ts');
   await runAgent(config, { dataDirectory, mounts }, interrupted);
 }

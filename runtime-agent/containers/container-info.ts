@@ -29,7 +29,7 @@ export interface ContainerConfig {
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Volumes?: Readonly<Record<string, object>>;
   readonly Healthcheck?: HealthConfig;
-  /** The shell of a CMD-SHELL health check; `/bin/sh -c` unless given. A committed image keeps it. */
+  /** The shell of a CMD-SHELL health check; `/bin/sh -c` by default. A committed image keeps it. */
   readonly Shell?: readonly string[];
   /** ONBUILD instructions of a committed image. */
   readonly OnBuild?: readonly string[];
@@ -119,7 +119,7 @@ export interface ContainerState {
   readonly health?: Health;
 }
 
-/** dockerd's exit code of containers whose end nobody saw, as after a reboot. */
+/** dockerd's exit code of containers whose end was not observed, as after a reboot. */
 export const UNSEEN_EXIT = 255;
 
 /** The state of a container that has never been started. */
@@ -135,7 +135,7 @@ export const NEW_STATE: ContainerState = {
   stoppedByUser: false,
 };
 
-/** The part of its image that a container needs as long as it exists. */
+/** The part of its image that a container needs while it exists. */
 export interface ContainerBase {
   /** The lowest layer first. */
   readonly diffIds: readonly Digest[];

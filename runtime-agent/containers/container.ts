@@ -27,7 +27,7 @@ export interface ContainerServices {
 
 /**
  * A container of this host. It owns its lock, its state in memory and in the database, its events, its waiters and its
- * attached clients. What happens in its life is told by create.ts, start.ts, stop.ts, exit.ts, remove.ts and recover.ts.
+ * attached clients. Its life cycle is in create.ts, start.ts, stop.ts, exit.ts, remove.ts and recover.ts.
  */
 export class Container {
   readonly id: string;

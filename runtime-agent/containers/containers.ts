@@ -135,7 +135,7 @@ export const CHANGEABLE_TEXTS = ['CpusetCpus', 'CpusetMems'] as const;
 
 type Changeable = (typeof CHANGEABLE_NUMBERS)[number] | (typeof CHANGEABLE_TEXTS)[number];
 
-/** What `docker update` changes. Absent fields keep their values. */
+/** Changes of `docker update`. Absent fields keep their values. */
 export type ResourceChanges = Partial<Pick<HostConfig, Changeable | 'PidsLimit' | 'RestartPolicy'>> & {
   /** 10 to 1000. */
   readonly BlkioWeight?: number;
@@ -152,7 +152,9 @@ export interface ContainerControl {
   unpause(ref: string): Promise<void>;
   /** Renames the container, in its networks too. Throws EngineError 'bad-request', or 'conflict' when the name is taken. */
   rename(ref: string, name: string): Promise<void>;
-  /** Has other containers find this one by its names, or not while another one has them. Publishes no event. */
+  /**
+   * Makes other containers resolve this one's names, unless another one has them, or stops that. Publishes no event.
+   */
   setReady(ref: string, isReady: boolean): Promise<void>;
   /**
    * Removes the link `PARENT/ALIAS` of the default network, also from the parent's /etc/hosts. Throws EngineError

@@ -64,7 +64,7 @@ export interface ContainersDeps {
   /** Descriptor of the host's mount namespace; undefined where the process is in it. */
   readonly hostNamespace?: number | undefined;
   readonly runtime: Runtime;
-  /** The AppArmor profile of containers that name none; undefined where the host has no AppArmor. */
+  /** The default AppArmor profile of containers; undefined if the host has no AppArmor. */
   readonly apparmor?: string | undefined;
   readonly trees: TreeTars;
   readonly log: Logger;
@@ -72,7 +72,7 @@ export interface ContainersDeps {
   readonly attachWorker?: URL;
 }
 
-/** The containers of a host and all that acts on them. */
+/** The containers of a host, with all operations on them. */
 export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
@@ -85,8 +85,8 @@ export interface RunningContainers extends Containers {
 }
 
 /**
- * Migrates the database, recovers the containers of an earlier agent, and resolves when they can be used. Throws an Error
- * that says what the host lacks.
+ * Migrates the database, recovers the containers of an earlier agent, and resolves when they can be used. Throws an
+ * Error that says what the host lacks.
  */
 export async function createContainers(deps: ContainersDeps): Promise<RunningContainers> {
   const paths = sharedPaths(deps);
@@ -164,7 +164,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   };
 }
 
-/** What the whole life of containers needs of the agent. */
+/** Dependencies of the whole life cycle of containers. */
 type LifeDeps = CreateDeps & RecoverDeps;
 
 function containersOver(deps: LifeDeps): Containers {

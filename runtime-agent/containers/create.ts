@@ -33,7 +33,7 @@ import { settleLinks } from './run/links.ts';
 
 const SHM_SIZE = 64 << 20;
 
-/** What the creation of a container needs of the agent. */
+/** Dependencies of creating containers. */
 export interface CreateDeps {
   readonly host: OciHost;
   readonly images: Images;
@@ -146,7 +146,7 @@ function withSharedIds(index: ContainerIndex, hostConfig: HostConfig): HostConfi
   };
 }
 
-/** Fills empty volumes from the image. Returns the mount points, of which none is to be filled any more. */
+/** Fills empty volumes from the image. Returns the mount points without pending fills. */
 async function fillVolumes(
   { images, overlays, mounts }: CreateDeps,
   info: ContainerInfo,

@@ -20,7 +20,7 @@ const SETTLED = 10_000;
 /** Milliseconds that attached clients get to receive the last output. */
 const LAST_OUTPUT = 2000;
 
-/** What the end of a run needs of the agent, which may restart the container. */
+/** Dependencies of the end of a run, which may restart the container. */
 export interface ExitDeps extends StartDeps {
   readonly paths: SharedPaths;
   /** Aborted when the agent stops; no container is restarted after that. */
@@ -114,7 +114,7 @@ export async function handleExit(
   if (restarts) scheduleRestart(deps, container);
 }
 
-/** Milliseconds. The duration of a run whose end was found later, perhaps after a reboot, comes from the recorded times. */
+/** Milliseconds. For a run whose end was detected later, perhaps after a reboot, it comes from the recorded times. */
 function runDuration(
   { runAge, info }: Container,
   { finishedAt }: ExitRecord,
@@ -124,7 +124,7 @@ function runDuration(
   return Math.max(0, finishedAt.getTime() - Date.parse(info.state.startedAt));
 }
 
-/** Detaches the clients of the run once they have its last output; later clients wait for the next run. */
+/** Detaches the clients of the run after its last output; later clients wait for the next run. */
 async function takeSession(container: Container): Promise<AttachSession | undefined> {
   const session = container.takeSession();
   if (session?.isConnected && session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);

@@ -6,11 +6,11 @@ import type { PortBindings } from '../networks/network.ts';
 export interface HostDefaults {
   readonly cgroupVersion: '1' | '2';
   readonly runtime: { readonly name: string };
-  /** IPC mode where the client sets none; `private` if absent. */
+  /** Default IPC mode; `private` if absent. */
   readonly ipcMode?: 'private' | 'shareable';
 }
 
-/** What inspect shows of a container depends on these besides the field itself. */
+/** The facts about a container that inspect needs in addition to the field. */
 export interface ShownContainer {
   readonly privileged: boolean;
   /** Name of the runtime. */
@@ -70,8 +70,8 @@ export function fixed(show: (container: ShownContainer) => unknown): Field<undef
 }
 
 /**
- * A field that the agent does not support: a value that is neither empty nor the default is never dropped in silence. `title` is
- * how its users call it; inspect shows `shown`.
+ * An unsupported field: a value that is neither empty nor the default is refused, never ignored. `title` is its name
+ * for users; inspect shows `shown`.
  */
 export function unsupported(title: string, shown?: unknown): Field<undefined> {
   return {
@@ -157,7 +157,7 @@ export interface DeviceRate {
   readonly Rate: number;
 }
 
-/** Fields of HostConfig that the agent keeps together. */
+/** Fields of HostConfig that the agent stores together. */
 export const blockIo: Field<BlockIo> = {
   read: (body) => {
     const rates = (name: string): readonly DeviceRate[] =>

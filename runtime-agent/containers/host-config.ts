@@ -153,9 +153,9 @@ const FIELDS = {
     show: (isolation) => isolation ?? '',
   }),
   CpuShares: integer,
-  /** Bytes; 0 is no limit. */
+  /** Bytes; 0 means no limit. */
   Memory: integer,
-  /** Billionths of a CPU; 0 is no limit. */
+  /** Billionths of a CPU; 0 means no limit. */
   NanoCpus: integer,
   /** Path of the parent cgroup from the root of each hierarchy; '': the agent's default. */
   CgroupParent: text,
@@ -237,15 +237,15 @@ export interface HostConfig extends Always, Sometimes {}
 const ENTRIES = Object.entries(FIELDS) as unknown as readonly (readonly [string, Field<unknown>])[];
 
 /**
- * Reads HostConfig of a create request. Checks types, and values that no later step sees; plan/validate.ts checks the rest. Throws
- * JsonError or EngineError 'bad-request' for a wrong field, 'not-implemented' for one that the agent does not have.
+ * Reads HostConfig of a create request. Checks types, and values that no later step sees; plan/validate.ts checks the
+ * rest. Throws JsonError or EngineError 'bad-request' for an invalid field, 'not-implemented' for an unsupported one.
  */
 export function readHostConfig(body: JsonFields, host: HostDefaults): HostConfig {
   const values = ENTRIES.map(([name, { read }]) => [name, read(body, name, host)] as const);
   return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as unknown as HostConfig;
 }
 
-/** Returns what inspect shows of HostConfig: what the agent acts on, and the defaults of all the rest. */
+/** Returns HostConfig for inspect: the effective values, and defaults of the rest. */
 export function showHostConfig(
   config: HostConfig,
   { runtime, links }: Pick<ShownContainer, 'runtime' | 'links'>,

@@ -24,7 +24,7 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
         table.text('started_at').notNullable();
         table.text('finished_at').notNullable();
         table.boolean('stopped_by_user').notNullable();
-        // The processes of the present run as JSON; null when there is none.
+        // The processes of the current run as JSON; null without one.
         table.text('run');
       });
     },
@@ -50,7 +50,7 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
     name: '0004-health',
     async up(knex) {
       await knex.schema.alterTable('containers', (table) => {
-        // ContainerState.health as JSON; null where there is no health check.
+        // ContainerState.health as JSON; null without a health check.
         table.text('health');
       });
     },

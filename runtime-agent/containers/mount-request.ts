@@ -87,7 +87,7 @@ function readTmpfsOptions(options: JsonFields): NonNullable<MountRequest['TmpfsO
   return { SizeBytes: options.integer('SizeBytes'), Mode: options.integer('Mode') };
 }
 
-/** Returns what inspect shows of one of HostConfig.Mounts: as with dockerd, nothing that is empty. */
+/** Returns one of HostConfig.Mounts for inspect: as with dockerd, without empty fields. */
 export function showMountRequest(request: MountRequest): object {
   return Object.fromEntries(
     Object.entries(request)

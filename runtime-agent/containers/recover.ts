@@ -156,7 +156,7 @@ async function removeStrays(deps: RecoverDeps, stored: readonly StoredContainer[
     try {
       await clearContainer(deps, { paths: runPaths(shared, id) }, 'found');
     } catch (err) {
-      services.log.error({ container: id, err }, 'what is left of a container could not be removed');
+      services.log.error({ container: id, err }, 'the leftovers of a container could not be removed');
     }
   }
 }

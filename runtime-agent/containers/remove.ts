@@ -16,7 +16,7 @@ import { releaseShm } from './run/bundle.ts';
 import type { ContainerMounts } from './run/container-mounts.ts';
 import { killAndWait } from './stop.ts';
 
-/** What a removal needs of the agent. */
+/** Dependencies of a removal. */
 export interface RemoveDeps {
   readonly host: OciHost;
   readonly commands: RuntimeCommands;
@@ -38,7 +38,7 @@ export async function removeContainer(
     isOver = await container.lock(async () => {
       // AutoRemove or another client may have removed it meanwhile.
       if (container.isRemoved) return true;
-      // Another client may have started it: its process would go on unnoticed.
+      // Another client may have started it: its process would stay unnoticed.
       if (container.run !== undefined) return false;
       await removeLocked(deps, container, { volumes });
       return true;
@@ -56,8 +56,8 @@ function refuseRunning({ name, state: { status } }: ContainerInfo): void {
 }
 
 /**
- * Removes a container that does not run, with its writable layer, log and name. The caller holds its lock. `run` says how
- * to clear its last run, if that is still to be done; `volumes` also removes anonymous volumes, as AutoRemove does.
+ * Removes a container that does not run, with its writable layer, log and name. The caller holds its lock. `run` clears
+ * its last run, if that is still necessary; `volumes` also removes anonymous volumes, as AutoRemove does.
  */
 export async function removeLocked(
   deps: RemoveDeps,
@@ -90,7 +90,7 @@ export async function removeLocked(
 /** How thoroughly a run is cleared: `found` also kills processes that were never recorded or have lost their monitor. */
 export type Thoroughness = 'ended' | 'found';
 
-/** What a container has on this host; without `info` for one that is not in the database. */
+/** The resources of a container on this host; without `info` for one that is not in the database. */
 interface Remains {
   readonly paths: RunPaths;
   readonly info?: ContainerInfo;
@@ -130,8 +130,8 @@ export async function clearContainer(
 }
 
 /**
- * Removes everything side by side after a run has ended, as the runtime needs none of the files then; otherwise kills the
- * processes first.
+ * Removes everything concurrently after a run has ended, as the runtime needs none of the files then; otherwise kills
+ * the processes first.
  */
 async function releaseAnd(
   { host, commands }: RemoveDeps,
@@ -155,7 +155,7 @@ async function releaseAnd(
   await Promise.all([thoroughness === 'ended' ? release() : undefined, ...others()]);
 }
 
-/** Removes the files of a run. With older agents they lie in the container's own folder. */
+/** Removes the files of a run. Older agents put them into the container's own folder. */
 async function removeRunFiles({ home, run, bundle, persist }: RunPaths): Promise<void> {
   for (const folder of run === home ? [bundle, persist] : [run])
     await rm(folder, { recursive: true, force: true });

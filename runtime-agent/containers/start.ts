@@ -27,7 +27,7 @@ import { checkExecutable } from './run/check-executable.ts';
 import { notifyLinked, runLinks } from './run/links.ts';
 import { openRunNetwork, type RunNetwork } from './run/run-network.ts';
 
-/** What a start needs of the agent. */
+/** Dependencies of a start. */
 export interface StartDeps extends RemoveDeps {
   readonly networks: ContainerNetworks;
   readonly moves: CgroupMoves;
@@ -93,7 +93,7 @@ interface OpenParts extends BundleParts {
   release(): Promise<void>;
 }
 
-/** Opens the parts of a run, side by side where they do not depend on each other. Releases all of them when one fails. */
+/** Opens the parts of a run, concurrently if they are independent. Releases all of them when one fails. */
 async function openParts(deps: StartDeps, container: Container): Promise<OpenParts> {
   const { host, index } = deps;
   const { id, info, paths } = container;

@@ -62,7 +62,7 @@ export async function killAndWait(
 ): Promise<void> {
   if (await cancelRestart(container)) return;
   if (container.run === undefined) {
-    // It has exited by itself, and may not be cleared yet.
+    // It has exited by itself, and may not be cleaned up yet.
     await container.settled();
     return;
   }

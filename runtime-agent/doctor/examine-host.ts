@@ -8,12 +8,12 @@ const CONTROLLERS = {
 };
 /** Overlay cannot write on these, or loses owners and links. */
 const UNFIT = new Set(['overlay', 'nfs', 'cifs', 'smb', 'vfat', 'exfat', 'fuse', '9p']);
-/** Bytes: the smallest images need some, and what is full stops containers too. */
+/** Bytes: even small images need some, and a full disk also stops containers. */
 const LITTLE_ROOM = 1 << 30;
 /** A small image has thousands of files only where layers are unpacked. */
 const FEW_INODES = 10_000;
 
-/** What a reading means, each part of the host once, in the order in which one would mend it. */
+/** Evaluates a reading, each part of the host once, in the order in which one would fix it. */
 export function examineHost(host: HostReading): readonly Finding[] {
   if (host.platform !== 'linux') {
     return [
@@ -38,8 +38,7 @@ function examineUser({ root }: HostReading): Finding {
   return {
     part: 'user',
     grade: 'lacking',
-    message:
-      'the agent needs root, for mounts and namespaces, and what follows was only looked at, not tried',
+    message: 'the agent needs root, for mounts and namespaces, so the following was only read, not tried',
     remedy: 'sudo npx berth-agent doctor',
   };
 }
@@ -184,7 +183,7 @@ function examineTrials({ trials, programs }: HostReading): readonly Finding[] {
     findings.push({
       part: 'network',
       grade: 'poorer',
-      message: `${packetFilter.droppingChains.join(', ')} drops what passes this host: containers reach nothing beyond it`,
+      message: `${packetFilter.droppingChains.join(', ')} drops forwarded packets: containers reach nothing beyond this host`,
       remedy:
         'let the other firewall accept the bridges: iptables -I FORWARD -i berth0 -j ACCEPT; iptables -I FORWARD -o berth0 -j ACCEPT',
     });
@@ -212,7 +211,7 @@ function examineAgent({ agent, socket }: HostReading): Finding {
   };
 }
 
-/** What was found out about one part of the host. */
+/** The result about one part of the host. */
 export interface Finding {
   /** `kernel`, `conmon`, `cgroups` … */
   readonly part: string;
@@ -220,7 +219,7 @@ export interface Finding {
   readonly grade: 'good' | 'poorer' | 'lacking';
   /** A clause without its full stop. */
   readonly message: string;
-  /** The command that mends it, or what to do where there is none. */
+  /** The command that fixes it, or advice without one. */
   readonly remedy?: string;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { PROGRAMS } from './programs.ts';
 
-/** The runtimes, of which one must be there; the agent tries which of them works. */
+/** The runtimes, one of which is required; the agent tests which of them works. */
 const RUNTIMES = ['crun', 'runc'];
 
 /** Throws ConfigError that names the first program that the agent cannot do without and this host lacks, and its Debian package. */

@@ -1,4 +1,4 @@
-/** What a host is, as far as the agent depends on it. Undefined: could not be looked at, for want of root. */
+/** Facts about a host that the agent depends on. Undefined: unreadable without root. */
 export interface HostReading {
   readonly platform: string;
   readonly root: boolean;
@@ -7,7 +7,7 @@ export interface HostReading {
   readonly architecture: string;
   /** Programs of PROGRAMS that are installed. */
   readonly programs: ReadonlySet<string>;
-  /** Undefined where the rules are there, otherwise why not. */
+  /** Why seccomp rules are unavailable; undefined if they are available. */
   readonly seccompFailure?: string;
   /** Whether the kernel has AppArmor on, and its parser is installed. */
   readonly apparmor: 'off' | 'on' | 'no-parser';
@@ -22,7 +22,7 @@ export interface HostReading {
   };
   readonly data: {
     readonly path: string;
-    /** The folder itself, or the nearest one above it that is there: what follows is of it. */
+    /** The folder itself, or its nearest existing parent, which the other fields describe. */
     readonly folder: string;
     readonly fileSystem: string;
     /** Bytes that root may still write. */
@@ -38,7 +38,7 @@ export interface HostReading {
           readonly failure: string;
         };
   };
-  /** Whether an agent answers on the socket. */
+  /** Whether an agent responds on the socket. */
   readonly agent: 'answers' | 'absent' | 'refused';
   readonly socket: string;
 }

@@ -7,7 +7,7 @@ export interface NeededProgram {
   readonly needed: boolean;
 }
 
-/** Of the two runtimes one suffices, which is looked at apart. */
+/** One of the two runtimes suffices, which is checked separately. */
 export const PROGRAMS: readonly NeededProgram[] = [
   { name: 'conmon', debianPackage: 'conmon', purpose: 'it looks after each container', needed: true },
   { name: 'nsenter', debianPackage: 'util-linux', purpose: 'it enters namespaces', needed: true },

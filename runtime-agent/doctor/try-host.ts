@@ -10,7 +10,7 @@ import type { HostReading } from './host-reading.ts';
 type Trials = NonNullable<HostReading['trials']>;
 
 /**
- * Runs a smallest container, mounts a smallest layer and makes a table in the packet filter, and takes all of it away
+ * Runs a minimal container, mounts a minimal layer and creates a table in the packet filter, and removes everything
  * again. `folder` is on the file system that the agent will use. Call it as root, inside the agent's kind of mount
  * namespace.
  */

@@ -1,11 +1,11 @@
 import { EngineError } from '../errors.ts';
 
-/** The Engine API version that this agent answers as, and the oldest that it takes. */
+/** The Engine API version of this agent, and the oldest that it accepts. */
 export const API_VERSION = '1.45';
 export const MIN_API_VERSION = '1.24';
 
 export interface VersionedPath {
-  /** As the client asked, or API_VERSION where it did not say. */
+  /** The version that the client requested, API_VERSION by default. */
   readonly version: string;
   /** The path without its version prefix; starts with a slash. */
   readonly path: string;
@@ -35,7 +35,7 @@ export function splitVersion(path: string): VersionedPath {
 }
 
 const CONTAINERS = '/containers/';
-/** What may follow the name of a container in a path. */
+/** Path segments that may follow the name of a container. */
 const OF_CONTAINERS: ReadonlySet<string> = new Set([
   ...['json', 'top', 'logs', 'changes', 'export', 'stats', 'resize', 'start', 'stop', 'restart', 'kill'],
   ...['update', 'rename', 'pause', 'unpause', 'attach', 'wait', 'archive', 'exec'],
@@ -57,7 +57,7 @@ function compare(a: string, b: string): number {
   return majorA - majorB || minorA - minorB;
 }
 
-/** Whether a client asks by a version of the Engine API before `version`, whose answers have other fields. */
+/** Reports whether a client uses an Engine API before `version`, whose answers have other fields. */
 export function asksBefore(ctx: { readonly state: Record<string, unknown> }, version: string): boolean {
   const { apiVersion } = ctx.state;
   return typeof apiVersion === 'string' && compare(apiVersion, version) < 0;

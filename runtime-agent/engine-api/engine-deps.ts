@@ -23,15 +23,15 @@ import type { Networks } from '../networks/networks.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
 
-/** What the classic build API works with. */
+/** Dependencies of the classic build API. */
 export interface BuildDeps {
   readonly builder: Builder;
   readonly cache: BuildCache;
-  /** Where contexts lie while they are built, and what they may be. */
+  /** Folder of contexts during builds, and their limits. */
   readonly contexts: { readonly directory: string; readonly limits: ArchiveLimits };
 }
 
-/** What moves files between containers, images and clients. */
+/** Moves files between containers, images and clients. */
 export interface ContainerFilesDeps {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
@@ -39,7 +39,7 @@ export interface ContainerFilesDeps {
   readonly archives: ImageArchives;
 }
 
-/** What the Engine API is made over. */
+/** Dependencies of the Engine API. */
 export interface EngineDeps {
   readonly images: Images;
   readonly push: ImagePush;
@@ -62,9 +62,8 @@ export interface EngineDeps {
   /** Bytes of a layer's files, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
   /**
-   * Whether a registry takes these credentials (`docker login`), and what it gives to log in with instead of a password; ''
-   * where that is nothing. Throws EngineError 'unauthorized' or
-   * 'registry' where it does not.
+   * Checks credentials with a registry (`docker login`), and returns its identity token; '' without one. Throws
+   * EngineError 'unauthorized' or 'registry' when it refuses.
    */
   readonly checkLogin: (
     registry: string,
@@ -74,8 +73,8 @@ export interface EngineDeps {
   readonly log: Logger;
   /** Receives running requests for the watchdog; absent if the watchdog is off. */
   readonly work?: WorkUnderWay;
-  /** What `/metrics` answers. */
+  /** The answer of `/metrics`. */
   readonly metrics?: MetricSet;
-  /** Aborted when the agent stops: every stream ends then, and every call that waits gives up. */
+  /** Aborted when the agent stops: every stream ends then, and every waiting call gives up. */
   readonly stopping: AbortSignal;
 }

@@ -98,7 +98,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
     throw new EngineError('not-found', 'page not found');
   });
   app.on('error', (error: NodeJS.ErrnoException) => {
-    // A client that hung up during a stream is no news.
+    // A client that hangs up during a stream is normal.
     if (!HANG_UPS.has(error.code ?? '')) deps.log.error({ err: error }, 'answer failed');
   });
   return app;
@@ -106,7 +106,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
 
 const HANG_UPS = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET']);
 
-/** Turns what a route throws into the Engine API's error answer. */
+/** Turns errors of routes into error answers of the Engine API. */
 function answerErrors(deps: EngineDeps) {
   return async (ctx: Context, next: Next): Promise<void> => {
     try {
@@ -128,13 +128,13 @@ function answerErrors(deps: EngineDeps) {
 export interface EngineServer<S extends Server | TlsServer = Server> {
   readonly http: S;
   /**
-   * Takes no more connections, and returns when those that are open have ended; what has not after `grace`
-   * milliseconds is cut. The caller aborts `deps.stopping` first, which ends the streams.
+   * Accepts no more connections, and resolves when the open ones have ended; after `grace` milliseconds the rest is
+   * cut. The caller aborts `deps.stopping` first, which ends the streams.
    */
   close(grace: number): Promise<void>;
 }
 
-/** By plain HTTP, for a socket whose file says who may use it. */
+/** Serves plain HTTP, for a socket whose file mode controls access. */
 export function createEngineServer(deps: EngineDeps): EngineServer {
   return serveEngine(
     deps,
@@ -143,21 +143,18 @@ export function createEngineServer(deps: EngineDeps): EngineServer {
   );
 }
 
-/** What every server of the API has. */
+/** Options of every server of the API. */
 export const SERVER_OPTIONS: ServerOptions = {
   // Logs, events and waits are silent as long as nothing happens.
   requestTimeout: 0,
-  // X-Registry-Auth may hold tokens that are longer than what Node takes by itself.
+  // X-Registry-Auth may hold tokens that exceed Node's default.
   maxHeaderSize: 256 * 1024,
   keepAliveTimeout: 0,
-  // An upgrade that nobody serves is an ordinary request, and gets its 404 or 501.
+  // An upgrade without a handler is an ordinary request, and gets its 404 or 501.
   shouldUpgradeCallback: (request) => mayUpgrade(request) || isBuildkit(request),
 };
 
-/**
- * Answers the API, and connections that clients take over, on a server that is given; `event` brings its connections in
- * plain text.
- */
+/** Serves the API, and upgraded connections, on a given server; `event` delivers its connections in plain text. */
 export function serveEngine<S extends Server | TlsServer>(
   deps: EngineDeps,
   http: S,
@@ -201,7 +198,7 @@ export function serveEngine<S extends Server | TlsServer>(
   };
 }
 
-/** Waits for the answer to an earlier request of the connection, which the client may not have awaited. */
+/** Waits for the answer to an earlier request on the connection, which the client may not have awaited. */
 async function untilSent(answer: ServerResponse | undefined): Promise<void> {
   if (answer === undefined || answer.closed || answer.writableFinished) return;
   await new Promise<void>((resolve) => answer.once('close', resolve));

@@ -11,17 +11,17 @@ const STATUS: Readonly<Record<EngineErrorCode, number>> = {
   'not-modified': 304,
   'not-implemented': 501,
   unavailable: 503,
-  // As dockerd: clients pull once more after a 500, and take a 502 for a proxy's.
+  // As dockerd: clients retry a pull after a 500, and attribute a 502 to a proxy.
   registry: 500,
   runtime: 500,
   'storage-full': 507,
 };
 
-/** What a failure is to an HTTP client. */
+/** The HTTP form of a failure. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly message: string;
-  /** False for a failure that nobody foresaw: the log must hold its stack. */
+  /** False for an unexpected failure: the log must contain its stack. */
   readonly expected: boolean;
 }
 
@@ -37,7 +37,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   return { status: 500, message: `berth-agent failed unexpectedly: ${message}`, expected: false };
 }
 
-/** The body of every error answer. */
+/** Returns the body of every error answer. */
 export function errorBody(message: string): string {
   return `${JSON.stringify({ message })}\n`;
 }

@@ -1,15 +1,15 @@
 import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 
-/** What `docker version` and `docker info` tell about this host; fixed while the agent runs. */
+/** Facts about this host in `docker version` and `docker info`; fixed while the agent runs. */
 export interface HostFacts {
-  /** Of Berth, such as `0.1.0`. */
+  /** Version of Berth, such as `0.1.0`. */
   readonly version: string;
-  /** Kept over restarts; tells hosts apart. */
+  /** Persistent; distinguishes hosts. */
   readonly id: string;
   readonly hostname: string;
   readonly operatingSystem: string;
   readonly kernelVersion: string;
-  /** As `uname -m` says: x86_64, aarch64 … */
+  /** As in `uname -m`: x86_64, aarch64 … */
   readonly machine: string;
   /** As in GOARCH: amd64, arm64 … */
   readonly architecture: string;

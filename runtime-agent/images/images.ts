@@ -41,11 +41,12 @@ export type ImageRemoval = { readonly untagged: string } | { readonly deleted: s
 /**
  * The images of this host.
  *
- * An image is a configuration and its layers; its ID is the digest of the configuration. A name is what users type: a tag (`app`,
- * `host:5000/team/app:1`), a reference by digest (`app@sha256:…`), an ID or a prefix of one. An image may have any number of tags.
+ * An image is a configuration and its layers; its ID is the digest of the configuration. A name is what users type: a
+ * tag (`app`, `host:5000/team/app:1`), a reference by digest (`app@sha256:…`), an ID or a prefix of one. An image may
+ * have any number of tags.
  *
- * An image lives from its pull, load, commit or build until its last tag is removed or a prune takes it. Its layers stay while another
- * image, a container or a lease needs them:
+ * An image lives from its pull, load, commit or build until its last tag is removed or a prune takes it. Its layers
+ * stay while another image, a container or a lease needs them:
  *
  *     await images.pull('app:1', options);                     // the image can run, as a whole
  *     await images.tag('app:1', 'app:latest');

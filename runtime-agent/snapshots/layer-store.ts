@@ -3,8 +3,8 @@ import type { Digest } from '../../oci/digest.ts';
 /**
  * Keeps the layers of images. Every implementation passes test/contract/layer-store.ts.
  *
- * A layer is the files of one layer tar. It is known by its diff ID, never changes, and is kept once however many images share it. It
- * lives from `add` or `addNew` to `remove`. RootfsOverlays mounts root file systems over layers.
+ * A layer is the files of one layer tar. It is known by its diff ID, never changes, and is kept once however many
+ * images share it. It lives from `add` or `addNew` to `remove`. RootfsOverlays mounts root file systems over layers.
  *
  *     await layerStore.add(base, tarOfBase, signal);             // of the image, lowest first
  *     await layerStore.add(top, tarOfTop, signal);

@@ -30,9 +30,9 @@ export interface Rootfs {
 /**
  * Root file systems of containers and build steps: overlay mounts of layers and one writable layer.
  *
- * A writable layer has the changes that one container, or one build step, makes to the layers below it; it is known by an ID that the
- * caller chooses. It lives from the first `mount` to `remove`; its mount comes and goes, with the agent or the host too, and `mount` makes
- * it again.
+ * A writable layer has the changes that one container, or one build step, makes to the layers below it; it is known by
+ * an ID that the caller chooses. It lives from the first `mount` to `remove`; its mount comes and goes, with the agent
+ * or the host too, and `mount` makes it again.
  *
  *     const { path } = await overlays.mount('c1', [base, top]);
  *     // ... a container runs in `path`; usedLayers() has `base` and `top`
@@ -40,8 +40,8 @@ export interface Rootfs {
  *     await overlays.mount('c1', [base, top]);                   // it starts again, with its changes
  *     await overlays.remove('c1');                               // docker rm
  *
- * They lie in one folder as `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the kernel each time, so
- * that a killed agent loses count of nothing.
+ * They lie in one folder as `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the kernel each time,
+ * so that a killed agent loses count of nothing.
  */
 export class RootfsOverlays {
   readonly #root: string;

@@ -173,7 +173,7 @@ ADD --exclude=**/link ${url}#v1:deep /deep/
     ],
     ['a folder outside', `${url}#main:../x`, /leads out of the git repository/],
     ['a server that is not there', 'http://127.0.0.1:1/x.git', /cannot be fetched: fatal: unable to access/],
-    ['an option in place of a branch', `${url}#--upload-pack=x`, /is no branch, tag or commit/],
+    ['an option in place of a branch', `${url}#--upload-pack=x`, /is not a branch, tag or commit/],
   ] as const) {
     test(`refused in a sentence: ${what}`, async () => {
       assert.match(await build(context, [], { expectExit: 1 }), message);
@@ -253,7 +253,7 @@ ADD --keep-git-dir=true ${url}#main:deep /folder
     assert.match(await add(`--checksum=${second} ${url}`, 1), new RegExp(`match ${second}, got ${first}`));
     assert.match(
       await add(`--checksum=sha256:${'0'.repeat(64)} ${url}`, 1),
-      /is no checksum of a git repository/,
+      /is not a checksum of a git repository/,
     );
     assert.match(await add(`--checksum=${first} file`, 1), /checksum requires HTTP\(S\) or Git sources/);
     assert.match(await add(`--checksum=${first} ${url} ${url}`, 1), /specified for multiple sources/);

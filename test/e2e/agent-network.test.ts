@@ -429,13 +429,16 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
 
   test('info tells of a packet filter that lets nothing through the host', async () => {
     const nft = (text: string) => runCommand('nft', [text]);
-    assert.doesNotMatch((await docker(['info'])).stdout, /drops what passes/);
+    assert.doesNotMatch((await docker(['info'])).stdout, /drops forwarded packets/);
     await nft(
       'add table ip other; add chain ip other FORWARD { type filter hook forward priority 0; policy drop; }',
     );
     const { stdout, stderr } = await docker(['info']);
     await nft('delete table ip other');
-    assert.match(stdout + stderr, /WARNING: the packet filter's chain "ip other FORWARD" drops what passes/);
+    assert.match(
+      stdout + stderr,
+      /WARNING: the packet filter's chain "ip other FORWARD" drops forwarded packets/,
+    );
   });
 
   test('a network is removed once, and never below a container that starts or joins', async () => {

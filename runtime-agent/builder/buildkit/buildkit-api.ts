@@ -41,7 +41,7 @@ export interface BuildkitOptions {
   readonly indexes: Pick<ImageIndexes, 'put'>;
   readonly worker: WorkerFacts;
   readonly places: SourcePlaces;
-  /** Everything that builds keep, with the copies of contexts. */
+  /** The whole build cache, including copies of contexts. */
   readonly cache: BuildCache;
 }
 
@@ -76,8 +76,8 @@ export function createBuildkitApi(options: BuildkitOptions): BuildkitApi {
 }
 
 /**
- * Forbids half-open connections: HTTP/2 has none, but the agent's server allows them, and the connection of a killed client would seem open
- * until something is written to it.
+ * Forbids half-open connections: HTTP/2 has none, but the agent's server allows them, and the connection of a killed
+ * client would seem open until the next write.
  */
 function endingWithClient(take: (connection: Duplex) => void): (connection: Duplex) => void {
   return (connection) => {

@@ -7,14 +7,14 @@ import { KeyedLock } from '../../../lib/sync/semaphore.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 
-/** What a step wants of a cache that outlives it (`RUN --mount=type=cache`). */
+/** A request of a step for a persistent cache (`RUN --mount=type=cache`). */
 export interface CacheMountRequest {
   readonly id: string;
   readonly sharing: 'shared' | 'private' | 'locked';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Fills a cache that is new. */
+  /** Fills a new cache. */
   readonly fill: ((folder: string) => Promise<void>) | undefined;
 }
 
@@ -41,7 +41,7 @@ export class CacheMounts implements BuildCache {
     this.#sync = sync;
   }
 
-  /** `sync` makes durable what the file system of a folder has. */
+  /** `sync` makes the content of a folder's file system durable. */
   static async open(root: string, sync = syncFilesystem): Promise<CacheMounts> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const name of await readdir(root)) {
@@ -119,7 +119,7 @@ export class CacheMounts implements BuildCache {
       if (signal.aborted) return;
       const opened = await this.#use(key, request);
       if (signal.aborted) {
-        // Whoever asked has gone, and would never let go of it.
+        // The caller has gone, and would never release it.
         opened.release();
         return;
       }
@@ -156,7 +156,7 @@ export class CacheMounts implements BuildCache {
     return { folder: join(this.#root, key, DATA), release };
   }
 
-  /** A cache appears whole, under its name, when it is made; one whose note a power cut has taken is made again. */
+  /** Creates a cache atomically under its name; one whose note was lost in a power cut is created again. */
   async #make(key: string, request: CacheMountRequest): Promise<void> {
     const folder = join(this.#root, key);
     const note = join(folder, NOTE);
@@ -184,7 +184,7 @@ export class CacheMounts implements BuildCache {
   }
 }
 
-/** What is noted of a cache; its time of modification is when it was used last. */
+/** The note about a cache; its modification time is the time of the last use. */
 interface Note {
   readonly id: string;
   readonly createdAt: number;

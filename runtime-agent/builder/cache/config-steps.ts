@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { inTransaction } from '../../../storage/catalog/transaction.ts';
 
-/** Steps that are remembered; of more, those that were used least lately are forgotten. */
+/** Maximum remembered steps; the least recently used are forgotten. */
 const MOST = 10_000;
 /** Milliseconds until uses are written. */
 const NOTED_AFTER = 1000;
@@ -9,8 +9,8 @@ const NOTED_AFTER = 1000;
 const AT_ONCE = 200;
 
 /**
- * The steps that this host has done before which change the configuration alone, by their keys. Nothing has to be kept of them to do them
- * again; builds say of them that they are as before, as dockerd's classic builder does.
+ * The keys of executed steps that change only the configuration. They need no data to be repeated; builds report them
+ * as cached, as dockerd's classic builder does.
  */
 export class ConfigSteps {
   readonly #knex: Knex;
@@ -19,7 +19,7 @@ export class ConfigSteps {
   readonly #used = new Set<string>();
   #noting: NodeJS.Timeout | undefined;
 
-  /** The table is there. */
+  /** The table exists. */
   constructor(knex: Knex, most = MOST) {
     this.#knex = knex;
     this.#most = most;
@@ -35,7 +35,7 @@ export class ConfigSteps {
     for (const key of keys) this.#used.add(key);
     if (this.#used.size === 0) return;
     this.#noting ??= setTimeout(() => {
-      // A step that is forgotten is done again.
+      // A forgotten step only runs again.
       this.flush().catch(() => undefined);
     }, NOTED_AFTER).unref();
   }

@@ -4,7 +4,7 @@ import { type Migration, migrate } from '../../../storage/catalog/migrate.ts';
 import { inTransaction } from '../../../storage/catalog/transaction.ts';
 import { ConfigSteps } from './config-steps.ts';
 
-/** A step that was executed once. */
+/** A step that was executed. */
 export interface CachedStep {
   readonly key: string;
   /** Undefined: it changed no file. */
@@ -19,19 +19,19 @@ export interface CachedStep {
   readonly uses: number;
 }
 
-/** Steps that are kept in memory. */
+/** Maximum steps in memory. */
 const KNOWN = 5000;
 /** Milliseconds until uses are written. */
 const NOTED_AFTER = 1000;
 
 /** The steps that this host has built, in SQLite; the layer store has their layers. */
 export class StepCache {
-  /** Those that changed the configuration alone. */
+  /** Steps that changed only the configuration. */
   readonly config: ConfigSteps;
   readonly #knex: Knex;
   /** Steps that were looked for, by key: only this object changes the table. */
   readonly #known = new Map<string, CachedStep>();
-  /** What uses are still to be noted, and how many of each. */
+  /** Uses that are not recorded yet, and their number. */
   readonly #used = new Map<string, number>();
   #noting: NodeJS.Timeout | undefined;
 
@@ -62,12 +62,12 @@ export class StepCache {
   touch(keys: readonly string[]): void {
     for (const key of keys) this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
     this.#noting ??= setTimeout(() => {
-      // Of use to the order of prunes alone.
+      // Needed only for the order of prunes.
       this.#noteUses().catch(() => undefined);
     }, NOTED_AFTER).unref();
   }
 
-  /** Records a step under its keys, or replaces those of these keys. */
+  /** Records a step under its keys, replacing earlier ones. */
   async put(
     [key, ...aliases]: readonly [string, ...string[]],
     step: Pick<CachedStep, 'diffId' | 'description' | 'size' | 'createdAt'>,
@@ -90,7 +90,7 @@ export class StepCache {
     for (const written of rows) this.#known.delete(written.key);
   }
 
-  /** All steps, those that were used last first. */
+  /** Lists all steps, most recently used first. */
   async list(): Promise<readonly CachedStep[]> {
     await this.#noteUses();
     const rows = await this.#knex<StepRow>('build_steps')
@@ -164,7 +164,7 @@ function stepOf(row: StepRow): CachedStep {
   };
 }
 
-/** What was built before. Times are milliseconds since 1970, sizes bytes. */
+/** The steps of earlier builds. Times are milliseconds since 1970, sizes bytes. */
 export const BUILD_MIGRATIONS: readonly Migration[] = [
   {
     name: '0001-build-steps',
@@ -173,7 +173,7 @@ export const BUILD_MIGRATIONS: readonly Migration[] = [
         table.string('key', 64).primary();
         /** Null: the step changed no file. */
         table.string('diff_id', 135);
-        /** The key of the same step that has its size: it goes with that. */
+        /** The key of the same step with its size: both are removed together. */
         table.string('alias_of', 64);
         table.string('description', 1000).notNullable();
         table.bigInteger('size').notNullable();

@@ -5,7 +5,7 @@ import type { StepCache } from './step-cache.ts';
 export interface StepRecordsOptions {
   readonly steps: StepCache;
   readonly images: Images;
-  /** Drops the layers that nobody has any more. */
+  /** Deletes unreferenced layers. */
   readonly sweep: () => Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export class StepRecords implements BuildCache {
       createdAt: new Date(step.createdAt),
       lastUsedAt: new Date(step.lastUsedAt),
       usageCount: step.uses,
-      // A build that works with a layer keeps it by itself.
+      // A build that uses a layer holds it itself.
       inUse: false,
       shared: step.diffId !== undefined && ofImages.has(step.diffId),
     }));

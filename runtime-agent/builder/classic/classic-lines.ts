@@ -1,6 +1,6 @@
 import type { BuildProgress, NumberedInstruction } from '../builder.ts';
 
-/** One line of the answer of `POST /build`, before it is JSON. */
+/** One line of the answer of `POST /build`, before it is encoded as JSON. */
 export type ClassicLine =
   | { readonly stream: string }
   | {
@@ -9,11 +9,11 @@ export type ClassicLine =
       readonly id: string;
     };
 
-/** Maximum output of one step that is kept while earlier steps run; the same as BuildKit's limit. */
+/** Maximum buffered output of one step while earlier steps run; the same as BuildKit's limit. */
 const MAX_OF_STEP = 2 << 20;
-/** Output of all steps that is kept. */
+/** Maximum buffered output of all steps. */
 const MAX_KEPT = 16 << 20;
-/** Memory of a piece beside its characters. */
+/** Memory of a piece in addition to its characters. */
 const PIECE = 64;
 const CLIPPED = '\n[output clipped, log limit 2MiB reached]\n';
 
@@ -24,18 +24,18 @@ interface ShownStep {
   readonly lines: string[];
   /** Memory that these take. */
   kept: number;
-  /** Some were left out. */
+  /** Some output was dropped. */
   isClipped: boolean;
   /** Characters may be cut between two pieces of output of one stream. */
   readonly decoders: Readonly<Record<'stdout' | 'stderr', TextDecoder>>;
-  /** The name of what its command runs in. */
+  /** The name of the container that runs its command. */
   container?: string;
   done: boolean;
 }
 
 /**
- * Words a build as dockerd's classic builder prints it: one step after the other, although they may have run side by side.
- * What a later step says waits until those before it have ended.
+ * Prints a build as dockerd's classic builder does: one step after the other, although they may run concurrently.
+ * Output of a later step waits until those before it have ended.
  */
 export class ClassicLines {
   readonly #steps: ShownStep[] = [];
@@ -110,13 +110,13 @@ export class ClassicLines {
     }
   }
 
-  /** Also of a build that failed, and of one that is to keep them: none is left. */
+  /** Also for a build that failed, and one that should keep containers: none remains. */
   #notifyRemoved(step: ShownStep): void {
     if (step.container === undefined) return;
     this.#tell(step, ` ---> Removed intermediate container ${step.container}\n`);
   }
 
-  /** A line of the builder's own, which is never left out. */
+  /** Prints a line of the builder itself, which is never dropped. */
   #tell(step: ShownStep, text: string): void {
     if (this.#steps[this.#current] === step) this.#add(step, text);
     else step.lines.push(text);
@@ -136,7 +136,7 @@ export class ClassicLines {
     } else if (text !== '') this.#keep(step, text);
   }
 
-  /** Output of a step before its turn is kept up to the limits. */
+  /** Buffers output of a step before its turn, up to the limits. */
   #keep(step: ShownStep, text: string): void {
     const size = text.length + PIECE;
     if (step.isClipped) return;
@@ -161,7 +161,7 @@ export class ClassicLines {
     }
   }
 
-  /** The step that failed is shown with what it said, whatever runs before it. */
+  /** The failed step is shown with its output, whatever runs before it. */
   #showUpTo(step: ShownStep): void {
     if (this.#steps[this.#current] === step) return;
     this.#current = this.#steps.indexOf(step);
@@ -185,7 +185,7 @@ export class ClassicLines {
     this.#emit({ stream: '\n' });
   }
 
-  /** A build whose base is missing fails within its answer, after the words of its FROM, as with dockerd. */
+  /** A build whose base is missing fails within its answer, after the text of its FROM, as with dockerd. */
   #announce(instruction: NumberedInstruction): void {
     if (this.#headerShown) return;
     this.#headerShown = true;

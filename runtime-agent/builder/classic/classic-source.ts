@@ -11,14 +11,14 @@ import { borrowed } from '../context/shared-trees.ts';
 import { openSpool } from '../context/spool.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 
-/** A context that a client sent as one tar, with all that comes with it. */
+/** A context that a client sent as one tar, with its metadata. */
 export interface ReceivedSource extends BuildSource {
   /** Nothing reads it any more. */
   close(): Promise<void>;
 }
 
 export interface ReceiveOptions {
-  /** Where the contents lie while the build runs; under no name, so that nothing is left of a killed agent. */
+  /** Folder for contents during the build; unnamed files, so that a killed agent leaves nothing. */
   readonly directory: string;
   readonly limits: ArchiveLimits;
   readonly credentials: ReadonlyMap<string, RegistryCredentials>;
@@ -27,7 +27,7 @@ export interface ReceiveOptions {
 
 const MAX_DOCKERFILE = 1 << 20;
 
-/** Takes a whole context in. Throws EngineError 'bad-request' for what is none, 'storage-full'. */
+/** Receives a whole context. Throws EngineError 'bad-request' for an invalid one, 'storage-full'. */
 export async function receiveSource(
   body: AsyncIterable<Uint8Array>,
   options: ReceiveOptions,
@@ -43,7 +43,7 @@ export async function receiveSource(
   }
 }
 
-/** A context that is here as a whole; its tree goes with it. */
+/** A context that is completely here; its tree is released with it. */
 export function treeSource(
   tree: FileTree,
   credentials: ReadonlyMap<string, RegistryCredentials>,
@@ -53,7 +53,7 @@ export function treeSource(
     readDockerfile: (name) => readSmallFile(tree, name),
     openContext: async (name) => {
       if (name !== undefined) throw new EngineError('bad-request', `there is no context ${name}`);
-      // The build gives its trees back; this one goes with the request.
+      // Builds release their trees; this one is released with the request.
       return borrowed(tree, async () => undefined);
     },
     secret: async () => undefined,

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 import { nameOf, parentOf } from './tree-paths.ts';
 
-/** Where the content of a file lies in the spool, and what it is. */
+/** Position and digest of a file's content in the spool. */
 export interface Content {
   readonly offset: number;
   readonly digest: string;
@@ -10,7 +10,7 @@ export interface Content {
 
 export interface ArchiveNode {
   readonly entry: TreeEntry;
-  /** Of files. */
+  /** For files. */
   readonly content?: Content;
   readonly xattrs: ReadonlyMap<string, string>;
 }
@@ -18,12 +18,14 @@ export interface ArchiveNode {
 const CHUNK = 1 << 20;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
-/** Files whose names are in memory, and whose contents lie one after the other in `spool`, which goes with the tree. */
+/**
+ * A tree whose names are in memory, and whose contents are concatenated in `spool`, which is released with the tree.
+ */
 export class ArchiveTree implements FileTree {
   readonly #nodes: ReadonlyMap<string, ArchiveNode>;
   readonly #children = new Map<string, string[]>();
   readonly #spool: FileHandle;
-  /** What was read last of the spool, never written again: whoever has a part of it may keep it. */
+  /** The last buffer read from the spool; it is never reused, so readers may keep parts of it. */
   #ahead: { readonly start: number; readonly bytes: Buffer } = { start: 0, bytes: Buffer.alloc(0) };
 
   constructor(nodes: ReadonlyMap<string, ArchiveNode>, spool: FileHandle) {
@@ -71,7 +73,7 @@ export class ArchiveTree implements FileTree {
     await this.#spool.close();
   }
 
-  /** Small files are mostly wanted in the order in which they lie: what follows is read along. */
+  /** Small files are mostly read in order, so this reads ahead. */
   async #readSmall(offset: number, size: number): Promise<Buffer> {
     const { start, bytes } = this.#ahead;
     const within = offset - start;
@@ -81,7 +83,7 @@ export class ArchiveTree implements FileTree {
     return read.subarray(0, size);
   }
 
-  /** Up to `length` bytes, of which `needed` must be there. */
+  /** Reads up to `length` bytes, of which `needed` must exist. */
   async #readSpool(offset: number, length: number, needed: number | 'all'): Promise<Buffer> {
     const { bytesRead, buffer } = await this.#spool.read(Buffer.allocUnsafeSlow(length), 0, length, offset);
     if (bytesRead < (needed === 'all' ? length : needed))
@@ -91,7 +93,7 @@ export class ArchiveTree implements FileTree {
 
   #content(file: FileEntry): Content {
     const content = this.#nodes.get(file.path)?.content;
-    if (content === undefined) throw new TypeError(`${file.path} is no file of this archive`);
+    if (content === undefined) throw new TypeError(`${file.path} is not a file of this archive`);
     return content;
   }
 }

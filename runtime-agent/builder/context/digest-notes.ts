@@ -1,10 +1,10 @@
 interface Note {
   readonly digest: string;
-  /** The paths below which all lies that it is made of; undefined is anywhere. */
+  /** Paths that contain all inputs of the digest; undefined means any path. */
   readonly within: readonly string[] | undefined;
 }
 
-/** Digests of parts of a tree, by what was asked: a tree that comes again needs not be read again. */
+/** Digests of parts of a tree, by query: an unchanged tree need not be read again. */
 export class DigestNotes {
   readonly #notes = new Map<string, Note>();
 
@@ -16,7 +16,7 @@ export class DigestNotes {
     this.#notes.set(question, note);
   }
 
-  /** Those that hold when the paths `changed` differ, are new or are gone. */
+  /** Returns the notes that remain valid when the paths `changed` differ, are new or were removed. */
   after(changed: Iterable<string>): DigestNotes {
     const left = new DigestNotes();
     const paths = [...changed];
@@ -29,7 +29,7 @@ export class DigestNotes {
   }
 }
 
-/** Whether one of them is the other, or lies in it. */
+/** Reports whether one path equals or contains the other. */
 function touches(a: string, b: string): boolean {
   return a === '' || b === '' || a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
 }

@@ -13,15 +13,15 @@ const NOTHING: ReadonlyMap<string, string> = new Map();
 /** A file that ADD names by URL. */
 export interface RemoteSource {
   readonly url: string;
-  /** Of the file that it becomes. */
+  /** Name of the resulting file. */
   readonly name: string;
   /** `sha256:…` */
   readonly checksum: string;
 }
 
 /**
- * Fetches what ADD names by URL, into a tree of this one file, mode 0600. Throws EngineError: 'registry' where the server does not
- * give it, 'bad-request' where it has another checksum or is larger than the limits.
+ * Downloads a URL of ADD into a tree with one file, mode 0600. Throws EngineError: 'registry' when the server fails,
+ * 'bad-request' for another checksum or beyond the limits.
  */
 export async function fetchRemote(
   { url, name, checksum }: RemoteSource,

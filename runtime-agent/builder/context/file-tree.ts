@@ -11,7 +11,7 @@ interface CommonFields {
   readonly mtime: number;
 }
 
-/** What stands at a path of a tree. */
+/** The entry at a path of a tree. */
 export type TreeEntry = CommonFields &
   (
     | {
@@ -29,21 +29,21 @@ export type TreeEntry = CommonFields &
 export type FileEntry = Extract<TreeEntry, { readonly kind: 'file' }>;
 
 /**
- * Files that a build reads and nobody writes meanwhile: a context, a stage, an image. No link is followed by any call; paths
- * are as in TreeEntry.
+ * Files that a build reads and nobody changes meanwhile: a context, a stage, an image. No call follows links; paths are
+ * as in TreeEntry.
  */
 export interface FileTree {
-  /** What was found out about these files, by whoever did; undefined where they come only once. */
+  /** Known digests of these files; undefined for a tree that is used only once. */
   readonly notes?: DigestNotes | undefined;
-  /** Undefined where nothing stands there. */
+  /** Returns undefined if nothing exists there. */
   entry(path: string): Promise<TreeEntry | undefined>;
-  /** The names in a folder, sorted by their bytes; none where it is no folder. */
+  /** Lists the names in a folder, sorted by bytes; empty if it is not a folder. */
   children(path: string): Promise<readonly string[]>;
   /** The content of a file. */
   read(file: FileEntry): AsyncIterable<Uint8Array>;
   /** SHA-256 of a file's content, in hex. */
   contentDigest(file: FileEntry, signal: AbortSignal): Promise<string>;
-  /** Attributes beside the mode, such as security.capability; values as bytes in characters. */
+  /** Attributes other than the mode, such as security.capability; values have one character per byte. */
   xattrs(path: string): Promise<ReadonlyMap<string, string>>;
   release(): Promise<void>;
 }

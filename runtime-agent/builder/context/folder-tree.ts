@@ -6,7 +6,7 @@ import { isKept } from '../../snapshots/diff/overlay-marks.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 import { readPieces } from './read-pieces.ts';
 
-/** Files of a folder of this host. A path never leads through a link, as the callers resolve links in the tree first. */
+/** Files of a folder of this host. Callers resolve links in the tree first, so a path never contains one. */
 export class FolderTree implements FileTree {
   readonly #root: string;
   readonly #release: () => Promise<void>;

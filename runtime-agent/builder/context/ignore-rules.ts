@@ -6,17 +6,17 @@ import type { Pace } from '../../../lib/sync/pace.ts';
 
 /** Which paths of a context a build does not see. Paths have no slash at their beginning. */
 export interface IgnoreRules {
-  /** Whether the path, or a folder that it lies in, is left out. Throws PatternError. */
+  /** Reports whether the path, or a folder above it, is excluded. Throws PatternError. */
   excludes(path: string, pace: Pace): Promise<boolean>;
   /** Whether something below an excluded path may be taken in again (`!`). */
   readonly hasExceptions: boolean;
 }
 
-/** What Go's strings.TrimSpace removes: U+0085 too, though not U+FEFF, as `trim` does. */
+/** Characters that Go's strings.TrimSpace removes: also U+0085, but not U+FEFF as `trim` does. */
 const SPACES =
   '\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
 
-/** The patterns of a `.dockerignore`: comments and empty lines left out, paths cleaned. */
+/** Returns the patterns of a `.dockerignore`, without comments and empty lines, with cleaned paths. */
 export function ignoreLines(content: string): readonly string[] {
   const lines: string[] = [];
   for (const line of content.replace(/^\uFEFF/, '').split(/\r?\n/)) {
@@ -25,7 +25,7 @@ export function ignoreLines(content: string): readonly string[] {
     const mark = trimmed.startsWith('!') ? '!' : '';
     const pattern = trimOf(trimmed.slice(mark.length), SPACES);
     const rooted = pattern === '' ? '' : clean(pattern).replace(/^\/(?=.)/s, '');
-    // A space may have stood beside a slash.
+    // A space may be beside a slash.
     const written = trimOf(`${mark}${rooted}`, SPACES);
     if (written !== '') lines.push(clean(written));
   }
@@ -44,7 +44,10 @@ export function exactPattern(path: string): string {
     .replaceAll('\\/', '/');
 }
 
-/** Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws PatternError. */
+/**
+ * Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws
+ * PatternError.
+ */
 export function ignoreRules(patterns: readonly string[]): IgnoreRules {
   const rules = patterns.map((line) => {
     const negated = line.startsWith('!');

@@ -6,7 +6,7 @@ import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import { joinPath, shownPath } from './tree-paths.ts';
 
-/** A tree without what an ignore file leaves out. */
+/** A tree without the files that an ignore file excludes. */
 export class IgnoredTree implements FileTree {
   readonly #inner: FileTree;
   readonly #rules: IgnoreRules;
@@ -18,7 +18,7 @@ export class IgnoredTree implements FileTree {
     this.#rules = rules;
   }
 
-  /** What the client sends of a folder depends on the ignore file, so they are of what is seen here. */
+  /** The client's files depend on the ignore file, so the notes are those of this view. */
   get notes(): DigestNotes | undefined {
     return this.#inner.notes;
   }

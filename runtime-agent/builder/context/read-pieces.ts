@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises';
 const PIECE = 1 << 20;
 
 /**
- * The content of a file that is expected to have `size` bytes, to its end. Takes no more memory than it has bytes: streams of
- * Node take a whole buffer for each, which keeps the collector busy where files are many and small.
+ * Reads a file of about `size` bytes to its end. Needs only as much memory as the file has bytes: Node's streams
+ * allocate a whole buffer for each file, which burdens the garbage collector when files are many and small.
  */
 export async function* readPieces(
   path: string | Buffer,
@@ -16,7 +16,7 @@ export async function* readPieces(
   try {
     for (let read = 0; ; ) {
       signal?.throwIfAborted();
-      // One byte more than is expected shows the end, or that there is more, by the same call.
+      // One byte more than expected reveals the end, or more data, in the same call.
       const piece = Buffer.allocUnsafe(Math.min(PIECE, Math.max(size - read, 0) + 1));
       const { bytesRead } = await file.read(piece, 0, piece.length);
       if (bytesRead > 0) yield piece.subarray(0, bytesRead);

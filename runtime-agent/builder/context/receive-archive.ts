@@ -9,7 +9,7 @@ import type { TreeEntry } from './file-tree.ts';
 import { SpoolWriter } from './spool.ts';
 import { parentOf, shownPath } from './tree-paths.ts';
 
-/** What a client may send. */
+/** Limits of a client's archive. */
 export interface ArchiveLimits {
   /** Bytes of all files together, uncompressed. */
   readonly size: number;
@@ -30,9 +30,8 @@ const FOLDER = { mode: 0o755, uid: 0, gid: 0, mtime: 0 } as const;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /**
- * Takes a tar as it comes: contents go one after the other into `spool`, hashed on the way, names into memory. Nothing is
- * made on the host under a name of the archive, so none can lead anywhere. Throws EngineError 'bad-request' for what is
- * no tar, or is larger than the limits.
+ * Receives a tar: contents are appended to `spool` and hashed, names are kept in memory. No file of the host gets a
+ * name from the archive, so none can escape. Throws EngineError 'bad-request' for an invalid tar, or beyond the limits.
  */
 export async function receiveArchive(
   tar: AsyncIterable<Uint8Array>,
@@ -50,7 +49,7 @@ export async function receiveArchive(
       parser.push(chunk);
     }
     await output.finish();
-    // What docker's own client sends of `-f -` ends without it.
+    // The archive that docker's client sends for `-f -` lacks the padding.
     parser.push(Buffer.alloc(parser.pendingPadding));
     parser.finish();
     return receiver.finish();
@@ -166,7 +165,7 @@ class Receiver {
     this.#put(entry.path, { entry, content: { offset, digest }, xattrs: xattrs ?? NOTHING });
   }
 
-  /** A later entry of the same name wins, as tar's readers have it; a folder keeps what is in it. */
+  /** A later entry of the same name wins, as in tar; a folder keeps its content. */
   #put(path: string, node: ArchiveNode): void {
     const known = this.#nodes.get(path);
     if (known?.entry.kind === 'folder' && node.entry.kind !== 'folder') {
@@ -179,7 +178,8 @@ class Receiver {
     for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
       const node = this.#nodes.get(folder);
       if (node?.entry.kind === 'folder') return;
-      if (node !== undefined) throw refusal(`${quote(path)} lies below ${quote(folder)}, which is no folder`);
+      if (node !== undefined)
+        throw refusal(`${quote(path)} lies below ${quote(folder)}, which is not a folder`);
       this.#nodes.set(folder, folderNode(folder));
     }
   }

@@ -1,10 +1,10 @@
 import type { FileTree } from './file-tree.ts';
 
-/** Trees that several builds read at the same time: each is opened once, and released when the last of them has done so. */
+/** Trees that several builds read concurrently: each is opened once, and released after its last reader. */
 export class SharedTrees {
   readonly #open = new Map<string, { readonly tree: Promise<FileTree>; readers: number }>();
 
-  /** Joins those who read the tree of `key`, or opens it. */
+  /** Joins the readers of the tree of `key`, or opens it. */
   async borrow(key: string, open: () => Promise<FileTree>): Promise<FileTree> {
     let shared = this.#open.get(key);
     if (shared === undefined) {
@@ -30,7 +30,7 @@ export class SharedTrees {
   }
 }
 
-/** A tree that belongs to somebody else, who hears once that this reader is done with it. */
+/** A tree that belongs to another owner, who is notified once when this reader releases it. */
 export function borrowed(tree: FileTree, release: () => Promise<void>): FileTree {
   let isReleased = false;
   return {

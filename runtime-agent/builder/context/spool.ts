@@ -10,7 +10,7 @@ export class SpoolWriter {
   #filling = Buffer.allocUnsafeSlow(SIZE);
   #filled = 0;
   #offset = 0;
-  /** What is being written, and is free again afterwards. */
+  /** The buffer that is being written, and then free again. */
   #other = Buffer.allocUnsafeSlow(SIZE);
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -45,18 +45,18 @@ export class SpoolWriter {
     this.#other = full;
     this.#filled = 0;
     this.#writing = this.#spool.write(full, 0, length, this.#offset).then(({ bytesWritten }) => {
-      // A disk that becomes full takes a part, and refuses only what comes after it.
+      // A disk that becomes full writes a part, and fails only at the next write.
       if (bytesWritten < length) {
-        throw Object.assign(new Error('the disk took a part of what was written'), { code: 'ENOSPC' });
+        throw Object.assign(new Error('the disk wrote only a part of the data'), { code: 'ENOSPC' });
       }
     });
-    // Whoever waits next hears of a failure.
+    // The next waiter gets a failure.
     this.#writing.catch(() => undefined);
     this.#offset += length;
   }
 }
 
-/** A file of its own without a name, in `directory`: nothing is left of it when it is closed, also by a kill. */
+/** Opens an unnamed file in `directory`: it disappears when it is closed, even after a kill. */
 export async function openSpool(directory: string): Promise<FileHandle> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, randomUUID());

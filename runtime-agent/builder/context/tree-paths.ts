@@ -8,7 +8,7 @@ export function byteText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The text that bytes of a tree stand for, for messages. */
+/** Decodes bytes of a path as text, for messages. */
 export function shownPath(path: string): string {
   return Buffer.from(path, 'latin1').toString('utf8');
 }
@@ -26,9 +26,9 @@ export function nameOf(path: string): string {
 }
 
 /**
- * Follows every link on the way to `path` inside the tree, as if it were the root; `..` stops there. What is not there
- * keeps its name, so the answer is where it would be made. The last name is followed only with `last`. Undefined for a
- * loop of links.
+ * Resolves every link on the way to `path` inside the tree, as if it were the root; `..` stops there. Missing names
+ * stay, so the result is where they would be created. The last name is followed only with `last`. Returns undefined for
+ * a loop of links.
  */
 export async function resolveInTree(
   tree: FileTree,

@@ -6,7 +6,7 @@ import type { FileEntry, FileTree } from './file-tree.ts';
 import { type ArchiveLimits, receiveArchive } from './receive-archive.ts';
 import { openSpool } from './spool.ts';
 
-/** Where what is unpacked lies meanwhile, and how large it may be. */
+/** Folder for unpacked content, and its limits. */
 export interface UnpackOptions {
   readonly directory: string;
   readonly limits: ArchiveLimits;
@@ -14,7 +14,7 @@ export interface UnpackOptions {
 
 const BLOCK = 512;
 
-/** Whether a file is a tar, as it is or compressed, so that ADD unpacks it. A name says nothing. */
+/** Reports whether a file is a tar, plain or compressed, so that ADD unpacks it. Its name does not matter. */
 export async function isArchive(tree: FileTree, file: FileEntry, signal: AbortSignal): Promise<boolean> {
   if (file.size < COMPRESSION_HEAD) return false;
   const head = await beginning(tree.read(file), BLOCK);
@@ -28,7 +28,7 @@ export async function isArchive(tree: FileTree, file: FileEntry, signal: AbortSi
   }
 }
 
-/** The files of an archive. Throws EngineError 'bad-request' for a damaged one, or one that is larger than the limits. */
+/** Unpacks an archive. Throws EngineError 'bad-request' for a damaged one, or beyond the limits. */
 export async function unpackArchive(
   tree: FileTree,
   file: FileEntry,

@@ -8,11 +8,11 @@ import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildSource } from '../builder.ts';
 
-/** An image that a build stands on, or takes files of; all its layers are here. */
+/** A base image, or one that files are copied from; all its layers are here. */
 export interface BaseImage {
   readonly reference: string;
   readonly id: Digest;
-  /** Of what the registry answered, where the image came from one. */
+  /** Digest of the registry's answer, if it came from one. */
   readonly digest: Digest;
   readonly config: ImageConfig;
 }
@@ -71,7 +71,7 @@ async function pulled(
   const credentials = await source.credentials(registry, signal);
   return await images.pull(reference, {
     ...(platform === undefined ? {} : { platform }),
-    // What people run by this tag stays an image of their host.
+    // The tag keeps naming an image for this host.
     leavesTag: platform !== undefined && platform.architecture !== hostPlatform().architecture,
     ...(credentials === undefined ? {} : { credentials }),
     progress,

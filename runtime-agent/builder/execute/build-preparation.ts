@@ -41,7 +41,7 @@ export interface BuildPreparationOptions {
   readonly signal: AbortSignal;
 }
 
-/** Of images made from scratch, as both builders of the field have it. */
+/** Configuration of images from scratch, as in both builders. */
 const NO_CONFIG: ImageConfigDefaults = {
   Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
   WorkingDir: '/',
@@ -60,7 +60,7 @@ export class BuildPreparation {
   async prepare(): Promise<PreparedBuild> {
     const { request, progress, allowed } = this.#options;
     const granted = grantedEntitlements(request.entitlements, allowed);
-    // Both are asked for at once; what the Dockerfile has wrong is told first.
+    // Both are requested at once; errors of the Dockerfile are reported first.
     const reading = this.#readIgnored();
     reading.catch(() => undefined);
     const dockerfile = await this.#readDockerfile();
@@ -85,7 +85,7 @@ export class BuildPreparation {
     return parseDockerfile(name, content);
   }
 
-  /** The patterns of what the build does not see of its main context. */
+  /** Returns the patterns that exclude files of the main context. */
   async #readIgnored(): Promise<readonly string[]> {
     const { source, dockerfile } = this.#options.request;
     if (source.ignoring === 'all') return await this.#readIgnoreFile();
@@ -94,7 +94,7 @@ export class BuildPreparation {
     return content === undefined ? [] : await ignoredOf(['.dockerignore', dockerfile], content);
   }
 
-  /** The ignore file of the Dockerfile wins over that of the context. */
+  /** The ignore file of the Dockerfile takes precedence over that of the context. */
   async #readIgnoreFile(): Promise<readonly string[]> {
     const { source, dockerfile } = this.#options.request;
     const [own, common] = [`${dockerfile}.dockerignore`, '.dockerignore'].map((name) =>
@@ -212,7 +212,7 @@ export class BuildPreparation {
   }
 }
 
-/** Patterns of those files that an ignore file names. One that cannot be read names none, as with dockerd. */
+/** Returns the patterns of the ignore files. An unreadable one excludes nothing, as with dockerd. */
 async function ignoredOf(files: readonly string[], content: string): Promise<readonly string[]> {
   try {
     const rules = ignoreRules(ignoreLines(content));
@@ -238,12 +238,12 @@ function refuseMalformed(ignored: readonly string[]): void {
   }
 }
 
-/** By which a client asks for checks whatever the Dockerfile says. */
+/** The argument with which a client requests checks. */
 const ARGUMENT = 'BUILDKIT_DOCKERFILE_CHECK';
 
 /**
- * Tells of what could be better in a Dockerfile that asks for it, as warnings of the step `id`. Throws EngineError 'bad-request' where that is to
- * fail the build.
+ * Reports the lint of a Dockerfile that requests it, as warnings of the step `id`. Throws EngineError 'bad-request' if
+ * findings must fail the build.
  */
 function checkDockerfile(
   dockerfile: Dockerfile,
@@ -278,7 +278,7 @@ function askedOptions({ check }: Dockerfile, given: GivenArguments): CheckOption
   }
 }
 
-/** Tells of the pull of a base image as what the step `id` does. */
+/** Reports the pull of a base image as progress of the step `id`. */
 function notifyPull(progress: (step: BuildProgress) => void, id: string, step: PullProgress): void {
   if (step.kind !== 'layer' || step.current === undefined) return;
   progress({

@@ -24,7 +24,7 @@ import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
 import { type RunSettings, runSettings } from './step-container.ts';
 import { StepExecutor } from './step-executor.ts';
 
-/** What all builds of this host share. */
+/** The parts that all builds of this host share. */
 export interface BuildRunParts extends SharedParts {
   readonly images: Images;
   readonly pendingImages: PendingImages;
@@ -71,7 +71,7 @@ export class BuildRun {
         signal: this.#signal,
       });
       const image = await this.#execute(await preparation.prepare(), settings);
-      // A cache that is left of it needs layers that the image has not.
+      // A cache export needs layers that the image lacks.
       isKept = this.#request.cacheTo.length > 0;
       return isKept ? { ...image, release: () => this.#releaseWith(image) } : image;
     } finally {
@@ -86,7 +86,7 @@ export class BuildRun {
 
   async #execute(prepared: PreparedBuild, settings: RunSettings): Promise<BuiltImage> {
     const request = this.#request;
-    /** What is still on its way for a build that has failed is not waited for. */
+    /** Cancels pending work of a failed build without waiting. */
     const failed = new AbortController();
     const signal = AbortSignal.any([this.#signal, failed.signal]);
     const shared = new SharedCaches({
@@ -115,7 +115,7 @@ export class BuildRun {
         try {
           return await this.#attempt(prepared, { settings, sources, shared });
         } catch (error) {
-          // Each time there is one step less that a cache elsewhere has.
+          // In each round another cache has one step less.
           if (!(error instanceof LayerLostError)) throw error;
         }
       }
@@ -132,7 +132,7 @@ export class BuildRun {
     prepared: PreparedBuild,
     { settings, sources, shared }: Pick<BuildScope, 'settings' | 'sources' | 'shared'>,
   ): Promise<BuiltImage> {
-    /** The first failure stops the stages that run beside it. */
+    /** The first failure aborts the concurrent stages. */
     const failure = new AbortController();
     const signal = AbortSignal.any([this.#signal, failure.signal]);
     const request = this.#request;
@@ -222,16 +222,16 @@ export class BuildRun {
   }
 }
 
-/** What caches are written in. Where they go to a registry, that may have the layers already. */
+/** The form of caches. A registry may have their layers already. */
 const OF_CACHES: SentForm = { compression: { kind: 'gzip' }, keeps: 'all', isRead: false };
 
-/** The forms that layers of a build will be wanted in: none where it sends nothing. */
+/** Returns the forms in which layers of a build are sent: none if it sends nothing. */
 function earlyForms({ sends = [], cacheTo }: Pick<BuildRequest, 'sends' | 'cacheTo'>): readonly SentForm[] {
   const kinds = new Set(cacheTo.map(({ kind }) => kind));
   return [...sends, ...[...kinds].map((kind) => ({ ...OF_CACHES, isRead: kind === 'folder' }))];
 }
 
-/** The stages whose layers are sent: those that the target stands on, and all of them where a cache of the mode `max` is left. */
+/** Returns the stages whose layers are sent: those below the target, and all of them for a cache of the mode `max`. */
 function earlyStages(
   { cacheTo }: Pick<BuildRequest, 'cacheTo'>,
   prepared: Pick<PreparedBuild, 'plans' | 'plan' | 'target'>,

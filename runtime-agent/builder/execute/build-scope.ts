@@ -12,13 +12,13 @@ import type { RunContext } from './run-context.ts';
 import type { SharedCaches } from './shared-caches.ts';
 import type { RunSettings } from './step-container.ts';
 
-/** A part of what a step writes. */
+/** A part of a step's output. */
 export interface StepOutputPart {
   readonly stream: 'stdout' | 'stderr';
   readonly data: Uint8Array;
 }
 
-/** What builds share: the same step of two builds runs once. */
+/** The parts that builds share: the same step of two builds runs once. */
 export interface SharedParts {
   readonly run: RunContext;
   readonly cache: StepCache;
@@ -32,12 +32,12 @@ export interface SharedParts {
 /** One build, as its steps see it. */
 export interface BuildScope {
   readonly request: BuildRequest;
-  /** Of each RUN. */
+  /** Settings of each RUN. */
   readonly settings: RunSettings;
   readonly held: HeldLayers;
   readonly sources: BuildSources;
   readonly shared: SharedCaches;
-  /** The layers of a stage or an image, when they are there. */
+  /** Resolves to the layers of a stage or an image. */
   readonly chainOf: (source: Extract<Source, { readonly kind: 'stage' | 'image' }>) => Promise<LayerChain>;
   readonly signal: AbortSignal;
 }

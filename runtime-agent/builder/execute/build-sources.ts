@@ -23,7 +23,7 @@ export interface BuildSourcesOptions {
   readonly source: BuildSource;
   /** The lines of the ignore file, for the main context. */
   readonly ignored: readonly string[];
-  /** The parts of a context that the build reads; undefined is all of it. */
+  /** The parts of a context that the build reads; undefined means all of it. */
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
   readonly fetchGit: (url: GitUrl) => Promise<GitFiles>;
   /** Brings layers here that are not. */
@@ -31,7 +31,7 @@ export interface BuildSourcesOptions {
   readonly signal: AbortSignal;
 }
 
-/** The files that a build reads: its contexts, and what stands on layers. Each is opened once, when it is first wanted. */
+/** The files that a build reads: its contexts, and trees of layers. Each is opened once, on demand. */
 export class BuildSources {
   readonly #options: BuildSourcesOptions;
   readonly #contexts = new Map<string | undefined, Promise<FileTree>>();
@@ -43,7 +43,7 @@ export class BuildSources {
     this.#options = options;
   }
 
-  /** The files of a context, without what its ignore file leaves out. */
+  /** Returns the files of a context, without the ignored ones. */
   context(name: string | undefined): Promise<FileTree> {
     return once(this.#contexts, name, () => this.#openContext(name));
   }
@@ -53,7 +53,7 @@ export class BuildSources {
     return once(this.#layers, chain.join(), () => this.#mount(chain));
   }
 
-  /** The files of a git repository: as they are at the first look, for all of the build. */
+  /** Returns the files of a git repository, fetched once for the whole build. */
   repository(url: GitUrl): Promise<GitFiles> {
     return once(this.#repositories, JSON.stringify(url), () => this.#options.fetchGit(url));
   }
@@ -114,7 +114,7 @@ export class BuildSources {
   }
 }
 
-/** Sixty-four hexadecimal digits, as containers have them: what a killed agent leaves is found by that. */
+/** A random ID of 64 hexadecimal digits, like a container's: recovery finds leftovers of a killed agent by it. */
 export function randomId(): string {
   return randomBytes(32).toString('hex');
 }

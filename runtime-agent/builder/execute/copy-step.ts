@@ -15,20 +15,20 @@ import { type CopiedSource, sourceDigest } from './source-digest.ts';
 import { located } from './step-error.ts';
 import type { LayerEntry } from './write-layer.ts';
 
-/** What a COPY copies, found. */
+/** The resolved sources of a COPY. */
 export interface FoundSources {
   readonly copied: readonly CopiedSource[];
   /** Files that are unpacked. */
   readonly archives: readonly CopiedSource[];
   /** Files that are fetched. */
   readonly remotes: readonly RemoteSource[];
-  /** Of all that would be written. */
+  /** Digest of everything that would be written. */
   readonly digest: string;
-  /** The paths below which all that was found lies, and nothing else could be found; undefined is anywhere. */
+  /** Paths that contain all sources, also potential ones; undefined means any path. */
   readonly within: readonly string[] | undefined;
 }
 
-/** What was unpacked and fetched for an ADD. */
+/** The unpacked and downloaded sources of an ADD. */
 export interface OpenedAdditions {
   readonly archives: readonly FileTree[];
   readonly remotes: readonly FileTree[];
@@ -64,7 +64,7 @@ export async function openAdditions(
   }
 }
 
-/** All of an archive, whose owners stay, or the one file that was fetched. */
+/** Adds a whole archive, keeping its owners, or a downloaded file. */
 async function addTree(
   placement: CopyPlacement,
   tree: FileTree,
@@ -91,7 +91,7 @@ export async function findSources(
     const remotes = op.sources
       .filter((source) => isRemote(source) && !isGitSource(source))
       .map((url) => remoteSource(op, url));
-    // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
+    // The owners of context files are the client's and irrelevant; those of stages and images are kept.
     const dropsOwners = op.from.kind === 'context';
     for (const pattern of op.sources) {
       signal.throwIfAborted();
@@ -129,7 +129,7 @@ export async function findSources(
 }
 
 /**
- * Decides what the layer of a COPY holds, over the root file system so far (undefined for `--link`). Throws EngineError
+ * Decides the content of a COPY's layer, over the current root file system (undefined for `--link`). Throws EngineError
  * 'bad-request' that names the instruction.
  */
 export async function placeSources(
@@ -168,7 +168,7 @@ function placesOf({ sources }: CopyOp, copied: readonly CopiedSource[]): readonl
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 
-/** Whether an ADD names files that nobody has until they are fetched, and that may be others the next time. */
+/** Reports whether an ADD names remote files, which may change. */
 export function isOfGit({ isAdd, sources }: CopyOp): boolean {
   return isAdd && sources.some(isGitSource);
 }
@@ -190,7 +190,7 @@ function remoteSource(op: CopyOp, url: string): RemoteSource {
   const name = fileNameOf(url);
   if (name === '' && op.destination.endsWith('/')) {
     throw new SourceError(
-      `cannot determine filename for source: ${url}: give a destination that is no folder`,
+      `cannot determine filename for source: ${url}: write a destination that is not a folder`,
     );
   }
   return { url, name: name || 'file', checksum: op.checksum };
@@ -200,7 +200,7 @@ function fileNameOf(url: string): string {
   try {
     return decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
   } catch (error) {
-    throw new SourceError(`${url} is no address of a file: ${(error as Error).message}`);
+    throw new SourceError(`${url} is not the address of a file: ${(error as Error).message}`);
   }
 }
 
@@ -220,7 +220,7 @@ async function* asAsync<T>(values: Iterable<T>): AsyncGenerator<T> {
   yield* values;
 }
 
-/** A git repository that an ADD names, with what its flags say about it. Throws SourceError, EngineError 'bad-request'. */
+/** Returns the git repository of an ADD, with its flags. Throws SourceError, EngineError 'bad-request'. */
 export function gitSource(op: CopyOp, text: string): GitUrl {
   if (!op.isAdd) throw new SourceError(`source can't be a git ref for COPY: ${text.slice(0, 200)}`);
   const url = parseGitUrl(text);
@@ -241,7 +241,7 @@ export function gitSource(op: CopyOp, text: string): GitUrl {
   };
 }
 
-/** Refuses a checksum of what has none. Throws SourceError. */
+/** Refuses a checksum for a source without one. Throws SourceError. */
 export function refuseChecksum({ checksum, sources, documents }: CopyOp): void {
   if (checksum === undefined) return;
   if (sources.length + documents.length !== 1) {

@@ -10,7 +10,7 @@ export interface EarlyCompressionOptions {
   /** How the layers will leave this host. */
   readonly forms: readonly SentForm[];
   readonly baseLayers: ReadonlySet<Digest>;
-  /** Gets each layer that is compressed; never rejects. */
+  /** Called with each compressed layer; never rejects. */
   readonly upload: (diffId: Digest) => Promise<void>;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
@@ -20,8 +20,8 @@ export interface EarlyCompressionOptions {
 type Report = (diffId: Digest, done: number) => void;
 
 /**
- * Compresses the layers of one build while its later steps run, one after the other: each is compressed by all processors. Then
- * they are uploaded, beside the compression of others. A layer that cannot be compressed now is left to who needs it, who then hears why.
+ * Compresses the layers of a build while its later steps run, one at a time, each on all processors. Then it uploads
+ * them, while compressing others. If a layer cannot be compressed now, its later user gets the error.
  */
 export class EarlyCompression {
   readonly #options: EarlyCompressionOptions;
@@ -34,7 +34,7 @@ export class EarlyCompression {
     this.#options = options;
   }
 
-  /** Begins with a layer that is here; the build holds it. */
+  /** Starts with a layer that is here; the build holds it. */
   begin(diffId: Digest): void {
     if (this.#options.forms.length === 0 || this.#begun.has(diffId)) return;
     this.#waiting += 1;
@@ -47,7 +47,9 @@ export class EarlyCompression {
     this.#begun.set(diffId, work);
   }
 
-  /** Resolves when all is compressed and uploaded that was begun, which is a step to be seen where there is something to wait for. */
+  /**
+   * Resolves when everything started was compressed and uploaded, shown as a step if there is something to wait for.
+   */
   async finish(): Promise<void> {
     if (this.#waiting === 0) return;
     await internalStep('compressing and uploading layers', this.#options.progress, async (step) => {

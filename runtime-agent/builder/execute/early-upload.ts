@@ -60,6 +60,6 @@ export class EarlyUpload {
 interface TargetRepository {
   readonly target: ImageReference;
   isFailed: boolean;
-  /** Asked for once, before the first upload. */
+  /** Requested once, before the first upload. */
   login: Promise<RegistryCredentials | undefined> | undefined;
 }

@@ -39,10 +39,10 @@ function whyNot(
   }
 }
 
-/** What a processor runs beside its own. */
+/** Other architectures that a processor runs natively. */
 const ALSO: Readonly<Record<string, readonly string[]>> = { amd64: ['386'], arm64: ['arm'] };
 
-/** The names that QEMU's interpreters are registered under, where they are not those of images. */
+/** Names of QEMU's registered interpreters, if they differ from those of images. */
 const INTERPRETERS: Readonly<Record<string, string>> = {
   amd64: 'x86_64',
   arm64: 'aarch64',
@@ -66,7 +66,7 @@ export function interpreterName(architecture: string): string {
   return `qemu-${INTERPRETERS[architecture] ?? architecture}`;
 }
 
-/** `registered` is what the kernel tells of that interpreter; undefined where it was told of none. */
+/** `registered` is the kernel's entry for that interpreter; undefined without one. */
 export function emulationOf(
   platform: Pick<Platform, 'os' | 'architecture'>,
   host: Pick<Platform, 'os' | 'architecture'>,

@@ -1,7 +1,7 @@
 import type { Digest } from '../../../oci/digest.ts';
 import type { LayerLeases } from '../../images/layer-fetcher.ts';
 
-/** The layers that one build keeps from sweeps until it ends. */
+/** The layers that one build protects from sweeps until it ends. */
 export class HeldLayers {
   readonly #leases: LayerLeases;
   readonly #held = new Set<Digest>();
@@ -10,7 +10,7 @@ export class HeldLayers {
     this.#leases = leases;
   }
 
-  /** Keeps a layer, and tells whether it is here. */
+  /** Holds a layer, and returns whether it is here. */
   async take(diffId: Digest): Promise<boolean> {
     if (this.#held.has(diffId)) return true;
     const isHere = await this.#leases.take(diffId);
@@ -19,7 +19,7 @@ export class HeldLayers {
     return isHere;
   }
 
-  /** Keeps a layer that is about to come. */
+  /** Holds a layer that is about to arrive. */
   async claim(diffId: Digest): Promise<void> {
     if (this.#held.has(diffId)) return;
     this.#held.add(diffId);

@@ -35,13 +35,13 @@ export async function leaveCaches(
   return manifest;
 }
 
-/** Those that several images have in common are there once. */
+/** Steps that several images share appear once. */
 function stepsOf(images: readonly Pick<BuiltImage, 'steps'>[], { mode }: CacheTarget): readonly RemoteStep[] {
   const all = images.flatMap(({ steps }) => (mode === 'max' ? steps.all : steps.ofImage));
   return [...new Map(all.map((step) => [step.keys.join(), step])).values()];
 }
 
-/** What went wrong with a registry or a folder says nothing of a cache. */
+/** Adds the cache to an error of a registry or folder. */
 function notLeft(target: CacheTarget, error: unknown): unknown {
   if (!isEngineError(error)) return error;
   const place = target.kind === 'folder' ? target.path : target.reference;

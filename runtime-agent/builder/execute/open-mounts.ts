@@ -18,16 +18,16 @@ import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { RunOp, Step, StepMount } from '../solver/step.ts';
 
-/** What a step mounts beside its layers. */
+/** The mounts of a step, in addition to its layers. */
 export interface OpenedMounts {
   readonly mounts: readonly OciMount[];
-  /** Variables that come with them, `NAME=value`. */
+  /** Variables for them, `NAME=value`. */
   readonly env: readonly string[];
-  /** Takes away what was made for them; the process has ended. */
+  /** Removes everything that was made for them, after the process has ended. */
   close(): Promise<void>;
 }
 
-/** A tree of files that a step sees and that is its own to change. */
+/** A writable tree of files for a step. */
 export interface OpenedFolder {
   readonly path: string;
   release(): Promise<void>;
@@ -39,14 +39,14 @@ export interface MountsContext {
   /** Where sources are mounted for the runtime. */
   readonly partsDirectory: string;
   readonly cacheMounts: CacheMounts;
-  /** A folder in memory, where secrets lie while a step runs. */
+  /** An in-memory folder for secrets while a step runs. */
   readonly secretsDirectory: string;
   readonly source: BuildSource;
-  /** A copy of what a source has, whose changes nobody keeps. */
+  /** Opens a copy of a source, whose changes are discarded. */
   readonly openFolder: (source: Source) => Promise<OpenedFolder>;
 }
 
-/** Makes all that a step mounts. Throws EngineError 'bad-request' that names the instruction. */
+/** Creates all mounts of a step. Throws EngineError 'bad-request' that names the instruction. */
 export async function openMounts(
   context: MountsContext,
   options: {
@@ -141,7 +141,7 @@ class Opener {
     const { path: root } = await this.#openFolder(source);
     const { libc, partsDirectory } = this.#context;
     const held = await holdPath(libc, root, path, partsDirectory);
-    if (held === undefined) throw this.#refuse(`the source of a mount is not there: ${path}`);
+    if (held === undefined) throw this.#refuse(`the source of a mount does not exist: ${path}`);
     this.onClose(() => held.release());
     return held.path;
   }
@@ -165,12 +165,12 @@ class Opener {
     this.#bind(opened.folder, mount.target, !mount.readonly);
   }
 
-  /** With owners, names, pipes and attributes as they are, which fs.cp does not keep. */
+  /** Keeps owners, names, pipes and attributes, unlike fs.cp. */
   async #fill(folder: string, from: Source, path: string): Promise<void> {
     const { path: root } = await this.#openFolder(from);
     const { libc, trees } = this.#context;
     const source = openInRoot(libc, root, path, 'folder');
-    if (source === undefined) throw this.#refuse(`the source of a cache is no folder: ${path}`);
+    if (source === undefined) throw this.#refuse(`the source of a cache is not a folder: ${path}`);
     const target = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       await copyTree(trees, source, target, this.#signal);
@@ -239,11 +239,11 @@ class Opener {
 
 /** Paths of a root file system that are made only because something is mounted there. */
 interface MountStubs {
-  /** Takes those away that hold nothing; the process has ended. */
+  /** Removes empty ones, after the process has ended. */
   clear(): Promise<void>;
 }
 
-/** Notes which of `targets` are not there yet. */
+/** Records which of `targets` do not exist yet. */
 export async function noteMountStubs(root: string, targets: readonly string[]): Promise<MountStubs> {
   const tree = new FolderTree(root, async () => undefined);
   const missing = new Set<string>();
@@ -263,7 +263,10 @@ export async function noteMountStubs(root: string, targets: readonly string[]): 
   };
 }
 
-/** The process may have put a link in the way, and another that it gave a descriptor to may do so now: none is followed. */
+/**
+ * The process may have replaced a component by a link, and another holder of a descriptor may do so now: no link is
+ * followed.
+ */
 function clearStub(root: string, path: string): void {
   const opened: number[] = [];
   try {
@@ -281,7 +284,9 @@ function clearStub(root: string, path: string): void {
     else if (stat?.isDirectory()) rmdirSync(pathAt(folder, name));
   } catch (error) {
     if (NOT_EMPTY.has((error as NodeJS.ErrnoException).code)) return;
-    throw new Error(`what was made to mount over at ${shownPath(path)} cannot be removed`, { cause: error });
+    throw new Error(`the mount point that was created at ${shownPath(path)} cannot be removed`, {
+      cause: error,
+    });
   } finally {
     for (const fd of opened) closeSync(fd);
   }

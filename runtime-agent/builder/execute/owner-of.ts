@@ -21,7 +21,9 @@ export async function ownerOf(
   return { uid: owner, gid: group };
 }
 
-/** As ownerOf; whom the image does not have is root, as with BuildKit: USER may name who comes with a volume. */
+/**
+ * Like ownerOf; a user that the image lacks becomes root, as in BuildKit: USER may name one that comes with a volume.
+ */
 export async function ownerOrRoot(
   user: string,
   root: FileTree | undefined,

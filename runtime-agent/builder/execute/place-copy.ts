@@ -4,20 +4,20 @@ import type { FileModeChange } from '../frontend/file-mode-change.ts';
 import { type CopiedEntry, type SelectedSource, SourceError } from './select-sources.ts';
 import type { LayerEntry } from './write-layer.ts';
 
-/** What a COPY gives its files. */
+/** Options of a COPY for its files. */
 export interface CopyRules {
   /** Without a slash at the beginning; each character is one byte. */
   readonly destination: string;
   /** It ends with a slash: sources go into it. */
   readonly isFolder: boolean;
-  /** Sources, of which none may become the destination itself unless that is a folder. */
+  /** Several sources require a folder as the destination. */
   readonly areSeveral?: boolean;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-  /** What becomes of the permission bits of the sources. */
+  /** Change of the permission bits. */
   readonly mode: FileModeChange | undefined;
-  /** Owner and mode are for folders that are made alone: what an archive says of its files holds. */
+  /** Owner and mode apply only to created folders: entries of an archive keep theirs. */
   readonly keepsOwn?: boolean;
-  /** Of folders that are made: seconds since 1970. */
+  /** Time of created folders: seconds since 1970. */
   readonly mtime: number;
 }
 
@@ -26,15 +26,15 @@ const MADE_MODE = 0o755;
 const DOCUMENT_MODE = 0o644;
 const NO_CHANGES = { owner: undefined, mode: undefined } as const;
 
-/** Decides where in the image the files of a COPY go, over what is there; each folder is listed before what is in it. */
+/** Decides where the files of a COPY go in the image, over existing ones; each folder comes before its content. */
 export class CopyPlacement {
   readonly #root: FileTree | undefined;
   readonly #rules: CopyRules;
   readonly #entries = new Map<string, LayerEntry>();
-  /** Where files with several names have gone, of the source that is being added: as with both builders of the field these stay one file. */
+  /** Destinations of hard-linked files of the current source: as in both builders these stay one file. */
   #names = new Map<string, string>();
 
-  /** `root` is what the image has so far; undefined where that does not matter (`--link`). */
+  /** `root` is the current image; undefined if it does not matter (`--link`). */
   constructor(root: FileTree | undefined, rules: CopyRules) {
     this.#root = root;
     this.#rules = rules;
@@ -70,13 +70,13 @@ export class CopyPlacement {
     await this.#addInside(base, source, copied);
   }
 
-  /** What was placed elsewhere. */
+  /** Adds an entry with a known place. */
   put(entry: LayerEntry): void {
     if (entry.kind !== 'folder') this.#clear(entry.path);
     this.#entries.set(entry.path, entry);
   }
 
-  /** What goes over a file that has further names leaves it with these, and comes after what it may be a name of. */
+  /** Replaces a file that may have other names: those must not change, and a link must follow its target. */
   #clear(path: string): void {
     const before = this.#entries.get(path);
     if (!this.#entries.delete(path) || before?.kind !== 'file' || before.file.inode === undefined) return;
@@ -117,7 +117,7 @@ export class CopyPlacement {
   }
 
   async #addInside(base: string, source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
-    // Where each folder of the source went: what was a link to a folder in the image leads on there.
+    // Destinations of the source's folders: if the image has a link to a folder there, it is followed.
     const targets = new Map<string, { readonly path: string; readonly isThere: boolean }>();
     targets.set('', { path: base, isThere: (await this.#at(base))?.kind === 'folder' });
     for await (const { path, entry } of copied) {
@@ -186,7 +186,10 @@ export class CopyPlacement {
     return first;
   }
 
-  /** A folder and those above it. Those that are there keep what they are, and come into the layer so that they are not opened to everybody. */
+  /**
+   * Adds a folder and its parents. Existing ones keep their attributes, and are included in the layer so that their
+   * modes are not reset.
+   */
   async makeFolders(path: string): Promise<void> {
     if (path === '' || this.#entries.has(path)) return;
     await this.makeFolders(parentOf(path));

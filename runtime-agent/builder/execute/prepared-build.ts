@@ -6,7 +6,7 @@ import type { StagePlan } from '../solver/step.ts';
 import type { BaseImage } from './base-images.ts';
 
 export interface PreparedBuildParts {
-  /** By the index of their stage, each after those that it stands on. */
+  /** By stage index, each after the stages that it uses. */
   readonly plans: ReadonlyMap<number, StagePlan>;
   readonly target: number;
   readonly bases: ReadonlyMap<string, BaseImage>;
@@ -34,7 +34,7 @@ export class PreparedBuild {
     return this.#parts.ignored;
   }
 
-  /** What went in from registries. */
+  /** The images from registries that the build used. */
   get materials(): readonly { readonly uri: string; readonly digest: Digest }[] {
     return [...this.#parts.bases.values()].map(({ reference, digest }) => ({
       uri: `pkg:docker/${reference}`,
@@ -52,7 +52,7 @@ export class PreparedBuild {
     return source.kind === 'image' ? this.#parts.bases.get(imageKey(source)) : undefined;
   }
 
-  /** The configuration of the image that a stage stands on in the end; undefined for scratch. */
+  /** Returns the configuration of a stage's ultimate base image; undefined for scratch. */
   baseImageOf({ base }: StagePlan): ImageConfig | undefined {
     return base.kind === 'stage' ? this.baseImageOf(this.plan(base.index)) : this.imageOf(base)?.config;
   }

@@ -10,7 +10,7 @@ import type { LayerStore } from '../../snapshots/layer-store.ts';
 import type { RootfsOverlays } from '../../snapshots/rootfs-overlays.ts';
 import type { StubLayer } from './stub-layer.ts';
 
-/** What RUN steps use. */
+/** Dependencies of RUN steps. */
 export interface RunContext {
   readonly layerStore: LayerStore;
   readonly overlays: RootfsOverlays;
@@ -18,11 +18,14 @@ export interface RunContext {
   readonly networks: ContainerNetworks;
   readonly host: OciHost;
   readonly commands: RuntimeCommands;
-  /** Folders of steps lie beside those of containers, so recovery removes both after a crash. The runtime's state is in memory. */
+  /**
+   * Folders of steps are beside those of containers, so recovery removes both after a crash. The runtime's state is in
+   * memory.
+   */
   readonly paths: SharedPaths;
   /** A folder in memory for configurations of steps, which hold secrets. */
   readonly bundles: string;
-  /** What `docker create` without options makes of a container. */
+  /** Defaults of `docker create`. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly stub: StubLayer;
   readonly log: Logger;

@@ -12,8 +12,8 @@ import type { RunContext } from './run-context.ts';
 export type StepOutput = (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
 
 /**
- * Runs a bundle to its end, with all that it left running gone then, and answers the exit code of its process. An abort kills it at once.
- * Throws EngineError 'bad-request' for a command that is not there or cannot be run, and the signal's reason.
+ * Runs a bundle to its end, kills all its remaining processes, and returns the exit code. An abort kills it at once.
+ * Throws EngineError 'bad-request' for a command that does not exist or cannot be run, and the signal's reason.
  */
 export async function runStepProcess(
   context: RunContext,
@@ -25,7 +25,7 @@ export async function runStepProcess(
   signal.throwIfAborted();
   const { host, paths } = context;
   const log = join(bundle, 'runtime.log');
-  // A runtime that outlived the agent would take away what the next one is about to take away.
+  // A runtime that outlived the agent would remove files of its successor.
   const command = [
     host.runtime.path,
     '--root',
@@ -66,11 +66,11 @@ export async function runStepProcess(
 
 async function killStep(context: RunContext, id: string): Promise<void> {
   try {
-    // The runtime removes what it made when the process ends; it did not where it was killed itself.
+    // The runtime cleans up when the process ends, unless it was killed itself.
     if (existsSync(join(context.paths.runtimeRoot, id))) await context.commands.delete(id, true);
     await destroyCgroup(context.host.cgroups, cgroupPath(id));
   } catch (error) {
-    context.log.error({ step: id, err: error }, 'what is left of a build step could not be removed');
+    context.log.error({ step: id, err: error }, 'the files of a build step could not be removed');
   }
 }
 

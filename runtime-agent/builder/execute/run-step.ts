@@ -26,15 +26,15 @@ export interface RunStepOptions {
   readonly settings: RunSettings;
   readonly mounts: (rootfs: Rootfs) => Promise<OpenedMounts>;
   readonly output: StepOutput;
-  /** Takes the difference as the tar of a layer; called only where there is one. */
+  /** Stores the difference as a layer's tar; called only if there is one. */
   readonly keep: (tar: AsyncIterable<Uint8Array>) => Promise<void>;
-  /** Seconds since 1970 that no file is newer than; undefined keeps their times. */
+  /** Maximum time of files, seconds since 1970; undefined keeps their times. */
   readonly latest: number | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs a command over the layers of its stage. Nothing of it is left when this settles, but what `keep` took. Throws
+ * Runs a command on the layers of its stage. When this settles, only the result of `keep` remains. Throws
  * StepFailedError, EngineError, the signal's reason.
  */
 export async function runStep(context: RunContext, options: RunStepOptions): Promise<void> {
@@ -47,7 +47,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   try {
     const rootfs = await context.overlays.mount(id, [context.stub.diffId, ...chain]);
     await runIn(context, options, { container, network, rootfs });
-    // It takes the kernel as long to take a namespace away as it takes to read what the step has changed.
+    // Removing a network namespace takes the kernel as long as reading the changes of the step.
     const closing = network.close();
     if ((await readdir(rootfs.upper)).length > 0) {
       const latest = options.latest === undefined ? {} : { latest: options.latest };
@@ -108,7 +108,7 @@ async function openOfBuild(
   return await openOwnNetwork(networks, container, etcFiles(folder));
 }
 
-/** Where and as what a step runs. */
+/** The root and user of a step. */
 interface RunPlace {
   readonly container: ContainerInfo;
   readonly network: OpeningNetwork;

@@ -10,30 +10,30 @@ export interface SelectedSource {
   readonly tree: FileTree;
   /** Where it was looked for; its entry is elsewhere where that led over links. */
   readonly path: string;
-  /** What it is called at the destination. */
+  /** Name at the destination. */
   readonly name: string;
   readonly entry: TreeEntry;
-  /** Folders above it that `--parents` keeps, '' where there are none; undefined without that flag. */
+  /** Parent folders that `--parents` keeps, '' if there are none; undefined without that flag. */
   readonly above: string | undefined;
-  /** The owners are a client's, who has no say in the image. */
+  /** The owners come from a client and are dropped. */
   readonly dropsOwners: boolean;
 }
 
-/** What is copied, in the order in which it is written: each folder before what is in it. */
+/** A copied entry, in the order of writing: each folder before its content. */
 export interface CopiedEntry {
   /** Within the source; '' is the source itself. */
   readonly path: string;
   readonly entry: TreeEntry;
 }
 
-/** A source that is not there, or may not be read; the message has no location. */
+/** A source that does not exist, or must not be read; the message has no location. */
 export class SourceError extends Error {
   override readonly name = 'SourceError';
 }
 
 /**
- * Finds the files that a pattern matches in a tree, and follows links within it. Throws SourceError for a path that is not there;
- * a pattern with wildcards may mean nothing.
+ * Finds the files of a tree that match a pattern, following links within it. Throws SourceError for a missing path; a
+ * pattern with wildcards may match nothing.
  */
 export async function selectSources(
   tree: FileTree,
@@ -124,7 +124,7 @@ async function matches(tree: FileTree, pattern: string): Promise<readonly string
   return found;
 }
 
-/** Undefined for a plain name. `?` and classes are for characters, or for bytes where a name is no UTF-8. */
+/** Returns undefined for a plain name. `?` and classes match characters, or bytes in a name that is not UTF-8. */
 function matcherOf(part: string, pace: Pace): ((name: string) => boolean) | undefined {
   if (!isGlob(part)) return undefined;
   try {

@@ -24,7 +24,7 @@ export class LayerLostError extends Error {
 }
 
 interface AwaitedLayer {
-  /** Undefined: this host has known it, and nobody is known who has it. */
+  /** Undefined: this host knew the step, but no known cache has its layer. */
   readonly cache: ImportedCache | undefined;
   readonly diffId: Digest;
   readonly keys: readonly string[];
@@ -32,7 +32,7 @@ interface AwaitedLayer {
   coming?: Promise<void>;
 }
 
-/** The caches that one build takes steps from, and what is to be left of it in others. */
+/** The caches that one build reads, and those that it writes. */
 export class SharedCaches {
   readonly #options: SharedCachesOptions;
   readonly #imported: ImportedCache[] = [];
@@ -45,7 +45,7 @@ export class SharedCaches {
     this.#options = options;
   }
 
-  /** Reads the caches that are asked for. One that cannot be had is told of, and the build goes on without it. */
+  /** Opens the requested caches. An unavailable one is reported, and the build continues without it. */
   async open(): Promise<void> {
     const { request, progress, signal, remote } = this.#options;
     await Promise.all(
@@ -76,7 +76,9 @@ export class SharedCaches {
     return undefined;
   }
 
-  /** Lets a build go by a step of which this host has all but the layer. False where that was wanted, and in vain. */
+  /**
+   * Skips a step of which this host has everything except the layer. Returns false if that was tried before in vain.
+   */
   expect(keys: readonly string[], step: RemoteStep & { readonly diffId: Digest }): boolean {
     const { diffId } = step;
     if (this.#lost.has(diffId)) return false;
@@ -85,8 +87,8 @@ export class SharedCaches {
   }
 
   /**
-   * Brings what of these layers is not here, all at once; the build keeps them. Throws LayerLostError where one cannot be had any more: its
-   * step is not found again then, and must be built.
+   * Fetches missing layers, concurrently; the build holds them. Throws LayerLostError when one is no longer available:
+   * its step is then no longer found, and must be built.
    */
   async bring(chain: readonly Digest[]): Promise<void> {
     await Promise.all(
@@ -106,20 +108,20 @@ export class SharedCaches {
     }
   }
 
-  /** A step of this build, wherever it came from. */
+  /** Records a step of this build, whatever its origin. */
   record(step: RemoteStep): void {
     const { cacheTo, inlineCache } = this.#options.request;
     if (cacheTo.length > 0 || inlineCache) this.#recorded.set(step.keys.join(), step);
   }
 
-  /** What the image itself is to hold: the steps that made its layers. Undefined where that is not asked for. */
+  /** Returns the steps for an inline cache: those that made the image's layers. Undefined if it is not requested. */
   inline(chain: readonly Digest[]): readonly RemoteStep[] | undefined {
     return this.#options.request.inlineCache ? this.#stepsOf(chain) : undefined;
   }
 
   /**
-   * What the caches that are asked for are to hold, all of whose layers are here then. `chain` are those of the image. Throws LayerLostError as
-   * bring() does.
+   * Returns the steps for the requested caches, all of whose layers are here then. `chain` are those of the image.
+   * Throws LayerLostError as bring() does.
    */
   async built(chain: readonly Digest[]): Promise<BuiltSteps> {
     const { cacheTo } = this.#options.request;

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { CopiedEntry, SelectedSource } from './select-sources.ts';
 
-/** A source with all that is copied of it. */
+/** A source with all copied entries. */
 export interface CopiedSource {
   readonly source: SelectedSource;
   readonly entries: readonly CopiedEntry[];
-  /** Stands for what is in `.git`, whose bytes are never twice the same; undefined where that counts as other files do. */
+  /** Identifies the content of `.git`, whose bytes differ each time; undefined if it is treated like other files. */
   readonly history?: string | undefined;
 }
 
 /**
- * One digest of everything that a COPY would write: names, kinds, modes, owners, targets, attributes and contents. Times are
- * left out, so that a fresh checkout of the same files hits the cache.
+ * Returns one digest of everything that a COPY would write: names, kinds, modes, owners, targets, attributes and
+ * contents. Times are ignored, so that a fresh checkout of the same files hits the cache.
  */
 export async function sourceDigest(copied: readonly CopiedSource[], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
@@ -23,7 +23,7 @@ export async function sourceDigest(copied: readonly CopiedSource[], signal: Abor
       signal.throwIfAborted();
       if (history !== undefined && isOfHistory(path)) continue;
       const owner = source.dropsOwners ? [] : [entry.uid, entry.gid];
-      // What a folder itself is like does not matter where its content is copied.
+      // The attributes of the copied folder itself do not matter.
       const isRoot = path === '' && entry.kind === 'folder';
       const fields: unknown[] = [path, entry.kind, ...(isRoot ? [] : [entry.mode, ...owner])];
       const { inode } = entry.kind === 'file' ? entry : {};
@@ -41,7 +41,7 @@ export async function sourceDigest(copied: readonly CopiedSource[], signal: Abor
   return hash.digest('hex');
 }
 
-/** Of a submodule, too, `.git` tells where that of the whole is. */
+/** Also in a submodule, `.git` refers to that of the whole repository. */
 function isOfHistory(path: string): boolean {
   return path.split('/').includes('.git');
 }

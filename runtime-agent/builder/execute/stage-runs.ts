@@ -23,13 +23,13 @@ export interface StageRunsOptions {
   readonly prepared: PreparedBuild;
   readonly executor: StepExecutor;
   readonly request: BuildRequest;
-  /** Gets each layer of a step as soon as it is there. */
+  /** Called with each layer of a step when it exists. */
   readonly made: (plan: StagePlan, diffId: Digest) => void;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
 }
 
-/** The stages of one build, each run once, beside those that it does not stand on. */
+/** The stages of one build, each run once, concurrently with independent ones. */
 export class StageRuns {
   readonly #options: StageRunsOptions;
   readonly #stages = new Map<number, Promise<BuiltStage>>();
@@ -38,7 +38,7 @@ export class StageRuns {
     this.#options = options;
   }
 
-  /** What a stage comes to; it is begun where nobody has. */
+  /** Returns the result of a stage, which it starts on the first call. */
   stage(plan: StagePlan): Promise<BuiltStage> {
     let built = this.#stages.get(plan.index);
     if (built === undefined) {
@@ -48,7 +48,7 @@ export class StageRuns {
     return built;
   }
 
-  /** The layers of a stage or an image, when they are there. */
+  /** Resolves to the layers of a stage or an image. */
   async chainOf(source: Extract<Source, { readonly kind: 'stage' | 'image' }>): Promise<LayerChain> {
     const { prepared } = this.#options;
     if (source.kind === 'image') return prepared.imageOf(source)?.config.diffIds ?? [];
@@ -83,7 +83,7 @@ export class StageRuns {
       } else if ((await executor.configure(step, chain)) && reuses(plan, request)) {
         progress({ kind: 'cached', id: step.id, at: now() });
       }
-      // A step without files is as old as what it stands on, so that a build of nothing new gives the same image.
+      // A step without files gets the time of its base, so that a no-op build gives the same image.
       history.push(historyEntry(step.history, created, hasLayer));
       progress({ kind: 'completed', id: step.id, at: now(), layer: shortName(chain) });
     }
@@ -119,7 +119,7 @@ export class StageRuns {
   }
 }
 
-/** Of what stands on an image, or on nothing. */
+/** Returns the platform of a stage by its base image, if there is one. */
 export function platformOf(baseImage: ImageConfig | undefined, request: BuildRequest): Platform {
   return baseImage ?? request.platform ?? hostPlatform();
 }
@@ -129,7 +129,7 @@ function reuses({ index, name }: StagePlan, { noCache }: BuildRequest): boolean 
   return !noCache.some((wanted) => wanted === name || wanted === String(index));
 }
 
-/** When the last of an image's steps was made, in milliseconds since 1970; undefined where the history does not say. */
+/** Time of an image's last step, in milliseconds since 1970; undefined if the history does not state it. */
 function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
   const text = history.findLast(({ created }) => created !== undefined)?.created;
   const time = text === undefined ? Number.NaN : Date.parse(text);

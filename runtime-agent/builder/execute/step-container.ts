@@ -8,16 +8,16 @@ import type { BuildRequest, StepLimits } from '../builder.ts';
 import type { RunOp } from '../solver/step.ts';
 import type { RunContext } from './run-context.ts';
 
-/** What the whole build gives its steps. */
+/** Settings of the build for its steps. */
 export interface RunSettings {
-  /** Of steps that name none: `default`, `none`, `host`, or a network. */
+  /** Default network of steps: `default`, `none`, `host`, or a network. */
   readonly network: string;
   readonly extraHosts: readonly string[];
   readonly shmSize: number | undefined;
   readonly limits: StepLimits;
 }
 
-/** A step's process as a container of the agent would have it; nobody but the builder knows it. */
+/** Describes a step's process as a container; only the builder knows it. */
 export function stepContainer(
   { defaults }: Pick<RunContext, 'defaults'>,
   id: string,
@@ -58,7 +58,10 @@ export function stepContainer(
   };
 }
 
-/** What a build gives each of its RUNs. Throws EngineError 'bad-request' for what no container could have. */
+/**
+ * Returns the settings of each RUN of a build. Throws EngineError 'bad-request' for values that a container cannot
+ * have.
+ */
 export function runSettings(
   { defaults }: Pick<RunContext, 'defaults'>,
   request: Pick<BuildRequest, 'network' | 'extraHosts' | 'shmSize' | 'limits'>,

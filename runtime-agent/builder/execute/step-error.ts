@@ -7,7 +7,7 @@ import { SourceError } from './select-sources.ts';
 /** A RUN whose process failed. */
 export class StepFailedError extends EngineError {
   readonly exitCode: number;
-  /** What ran, as one line. */
+  /** The command, as one line. */
   readonly command: string;
   /** The instruction that failed. */
   readonly at: Location;

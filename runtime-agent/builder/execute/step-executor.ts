@@ -18,7 +18,7 @@ import { located } from './step-error.ts';
 import { type Keys, type StepEvents, StepOnce, type StepOutcome } from './step-once.ts';
 import { type LayerEntry, writeLayer } from './write-layer.ts';
 
-/** Executes single steps, or finds what they came to before. */
+/** Executes single steps, or finds their cached results. */
 export class StepExecutor {
   readonly #parts: SharedParts;
   readonly #scope: BuildScope;
@@ -47,7 +47,7 @@ export class StepExecutor {
     }
   }
 
-  /** Takes a step of the configuration. Answers whether an earlier build has done the same on the same files. */
+  /** Takes a step of the configuration. Returns whether an earlier build has done the same on the same files. */
   async configure({ lineage }: Step, chain: LayerChain): Promise<boolean> {
     return await this.#steps.configure(configKey(chain, lineage));
   }
@@ -188,7 +188,7 @@ export class StepExecutor {
     return await sources.openLayers(source.kind === 'scratch' ? [] : await this.#scope.chainOf(source));
   }
 
-  /** What decides on the files that a step mounts: of contexts their content, of stages and images the layers. */
+  /** Returns a digest of the files that a step mounts: the content for contexts, the layers for stages and images. */
   async #inputDigest(step: Step, source: Source, path: string): Promise<string> {
     const { signal, sources, chainOf } = this.#scope;
     if (source.kind === 'scratch') return 'scratch';
@@ -204,14 +204,14 @@ export class StepExecutor {
   }
 }
 
-/** What a COPY would write, by a digest: that of the same files as last time needs no look at them. */
+/** Returns the digest of a COPY; it is reused if the files are unchanged. */
 async function digestOf(
   op: CopyOp,
   tree: FileTree | undefined,
   find: () => Promise<FoundSources>,
 ): Promise<string> {
   const { sources, documents, exclude, parents, isAdd, unpack, checksum } = op;
-  // All that decides on what is found, and on whether that can be copied at all.
+  // All inputs of the search, and of whether the copy is possible.
   const shape = [documents.length > 0, op.destination.endsWith('/')];
   const question = JSON.stringify(['copy', sources, exclude, parents, isAdd, unpack, checksum, shape]);
   const notes = isOfGit(op) ? undefined : tree?.notes;

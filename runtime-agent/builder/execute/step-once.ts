@@ -4,7 +4,7 @@ import type { Step } from '../solver/step.ts';
 import type { BuildScope, SharedParts, StepOutputPart } from './build-scope.ts';
 import type { StepOutput } from './run-process.ts';
 
-/** What a step has come to. */
+/** The result of a step. */
 export interface StepOutcome {
   /** Undefined: it changed no file. */
   readonly diffId: Digest | undefined;
@@ -19,16 +19,16 @@ export interface StepEvents {
   output: StepOutput;
 }
 
-/** Of one step; the first is its own, the others are shorter ways to it. */
+/** Keys of one step; the first is its own, the others are shortcuts. */
 export type Keys = readonly [string, ...string[]];
 
 export type Make = (signal: AbortSignal, output: StepOutput) => Promise<Digest | undefined>;
 
-/** Finds what steps came to before, or lets them be made: each once, however many builds want it at the same time. */
+/** Finds cached results of steps, or has them built: each once, for all concurrent builds. */
 export class StepOnce {
   readonly #parts: SharedParts;
   readonly #scope: BuildScope;
-  /** What this build has begun, which reads its context although others may wait for it. */
+  /** Work that this build has started, which reads its context although others may wait for it. */
   readonly #begun = new Set<Promise<unknown>>();
   readonly #used = new Set<string>();
   /** The steps of the configuration that it has done. */
@@ -46,7 +46,7 @@ export class StepOnce {
     this.#parts.cache.config.note(this.#configured);
   }
 
-  /** Finds the step under the first of its keys that is known, or makes it, together with who wants the same at this moment. */
+  /** Finds the step under the first known key, or builds it, together with concurrent builds of the same step. */
   async once(step: Step, keys: Keys, reuses: boolean, events: StepEvents, make: Make): Promise<StepOutcome> {
     const { running } = this.#parts;
     const { signal } = this.#scope;
@@ -72,7 +72,7 @@ export class StepOnce {
       return work;
     });
     const outcome = began.outcome ?? (await this.find([key]));
-    if (outcome === undefined) throw new Error(`what the step "${step.text}" came to was removed at once`);
+    if (outcome === undefined) throw new Error(`the result of the step "${step.text}" was removed at once`);
     if (outcome.diffId !== undefined) await this.#scope.held.take(outcome.diffId);
     this.record(step, keys, outcome);
     return outcome;
@@ -102,19 +102,19 @@ export class StepOnce {
     return { diffId, createdAt };
   }
 
-  /** What was built before, here or on a host whose cache this build uses. */
+  /** Returns a result from earlier builds here, or from a cache that this build uses. */
   async known(keys: readonly string[]): Promise<StepOutcome | undefined> {
     return (
       (await this.find(keys)) ?? (await this.#scope.shared.find(keys)) ?? (await this.#findWithoutLayer(keys))
     );
   }
 
-  /** A step that is to be in the caches that the build leaves elsewhere. */
+  /** Records a step for the caches that the build writes. */
   record({ text: description }: Step, keys: readonly string[], { diffId, createdAt }: StepOutcome): void {
     this.#scope.shared.record({ keys, diffId, description, createdAt });
   }
 
-  /** What this host has built under one of the keys, kept by the build. */
+  /** Returns this host's result under one of the keys; the build holds it. */
   async find(keys: readonly string[]): Promise<StepOutcome | undefined> {
     for (const key of keys) {
       const step = await this.#parts.cache.find(key);
@@ -139,7 +139,7 @@ export class StepOnce {
     return undefined;
   }
 
-  /** Makes a layer of a tar, kept by the build. */
+  /** Makes a layer of a tar; the build holds it. */
   async keep(tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Digest> {
     const { held } = this.#scope;
     return await this.#parts.run.layerStore.addNew(tar, (diffId) => held.claim(diffId), signal);

@@ -5,7 +5,10 @@ import { encodeEntry, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
 const FOLDERS = ['dev', 'etc', 'proc', 'sys'];
 const FILES = ['etc/hostname', 'etc/hosts', 'etc/resolv.conf'];
 
-/** The lowest layer below every step: what runtimes mount over is there, so that they make nothing that would come into a layer. */
+/**
+ * The lowest layer of every step: it contains the mount points of runtimes, so that they create nothing in the step's
+ * layer.
+ */
 export interface StubLayer {
   readonly diffId: Digest;
   readonly tar: Buffer;

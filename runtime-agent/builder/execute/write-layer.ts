@@ -11,26 +11,26 @@ interface CommonFields {
   readonly xattrs: ReadonlyMap<string, string>;
 }
 
-/** What a layer that is made of a COPY holds at one path. */
+/** The entry at one path of a COPY's layer. */
 export type LayerEntry = CommonFields &
   (
     | { readonly kind: 'file'; readonly tree: FileTree; readonly file: FileEntry }
     | { readonly kind: 'document'; readonly content: Buffer }
     | { readonly kind: 'folder' | 'fifo' }
     | { readonly kind: 'symlink'; readonly target: string }
-    /** A further name of the file at `target`, which comes before it. */
+    /** A hard link to the file at `target`, which comes before it. */
     | { readonly kind: 'hardlink'; readonly target: string }
     | { readonly kind: 'char' | 'block'; readonly major: number; readonly minor: number }
   );
 
 const CHUNK = 1 << 20;
-/** Files that are read at once, and their bytes at most. */
+/** Maximum files read ahead, and their bytes. */
 const AHEAD = 16;
 const SMALL = 64 << 10;
 
 /**
- * The tar of a layer, in chunks of about a mebibyte. No time in it lies after `latest` (seconds since 1970). The same entries
- * give the same bytes.
+ * Yields the tar of a layer, in chunks of about a mebibyte. No time in it is after `latest` (seconds since 1970).
+ * Reproducible.
  */
 export async function* writeLayer(
   entries: Iterable<LayerEntry>,
@@ -84,7 +84,7 @@ async function* readAhead(entries: Iterable<LayerEntry>): AsyncGenerator<ReadEnt
   try {
     for (const entry of entries) {
       const reading = begin(entry);
-      // Its turn may never come, when an earlier one fails.
+      // Avoids an unhandled rejection: an earlier failure may prevent its turn.
       reading.catch(() => undefined);
       queue.push(reading);
       if (queue.length > AHEAD) yield await (queue.shift() as Promise<ReadEntry>);

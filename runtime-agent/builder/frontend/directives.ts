@@ -1,14 +1,14 @@
 import { type DockerfileText, dockerfileError, type Location } from './dockerfile-text.ts';
 
-/** What `# check=…`, or the build argument BUILDKIT_DOCKERFILE_CHECK, asks for (reference, "check"). */
+/** The options of `# check=…`, or the build argument BUILDKIT_DOCKERFILE_CHECK (reference, "check"). */
 export interface CheckOptions {
-  /** Names of rules that are not looked at. */
+  /** Names of rules that are skipped. */
   readonly skip: ReadonlySet<string> | 'all';
   /** Whether a finding fails the build. */
   readonly failsBuild: boolean;
 }
 
-/** Reads `skip=RuleOne,RuleTwo;error=true`. Throws a SyntaxError that says what is wrong. */
+/** Parses `skip=RuleOne,RuleTwo;error=true`. Throws a SyntaxError that says what is wrong. */
 export function parseCheckOptions(text: string): CheckOptions {
   let skip: CheckOptions['skip'] = new Set();
   let failsBuild = false;
@@ -43,10 +43,12 @@ export interface Directives {
 
 const DIRECTIVE = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*)$/;
 const KNOWN = ['escape', 'syntax', 'check'] as const;
-/** Frontends whose language is the one that this builder reads. */
+/** Frontends whose language this builder implements. */
 const OWN_SYNTAX = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::|@|$)/;
 
-/** Reads the directives. Throws EngineError 'bad-request' for one that is given twice, or that this builder cannot follow. */
+/**
+ * Reads the directives. Throws EngineError 'bad-request' for a duplicate, or one that this builder does not support.
+ */
 export function readDirectives(text: DockerfileText): Directives {
   const found = new Map<string, string>();
   for (const [index, line] of text.lines.entries()) {

@@ -7,7 +7,7 @@ export interface DockerfileText {
   readonly lines: readonly string[];
 }
 
-/** Where in a Dockerfile something stands; lines count from 1, `endLine` is the last one. */
+/** A position in a Dockerfile; lines count from 1, `endLine` is the last one. */
 export interface Location {
   readonly text: DockerfileText;
   readonly line: number;

@@ -1,16 +1,16 @@
 import { ShellPattern } from '../../../lib/pattern/shell-pattern.ts';
 import { checkDepth, checkLength, ExpansionBudget, WordError } from './expansion-budget.ts';
 
-/** How a word of an instruction is read. */
+/** Options for expanding a word of an instruction. */
 export interface WordOptions {
   readonly escapeToken: '\\' | '`';
-  /** Undefined is a variable that is not set. */
+  /** Returns undefined for an unset variable. */
   readonly lookup: (name: string) => string | undefined;
   /** Quotes, escapes and variables that are not set stay as they are. */
   readonly raw?: boolean;
   /** Quotes mean nothing, and an escape something before a `$` alone: the text of a document. */
   readonly isDocument?: boolean;
-  /** What all words of a file share. */
+  /** Shared by all words of a file. */
   readonly budget?: ExpansionBudget;
 }
 
@@ -19,7 +19,7 @@ export function expandWord(word: string, options: WordOptions): string {
   return new WordReader(word, options).whole().join('');
 }
 
-/** As expandWord, and splits at the white space that is not quoted, also where variables brought it. */
+/** Like expandWord, and splits at unquoted white space, also from variables. */
 export function expandWords(text: string, options: WordOptions): readonly string[] {
   return new WordReader(text, options).words();
 }
@@ -75,7 +75,7 @@ class WordReader {
     return part;
   }
 
-  /** The next character, quotation or variable; `splits` where white space in it ends a word. */
+  /** Reads the next character, quotation or variable; `splits` if white space in it ends a word. */
   #part(): { readonly text: string; readonly splits: boolean } {
     const { escapeToken, raw, isDocument = false } = this.#options;
     const char = this.#text.charAt(this.#at);
@@ -86,7 +86,7 @@ class WordReader {
     this.#at += 1;
     if (char !== escapeToken) return { text: char, splits: true };
     const next = this.#text.charAt(this.#at);
-    // An escape at the end stands for nothing.
+    // An escape at the end is empty.
     if (next === '') return { text: raw ? char : '', splits: false };
     this.#at += 1;
     return { text: raw ? char + next : next, splits: false };

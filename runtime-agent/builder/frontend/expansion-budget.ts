@@ -1,8 +1,11 @@
 import type { Steps } from '../../../lib/pattern/steps.ts';
 
-/** Characters that all texts of one Dockerfile may come to: variables can name each other, and double with each line. */
+/**
+ * Maximum characters of all expanded texts of a Dockerfile: variables can refer to each other, and double with each
+ * line.
+ */
 const MAX_EXPANDED = 64 << 20;
-/** Of one text. */
+/** Maximum characters of one text. */
 const MAX_TEXT = 4 << 20;
 /** Steps that all patterns of one Dockerfile may take over values: a tenth of a second or so. */
 const MAX_STEPS = 5e7;
@@ -11,12 +14,12 @@ const MAX_DEPTH = 100;
 /** Characters of a pattern in a message. */
 const MAX_SHOWN = 200;
 
-/** A word that cannot be read; the message has no location. */
+/** An invalid word; the message has no location. */
 export class WordError extends Error {
   override readonly name = 'WordError';
 }
 
-/** What the expansions of one Dockerfile may still take, so that none takes the host's memory or time. */
+/** The remaining budget of one Dockerfile's expansions, so that none uses up the host's memory or time. */
 export class ExpansionBudget {
   #left = MAX_EXPANDED;
   #steps = MAX_STEPS;

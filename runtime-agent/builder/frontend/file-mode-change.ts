@@ -1,10 +1,10 @@
-/** What a COPY makes of the permission bits of a file or a folder. */
+/** Changes the permission bits of a copied file or folder. */
 export type FileModeChange = (mode: number, isFolder: boolean) => number;
 
 const OCTAL = /^[0-7]{1,5}$/;
 const MOST = 0o7777;
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/;
-/** What each class may have; set-ID and sticky bits are above these. */
+/** Bits of each class; set-ID and sticky bits are above these. */
 const CLASSES: Readonly<Record<string, { readonly shift: number; readonly special: number }>> = {
   u: { shift: 6, special: 0o4000 },
   g: { shift: 3, special: 0o2000 },
@@ -52,7 +52,7 @@ function changed(
   return operator === '-' ? mode & ~meant : (mode & ~cleared) | meant;
 }
 
-/** Of one class, from 0 to 7. */
+/** Bits of one class, from 0 to 7. */
 function bitsOf(mode: number, isFolder: boolean, given: string): number {
   const from = CLASSES[given];
   if (from !== undefined) return (mode >> from.shift) & 7;

@@ -7,22 +7,22 @@ export interface Heredoc {
   readonly name: string;
   /** False where the name was quoted: variables stay as they are. */
   readonly expands: boolean;
-  /** With `<<-`, tabs at the beginning of its lines are left out. */
+  /** With `<<-`, leading tabs of its lines are removed. */
   readonly stripsTabs: boolean;
   /** With the line feed of its last line. */
   readonly content: string;
 }
 
 export interface HeredocStart extends Omit<Heredoc, 'content'> {
-  /** The name stands apart, `<< EOF`: a shift of numbers looks like that as well. */
+  /** The name is separate, `<< EOF`: a numeric shift looks the same. */
   readonly isApart: boolean;
 }
 
 const WORD = /^(\d*)<<(-?)([ \t]*)([^<\s][^<]*)$/;
-/** As shells take it too, the name may stand apart. */
+/** The name may be separate, as in shells. */
 const APART = /^\d*<<-?$/;
 
-/** The documents that a line announces, in their order; none where it is in the exec form. */
+/** Returns the heredocs that a line starts, in order; none in the exec form. */
 export function heredocStarts(line: string, escapeToken: '\\' | '`'): readonly HeredocStart[] {
   if (!line.includes('<<')) return [];
   let words: readonly string[];
@@ -39,7 +39,7 @@ export function heredocStarts(line: string, escapeToken: '\\' | '`'): readonly H
   });
 }
 
-/** The words of a line, with the names that stand apart (`<< EOF`) at what they name. */
+/** Joins separate names (`<< EOF`) with their operators. */
 export function withNames(words: readonly string[]): readonly string[] {
   const joined: string[] = [];
   for (const word of words) {
@@ -50,10 +50,10 @@ export function withNames(words: readonly string[]): readonly string[] {
   return joined;
 }
 
-/** What a word announces, undefined where it is an ordinary one. */
+/** Returns the heredoc that a word starts, undefined for an ordinary word. */
 export function heredocStart(word: string, escapeToken: '\\' | '`'): HeredocStart | undefined {
   const [, , dash, space, quoted] = WORD.exec(word) ?? [];
-  // What follows the name is for a shell to read.
+  // The shell reads the text after the name.
   if (quoted === undefined || quotedWords(quoted, escapeToken).join('') !== quoted) return undefined;
   const name = expandWord(quoted, { escapeToken, lookup: () => undefined });
   if (name === '') return undefined;

@@ -15,7 +15,7 @@ export interface Pair {
 /** Where COPY, ADD and binds of RUN take files from. */
 export type CopySource =
   | { readonly kind: 'context' }
-  /** A stage by name or number, a named context, or an image: only the whole Dockerfile tells. */
+  /** A stage by name or number, a named context, or an image: only the whole Dockerfile decides. */
   | { readonly kind: 'named'; readonly name: string };
 
 /** `RUN --mount`; absent values have their defaults, texts are not expanded yet. */
@@ -64,7 +64,7 @@ export interface CopyInstruction {
   readonly kind: 'copy' | 'add';
   readonly from: CopySource;
   readonly sources: readonly string[];
-  /** Documents that stand among the sources. */
+  /** Heredocs among the sources. */
   readonly documents: readonly Heredoc[];
   readonly destination: string;
   readonly chown: string | undefined;
@@ -74,7 +74,7 @@ export interface CopyInstruction {
   readonly exclude: readonly string[];
   /** `sha256:…` that a remote file must have, or the commit of a git repository. */
   readonly checksum: string | undefined;
-  /** Whether `.git` comes with the files of a git repository. */
+  /** Whether `.git` is included for a git repository. */
   readonly keepGitDir: boolean | undefined;
   /** Undefined: archives of the context are unpacked, remote ones are not. */
   readonly unpack: boolean | undefined;
@@ -82,7 +82,7 @@ export interface CopyInstruction {
 
 /** One instruction, checked as far as it can be without the rest of the build. Texts are not expanded yet. */
 export type Instruction = {
-  /** Where it stands, and the line of the `ONBUILD` of a base image. */
+  /** Its position; for an `ONBUILD` of a base image, that of the FROM. */
   readonly at: Location;
   /** As it was written, on one line. */
   readonly text: string;
@@ -98,7 +98,7 @@ export type Instruction = {
   | {
       readonly kind: 'run';
       readonly command: Command;
-      /** A document that is a program of its own (`#!`): written to a file and run. */
+      /** A heredoc that is a whole program (`#!`): written to a file and run. */
       readonly script: Heredoc | undefined;
       readonly mounts: readonly RunMount[];
       readonly network: 'default' | 'none' | 'host';

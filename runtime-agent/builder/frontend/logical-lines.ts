@@ -1,11 +1,11 @@
 import { type DockerfileText, dockerfileError, type Location } from './dockerfile-text.ts';
 import { type Heredoc, type HeredocStart, heredocStarts } from './heredoc.ts';
 
-/** One instruction as it was written: continued lines joined, comments left out, documents apart. */
+/** One instruction: continued lines joined, comments removed, heredocs separate. */
 export interface LogicalLine {
   /** In upper case. */
   readonly keyword: string;
-  /** What follows the keyword, trimmed at its beginning. */
+  /** The text after the keyword, trimmed at its start. */
   readonly rest: string;
   readonly heredocs: readonly Heredoc[];
   readonly at: Location;
@@ -26,7 +26,7 @@ export function logicalLines(text: DockerfileText, escapeToken: '\\' | '`'): rea
     let part = first.trimStart();
     while (continued.test(part)) {
       joined += part.replace(continued, '$1');
-      // Comments and empty lines do not end what is continued.
+      // Comments and empty lines do not end a continued line.
       do index += 1;
       while (index < text.lines.length && isSkipped(text.lines[index] ?? ''));
       part = text.lines[index] ?? '';
@@ -59,7 +59,7 @@ function isSkipped(line: string): boolean {
   return line.trim() === '' || COMMENT.test(line);
 }
 
-/** The lines from `begin` (from 0) to the one that is the document's name, where there is one; `end` is where that stands. */
+/** Returns the lines from `begin` (from 0) to the terminator of the heredoc, if there is one; `end` is its line. */
 function heredocBody(
   text: DockerfileText,
   begin: number,

@@ -15,18 +15,18 @@ export interface Stage {
 /** A Dockerfile that was understood. */
 export interface Dockerfile {
   readonly escapeToken: '\\' | '`';
-  /** What its variables may come to. */
+  /** Budget of its expansions. */
   readonly budget: ExpansionBudget;
   /** The ARGs before the first FROM. */
   readonly globalArguments: readonly Extract<Instruction, { readonly kind: 'arg' }>[];
   readonly stages: readonly Stage[];
-  /** What is to be looked for beside mistakes. */
+  /** Lint options. */
   readonly check?: CheckOptions;
-  /** Of the whole file, for failures that no line has. */
+  /** Position of the whole file, for failures without a line. */
   readonly at: Location;
 }
 
-/** As many as no file by hand has; a kernel stacks 500 layers. */
+/** More than any handwritten file has; a kernel stacks 500 layers. */
 const MAX_INSTRUCTIONS = 5000;
 const MAX_STAGES = 1000;
 
@@ -76,14 +76,14 @@ function emptyWords(text: DockerfileText, instructions: number): string {
   return instructions === 0 ? 'file with no instructions' : 'the Dockerfile has no FROM';
 }
 
-/** Reads what a base image has left for its children (ONBUILD); `at` is the FROM that brought it. */
+/** Parses an ONBUILD trigger of a base image; `at` is the FROM that uses it. */
 export function parseTrigger(trigger: string, escapeToken: '\\' | '`', at: Location): Instruction {
   const text = dockerfileText(`${at.text.name} (ONBUILD)`, trigger);
   const [line, ...more] = logicalLines(text, escapeToken);
   if (line === undefined || more.length > 0) {
     throw dockerfileError(
       at,
-      `the base image has an ONBUILD trigger that is no instruction: ${trigger.slice(0, 200)}`,
+      `the base image has an ONBUILD trigger that is not an instruction: ${trigger.slice(0, 200)}`,
     );
   }
   const placed: LogicalLine = { ...line, at };

@@ -76,7 +76,7 @@ function parseOnbuild(written: Written): Fields {
   if (!Object.hasOwn(PARSERS, keyword)) {
     throw refuse(written, `unknown instruction: ${keyword.slice(0, 80)}${suggestion(keyword, KEYWORDS)}`);
   }
-  // Read now, so that a mistake is told to who makes it and not to who uses the image.
+  // Parsed now, so that the author sees a mistake, not the user of the image.
   const rest = trigger.slice(keyword.length).trimStart();
   parseInstruction({ keyword, rest, heredocs: written.heredocs, at: written.at }, written.escapeToken);
   const bodies = written.heredocs.map(({ name, content }) => `${content}${name}`);

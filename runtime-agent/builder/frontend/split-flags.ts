@@ -1,7 +1,7 @@
 /** A flag of an instruction, `--name=value` or `--name`. */
 export interface Flag {
   readonly name: string;
-  /** Undefined where it has none. */
+  /** Undefined without a value. */
   readonly value?: string;
 }
 

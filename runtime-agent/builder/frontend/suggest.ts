@@ -1,10 +1,10 @@
 const MOST_EDITS = 3;
 
-/** ` (did you mean X?)` for the option that is nearest to what was typed, or '' when none is near. */
+/** Returns ` (did you mean X?)` for the most similar option, or '' when none is similar. */
 export function suggestion(typed: string, options: readonly string[]): string {
   let best: { readonly option: string; readonly distance: number } | undefined;
   for (const option of options) {
-    // Each character more is an edit; what is typed may be as long as a Dockerfile.
+    // Each additional character is an edit; the text may be as long as a Dockerfile.
     if (Math.abs(typed.length - option.length) > MOST_EDITS) continue;
     const distance = editDistance(typed.toLowerCase(), option.toLowerCase());
     if (best === undefined || distance < best.distance) best = { option, distance };

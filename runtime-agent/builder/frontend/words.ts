@@ -1,4 +1,4 @@
-/** The strings of an exec form, `["a", "b"]`; undefined where the text is none, which makes it a shell form. */
+/** Returns the strings of an exec form, `["a", "b"]`; undefined for a shell form. */
 export function execForm(text: string): readonly string[] | undefined {
   if (!text.trimStart().startsWith('[')) return undefined;
   let value: unknown;

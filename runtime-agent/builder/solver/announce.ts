@@ -3,7 +3,7 @@ import type { StagePlan } from './step.ts';
 
 type Planned = Extract<BuildProgress, { readonly kind: 'planned' }>;
 
-/** What clients are told of a build before it begins: its steps as both builders of the field word them, stage by stage. */
+/** Returns the steps of a build for clients before it starts, in the words of both builders, stage by stage. */
 export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[] {
   const count = stages.reduce((sum, { steps }) => sum + steps.length + 1, 0);
   const planned: Planned[] = [];

@@ -12,17 +12,17 @@ const PREDEFINED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((nam
 /** Characters of a text that a message shows. */
 const MAX_SHOWN = 500;
 
-/** What a client gives as `--build-arg`; undefined: it named the argument and has no value. */
+/** The client's `--build-arg`s; undefined for an argument without a value. */
 export type GivenArguments = ReadonlyMap<string, string | undefined>;
 
-/** What ARGs before the first FROM have brought about. */
+/** The result of the ARGs before the first FROM. */
 export interface GlobalScope {
-  /** Values for FROM, and for ARGs of stages that have none of their own. */
+  /** Values for FROM, and for ARGs of stages without their own value. */
   readonly values: ReadonlyMap<string, string>;
   readonly platforms: ReadonlyMap<string, string>;
 }
 
-/** The proxies that were given, for the environment of steps: in capital and in small letters, as BuildKit has it. */
+/** Returns the client's proxies for the environment of steps, in upper and lower case, as in BuildKit. */
 export function givenProxies(given: GivenArguments): readonly string[] {
   return [...PREDEFINED].flatMap((name) => {
     const other = PROXIES.includes(name) ? name.toLowerCase() : name.toUpperCase();
@@ -31,7 +31,7 @@ export function givenProxies(given: GivenArguments): readonly string[] {
   });
 }
 
-/** Arguments that were given and that no ARG takes; the client is told of them. */
+/** Returns arguments that no ARG uses; the client gets a warning. */
 export function unusedArguments(given: GivenArguments, taken: ReadonlySet<string>): readonly string[] {
   return [...given.keys()].filter(
     (name) => !taken.has(name) && !PREDEFINED.has(name) && !/^(?:BUILDKIT_|SOURCE_DATE_EPOCH$)/.test(name),
@@ -54,7 +54,10 @@ export function platformArguments(
   return new Map([...of('TARGET', target), ...of('BUILD', build), ['TARGETSTAGE', targetStage]]);
 }
 
-/** Evaluates the ARGs before the first FROM; what a client gives for the platforms' names wins over `own`. Throws EngineError 'bad-request'. */
+/**
+ * Evaluates the ARGs before the first FROM; the client's values for platforms take precedence over `own`. Throws
+ * EngineError 'bad-request'.
+ */
 export function globalScope(
   dockerfile: Dockerfile,
   given: GivenArguments,

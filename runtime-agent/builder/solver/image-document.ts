@@ -3,7 +3,7 @@ import type { ImageConfigDefaults, ImageConfigHistory } from '../../../oci/image
 import type { Platform } from '../../images/image.ts';
 import { INLINE_CACHE, type RemoteStep } from '../cache/remote/cache-document.ts';
 
-/** What a built image is made of. */
+/** The parts of a built image. */
 export interface ImageParts {
   readonly platform: Platform;
   readonly author: string | undefined;
@@ -15,10 +15,10 @@ export interface ImageParts {
   readonly inlineCache?: readonly RemoteStep[];
 }
 
-/** `comment` of the history's entries, by which the field's tools know that `created_by` is an instruction. */
+/** `comment` of history entries, with which tools recognise `created_by` as an instruction. */
 const COMMENT = 'buildkit.dockerfile.v0';
 
-/** An entry of the history (image-spec, config.md); `created` in milliseconds since 1970, undefined where nobody knows. */
+/** Makes a history entry (image-spec, config.md); `created` in milliseconds since 1970, undefined if unknown. */
 export function historyEntry(
   createdBy: string,
   created: number | undefined,

@@ -3,7 +3,7 @@ import type { Instruction } from '../frontend/instruction.ts';
 import type { Stage } from '../frontend/parse-dockerfile.ts';
 import { instructionSources, type NameScope, type Source, stageBase } from './stage-sources.ts';
 
-/** A stage with what it stands on; its instructions begin with those that the base brings (ONBUILD). */
+/** A stage with its dependencies; its instructions begin with those of its base (ONBUILD). */
 export interface NeededStage {
   readonly stage: Stage;
   readonly base: Source;
@@ -11,8 +11,8 @@ export interface NeededStage {
 }
 
 /**
- * The stages that the target needs, each after those that it needs itself. `triggers` gives the instructions that the base
- * of a stage brings, as far as they are known. Throws EngineError 'bad-request' for stages that need each other.
+ * Returns the stages that the target needs, each after its dependencies. `triggers` returns the known ONBUILD
+ * instructions of a stage's base. Throws EngineError 'bad-request' for cyclic stages.
  */
 export function neededStages(
   scope: NameScope,
@@ -43,7 +43,7 @@ export function neededStages(
   return [...done.values()];
 }
 
-/** The images that the stages are made of, each reference and platform once. */
+/** Returns the images that the stages use, each reference and platform once. */
 export function neededImages(
   scope: NameScope,
   stages: readonly NeededStage[],

@@ -5,12 +5,15 @@ import type { Command, Healthcheck, Instruction } from '../frontend/instruction.
 import { isSecretName } from '../frontend/lint/lint-dockerfile.ts';
 import type { StageScope } from './stage-scope.ts';
 
-/** Variables of one stage; what a kernel lets a program start with holds as many. */
+/** Maximum variables of one stage, as many as the kernel passes to a program. */
 const MAX_VARIABLES = 2000;
-/** What an entry of a set costs, in the characters of texts: it is copied with each instruction that adds another. */
+/** Cost of an entry of a set, in characters: the set is copied with each added entry. */
 const ENTRY = 64;
 
-/** Takes an instruction that changes no file into the configuration of its stage, and answers its entry in the history. Throws EngineError 'bad-request'. */
+/**
+ * Applies an instruction that changes no file to the configuration of its stage, and returns its history entry. Throws
+ * EngineError 'bad-request'.
+ */
 export function planConfig(scope: StageScope, instruction: Instruction): string {
   const { config } = scope.state;
   const expand = (text: string) => scope.expand(instruction, text);
@@ -113,7 +116,7 @@ function takeEnvironment(
   return `ENV ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
 }
 
-/** Each step is given all of them. */
+/** Each step gets all of them. */
 function checkCount(instruction: Instruction, count: number): void {
   if (count <= MAX_VARIABLES) return;
   const keyword = instruction.kind.toUpperCase();

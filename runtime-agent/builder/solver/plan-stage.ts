@@ -15,9 +15,9 @@ import { lineageOf } from './step-key.ts';
 export interface StageInputs {
   readonly scope: NameScope;
   readonly needed: NeededStage;
-  /** Of what the stage stands on. */
+  /** Configuration of the stage's base. */
   readonly baseConfig: ImageConfigDefaults;
-  /** The stage that it stands on, where it is one. */
+  /** The stage below, if the base is a stage. */
   readonly below?: StagePlan;
   readonly given: GivenArguments;
 }

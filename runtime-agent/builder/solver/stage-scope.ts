@@ -7,19 +7,19 @@ import type { NameScope } from './stage-sources.ts';
 import type { StageState } from './stage-state.ts';
 import type { StepOp } from './step.ts';
 
-/** What an instruction comes to: its entry in the history, and what it does to the files. */
+/** The result of an instruction: its history entry, and its effect on the files. */
 export interface Planned {
   readonly history: string;
   readonly op: StepOp | undefined;
 }
 
-/** What instructions of one stage are planned over. */
+/** The scope for planning the instructions of one stage. */
 export class StageScope {
   readonly names: NameScope;
   readonly needed: NeededStage;
   readonly given: GivenArguments;
   readonly state: StageState;
-  /** The arguments that an ARG has taken so far. */
+  /** Arguments that an ARG has used so far. */
   readonly taken = new Set<string>();
 
   constructor(
@@ -37,7 +37,7 @@ export class StageScope {
     return expandAt(at, kind.toUpperCase(), text, this.names.dockerfile, this.state.lookup);
   }
 
-  /** Counts what an instruction adds to, whose sum no file may drive too high. Throws EngineError 'bad-request'. */
+  /** Charges an instruction to the budget, so that no file exceeds the limit. Throws EngineError 'bad-request'. */
   spend({ at, kind }: Instruction, amount: number): void {
     try {
       this.names.dockerfile.budget.spend(amount);

@@ -6,7 +6,7 @@ import type { Dockerfile, Stage } from '../frontend/parse-dockerfile.ts';
 import { suggestion } from '../frontend/suggest.ts';
 import { expandAt, type GlobalScope } from './build-arguments.ts';
 
-/** Where files of a step, or the base image of a stage, come from. */
+/** The source of a step's files, or of a stage's base image. */
 export type Source =
   | { readonly kind: 'scratch' }
   | { readonly kind: 'stage'; readonly index: number }
@@ -14,7 +14,7 @@ export type Source =
   /** Undefined is the main one. */
   | { readonly kind: 'context'; readonly name: string | undefined };
 
-/** What names in a Dockerfile mean. */
+/** The meaning of names in a Dockerfile. */
 export interface NameScope {
   readonly dockerfile: Dockerfile;
   readonly global: GlobalScope;
@@ -22,7 +22,7 @@ export interface NameScope {
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
 }
 
-/** What a stage stands on. Throws EngineError 'bad-request'. */
+/** Returns the base of a stage. Throws EngineError 'bad-request'. */
 export function stageBase(scope: NameScope, stage: Stage): Source {
   const { dockerfile, global } = scope;
   const { from } = stage;
@@ -49,7 +49,7 @@ export function stageBase(scope: NameScope, stage: Stage): Source {
   };
 }
 
-/** What `--from` of an instruction names. Throws EngineError 'bad-request' for what cannot be. */
+/** Resolves `--from` of an instruction. Throws EngineError 'bad-request' for an invalid one. */
 export function copySource(scope: NameScope, stage: Stage, at: Location, source: CopySource): Source {
   if (source.kind === 'context') return { kind: 'context', name: undefined };
   const { name } = source;
@@ -99,7 +99,7 @@ export function instructionSources(
   });
 }
 
-/** The stage that is built. Throws EngineError 'bad-request' that names those there are. */
+/** Returns the stage to build. Throws EngineError 'bad-request' that names the existing ones. */
 export function targetStage({ stages, at }: Dockerfile, target: string | undefined): Stage {
   const last = stages.at(-1);
   if (last === undefined) throw new TypeError('a Dockerfile has a stage');
@@ -146,7 +146,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 const ARCHITECTURES =
   /^(?:386|amd64|arm|arm64|loong64|mips|mipsle|mips64|mips64le|ppc64|ppc64le|riscv64|s390x)$/;
 
-/** `linux/arm64/v8`, or a part of it: `linux` is the host's architecture, `arm64` goes without its system. Throws EngineError 'bad-request'. */
+/** Parses `linux/arm64/v8`, or a part of it: `linux` implies the host's architecture, `arm64` needs no system. */
 function parsePlatform(at: Location, text: string): Platform {
   const [first = '', ...rest] = text.toLowerCase().split('/');
   const isLinux = first === 'linux';

@@ -1,6 +1,6 @@
 import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 
-/** Arguments that speak to the builder alone. */
+/** Arguments that only the builder sees. */
 const UNSEEN: ReadonlySet<string> = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -9,16 +9,16 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class StageState {
   readonly config: Mutable<ImageConfigDefaults>;
   author: string | undefined;
-  /** ARGs in scope, in the order in which they came; undefined: declared and without a value. */
+  /** ARGs in scope, in order; undefined: declared without a value. */
   readonly #args = new Map<string, string | undefined>();
-  /** Those of them that came with a value after the ENV of their name, if there is one. */
+  /** ARGs that got a value after the ENV of the same name, if there is one. */
   readonly #latest = new Set<string>();
-  /** Whether CMD was given in this stage: ENTRYPOINT resets that of the base. */
+  /** Whether this stage has a CMD: ENTRYPOINT resets that of the base. */
   commandIsOwn = false;
-  /** The environment by its names, as it was when it was last asked for. */
+  /** The environment by name, cached. */
   #known: { readonly entries: readonly string[]; readonly values: ReadonlyMap<string, string> } | undefined;
 
-  /** A stage that stands on another one has its arguments too (reference, "Scope"). */
+  /** A stage inherits the arguments of the stage below (reference, "Scope"). */
   constructor(base: ImageConfigDefaults, below?: StageState) {
     const { OnBuild: _, ...inherited } = base;
     this.config = { ...inherited };
@@ -27,7 +27,7 @@ export class StageState {
     this.#latest = new Set(below.#latest);
   }
 
-  /** Of an ARG and an ENV of one name the later one counts. */
+  /** Of an ARG and an ENV with one name the later one counts. */
   readonly lookup = (name: string): string | undefined =>
     this.#latest.has(name) ? this.#args.get(name) : (this.environment(name) ?? this.#args.get(name));
 
@@ -35,7 +35,7 @@ export class StageState {
     return this.#args.size;
   }
 
-  /** One without a value keeps what it had. */
+  /** Without a value it keeps the previous one. */
   setArgument(name: string, value: string | undefined): void {
     if (value === undefined && this.#args.has(name)) return;
     this.#args.set(name, value);
@@ -57,7 +57,7 @@ export class StageState {
     this.#latest.delete(name);
   }
 
-  /** What programs of a RUN see: the ARGs with a value that no ENV hides, by their names, and the environment. */
+  /** Returns the environment of a RUN: ARGs with a value that no ENV hides, by name, and the environment. */
   environmentForRun(): readonly string[] {
     const seen = [...this.#args].filter(
       ([name, value]) =>
@@ -70,7 +70,7 @@ export class StageState {
     return [...seen.map(([name, value]) => `${name}=${value}`).sort(), ...entries];
   }
 
-  /** All ARGs, with what they come to. */
+  /** Returns all ARGs with their values. */
   argumentsForHistory(): readonly { readonly name: string; readonly value: string }[] {
     return [...this.#args.keys()].map((name) => ({ name, value: this.lookup(name) ?? '' }));
   }
@@ -84,7 +84,7 @@ export class StageState {
   }
 }
 
-/** Of a name that is there twice, the first counts. */
+/** For a duplicate name, the first counts. */
 function valuesOf(entries: readonly string[]): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const entry of entries) {

@@ -3,13 +3,13 @@ import type { Digest } from '../../../oci/digest.ts';
 import type { StepLimits } from '../builder.ts';
 import type { CopyOp, FolderOp, RunOp } from './step.ts';
 
-/** Changes when steps of older agents would not give the same layer any more. */
+/** Incremented when steps of older agents would no longer give the same layer. */
 const VERSION = 1;
 
-/** What stands below a step: the layers, lowest first. */
+/** The layers below a step, lowest first. */
 export type LayerChain = readonly Digest[];
 
-/** What the whole build gives each RUN, and what a RUN can see of it. */
+/** The settings of the build for each RUN, as far as a RUN can see them. */
 export interface RunSurroundings {
   readonly network: string;
   readonly extraHosts: readonly string[];
@@ -18,8 +18,8 @@ export interface RunSurroundings {
 }
 
 /**
- * The key of a RUN: what it does, on which files, and where. As with BuildKit the names of --add-host count and their addresses do not.
- * `inputs` are digests of what it mounts from elsewhere.
+ * Returns the key of a RUN: its command, its files, and its environment. As in BuildKit the names of --add-host count
+ * and their addresses do not. `inputs` are digests of mounted sources.
  */
 export function runKey(
   chain: LayerChain,
@@ -42,7 +42,7 @@ export function runKey(
   });
 }
 
-/** The key of a COPY whose files have this digest. `--link` looks at nothing that is below it. */
+/** Returns the key of a COPY whose files have this digest. `--link` ignores the layers below. */
 export function copyKey(chain: LayerChain, op: CopyOp, content: string, latest: number | undefined): string {
   const { isAdd, destination, chown, chmod, link, parents, documents, unpack } = op;
   return key('copy', {
@@ -60,7 +60,7 @@ export function copyKey(chain: LayerChain, op: CopyOp, content: string, latest: 
   });
 }
 
-/** A key that is known before the files of another stage are looked at: those layers decide on them. */
+/** Returns a key that is known before the files of another stage are read: its layers determine them. */
 export function copyShortcut(
   chain: LayerChain,
   op: CopyOp,
@@ -80,7 +80,10 @@ export function configKey(chain: LayerChain, lineage: string): string {
   return key('config', { chain, lineage });
 }
 
-/** A digest of what instructions say: their text, which has their form, and their entry in the history, which has their values. */
+/**
+ * Returns a digest of instructions: their text, which has their form, and their history entries, which have their
+ * values.
+ */
 export function lineageOf(said: object): string {
   return createHash('sha256').update(JSON.stringify(said)).digest('hex');
 }

@@ -4,7 +4,7 @@ import type { RunMount } from '../frontend/instruction.ts';
 import type { Source } from './stage-sources.ts';
 import type { StageState } from './stage-state.ts';
 
-/** What a file or a document becomes that an instruction holds in itself. */
+/** A file or heredoc that an instruction contains. */
 export interface InlineFile {
   readonly name: string;
   readonly content: string;
@@ -38,7 +38,7 @@ export interface RunOp {
   readonly kind: 'run';
   /** Program and arguments, the shell's included. */
   readonly args: readonly string[];
-  /** Of the stage and its arguments, `NAME=value`. */
+  /** Variables of the stage and its arguments, `NAME=value`. */
   readonly env: readonly string[];
   /** Proxies: the process sees them, neither key nor history do. */
   readonly hiddenEnv: readonly string[];
@@ -48,7 +48,7 @@ export interface RunOp {
   /** Without a sandbox a step has the rights of a privileged container. */
   readonly security: 'sandbox' | 'insecure';
   readonly mounts: readonly StepMount[];
-  /** A program that is made available to the process and run. */
+  /** A program that is mounted for the process and run. */
   readonly script: InlineFile | undefined;
 }
 
@@ -66,20 +66,20 @@ export interface CopyOp {
   readonly parents: boolean;
   readonly exclude: readonly string[];
   readonly checksum: string | undefined;
-  /** Whether `.git` comes with the files of a git repository; undefined where the instruction does not say. */
+  /** Whether `.git` is included for a git repository; undefined if the instruction does not say. */
   readonly keepGitDir: boolean | undefined;
   readonly unpack: boolean | undefined;
 }
 
-/** A folder that is made where it is not there. */
+/** A folder that is created if it does not exist. */
 export interface FolderOp {
   readonly kind: 'folder';
   readonly path: string;
-  /** Whose it becomes where it is made, as USER has it; undefined is root. */
+  /** Its owner if it is created, in the form of USER; undefined means root. */
   readonly user?: string;
 }
 
-/** What a step does to the files; undefined work changes the configuration alone. */
+/** The effect of a step on the files; undefined if it changes only the configuration. */
 export type StepOp = RunOp | CopyOp | FolderOp;
 
 export interface Step {
@@ -95,7 +95,7 @@ export interface Step {
   readonly lineage: string;
 }
 
-/** What a stage stands on, for a stage that was planned. */
+/** The plan of a stage's base. */
 export interface StagePlan {
   readonly index: number;
   readonly name: string | undefined;
@@ -108,7 +108,7 @@ export interface StagePlan {
   /** After the last step. */
   readonly config: ImageConfigDefaults;
   readonly author: string | undefined;
-  /** For stages that stand on this one. */
+  /** For stages on top of this one. */
   readonly state: StageState;
   /** That of the last step. */
   readonly lineage: string;

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Source } from './stage-sources.ts';
 import type { StagePlan, StepOp } from './step.ts';
 
-/** The patterns of a context that the steps read, without a slash at their beginning; undefined where they read all of it. */
+/** Returns the patterns of a context that the steps read, without a leading slash; undefined if they read all of it. */
 export function wantedOfContext(
   plans: readonly StagePlan[],
   name: string | undefined,

@@ -1,25 +1,27 @@
 /** A folder below /run/berth-agent, with the state of its agent. */
 export interface RunFolder {
   readonly path: string;
-  /** Its agent runs, or a process of it such as the monitor of a container; or its containers may run where they cannot be seen. */
+  /**
+   * Its agent or one of its processes runs, such as the monitor of a container; or its containers may run out of sight.
+   */
   readonly inUse: boolean;
   /** Its agent registered itself there and has ended. */
   readonly isNoted: boolean;
-  /** Its data folder is there, so that its agent may start again. */
+  /** Its data folder exists, so its agent may start again. */
   readonly hasData: boolean;
-  /** It keeps a mount namespace. */
+  /** It has a pinned mount namespace. */
   readonly isPinned: boolean;
   /** Its packet filter is in this network namespace, or in an unknown one. */
   readonly isHere: boolean;
 }
 
-/** A table of the packet filter by the name that agents give theirs, with the bridges in it. */
+/** A table of the packet filter with an agent's name, and its bridges. */
 export interface AgentTable {
   readonly name: string;
   readonly bridges: readonly string[];
 }
 
-/** A bridge that says that an agent made it. */
+/** A bridge that is marked as an agent's. */
 export interface AgentBridge {
   readonly name: string;
   /** Links of containers. */
@@ -35,7 +37,7 @@ export interface HostRemains {
 
 /** Leftovers to remove, and folders that are in use. */
 export interface ResetPlan {
-  /** Of these the mounts go; those that are `whole` go altogether. */
+  /** Folders to unmount; `whole` ones are removed completely. */
   readonly folders: readonly { readonly path: string; readonly whole: boolean }[];
   readonly tables: readonly string[];
   readonly bridges: readonly string[];
@@ -72,7 +74,7 @@ export function planReset(
       (unnoted || goneTables.some((table) => table.bridges.includes(name))),
   );
   return {
-    // How containers ended, and what is counted since the last boot, is still there when the agent comes back.
+    // Exits of containers, and counters since the last boot, remain for the agent's return.
     folders: gone.flatMap(({ path, hasData, isPinned }) =>
       hasData && !isPinned ? [] : [{ path, whole: !hasData }],
     ),

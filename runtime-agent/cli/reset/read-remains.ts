@@ -81,7 +81,7 @@ async function livedNamespaces(): Promise<ReadonlySet<string>> {
   return new Set(await Promise.all(links.map((link) => readlink(link).catch(() => ''))));
 }
 
-/** The mount namespace that an agent keeps in its folder, as /proc names it. */
+/** Returns the pinned mount namespace of an agent's folder, as /proc names it. */
 async function pinnedNamespace(folder: string): Promise<string | undefined> {
   const pin = join(folder, 'mount-namespace');
   try {

@@ -14,11 +14,11 @@ export async function removeRemains({ folders, tables, bridges }: ResetPlan): Pr
   if (bridges.length > 0) removeBridges(bridges);
   if (tables.length > 0) removeTables(tables);
   for (const { path: folder, whole } of folders) {
-    // With the last that holds it the namespace goes, and all mounts in it.
+    // The namespace ends with its last holder, and with it all its mounts.
     await unmount(join(folder, 'mount-namespace'), { detach: true });
     await unmount(folder, { detach: true });
     if (!whole) continue;
-    // Secrets first: without the folder nobody knows whose they are.
+    // Secrets first: without the folder their owner is unknown.
     await rm(memoryFolder(folder), { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
   }

@@ -27,6 +27,6 @@ function listing({ folders, tables, bridges, kept }: ResetPlan, removed: boolean
   if (lines.length === 0) return [...left, 'No agent has left anything on this host.', ''].join('\n');
   const end = removed
     ? 'This was removed.'
-    : 'Nothing was removed: "berth-agent reset --yes" removes what is listed and not in use.';
+    : 'Nothing was removed: "berth-agent reset --yes" removes everything listed that is not in use.';
   return [...lines, ...left, end, ''].join('\n');
 }

@@ -8,7 +8,7 @@ const FILE = 'owner.json';
 export interface RunOwner {
   readonly pid: number;
   readonly startTime: number;
-  /** Namespaces as /proc names them, such as `pid:[4026531836]`: in another one the number says nothing. */
+  /** The PID namespace as /proc names it, such as `pid:[4026531836]`: the number means nothing in another one. */
   readonly pidNamespace: string;
   readonly networkNamespace: string;
   readonly dataDirectory: string;
@@ -24,7 +24,7 @@ export async function thisOwner(dataDirectory: string): Promise<RunOwner> {
   return { pid: process.pid, startTime, pidNamespace, networkNamespace, dataDirectory };
 }
 
-/** Undefined where the folder says nothing, as that of an older agent. */
+/** Returns undefined when the folder does not record its owner, as with an older agent. */
 export async function readOwner(folder: string): Promise<RunOwner | undefined> {
   try {
     return JSON.parse(await readFile(join(folder, FILE), 'utf8')) as RunOwner;
@@ -34,14 +34,15 @@ export async function readOwner(folder: string): Promise<RunOwner | undefined> {
   }
 }
 
-/** Whether the owner runs, as far as this process can tell. */
+/** Reports whether the owner runs, as far as this process can see. */
 export function ownerRuns({ pid, startTime, pidNamespace }: RunOwner, here: RunOwner): boolean {
   return pidNamespace !== here.pidNamespace || isProcessAlive(pid, startTime);
 }
 
 /**
- * Registers this process in its folder, and returns whether it was not registered before: the process is replaced
- * once and comes here again. Another agent that runs on the same data keeps the folder; this one will find out by the data's lock.
+ * Registers this process in its folder, and returns whether it was not registered before: the process re-executes
+ * itself once and comes here again. Another agent on the same data keeps the folder; this one will fail at the data's
+ * lock.
  */
 export async function noteOwner(folder: string, owner: RunOwner): Promise<boolean> {
   await mkdir(folder, { recursive: true, mode: 0o700 });

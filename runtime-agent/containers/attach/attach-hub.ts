@@ -10,7 +10,7 @@ import { type AttachLink, AttachSession, type InputPolicy } from './attach-sessi
 /** The program of the thread. */
 const ATTACH_WORKER = new URL('./attach-worker.ts', import.meta.url);
 
-/** The thread has ended by itself, and what it held of clients with it. */
+/** The thread has ended unexpectedly, with all its clients. */
 export class AttachThreadError extends EngineError {
   constructor(cause: Error) {
     super(
@@ -25,7 +25,7 @@ export class AttachThreadError extends EngineError {
 interface AttachThreadOptions {
   /** Gets the thread's reports in order. */
   readonly onReport: (report: AttachReport) => void;
-  /** Called once, when the thread has ended and nobody had closed it. */
+  /** Called once, when the thread has ended without `close`. */
   readonly onFailure: (error: AttachThreadError) => void;
   readonly libc?: Libc;
   readonly file?: URL;
@@ -37,7 +37,7 @@ class AttachThread {
   readonly #wakeFd: number;
   readonly #one = new Uint8Array(new BigUint64Array([1n]).buffer);
   readonly #ended: Promise<void>;
-  // Node waits for its threads when the process exits, and this one sleeps until it is told.
+  // Node waits for its threads at exit, and this one sleeps until it gets a command.
   readonly #onExit = () => this.command({ kind: 'stop' });
   #isOver = false;
 
@@ -97,7 +97,7 @@ export class AttachHub {
   readonly #log: Logger;
   readonly #worker: URL;
   readonly #link: AttachLink;
-  /** What is connected, by the key of the connection. */
+  /** The connections, by key. */
   readonly #connected = new Map<number, Connected>();
   readonly #timer: NodeJS.Timeout;
   #thread: AttachThread | undefined;
@@ -126,7 +126,7 @@ export class AttachHub {
     this.#timer.unref();
   }
 
-  /** A session for one run of a container; `isAlive` says whether its process still runs. */
+  /** Opens a session for one run of a container; `isAlive` returns whether its process still runs. */
   open(input: InputPolicy, isAlive: () => boolean): AttachSession {
     return new AttachSession(this.#link, input, isAlive);
   }
@@ -159,7 +159,7 @@ export class AttachHub {
     const cut = [...this.#connected.values()];
     this.#connected.clear();
     for (const { session, fd } of cut) {
-      // As long as it is open and nobody reads, conmon and with it the container may have to wait.
+      // An open socket that nobody reads may block conmon, and with it the container.
       if (fd !== undefined) closeSync(fd);
       session.fail(error);
     }

@@ -8,7 +8,7 @@ import { AttachmentQueue } from './attachment-queue.ts';
 
 /** How a container treats its stdin. */
 export interface InputPolicy {
-  /** Has a stdin at all. */
+  /** Whether it has a stdin at all. */
   readonly open: boolean;
   /** Gets end of file when the client that feeds it leaves. */
   readonly once: boolean;
@@ -16,12 +16,12 @@ export interface InputPolicy {
 
 /** The way to the thread. Each connection has a key of its own, so that late reports of an earlier one are lost. */
 export interface AttachLink {
-  /** A client is there: a connection will be claimed soon. */
+  /** A client exists: a connection will be claimed soon. */
   prepare(): void;
   /** A new key whose reports go to the session. */
   claim(session: AttachSession): number;
   command(command: AttachCommand, transfer?: readonly ArrayBuffer[]): void;
-  /** Closes the connection; no report of it comes any more. */
+  /** Closes the connection; no further report of it arrives. */
   release(key: number): void;
 }
 
@@ -49,7 +49,7 @@ export class AttachSession {
   readonly #clients = new Set<Client>();
   readonly #unsent: Send[] = [];
   readonly #sending = new Map<number, () => void>();
-  /** `drained`: conmon has gone, all that the container wrote is here, and its end is not recorded yet. */
+  /** `drained`: conmon has gone, the whole output has been received, and its end is not recorded yet. */
   #state: 'idle' | 'connecting' | 'open' | 'drained' | 'ended' = 'idle';
   #connected: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #inputEnded = false;
@@ -57,7 +57,7 @@ export class AttachSession {
   #sequence = 0;
   #received = 0;
   #acknowledged = 0;
-  /** The container has ended: what is left is taken in, whoever is slow. */
+  /** The container has ended: the remaining output is received even if clients are slow. */
   #takesAll = false;
   #whenEnded = Promise.withResolvers<void>();
 
@@ -75,12 +75,12 @@ export class AttachSession {
     return this.#state === 'open' || this.#state === 'drained';
   }
 
-  /** Settles when the clients of the present connection have been handed all that the container wrote, or it is broken. */
+  /** Settles when the clients of the current connection have received the whole output, or it is broken. */
   get ended(): Promise<void> {
     return this.#whenEnded.promise;
   }
 
-  /** Connects to conmon's socket; what the container writes after this resolves reaches every client. */
+  /** Connects to conmon's socket; output after this resolves reaches every client. */
   async connect(path: string): Promise<void> {
     if (this.#state !== 'idle') return;
     this.#state = 'connecting';
@@ -95,7 +95,7 @@ export class AttachSession {
     await untilAccepted(path);
   }
 
-  /** Adds a client, which receives what the container writes from now on. */
+  /** Adds a client, which receives the output from now on. */
   join(options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }): Attachment {
     this.#link.prepare();
     const queue = new AttachmentQueue(this.#received, options, () => this.#acknowledge());
@@ -155,8 +155,8 @@ export class AttachSession {
   }
 
   /**
-   * The connection has broken while the container may go on: its clients fail by `error`. Others may connect again, but who
-   * fed a stdin that ends with its client has ended it.
+   * The connection has broken while the container may continue: its clients fail with `error`. Others may connect
+   * again, but a stdin that ends with its client has ended.
    */
   fail(error: Error): void {
     if (this.#state === 'drained' || this.#state === 'ended') return;
@@ -172,8 +172,8 @@ export class AttachSession {
   }
 
   /**
-   * Called now and then: sees to it that slow clients hold up neither others for longer than PATIENCE, nor the end of the
-   * container. What a container has written and conmon not yet read is less than 1 MB, so at its end all of it is taken in.
+   * Called periodically: prevents slow clients from blocking others for longer than PATIENCE, or the end of the
+   * container. Output that conmon has not read yet is less than 1 MB, so at the container's end all of it is received.
    */
   relieve(now: number): void {
     if (this.#state !== 'open' || this.#received - this.#acknowledged < OUTPUT_WINDOW) return;
@@ -193,7 +193,7 @@ export class AttachSession {
     }
   }
 
-  /** What was not sent will never be. */
+  /** Unsent input will never be sent. */
   #settleSends(): void {
     for (const send of this.#unsent.splice(0)) send.done();
     for (const done of this.#sending.values()) done();
@@ -238,7 +238,7 @@ export class AttachSession {
     this.#disconnectIfUnused();
   }
 
-  /** Leaves conmon when nobody listens, unless that would close a stdin that must stay open. */
+  /** Disconnects from conmon when nobody listens, unless that would close a stdin that must stay open. */
   #disconnectIfUnused(): void {
     const inputMayClose = !this.#input.open || !this.#input.once || this.#inputEnded;
     if (this.#clients.size > 0 || this.#state !== 'open' || !inputMayClose || this.#sending.size > 0) return;
@@ -264,9 +264,9 @@ const ACCEPT_PATIENCE = 5_000;
 const PAUSE = 1;
 
 /**
- * Waits until no connection to a unix socket whose file has the name of `path` waits to be accepted: connect(2) succeeds
- * before the other side knows of it. The name stands for the path because a server may have bound by another one of the
- * same file. Gives up in silence after ACCEPT_PATIENCE.
+ * Waits until no connection to a unix socket with the file name of `path` is pending: connect(2) succeeds before the
+ * server accepts. Only the name is compared, because a server may have bound the socket by another path. Gives up
+ * silently after ACCEPT_PATIENCE.
  */
 export async function untilAccepted(path: string): Promise<void> {
   const name = basename(path);
@@ -276,7 +276,10 @@ export async function untilAccepted(path: string): Promise<void> {
   }
 }
 
-/** Lines are `address: references protocol flags type state inode path`; one that waits is 02, connecting, without inode. */
+/**
+ * Lines are `address: references protocol flags type state inode path`; a pending one has state 02, connecting, without
+ * an inode.
+ */
 function hasWaiting(table: string, name: string): boolean {
   return table
     .split('\n')

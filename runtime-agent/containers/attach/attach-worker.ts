@@ -37,7 +37,7 @@ interface Connection {
 
 /**
  * The thread that serves all attach sockets of the agent. It never returns to its event loop: it sleeps in poll(2) over
- * the sockets and the eventfd by which the hub says that there are commands.
+ * the sockets and the eventfd by which the hub announces commands.
  */
 class AttachLoop {
   readonly #libc: Libc;
@@ -61,7 +61,7 @@ class AttachLoop {
       setPollfd(fds, 0, this.#wakeFd, POLLIN);
       watched.forEach((connection, index) => {
         const events = wantedEvents(connection);
-        // A hung-up socket is reported even when nothing is asked of it; a negative descriptor is not.
+        // A hung-up socket is reported even without requested events; a negative descriptor is not.
         setPollfd(fds, index + 1, events === 0 ? -1 : connection.fd, events);
       });
       if (this.#libc.poll(new Uint8Array(fds.buffer), watched.length + 1, LONGEST_SLEEP) < 0) {
@@ -137,7 +137,7 @@ class AttachLoop {
           const errno = this.#libc.errno();
           if (errno === ERRNO.EINTR) continue;
           if (errno === ERRNO.EAGAIN) return;
-          // The container takes no more input. Its output may still come, and tells of its end.
+          // The container accepts no more input. Its output may still arrive, and reports its end.
           next.offset = next.data.length;
         } else next.offset += sent;
       }
@@ -182,8 +182,8 @@ interface PacketsRead {
 
 /** Reads the packets that have arrived, at most about 64 kB of them, without waiting. */
 function readPackets(libc: Libc, fd: number): PacketsRead {
-  // Each packet is read over the last byte of the one before, which is put back over the stream's mark: so that
-  // payloads lie side by side without being copied.
+  // Each packet is read over the last byte of the previous one, which is then restored over the stream's mark: so
+  // payloads are contiguous without a copy.
   const slab = new Uint8Array(SLAB + MAX_PACKET);
   const runs: { stream: OutputRun['stream']; start: number; end: number }[] = [];
   let end = 1;
@@ -208,7 +208,7 @@ function readPackets(libc: Libc, fd: number): PacketsRead {
     else runs.push({ stream, start: end, end: end + length - 1 });
     end += length - 1;
   }
-  // What little there is should not keep a whole slab alive.
+  // A small piece should not retain a whole slab.
   const bytes = end < SLAB / 4 ? slab.slice(0, end) : slab;
   return {
     runs: runs.map(({ stream, start, end: stop }) => ({ stream, data: bytes.subarray(start, stop) })),

@@ -33,13 +33,13 @@ export class AttachmentQueue implements AsyncIterable<OutputChunk> {
     this.#wake?.();
   }
 
-  /** No more comes; what is queued is still delivered. */
+  /** Ends the queue; queued output is still delivered. */
   finish(): void {
     this.#finished = true;
     this.#wake?.();
   }
 
-  /** Drops what is queued; the client's iteration ends, or fails with `error`. */
+  /** Drops queued output; the client's iteration ends, or fails with `error`. */
   abandon(error?: Error): void {
     this.#finished = true;
     this.#failure = error;

@@ -18,7 +18,7 @@ import type { Exec, ExecOutcome, ExecRequest, ExecRun, Execs, TerminalSize } fro
 
 const CANNOT_RUN = 126;
 const SIGKILL = 9;
-/** Bytes of output that `run` keeps unless told otherwise. */
+/** Default maximum bytes of output that `run` keeps. */
 const KEPT_OUTPUT = 4096;
 
 export interface ExecDeps {
@@ -111,7 +111,7 @@ export class AgentExecs implements Execs {
     );
   }
 
-  /** Ends all that have streams, and answers when they are gone. */
+  /** Ends all execs with streams, and resolves when they have ended. */
   async close(): Promise<void> {
     for (const record of this.#records.all()) if (!record.isDetached) record.process?.signal(SIGKILL);
     await Promise.all(this.#ends);
@@ -191,7 +191,7 @@ export class AgentExecs implements Execs {
     });
   }
 
-  /** Settles when the process has ended and that is recorded. */
+  /** Settles when the end of the process is recorded. */
   #follow(container: Container, record: ExecRecord, process: ExecProcess): Promise<void> {
     const ended = process.exit.then((exitCode) => {
       record.state = 'ended';
@@ -212,7 +212,7 @@ export class AgentExecs implements Execs {
   }
 }
 
-/** What it was linked to may have ended meanwhile. */
+/** A linked container may have ended meanwhile. */
 function linkVariables(index: ContainerIndex, info: ContainerInfo): readonly string[] {
   try {
     return runLinks(index, info).environment;

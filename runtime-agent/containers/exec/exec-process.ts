@@ -30,7 +30,7 @@ export interface ExecProcessOptions {
   readonly runtime: Runtime;
   readonly runtimeRoot: string;
   readonly containerId: string;
-  /** Where the files of this process lie while it runs: a folder, and their names without endings. */
+  /** Folder of this process's files while it runs, and their names without extensions. */
   readonly folder: string;
   readonly name: string;
   readonly process: OciProcess;
@@ -39,7 +39,7 @@ export interface ExecProcessOptions {
 
 /** A further process in a container, run by `RUNTIME exec`, which waits for its end. */
 export interface ExecProcess {
-  /** The client's ends, once it runs; or, in dockerd's words, why it cannot be run. */
+  /** The client's streams, once it runs; or dockerd's message if it cannot run. */
   readonly started: Promise<ExecEnds | { readonly failure: string }>;
   /** 0 before it is started. */
   readonly pid: number;
@@ -71,8 +71,8 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
       ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
       ...(own === undefined ? {} : { terminal: own.slave }),
       input: writeOciJson(spec),
-      // crun sets the size of a terminal just after it has let the process go on. The process sees the size at its start
-      // because crun runs first, from before it has read what to start.
+      // crun sets the size of a terminal just after it has started the process. The process sees the size at its start
+      // because crun has priority, from before it reads the program.
       ...(console === undefined ? {} : { beforeInput: runFirst }),
     });
   } catch (error) {
@@ -127,7 +127,7 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
     },
     resize: ({ rows, columns }) => {
       terminal?.resize(rows, columns);
-      // Where the runtime stands between, it takes the size on when it is told.
+      // A runtime in between applies the size on a signal.
       if (own !== undefined && !hasEnded) process.kill(child.pid, 'SIGWINCH');
     },
   };
@@ -141,7 +141,7 @@ function execArguments(
   return [
     '--root',
     runtimeRoot,
-    // Its own complaints, apart from what the process writes.
+    // Its own messages, separate from the output of the process.
     '--log',
     '/proc/self/fd/3',
     'exec',
@@ -169,7 +169,7 @@ function endsOf(child: PipedProcess, terminal: Terminal | undefined, stdin: bool
   };
 }
 
-/** The pid, once the runtime has written it; or what it reported until its end, which may come before that is seen. */
+/** Returns the pid, once the runtime has written it; or the report of a runtime that ended first. */
 async function untilPidOrReport(pidFile: string, report: Promise<string>): Promise<number | string> {
   let reported: string | undefined;
   void report.then((text) => {
@@ -183,20 +183,20 @@ async function untilPidOrReport(pidFile: string, report: Promise<string>): Promi
   }
 }
 
-/** 0 while the file is not there or still empty. */
+/** Returns 0 while the file is missing or empty. */
 function readPid(path: string): number {
   // Looked at so often, an error for each time would cost more than the rest.
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return 0;
   return Number.parseInt(readFileSync(path, 'latin1'), 10) || 0;
 }
 
-/** What an exec's process is made of besides the request. */
+/** Inputs of an exec's process in addition to the request. */
 interface ExecInputs {
-  /** Of the container's own process. */
+  /** The container's own process. */
   readonly base: OciProcess;
-  /** Texts of the container's own /etc/passwd and /etc/group, '' where it has none. */
+  /** The container's /etc/passwd and /etc/group, '' if missing. */
   readonly accounts: { readonly passwd: string; readonly group: string };
-  /** All that the agent can hand on. */
+  /** All capabilities that the agent can grant. */
   readonly capabilities: readonly string[];
   readonly size: TerminalSize | undefined;
   /** Variables of linked containers. */
@@ -204,8 +204,8 @@ interface ExecInputs {
 }
 
 /**
- * The process of a further command (runtime-spec, config.md, "process"): it has what the container's own has, and what the
- * request says otherwise. Throws EngineError 'bad-request' for a user or group that is not there.
+ * Returns the process of an exec (runtime-spec, config.md, "process"): like the container's own, with the changes in
+ * the request. Throws EngineError 'bad-request' for a missing user or group.
  */
 export function execProcess(container: ContainerInfo, request: ExecRequest, inputs: ExecInputs): OciProcess {
   const { base, size } = inputs;
@@ -215,7 +215,7 @@ export function execProcess(container: ContainerInfo, request: ExecRequest, inpu
       ? { ...base.user, home: resolveUser(String(base.user.uid), [], inputs.accounts).home }
       : resolveUser(request.user, hostConfig.GroupAdd, inputs.accounts);
   const cwd = request.workingDir === '' ? base.cwd : request.workingDir;
-  // What runc says; crun would take it to be inside the container's own.
+  // runc's message; crun would take the path as relative to the container's own.
   if (!cwd.startsWith('/')) {
     throw new EngineError(
       'bad-request',
@@ -223,7 +223,7 @@ export function execProcess(container: ContainerInfo, request: ExecRequest, inpu
     );
   }
   const bounding = request.privileged ? inputs.capabilities : base.capabilities.bounding;
-  // What execve gives a process that is not root.
+  // As execve does for a non-root process.
   const held = uid === 0 || request.privileged ? bounding : [];
   const { consoleSize: _, ...kept } = base;
   return {

@@ -10,7 +10,7 @@ export interface ExecEnds {
   readonly tty: boolean;
 }
 
-/** A client at a command's streams; `ended` settles when the command has ended and that is recorded. */
+/** Attaches a client to a command's streams; `ended` settles when the end of the command is recorded. */
 export function attachToExec({ stdin, outputs, tty }: ExecEnds, ended: Promise<void>): Attachment {
   const output = new ExecOutput(outputs, ended);
   const endInput = () => {
@@ -31,7 +31,7 @@ export function attachToExec({ stdin, outputs, tty }: ExecEnds, ended: Promise<v
   };
 }
 
-/** What the client of a command that could not be started gets: why not, as dockerd writes it. */
+/** The output for the client of a command that could not be started: the reason, as dockerd words it. */
 export function failedExec(message: string): Attachment {
   return {
     output: (async function* () {
@@ -47,7 +47,7 @@ export function failedExec(message: string): Attachment {
 const LINGER = 2_000;
 const RETRY = 100;
 
-/** What a command in a container writes, no faster than its one reader takes it. */
+/** The output of a command in a container, with backpressure from its only reader. */
 class ExecOutput implements AsyncIterable<OutputChunk> {
   readonly #streams: readonly { readonly name: OutputStream; readonly stream: Readable }[];
   readonly #chunks: { readonly chunk: OutputChunk; readonly stream: Readable }[] = [];
@@ -63,7 +63,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
   ) {
     this.#streams = streams;
     this.#ended = ended;
-    // One without output may have ended before anybody listened.
+    // A command without output may have ended before anybody listened.
     this.#open = streams.filter(({ stream }) => !stream.closed).length;
     for (const { name, stream } of streams) {
       stream.on('data', (data: Buffer) => this.#take(name, stream, data));
@@ -75,7 +75,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
     void ended.then(() => this.#finishWithin(LINGER));
   }
 
-  /** Nobody reads any more; the command may go on writing. */
+  /** The reader has gone; the command may continue to write. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#chunks.length = 0;
@@ -109,7 +109,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
     this.#wake?.();
   }
 
-  /** A reader that is slow is waited for: what the command wrote is not lost on it. */
+  /** Waits for a slow reader, so that it loses no output. */
   #finishWithin(limit: number): void {
     if (this.#open === 0) return;
     const finish = () => {

@@ -51,12 +51,12 @@ export interface ExecRun {
   readonly workingDir?: string;
   /** Milliseconds until it is killed; undefined: never. */
   readonly timeout?: number;
-  /** Maximum bytes of output to keep, from its beginning; 4096 unless given. */
+  /** Maximum bytes of output to keep, from its start; 4096 by default. */
   readonly maxOutput?: number;
 }
 
 export interface ExecOutcome {
-  /** 126 if it could not be started; `output` says why. */
+  /** 126 if it could not be started; `output` gives the reason. */
   readonly exitCode: number;
   /** stdout and stderr in the order of arrival. */
   readonly output: string;
@@ -73,16 +73,19 @@ export interface Execs {
   /** Returns the ID. Throws EngineError 'bad-request', and 'conflict' for a container that does not run or is paused. */
   create(ref: string, request: ExecRequest): Promise<string>;
   /**
-   * Answers once it is sure to be started; the client's end of its streams follows when it runs. A client may so be told
-   * before the first output, as some read no further than what they are told in. That the command cannot be run is no error here, as with
-   * dockerd: the text comes as output and the exit code is 126. A client that leaves does not end it. Throws EngineError
-   * 'conflict' when it was started before, or its container does not run.
+   * Resolves once it is certain to start; the client's streams follow when it runs. So a client may get the answer
+   * before the first output, as some clients discard output in the same packet. A command that cannot be run is not an
+   * error here, as with dockerd: the message is the output and the exit code is 126. A client that leaves does not end
+   * it. Throws EngineError 'conflict' when it was started before, or its container does not run.
    */
   start(
     id: string,
     options: { readonly size?: TerminalSize },
   ): Promise<{ readonly attachment: Promise<Attachment> }>;
-  /** Starts it without streams; answers once it runs. Throws EngineError as `start`, and where the command cannot be run. */
+  /**
+   * Starts it without streams; resolves once it runs. Throws EngineError as `start`, and when the command cannot be
+   * run.
+   */
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
   /** Sets the size that its terminal has, or begins with. Throws EngineError 'conflict' when it has ended. */
   resize(id: string, size: TerminalSize): Promise<void>;
@@ -92,10 +95,13 @@ export interface Execs {
   /** Returns the IDs of a container's execs that have not exited, in order of creation. */
   listIds(containerId: string): readonly string[];
   /**
-   * Creates one, runs it to its end and answers how that was. When the time is up or `signal` aborts, it gets SIGKILL, as with
-   * dockerd; the call does not wait for its end: it answers `timedOut`, or rejects with the signal's reason.
+   * Creates one, runs it to its end and returns the result. On a timeout or when `signal` aborts, it gets SIGKILL, as
+   * with dockerd, and the call does not wait for its end: it returns `timedOut`, or rejects with the signal's reason.
    */
   run(ref: string, command: ExecRun, signal: AbortSignal): Promise<ExecOutcome>;
-  /** Ends all that have streams, and answers when they are gone: nobody could reach them any more. Others go on. */
+  /**
+   * Ends all execs with streams, and resolves when they have ended: no client could reach them any more. Others
+   * continue.
+   */
   close(): Promise<void>;
 }

@@ -98,7 +98,7 @@ export class AgentContainerArchive implements ContainerArchive {
     throw signal.reason;
   }
 
-  /** Throws EngineError 'not-found', 'bad-request' for a path through a file; worded as docker words them. */
+  /** Throws EngineError 'not-found', 'bad-request' for a path through a file, with docker's messages. */
   async #lookUp(
     view: ContainerView,
     ref: string,
@@ -151,7 +151,7 @@ function checkWritable({ mounts, hostConfig }: ContainerInfo, path: string): voi
     const rest = relative(destination, path);
     return rest !== '..' && !rest.startsWith('../');
   };
-  // The innermost mount is the one that counts.
+  // The innermost mount counts.
   const [point] = mounts
     .filter(({ destination }) => within(destination))
     .sort((a, b) => b.destination.length - a.destination.length);

@@ -9,7 +9,7 @@ import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
-/** Places where the agent and the runtime mount in every container; they are left out of changes. */
+/** Mount points that every container has; they are excluded from changes. */
 const MOUNT_PLACES: readonly string[] = [
   '.dockerenv',
   'proc',
@@ -87,7 +87,7 @@ export class AgentContainerTrees implements ContainerTrees {
 
   async *#exportOf(container: Container, folder: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     yield* this.#trees.read({ folder }, signal);
-    // Otherwise a removal, which takes file by file away, would make the tar end as if it were whole.
+    // Otherwise a concurrent removal, file by file, would let the tar end as if it were complete.
     this.#check(container, signal);
   }
 

@@ -26,14 +26,14 @@ export interface CommitOptions {
   readonly comment: string;
   /** Fields of the image that replace those of the container, merged as dockerd does. */
   readonly config?: ContainerConfig;
-  /** Applies the instructions of `--change`. Throws EngineError 'bad-request' for one that cannot be. */
+  /** Applies the instructions of `--change`. Throws EngineError 'bad-request' for an invalid one. */
   readonly change: (config: ImageConfigDefaults) => ImageConfigDefaults;
   readonly pause: boolean;
 }
 
 /**
- * `docker commit`: an image of a container's image and what it has written. Throws EngineError 'not-found', 'bad-request' for
- * a change that cannot be, 'storage-full'; then nothing is left.
+ * `docker commit`: makes an image of a container's image and its changes. Throws EngineError 'not-found', 'bad-request'
+ * for an invalid change, 'storage-full'; then nothing remains.
  */
 export async function commitContainer(
   deps: CommitDeps,

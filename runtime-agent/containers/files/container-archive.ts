@@ -13,14 +13,14 @@ export interface PathStat {
 export interface ExtractOptions {
   /** Refuses to put a folder in the place of something else, or something else in the place of a folder. */
   readonly noOverwriteDirNonDir: boolean;
-  /** Everything gets the container's user and group instead of what the tar says. */
+  /** All files get the container's user and group instead of those in the tar. */
   readonly copyUidGid: boolean;
 }
 
 /**
- * Files of a container as it sees them: with its volumes and the folders of the host that are mounted in it, and with its
- * tmpfs while it runs. Every path and link is resolved inside the container, whatever its processes change meanwhile.
- * Throws EngineError 'not-found' for a container or path that is not there.
+ * Files of a container as it sees them: with its volumes and binds, and with its tmpfs while it runs. Every path and
+ * link is resolved inside the container, whatever its processes change meanwhile. Throws EngineError 'not-found' for a
+ * missing container or path.
  */
 export interface ContainerArchive {
   /** `HEAD /containers/N/archive`. */
@@ -35,7 +35,7 @@ export interface ContainerArchive {
 
   /**
    * `PUT /containers/N/archive`: unpacks a tar, compressed or not, in a folder of the container. Throws EngineError
-   * 'bad-request' for what is no tar, no folder or read-only, 'storage-full'.
+   * 'bad-request' if it is not a tar, the target is not a folder or is read-only, 'storage-full'.
    */
   extract(
     ref: string,

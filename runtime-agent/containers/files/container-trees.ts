@@ -2,8 +2,7 @@ import type { UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { ContainerInfo } from '../container-info.ts';
 
 /**
- * What containers have written over their images, without what is mounted in them. Throws EngineError 'not-found' for a
- * container that is not there.
+ * The changes of containers to their images, without mounts. Throws EngineError 'not-found' for a missing container.
  */
 export interface ContainerTrees {
   /** `docker diff`, sorted by path. */
@@ -13,8 +12,8 @@ export interface ContainerTrees {
   export(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 
   /**
-   * Hands the layer of its changes to `use`, while the container can neither start, end nor be removed; with `pause` its
-   * processes stand still meanwhile, where it runs.
+   * Passes the layer of its changes to `use`, while the container can neither start, end nor be removed; with `pause`
+   * its processes are paused meanwhile, if it runs.
    */
   withLayer<T>(
     ref: string,

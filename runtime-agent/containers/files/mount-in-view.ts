@@ -59,7 +59,7 @@ async function makeFolder(parent: number, name: string): Promise<void> {
   await mkdir(pathAt(parent, name), { mode: 0o755 }).catch(unlessThere);
 }
 
-/** What is there is not opened: it may be a pipe, and nobody at its other end for ever. */
+/** An existing file is not opened: it may be a pipe without a peer. */
 async function makeFile(parent: number, name: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const file = await open(pathAt(parent, name), flags, 0o644).catch(unlessThere);

@@ -9,7 +9,7 @@ import { afterProbe, type ProbePlan, probeDelay, probePlan } from '../plan/healt
 /** Maximum delay of a Node timer. */
 const LONGEST_DELAY = 0x7fffffff;
 
-/** Of an event. */
+/** Signal in an event. */
 const KILL = '9';
 
 export interface HealthDeps {
@@ -41,7 +41,7 @@ export class HealthChecks {
   #follow({ type, action, id, attributes }: EngineEvent): void {
     if (type !== 'container') return;
     const container = this.#deps.index.byId(id);
-    // The end of a probe that is killed with its container may be seen before that of the container.
+    // The end of a probe that is killed with its container may be observed first.
     const isKilled = action === 'kill' && attributes.signal === KILL;
     if (action === 'start' || action === 'unpause') {
       if (container !== undefined) this.#begin(container);
@@ -120,7 +120,7 @@ async function probe(
   const command = {
     cmd: plan.command,
     timeout: Math.min(Math.ceil(plan.timeout), LONGEST_TIMEOUT),
-    // One more than is kept tells that there was more.
+    // One more than is kept reveals that there is more.
     maxOutput: OUTPUT_LIMIT + 1,
   };
   try {

@@ -36,7 +36,7 @@ export class KeptLog {
   #hasEnded = false;
   /** Whether there may be files to compress: at the start, and after each rotation. */
   #hasPlain: boolean;
-  /** Whether conmon has still to reopen the log; a second command would lose what it writes in between. */
+  /** Whether conmon has not reopened the log yet; a second command would lose output in between. */
   #isReopening = false;
   #mayFinish = true;
 
@@ -114,7 +114,7 @@ export class KeptLog {
     if (this.#hasEnded && this.#mayFinish) await this.#workLocked();
   }
 
-  /** conmon is gone: it may have left a log that was renamed under it without a new one. */
+  /** conmon has ended: it may have left a renamed log without a new one. */
   async #finish(): Promise<void> {
     const { path, plan } = this.#options;
     this.#mayFinish = false;
@@ -125,7 +125,7 @@ export class KeptLog {
   async #rotate(): Promise<boolean> {
     const { path, control, plan } = this.#options;
     const size = await fileSize(path);
-    // An agent that was killed between the two steps left the log renamed.
+    // An agent that was killed between the two steps has left a renamed log.
     if (size !== undefined) this.#isReopening = false;
     if (this.#isReopening || (size !== undefined && size < plan.maxSize)) return false;
     if (size !== undefined) await rotateLogFiles(path, plan.maxFiles);

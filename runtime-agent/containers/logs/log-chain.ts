@@ -43,7 +43,7 @@ export class LogChain {
     const position = last === undefined ? -1 : await positionOf(last, files);
     const later = files.slice(position + 1);
     await closeLogFiles(files.slice(0, position + 1));
-    // What the writer wrote into the last one before it left it comes first.
+    // The rest of the last file comes first: its writer may have written more before it left it.
     this.#files = [...this.#files, ...later];
     return later.length > 0;
   }
@@ -96,9 +96,9 @@ interface LogTail {
 }
 
 /**
- * Where the last `count` lines of a log begin, reading backwards from `size` no more than those lines take. Parts of one line
- * count once, and an unfinished last line counts too where `isNewest`: in an older file its end is in the next one, so that it
- * counts there and begins here, even if `count` is 0.
+ * Returns where the last `count` lines of a log begin, reading backwards from `size` only as far as needed. Parts of
+ * one line count once, and an unfinished last line counts if `isNewest`: in an older file it continues in the next one,
+ * so it counts there and begins here, even if `count` is 0.
  */
 export async function findTail(
   file: FileHandle,

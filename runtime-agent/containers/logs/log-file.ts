@@ -9,7 +9,7 @@ const HEAD = 256;
 /** Compressed bytes that hold so many. */
 const COMPRESSED_HEAD = 4096;
 
-/** One open file of a log that is kept in several. It stays what it was, however it is renamed or compressed meanwhile. */
+/** One open file of a rotated log. It stays the same file when it is renamed or compressed meanwhile. */
 export class LogFile {
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -47,7 +47,7 @@ export class LogFile {
     return this.#data;
   }
 
-  /** Whether both are the same part of the log; one may have been compressed since it was opened. */
+  /** Reports whether both are the same part of the log; one may have been compressed since it was opened. */
   async isSameAs(other: LogFile): Promise<boolean> {
     if (this.inode === other.inode) return true;
     if (!this.#compressed && !other.#compressed) return false;
@@ -88,7 +88,7 @@ export function unlessMissing(error: NodeJS.ErrnoException): undefined {
 
 const BLOCK = 64 * 1024;
 
-/** Writes all of a file through `transform` into another. Both stay open. */
+/** Copies a whole file through `transform` into another. Both stay open. */
 export async function throughFile(from: FileHandle, transform: Transform, to: FileHandle): Promise<void> {
   await pipeline(blocksOf(from), transform, async (blocks: AsyncIterable<Buffer>) => {
     for await (const block of blocks) await to.writeFile(block);

@@ -3,8 +3,8 @@ import { createGzip } from 'node:zlib';
 import { LogFile, throughFile, unlessMissing } from './log-file.ts';
 
 /**
- * Opens all files of a log, the oldest first: `PATH.2`, `PATH.1`, `PATH`, compressed or not. One that is renamed meanwhile is not
- * missed: from the newest backwards a file can only be met twice. None where there is no log.
+ * Opens all files of a log, oldest first: `PATH.2`, `PATH.1`, `PATH`, compressed or not. A file that is renamed
+ * meanwhile is not missed: going backwards from the newest, a file can only be met twice. None if there is no log.
  */
 export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
   const files: LogFile[] = [];
@@ -12,7 +12,7 @@ export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
     for (let age = 0; ; age += 1) {
       const file = await LogFile.open(agedPath(path, age));
       if (file === undefined) {
-        // While a log is rotated there may be none of the newest name.
+        // During a rotation the newest file may be missing.
         if (age > 0) break;
       } else if (await isAmong(file, files)) await file.close();
       else files.push(file);
@@ -62,7 +62,7 @@ export async function compressLogFiles(path: string, maxFiles: number): Promise<
     } finally {
       await from.close();
     }
-    // A reader that comes in between takes the one that is not compressed.
+    // A reader in between opens the uncompressed one.
     await rename(begun, `${name}.gz`);
     await rm(name);
   }

@@ -10,7 +10,7 @@ export type LogPlan =
   | { readonly kind: 'none' }
   | {
       readonly kind: 'files';
-      /** Bytes of one file; undefined is no limit. */
+      /** Maximum bytes of one file; undefined means no limit. */
       readonly maxSize: number | undefined;
       /** Maximum files, including the current one. */
       readonly maxFiles: number;
@@ -97,7 +97,7 @@ export function monitorLimit({
   return maxFiles === 1 ? maxSize : 2 * maxSize + SLACK;
 }
 
-/** `non-blocking` asks that a container never waits for a reader of its log: it has none, as the log is a file. */
+/** `non-blocking` means that a container never waits for its log's reader, which is always so with a file. */
 function checkDelivery(options: Readonly<Record<string, string>>): void {
   const { compress, mode } = options;
   if (compress !== undefined && compress !== 'true' && compress !== 'false') {
@@ -113,7 +113,7 @@ function checkDelivery(options: Readonly<Record<string, string>>): void {
   parseLimit(buffer);
 }
 
-/** Parses a limit in bytes, where -1 is none. */
+/** Parses a limit in bytes; -1 means none. */
 function parseLimit(text: string): number | undefined {
   if (text === '-1') return undefined;
   const size = parseSize(text, 'decimal');
@@ -226,7 +226,7 @@ function tagText(template: string, container: Facts): string {
   ).join('');
 }
 
-/** A template's plain text, and the fields that stand between double braces. */
+/** Yields a template's plain text, and the fields between double braces. */
 function* templateParts(template: string): Generator<{ readonly text: string; readonly field?: string }> {
   let at = 0;
   for (;;) {

@@ -31,9 +31,9 @@ export interface TmpfsPlan {
 const WHOLE = { recursive: true, subpath: '' } as const;
 
 /**
- * All mount points that a container is created with, in dockerd's order of precedence: those of other containers
- * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at places that are still free.
- * `dataFolder` is the agent's own. Throws EngineError 'bad-request' where two want the same place, 'not-implemented'.
+ * Returns all mount points of a new container, in dockerd's order of precedence: those of other containers
+ * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at free places. `dataFolder` is
+ * the agent's own. Throws EngineError 'bad-request' when two have the same place, 'not-implemented'.
  */
 export function planMountPoints(
   config: Pick<ContainerConfig, 'Volumes'>,
@@ -127,7 +127,8 @@ function requestPlan(
   const destination = checkDestination(Target, type);
   if (type === 'volume') {
     const subpath = VolumeOptions?.Subpath ?? '';
-    // No name of a folder that is only looked at leads out either; a link inside the volume is followed within it.
+    // A folder name outside the volume is refused even if it is only read; links inside the volume are followed within
+    // it.
     if (subpath.startsWith('/') || leadsOut(subpath)) {
       refuse('volume', 'subpath must be a relative path within the volume');
     }

@@ -11,7 +11,7 @@ export interface ContainerFiles {
   readonly init?: string;
 }
 
-/** Where the container's /dev/shm comes from: its own, a folder of the host, or nowhere. */
+/** The source of the container's /dev/shm: its own, a folder of the host, or none. */
 export type ShmSource =
   | { readonly kind: 'own' }
   | { readonly kind: 'none' }

@@ -46,7 +46,7 @@ export function ociSpec(container: ContainerInfo, inputs: SpecInputs): OciSpec {
   const { network } = inputs;
   const ownNetwork = network.kind === 'new' || network.kind === 'made';
   const { uid, gid, additionalGids, home } = inputs.user;
-  // As execve does for a process that is not root.
+  // As execve does for a non-root process.
   const held = uid === 0 ? inputs.capabilities : [];
   const ownUts = hostConfig.UTSMode !== 'host';
   const command = [container.path, ...container.args];

@@ -46,7 +46,7 @@ export function commandLine(config: ContainerConfig): {
   return { path, args };
 }
 
-/** `80` means `80/tcp`, beside which it would be shown twice. */
+/** `80` means `80/tcp`, and would be shown twice beside it. */
 function withProtocols(ports: ContainerConfig['ExposedPorts'] | null): ContainerConfig['ExposedPorts'] {
   return Object.fromEntries(
     Object.entries(ports ?? {}).map(([port, value]) => [
@@ -100,7 +100,7 @@ export interface LinkedContainer {
   readonly config: Pick<ContainerConfig, 'Env' | 'ExposedPorts'>;
 }
 
-/** Bytes of variables that links give a container: the kernel gives a program no more (execve(2)). */
+/** Maximum bytes of link variables: the kernel passes no more to a program (execve(2)). */
 const MAX_LINKED_BYTES = 6 << 20;
 
 /** Variables that links never pass on. */
@@ -112,8 +112,8 @@ interface Port {
 }
 
 /**
- * Returns the variables of all links for the container named `parent`. Throws EngineError 'runtime' for more than the kernel gives
- * a program.
+ * Returns the variables of all links for the container named `parent`. Throws EngineError 'runtime' beyond the kernel's
+ * limit.
  */
 export function linksEnvironment(parent: string, links: Iterable<LinkedContainer>): readonly string[] {
   const entries: string[] = [];

@@ -15,7 +15,7 @@ export interface CgroupAbilities {
 
 const PERIOD = 100_000;
 
-/** Containers may make device nodes, and open only those that the runtime itself allows (null, zero, tty …). */
+/** Containers may create device nodes, but open only those that the runtime itself allows (null, zero, tty …). */
 const DEVICES: readonly OciDeviceRule[] = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },
@@ -135,7 +135,8 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
 }
 
 /**
- * Returns the limits that the runtime has to set in a running container: all of each kind that changes; empty if none does.
+ * Returns the limits that the runtime must set in a running container: all of each kind that changes; empty if none
+ * does.
  */
 export function changedResources(
   hostConfig: HostConfig,

@@ -6,7 +6,7 @@ export type RestartPolicy =
   | { readonly kind: 'never' }
   | { readonly kind: 'always' }
   | { readonly kind: 'unless-stopped' }
-  /** `limit` 0 is no limit. */
+  /** `limit` 0 means no limit. */
   | { readonly kind: 'on-failure'; readonly limit: number };
 
 /** Throws EngineError 'bad-request'. */

@@ -21,7 +21,7 @@ interface Group {
   readonly members: readonly string[];
 }
 
-/** The text of an image's /etc/passwd and /etc/group; '' where there is none. */
+/** An image's /etc/passwd and /etc/group; '' if missing. */
 export interface Accounts {
   readonly passwd: string;
   readonly group: string;
@@ -33,8 +33,9 @@ export const MAX_ACCOUNTS_SIZE = 4 << 20;
 const MAX_ID = 2 ** 31 - 1;
 
 /**
- * Resolves `user`, `user:group`, `uid` or `uid:gid` against the accounts of the image. A group that is given replaces the user's supplementary groups, except those in `groupAdd`. Names that
- * are not there, and numbers out of range, throw EngineError 'bad-request'.
+ * Resolves `user`, `user:group`, `uid` or `uid:gid` against the accounts of the image. An explicit group replaces the
+ * user's supplementary groups, except those in `groupAdd`. Missing names, and numbers out of range, throw EngineError
+ * 'bad-request'.
  */
 export function resolveUser(user: string, groupAdd: readonly string[], files: Accounts): ProcessUser {
   const accounts = parsePasswd(files.passwd);

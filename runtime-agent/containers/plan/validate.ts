@@ -13,7 +13,7 @@ import { parseSecurityOptions } from './security.ts';
 import { parseSignal } from './signals.ts';
 import { validateResources } from './validate-resources.ts';
 
-/** What sethostname(2) takes, in bytes. */
+/** Maximum bytes for sethostname(2). */
 const HOSTNAME_MAX = 64;
 
 const SYSCTLS = new Set([

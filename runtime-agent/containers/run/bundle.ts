@@ -280,7 +280,7 @@ async function numbersOf(files: HostFiles, path: string): Promise<Pick<HostDevic
   if (typeof device === 'string') {
     throw new EngineError(
       'bad-request',
-      `a limit of block I/O names ${path.slice(0, 160)}, which is no device`,
+      `a limit of block I/O names ${path.slice(0, 160)}, which is not a device`,
     );
   }
   return { major: device.major, minor: device.minor };

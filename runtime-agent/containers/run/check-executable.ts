@@ -18,7 +18,7 @@ const MACHINES: Readonly<Record<string, number>> = {
 /** Machines whose programs a 64-bit kernel also runs. */
 const ALSO_RUN: Readonly<Record<string, readonly number[]>> = { x64: [3], arm64: [40] };
 
-/** What the first bytes of a program say about the machines that run it. */
+/** The machine type of a program, by its first bytes. */
 type ExecutableKind =
   | { readonly kind: 'native-or-unknown' }
   | { readonly kind: 'foreign' }

@@ -22,7 +22,7 @@ import type { HostConfig } from '../host-config.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import { checkProcMounts, checkProcMountsIn, checkPropagation, tmpfsPlaces } from './check-mounts.ts';
 
-/** The mounts of a container's mount points. To be closed once the runtime has made them. */
+/** The mounts of a container's mount points. Close it once the runtime has made them. */
 export interface OpenedMounts {
   readonly mounts: readonly OciMount[];
   close(): Promise<void>;
@@ -34,7 +34,7 @@ export interface ContainerMountsDeps {
   readonly copyUp: CopyUp;
   readonly hostMounts: HostMounts;
   readonly libc: Libc;
-  /** Has a mount for each opened source. */
+  /** Contains a mount for each opened source. */
   readonly partsFolder: string;
   /** Absolute path of the agent's data folder. */
   readonly dataFolder: string;
@@ -90,7 +90,10 @@ export class ContainerMounts {
     }
   }
 
-  /** Whether `fill` may find one of them empty: a volume that is mounted when it is used looks so, and a part of one may be. */
+  /**
+   * Returns whether `fill` may find one of them empty: a volume that is mounted on use looks so, and a part of one may
+   * be.
+   */
   async hasEmpty(points: readonly MountPoint[]): Promise<boolean> {
     for (const { source, copyUp, subpath } of points) {
       if (!copyUp) continue;
@@ -277,7 +280,7 @@ function heldPropagation(propagation: MountPoint['propagation']): HeldPropagatio
   return propagation.endsWith('slave') ? 'slave' : 'private';
 }
 
-/** Submounts come with the source, and a source of the host is held without them where they are not to be there. */
+/** Submounts come with the source; a source of the host is held without them if they are not wanted. */
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
   const options = [
     'rbind',
@@ -289,7 +292,7 @@ function bindMount(point: MountPoint, source: string, flags: readonly string[] =
   return { destination: point.destination, type: 'bind', source, options };
 }
 
-/** A subpath that cannot be mounted is told by the start, as with dockerd. */
+/** A subpath that cannot be mounted is reported at the start, as with dockerd. */
 function couldNotFill(error: unknown): void {
   if (!isEngineError(error)) throw error;
   if (error.code === 'bad-request') return;

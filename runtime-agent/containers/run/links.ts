@@ -9,7 +9,7 @@ import type { HostConfig } from '../host-config.ts';
 import { type LinkedContainer, linksEnvironment } from '../plan/process.ts';
 import { editEtcFile } from './run-network.ts';
 
-/** Entries of /etc/hosts and variables that links give a container at its start. */
+/** Entries of /etc/hosts and variables that links add to a container at its start. */
 export interface RunLinks {
   readonly hosts: readonly HostsEntry[];
   readonly environment: readonly string[];

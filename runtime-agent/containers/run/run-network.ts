@@ -12,7 +12,7 @@ import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
 import type { SpecNetwork } from '../plan/oci-spec.ts';
 
-/** The network of a run that is being started. */
+/** The network of a starting run. */
 export interface RunNetwork {
   readonly namespace: SpecNetwork;
   readonly files: EtcFiles;
@@ -146,7 +146,7 @@ async function overwriteFile(path: string, text: string, mode: number): Promise<
   }
 }
 
-/** The same for a file that is open for writing. */
+/** Overwrites a file that is open for writing. */
 async function overwrite(file: FileHandle, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   let written = 0;

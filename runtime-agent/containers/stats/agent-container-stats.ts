@@ -11,7 +11,7 @@ import { containerCgroup } from '../plan/resources.ts';
 import type { ContainerStats, ProcessTable, StatsSample } from './container-stats.ts';
 
 const PS_LIMIT = 10_000;
-/** Bytes of what ps prints: the whole host's processes. */
+/** Maximum bytes of ps's output, which lists the whole host's processes. */
 const PS_OUTPUT = 16 << 20;
 
 /** See ContainerStats. */
@@ -105,7 +105,7 @@ export function psTable(output: string, pids: ReadonlySet<number>): ProcessTable
     const row = fields(line);
     if (row.length === 0) continue;
     const pid = row[column] ?? '';
-    // A thread stands below its process, without its number.
+    // A thread is listed below its process, without its number.
     if (pid !== '-') isOurs = pids.has(Number(pid));
     if (isOurs) {
       processes.push([...row.slice(0, titles.length - 1), row.slice(titles.length - 1).join(' ')]);

@@ -22,9 +22,9 @@ export interface ContainerStats {
   /** Undefined when it does not run. */
   sample(ref: string): Promise<StatsSample | undefined>;
   /**
-   * Runs the host's ps with `psArgs`, as one text like `-o pid,comm`, and keeps the container's rows; pids are the host's.
-   * Throws EngineError 'conflict' when it does not run, 'bad-request' for arguments that hide the pid, 'runtime' for those
-   * that ps does not take.
+   * Runs the host's ps with `psArgs`, as one text like `-o pid,comm`, and keeps the container's rows; pids are the
+   * host's. Throws EngineError 'conflict' when it does not run, 'bad-request' for arguments that hide the pid,
+   * 'runtime' for those that ps refuses.
    */
   top(ref: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable>;
 }

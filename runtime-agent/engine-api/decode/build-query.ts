@@ -7,24 +7,24 @@ import { decodePlatform } from '../../images/read-platform.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { type BuildkitQuery, decodeBuildkitQuery } from './buildkit-query.ts';
 
-/** What a `POST /build` asks for, besides its context (Engine API, ImageBuild). */
+/** The parameters of `POST /build`, besides its context (Engine API, ImageBuild). */
 export interface BuildQuery {
   readonly request: Omit<BuildRequest, 'source'>;
   /** `repository:tag`, in the order in which they were given. */
   readonly tags: readonly string[];
-  /** The git repository that is the context; undefined: it is the body. */
+  /** The git repository of the context; undefined: the context is the body. */
   readonly remote: GitUrl | undefined;
   /** Only the ID is answered. */
   readonly quiet: boolean;
-  /** Whether the client wants to keep the containers of steps, of which there are none here. */
+  /** Whether the client wants to keep the containers of steps; here there are none. */
   readonly keepsContainers: boolean;
   /** For `POST /build/cancel`. */
   readonly id: string | undefined;
-  /** What is asked of BuildKit (`version=2`); undefined: the classic builder is to build. */
+  /** Parameters for BuildKit (`version=2`); undefined: the classic builder builds. */
   readonly buildkit: BuildkitQuery | undefined;
 }
 
-/** Parameters that this builder has no part for; a value other than those listed is refused. */
+/** Unsupported parameters; a value other than those listed is refused. */
 const UNSUPPORTED: readonly {
   readonly name: string;
   readonly harmless: readonly string[];
@@ -36,7 +36,7 @@ const UNSUPPORTED: readonly {
   { name: 'securityopt', harmless: ['', '[]', 'null'], why: 'security options for builds are not supported' },
 ];
 
-/** The same of those that only BuildKit has a part for. */
+/** The same for parameters that only BuildKit supports. */
 const OF_BUILDKIT: typeof UNSUPPORTED = [
   { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with version=2' },
   { name: 'session', harmless: [''], why: 'sessions need BuildKit: build with version=2' },
@@ -67,7 +67,7 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       noCache: queryBoolean(query, 'nocache'),
       pull: queryBoolean(query, 'pull'),
       network,
-      // There is no other word for it here, and who asks for it by the command line means it.
+      // There is no other syntax for it here, and the command line states it explicitly.
       entitlements: network === 'host' ? ['network.host'] : [],
       extraHosts: query.getAll('extrahosts').flatMap(decodeList),
       ...(shmSize === undefined || shmSize === 0 ? {} : { shmSize }),
@@ -120,7 +120,7 @@ function decodeList(text: string): readonly string[] {
   return stringList(parseParameter(text, 'a list'), 'a list in the query');
 }
 
-/** Values may be null: the client named the argument and its environment has none. */
+/** Values may be null: the client named the argument without a value. */
 function decodeBuildArguments(text: string | null): ReadonlyMap<string, string | undefined> {
   const value = parseParameter(text, 'buildargs') ?? {};
   if (!isJsonObject(value)) throw new EngineError('bad-request', 'buildargs must be a JSON object');

@@ -4,9 +4,9 @@ import type { EngineBuild } from '../../builder/buildkit/control/engine-build.ts
 import { EngineError } from '../../errors.ts';
 import { platformText } from '../../images/platform.ts';
 
-/** What a `POST /build?version=2` asks for beyond what the classic builder is asked for. */
+/** Parameters of `POST /build?version=2` that the classic builder does not have. */
 export interface BuildkitQuery {
-  /** '' where the client has opened none. */
+  /** '' without a session. */
   readonly session: string;
   /** Where the context is: in the body of the request, with the session, or at an address that the agent fetches. */
   readonly context:
@@ -51,7 +51,7 @@ function decodeOutput(text: string): Output | undefined {
   }))[0];
 }
 
-/** Returns the build that BuildKit is asked for, in the terms of moby's builder-next. */
+/** Returns the build for BuildKit, in the terms of moby's builder-next. */
 export function buildkitRequest(
   { request, tags }: { readonly request: Omit<BuildRequest, 'source'>; readonly tags: readonly string[] },
   { session, context, output }: BuildkitQuery,

@@ -6,9 +6,7 @@ import { type HostDefaults, settledNetworkMode } from '../../containers/host-con
 import { EngineError } from '../../errors.ts';
 import type { EndpointSettings } from '../../networks/network.ts';
 
-/**
- * A whole `POST /containers/create`: body and query. Throws EngineError 'bad-request', 'not-implemented'.
- */
+/** Decodes `POST /containers/create`: body and query. Throws EngineError 'bad-request', 'not-implemented'. */
 export function decodeCreateRequest(
   body: JsonFields,
   query: URLSearchParams,
@@ -28,7 +26,7 @@ export function decodeCreateRequest(
   };
 }
 
-/** NetworkDisabled of older clients is the network mode `none`. */
+/** NetworkDisabled of older clients means the network mode `none`. */
 function withoutNetwork(body: JsonFields, hostConfig: HostConfig): HostConfig {
   return body.boolean('NetworkDisabled') ? { ...hostConfig, NetworkMode: 'none' } : hostConfig;
 }
@@ -99,7 +97,7 @@ function checkPort(text: string): void {
 
 const DURATIONS = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'] as const;
 
-/** Decodes the health check of a create body; undefined where there is none. Throws EngineError 'bad-request'. */
+/** Decodes the health check of a create body; undefined without one. Throws EngineError 'bad-request'. */
 function decodeHealthcheck(body: JsonFields): HealthConfig | undefined {
   if (!body.has('Healthcheck')) return undefined;
   const check = body.fields('Healthcheck');

@@ -6,17 +6,17 @@ import { EngineError } from '../../errors.ts';
 const HUB = new Set(['https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']);
 
 /**
- * The header `X-Registry-Auth`: base64url, with or without padding, of a JSON object (Engine API,
- * "Authentication"). Undefined where it is absent or holds no credentials. Throws EngineError 'bad-request';
- * no message repeats what the header holds.
+ * Decodes the header `X-Registry-Auth`: base64url, with or without padding, of a JSON object (Engine API,
+ * "Authentication"). Returns undefined if it is absent or has no credentials. Throws EngineError 'bad-request'; no
+ * message quotes the header.
  */
 export function decodeRegistryAuth(header: string | undefined): RegistryCredentials | undefined {
   return readCredentials(decodeHeader('X-Registry-Auth', header));
 }
 
 /**
- * The header `X-Registry-Config` of builds: base64url of a JSON object from registries to what X-Registry-Auth holds.
- * Throws EngineError 'bad-request'; no message repeats what the header holds.
+ * Decodes the header `X-Registry-Config` of builds: base64url of a JSON object that maps registries to the content of
+ * X-Registry-Auth. Throws EngineError 'bad-request'; no message quotes the header.
  */
 export function decodeRegistryConfig(header: string | undefined): ReadonlyMap<string, RegistryCredentials> {
   const found = new Map<string, RegistryCredentials>();

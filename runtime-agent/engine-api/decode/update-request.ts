@@ -27,10 +27,10 @@ export interface UpdateRequest {
 }
 
 /**
- * The body of `POST /containers/{id}/update` (Engine API, ContainerUpdate). What is 0 or empty stays as it is. Throws
- * EngineError 'not-implemented' for limits that only a new container can have; ulimits, which clients send and dockerd leaves
- * aside without a word, are warned of. Clients whose version of the API has no limit of processes get `hasPids` false: what they
- * send there is left aside.
+ * Decodes the body of `POST /containers/{id}/update` (Engine API, ContainerUpdate). Values that are 0 or empty change
+ * nothing. Throws EngineError 'not-implemented' for limits that only a new container can have; ulimits, which clients
+ * send and dockerd silently ignores, cause a warning. For API versions without a limit of processes `hasPids` is false:
+ * such a value is ignored.
  */
 export function decodeUpdateRequest(body: JsonFields, hasPids = true): UpdateRequest {
   for (const name of OF_NEW_CONTAINERS) {

@@ -5,9 +5,8 @@ import { whenEnded } from '../../../lib/streams/when-ended.ts';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Notices that a client has left after it closed its writing side only, which looks the same until something is
- * written: an empty write fails with EPIPE where nobody reads, and sends nothing where someone does. The socket's
- * `close` event follows.
+ * Detects that a client has left after it half-closed, which is invisible until a write: an empty write fails with
+ * EPIPE when nobody reads, and otherwise sends nothing. The socket's `close` event follows.
  */
 export function probeHalfClosed(socket: Duplex, interval = 500): void {
   whenEnded(socket, () => {

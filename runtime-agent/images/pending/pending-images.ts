@@ -15,7 +15,8 @@ export interface FinishedImage {
 }
 
 /**
- * The images and layers that one commit, import, load or build makes. Until `release`, no prune and no sweep removes any of them.
+ * The images and layers that one commit, import, load or build makes. Until `release`, no prune and no sweep removes
+ * any of them.
  *
  * A commit, for example:
  *

@@ -194,7 +194,7 @@ describe('the configuration of the agent', () => {
       ['{"socket":1}', /"socket" must be text/],
       ['{"insecureRegistries":[1]}', /"insecureRegistries" must be a list of texts/],
       ['{"discardLayerBlobs":"yes"}', /"discardLayerBlobs" must be true or false/],
-      ['{"logLevel":"loud"}', /"loud" is no log level/],
+      ['{"logLevel":"loud"}', /"loud" is not a log level/],
     ] as const) {
       await writeFile(path, text);
       assert.throws(() => readConfig({ config: path }, {}), { name: 'ConfigError', message });

@@ -15,14 +15,14 @@ import type {
 } from '../proto/gateway_pb.ts';
 import { type Definition, DefinitionSchema, OpSchema } from '../proto/ops_pb.ts';
 
-/** What the bridge is made over. */
+/** Dependencies of the bridge. */
 export interface BridgeDeps {
   readonly builds: Builds;
   readonly frontend: Frontend;
   readonly worker: WorkerFacts;
 }
 
-/** The part of BuildKit's LLBBridge by which a client runs a frontend within its build. */
+/** The part of BuildKit's LLBBridge with which a client runs a frontend within its build. */
 export function bridgeService(deps: BridgeDeps): ServiceImpl<typeof LLBBridge> {
   const buildOf = (context: HandlerContext): Promise<Build> => {
     const ref = context.requestHeader.get('buildkit-controlapi-buildid');
@@ -106,7 +106,7 @@ function returned(request: ReturnRequest) {
   }
 }
 
-/** What the bridge can do, by BuildKit's names (frontend/gateway/pb/caps.go). */
+/** Capabilities of the bridge, by BuildKit's names (frontend/gateway/pb/caps.go). */
 const BRIDGE = [
   'solve.base',
   'return',
@@ -119,7 +119,7 @@ const BRIDGE = [
   'gateway.evaluate',
 ];
 
-/** What builds can do, by BuildKit's names (solver/pb/caps.go): clients ask before they send options. */
+/** Capabilities of builds, by BuildKit's names (solver/pb/caps.go): clients check them before they send options. */
 const BUILDS = [
   'source.image',
   'source.image.resolvemode',
@@ -148,10 +148,10 @@ function enabled(ID: string): { readonly ID: string; readonly Enabled: true } {
   return { ID, Enabled: true };
 }
 
-/** How a built image is named in a definition that goes to the client and comes back as the input of another build. */
+/** The name of a built image in a definition that the client gets and returns as the input of another build. */
 const SCHEME = 'docker-image://berth.invalid/built@';
 
-/** A definition that says no more than which image it is: clients look only at its form. */
+/** A definition that only identifies an image: clients check only its form. */
 function imageDefinition(id: Digest): Definition {
   const source = toBinary(OpSchema, create(OpSchema, { source: { identifier: `${SCHEME}${id}` } }));
   const digest = `sha256:${createHash('sha256').update(source).digest('hex')}`;

@@ -7,16 +7,16 @@ import type { BuildProgress, BuildRequest, BuiltImage, SentForm } from '../../bu
 import { StatusLog } from './status-log.ts';
 import { StepVertexes } from './step-vertexes.ts';
 
-/** What came of a frontend: an image for each platform that was asked for, by the reference that clients name it with. */
+/** The result of a frontend: an image for each requested platform, by the client's reference. */
 export interface SolvedImage {
   readonly ref: string;
   readonly platform: Platform;
   readonly image: BuiltImage;
-  /** Whether it is to come in an index, though it is the only one. */
+  /** Whether it must be in an index, even as the only image. */
   readonly isIndexed: boolean;
 }
 
-/** What a client's callback has given back: references of solved images, or why there is none. */
+/** The result of a client's callback: references of solved images, or an error. */
 export type Returned = { readonly refs: readonly string[] } | { readonly error: Error };
 
 /** Where `--cache-to` puts the steps of a build. */
@@ -25,9 +25,9 @@ export interface CacheExports {
   readonly inlineCache: boolean;
 }
 
-/** What `Control/Solve` says about a build, for the calls that come for it on the bridge. */
+/** Parameters of `Control/Solve`, for the calls on the bridge. */
 export interface BuildOptions extends CacheExports {
-  /** The session of the client that is called back. */
+  /** The session of the client whose callback runs. */
   readonly session: string;
   readonly sends: readonly SentForm[];
   readonly pushesTo: readonly ImageReference[];
@@ -35,12 +35,12 @@ export interface BuildOptions extends CacheExports {
   readonly entitlements: readonly string[];
 }
 
-/** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */
+/** A build from `Control/Solve` to its answer; other calls of its client find it by its name. */
 export class Build {
   /** Its name, which the client makes up. */
   readonly ref: string;
   readonly status = new StatusLog();
-  /** The manifest of the cache that was left in a folder of the client's, who notes it. */
+  /** The manifest of the cache in a client's folder, which the client records. */
   folderCache: Descriptor | undefined;
   readonly #vertexes: StepVertexes;
   readonly #solved = new Map<string, SolvedImage>();
@@ -66,7 +66,7 @@ export class Build {
     return this.#options;
   }
 
-  /** Aborted when the build has ended, whichever way: nothing may go on for it. */
+  /** Aborted when the build has ended in any way: all its work must stop. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -112,12 +112,12 @@ export class Build {
   }
 }
 
-/** Builds that have ended and are still known: who asks for the status of one comes late at times. */
+/** Number of ended builds that are kept: requests for their status may be late. */
 const KEPT = 8;
-/** Milliseconds that a build may come after the first who asks for it, as with BuildKit. */
+/** Milliseconds that a request waits for its build to start, as in BuildKit. */
 const PATIENCE = 5_000;
 
-/** The builds that are under way, by the names that their clients made up. */
+/** The running builds, by the names that their clients chose. */
 export class Builds {
   readonly #builds = new Map<string, Build>();
   readonly #changes = new EventEmitter<{ started: [] }>();
@@ -126,11 +126,11 @@ export class Builds {
     this.#changes.setMaxListeners(0);
   }
 
-  /** Throws EngineError 'conflict' where a build of this name is under way. */
+  /** Throws EngineError 'conflict' when a build with this name is running. */
   start(ref: string): Build {
     if (ref === '') throw new EngineError('bad-request', 'a build needs a reference');
     if (this.#builds.get(ref)?.ended.aborted === false) {
-      throw new EngineError('conflict', `the build ${ref} is under way already`);
+      throw new EngineError('conflict', `the build ${ref} is already running`);
     }
     const build = new Build(ref);
     this.#builds.delete(ref);
@@ -141,7 +141,7 @@ export class Builds {
     return build;
   }
 
-  /** Clients start a build and ask about it at the same time, so this waits a while until it is there. Throws EngineError 'not-found'. */
+  /** Clients start a build and ask about it concurrently, so this waits for a while. Throws EngineError 'not-found'. */
   async get(ref: string, signal: AbortSignal): Promise<Build> {
     const patience = AbortSignal.timeout(PATIENCE);
     const ended = AbortSignal.any([signal, patience]);

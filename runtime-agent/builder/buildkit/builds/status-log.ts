@@ -1,14 +1,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { StatusResponseSchema } from '../proto/control_pb.ts';
 
-/** What clients are told of a build: vertexes, statuses, logs and warnings. */
+/** Status of a build for clients: vertexes, statuses, logs and warnings. */
 export type StatusUpdate = MessageInitShape<typeof StatusResponseSchema>;
 
 /** Updates put into one message, so that a busy step costs no message for each of its lines. */
 const AT_ONCE = 200;
-/** Memory for output and counts that are kept for late and slow clients. */
+/** Maximum memory for output and counts that late and slow clients can still read. */
 const MAX_PASSING = 16 << 20;
-/** Memory of an update beside its output. */
+/** Memory of an update in addition to its output. */
 const UPDATE = 500;
 
 interface Kept {
@@ -18,14 +18,14 @@ interface Kept {
 }
 
 /**
- * The status of a build for any number of readers, late ones too. Of output and counts only the latest is kept: there may be as much as
- * a step writes or a client sends.
+ * The status of a build for any number of readers, also late ones. Only the latest output and counts are kept, because
+ * a step or client may send any amount.
  */
 export class StatusLog {
   /** Vertexes and warnings: as many as the build has steps. */
   readonly #lasting: Kept[] = [];
   #passing: Kept[] = [];
-  /** How many of #passing were dropped, and how many of these are still in front of it. */
+  /** Number of dropped entries, and how many of them are still at the start of #passing. */
   #dropped = 0;
   #head = 0;
   #memory = 0;
@@ -42,13 +42,13 @@ export class StatusLog {
     this.#wake();
   }
 
-  /** There will be no more: those who follow end after the last update. */
+  /** Ends the log: readers end after the last update. */
   end(): void {
     this.#ended = true;
     this.#wake();
   }
 
-  /** From the first update that is kept to the last; ends early where `signal` aborts. */
+  /** Yields the updates from the first that is kept; ends early when `signal` aborts. */
   async *follow(signal: AbortSignal): AsyncGenerator<StatusUpdate> {
     let lasting = 0;
     let passing = 0;
@@ -79,7 +79,7 @@ export class StatusLog {
       const oldest = this.#passing[this.#head];
       if (oldest === undefined) break;
       this.#memory -= memoryOf(oldest.update);
-      // Dropped entries are freed at once; the array is shortened seldom.
+      // Dropped entries are freed at once; the array is rarely shortened.
       this.#passing[this.#head] = NOTHING;
       this.#head += 1;
       this.#dropped += 1;
@@ -108,7 +108,7 @@ export class StatusLog {
 
 const NOTHING: Kept = { place: -1, update: {} };
 
-/** Output, and counts that later ones take the place of. */
+/** Output and counts, which later ones supersede. */
 function isPassing({ vertexes, warnings }: StatusUpdate): boolean {
   return vertexes === undefined && warnings === undefined;
 }

@@ -25,12 +25,15 @@ export class StepVertexes {
   readonly #build: string;
   readonly #steps = new Map<string, Step>();
 
-  /** `build` tells steps of this build from those of others. */
+  /** `build` distinguishes its steps from those of other builds. */
   constructor(build: string) {
     this.#build = build;
   }
 
-  /** Undefined where there is nothing to show: BuildKit has no vertexes for steps that change the configuration alone. */
+  /**
+   * Returns undefined when there is nothing to show: BuildKit has no vertexes for steps that change only the
+   * configuration.
+   */
   update(progress: BuildProgress): StatusUpdate | undefined {
     if (progress.kind === 'planned')
       return progress.isConfigOnly === true ? undefined : this.#planned(progress);
@@ -38,7 +41,7 @@ export class StepVertexes {
     if (step === undefined) return undefined;
     switch (progress.kind) {
       case 'started':
-        // What was taken from a cache is built after all where its layer cannot be had; to clients it is the same run of the step.
+        // A cached step is built after all if its layer cannot be fetched; to clients it is the same run of the step.
         step.started ??= timestampFromDate(progress.at);
         step.cached = false;
         step.built = true;
@@ -46,7 +49,8 @@ export class StepVertexes {
       case 'cached': {
         const at = timestampFromDate(progress.at);
         step.started ??= at;
-        // Said again when it ends, as clients take the last word. A build that begins its steps again finds those that it has made itself.
+        // Repeated at the end, as clients use the last value. A build that restarts its steps finds those that it has
+        // built itself.
         step.cached = !step.built;
         return { vertexes: [{ ...this.#vertex(step), completed: at }] };
       }
@@ -112,7 +116,7 @@ function status(step: Step, progress: BuildProgress & { kind: 'progress' }) {
   return next;
 }
 
-/** What a step that has ended was doing is done too. */
+/** The statuses of a completed step are completed too. */
 function completedStatuses(step: Step, at: Timestamp) {
   return [...step.statuses.values()]
     .filter(({ completed }) => completed === undefined)

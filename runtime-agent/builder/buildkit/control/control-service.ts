@@ -8,7 +8,7 @@ import { type SolveDeps, solve } from './solve.ts';
 import { readUsageFilter } from './usage-filter.ts';
 import { type WorkerFacts, workerRecord } from './worker-record.ts';
 
-/** What the control API is made over. */
+/** Dependencies of the control API. */
 export interface ControlDeps extends SolveDeps {
   readonly cache: BuildCache;
   readonly worker: WorkerFacts;
@@ -25,7 +25,7 @@ export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Co
     },
     async *prune({ filter, all, keepDuration, keepBytes }, { signal }) {
       const matches = asked(() => readUsageFilter(filter));
-      // Nanoseconds; 0 is no limit.
+      // Nanoseconds; 0 means no limit.
       const usedBefore = new Date(Date.now() - Number(keepDuration / 1_000_000n));
       const pruning = {
         all,
@@ -51,7 +51,7 @@ export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Co
   };
 }
 
-/** What was asked wrongly is told in gRPC's form. */
+/** Reports invalid requests in gRPC's form. */
 function asked<T>(read: () => T): T {
   try {
     return read();

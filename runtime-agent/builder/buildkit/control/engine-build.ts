@@ -8,9 +8,9 @@ import type { SentWithRequest } from '../frontend/session-source.ts';
 import { SolveRequestSchema, StatusResponseSchema } from '../proto/control_pb.ts';
 import { type SolveDeps, solve } from './solve.ts';
 
-/** What `POST /build?version=2` asks for, as moby's builder-next asks its BuildKit for it. */
+/** A request `POST /build?version=2`, as moby's builder-next passes it to BuildKit. */
 export interface EngineBuild {
-  /** '' where the client has opened none. */
+  /** '' without a session. */
   readonly session: string;
   readonly options: FrontendOptions;
   readonly exporters: readonly ExporterRequest[];
@@ -23,12 +23,12 @@ export interface EngineBuild {
 export type EngineBuildUpdate =
   /** A StatusResponse of BuildKit's control API, in protobuf. */
   | { readonly kind: 'trace'; readonly message: Uint8Array }
-  /** The image ID, at the end; there is none where the outputs make no image. */
+  /** The image ID, at the end; absent if the outputs make no image. */
   | { readonly kind: 'image'; readonly id: string };
 
 /**
- * Builds, and tells of it as clients of the Engine API read it. Nothing is told before the whole body of the request is taken: clients that
- * see an answer may stop sending. Throws EngineError.
+ * Builds, and yields progress for clients of the Engine API. It yields nothing before the whole body of the request was
+ * read: clients that see an answer may stop sending. Throws EngineError.
  */
 export async function* engineBuild(
   deps: SolveDeps,

@@ -14,7 +14,7 @@ import type { SolveRequest } from '../proto/control_pb.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { WorkerFacts } from './worker-record.ts';
 
-/** What builds are solved with. */
+/** Dependencies of solving builds. */
 export interface SolveDeps {
   readonly builds: Builds;
   readonly frontend: Frontend;
@@ -29,7 +29,10 @@ export interface SolveCall {
   readonly sent?: FrontendCall['sent'];
 }
 
-/** Builds, and exports what was built. Answers what BuildKit's clients read of the exports. Throws EngineError and ConnectError. */
+/**
+ * Builds, and exports the result. Returns the exporter response for BuildKit's clients. Throws EngineError and
+ * ConnectError.
+ */
 export async function solve(
   deps: SolveDeps,
   call: SolveCall,
@@ -69,8 +72,8 @@ export async function solve(
 }
 
 /**
- * The references of the results. A request that names a frontend has it run at once; one without a definition leaves that to
- * the client's callback on the bridge; an empty definition, which is that of scratch, has no result.
+ * Returns the references of the results. If a request names a frontend, it runs at once; without a definition the
+ * client's callback on the bridge decides; an empty definition, which means scratch, has no result.
  */
 async function refsOf(
   frontend: Frontend,

@@ -2,7 +2,7 @@ import { Expression, ExpressionError } from '../../../../lib/pattern/expression.
 import { EngineError } from '../../../errors.ts';
 import type { CacheRecord } from '../../build-cache.ts';
 
-/** Whether a record is meant by filters, of which one must fit, each a list of conditions that must all fit. */
+/** Reports whether a record matches filters, of which one must match, each a list of conditions that must all match. */
 export type UsageFilter = (record: CacheRecord) => boolean;
 
 /**

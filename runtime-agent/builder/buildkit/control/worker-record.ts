@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Platform } from '../../../images/image.ts';
 import type { WorkerRecordSchema } from '../proto/worker_pb.ts';
 
-/** What clients are told of the one worker that builds here. */
+/** The facts about the only worker for clients. */
 export interface WorkerFacts {
   readonly id: string;
   readonly hostname: string;

@@ -5,15 +5,15 @@ import type { SolvedImage } from '../builds/build.ts';
 
 export type Built = Pick<BuiltImage, 'id' | 'baseLayers'> & { readonly platform: Platform };
 
-/** What a build has made: one image, or one for each platform. */
+/** The result of a build: one image, or one for each platform. */
 export interface BuiltImages {
-  /** That of this host first, where there is one. */
+  /** The image for this host first, if there is one. */
   readonly all: readonly [Built, ...Built[]];
   /** Whether they are to be an index. */
   readonly isIndex: boolean;
 }
 
-/** Undefined where nothing was built. The same images come in the same order, however the client names them. */
+/** Returns undefined when nothing was built. The order does not depend on the client's names. */
 export function builtImages(solved: readonly SolvedImage[], host: Platform): BuiltImages | undefined {
   const sorted = [...solved].sort((a, b) => (platformText(a.platform) < platformText(b.platform) ? -1 : 1));
   const own =

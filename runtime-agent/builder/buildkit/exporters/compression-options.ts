@@ -4,7 +4,7 @@ import type { CompressionKind, LayerCompression } from '../../../images/compress
 /** How the layers of an output are compressed. */
 export interface ImageCompression {
   readonly compression: LayerCompression;
-  /** Also those of the base, which else stay as its registry has them. */
+  /** Also recompress layers of the base, which otherwise stay unchanged. */
   readonly forces: boolean;
 }
 
@@ -26,7 +26,10 @@ export function isSet(attributes: ReadonlyMap<string, string>, name: string): bo
   return /^(1|t|true)$/i.test(attributes.get(name) ?? '');
 }
 
-/** Decodes `compression=`, `compression-level=` and `force-compression=`; undefined where none is said. Throws EngineError 'bad-request'. */
+/**
+ * Decodes `compression=`, `compression-level=` and `force-compression=`; undefined without any. Throws EngineError
+ * 'bad-request'.
+ */
 export function decodeCompression(attributes: ReadonlyMap<string, string>): ImageCompression | undefined {
   if (![...COMPRESSION_ATTRIBUTES].some((name) => attributes.has(name))) return undefined;
   const kind = decodeKind(attributes.get('compression') ?? 'gzip');

@@ -9,15 +9,18 @@ import {
   isSet,
 } from './compression-options.ts';
 
-/** One output as a client asks for it: `--output`, or what it makes of `--tag`, `--push` and `--load`. */
+/** One output of a request: `--output`, or its equivalent of `--tag`, `--push` and `--load`. */
 export interface ExporterRequest {
   readonly type: string;
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** What is done with what was built. */
+/** What happens to the result of a build. */
 export type ExporterPlan =
-  /** It stays on this host, with these names; its layers are compressed when it is pushed, unless it is said how. */
+  /**
+   * It stays on this host, with these names; its layers are compressed when it is pushed, unless a compression is
+   * chosen.
+   */
   | {
       readonly kind: 'image';
       readonly names: readonly ImageReference[];
@@ -25,7 +28,7 @@ export type ExporterPlan =
       /** Whether its client pushes it next, by the Engine API. */
       readonly isPushed: boolean;
     }
-  /** It goes to a file of the client's as an archive of images. */
+  /** It is sent to a file of the client as an archive of images. */
   | {
       readonly kind: 'archive';
       readonly format: 'oci' | 'docker';
@@ -37,7 +40,7 @@ export type ExporterPlan =
   /** Its files go into a folder of the client's. */
   | { readonly kind: 'folder' };
 
-/** Attributes of an image that change nothing of it here. */
+/** Attributes of an image without an effect here. */
 const WITHOUT_EFFECT = new Set([
   'push',
   'load',
@@ -51,7 +54,7 @@ const WITHOUT_EFFECT = new Set([
   'attestation-inline',
 ]);
 
-/** Decodes an output. Throws EngineError 'bad-request' for what there is not. */
+/** Decodes an output. Throws EngineError 'bad-request' for an unknown one. */
 export function decodeExporter({ type, attributes }: ExporterRequest): ExporterPlan {
   for (const [name, value] of attributes) {
     if (name === 'name' || WITHOUT_EFFECT.has(name) || COMPRESSION_ATTRIBUTES.has(name)) continue;

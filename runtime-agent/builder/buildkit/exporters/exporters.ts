@@ -24,7 +24,7 @@ export interface ExportersDeps {
 export interface Export {
   /** Kept by their build. */
   readonly built: BuiltImages;
-  /** The cache that is in a folder of the client's. */
+  /** The cache in a client's folder. */
   readonly folderCache: Descriptor | undefined;
   /** In the order in which the client asked. */
   readonly plans: readonly ExporterPlan[];
@@ -33,7 +33,7 @@ export interface Export {
   readonly signal: AbortSignal;
 }
 
-/** Does with an image all that its client wants, and answers what BuildKit's clients read of it. */
+/** Exports an image in all requested ways, and returns the exporter response for BuildKit's clients. */
 export async function exportAll(deps: ExportersDeps, wanted: Export): Promise<Record<string, string>> {
   const { built, folderCache, plans, progress } = wanted;
   for (const plan of plans) refuseSeveral(plan, built);
@@ -134,7 +134,7 @@ function imageAnswer(id: Digest, names: readonly ImageReference[]): Record<strin
   };
 }
 
-/** Names a built image; of several platforms the one that this host runs, and the others go with it wherever it is pushed. */
+/** Names a built image; of several platforms the one that this host runs, and the others are pushed with it. */
 async function exportImage(
   images: Pick<Images, 'tag'>,
   indexes: Pick<ImageIndexes, 'put'>,

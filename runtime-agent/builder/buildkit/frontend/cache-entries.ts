@@ -10,10 +10,10 @@ export interface CacheEntry {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** What is the same whatever these say: caches are OCI artifacts, compressed by gzip. */
+/** Options without an effect: caches are always OCI artifacts, compressed with gzip. */
 const WITHOUT_EFFECT = ['oci-mediatypes', 'image-manifest', 'registry.insecure'];
 
-/** The places of `--cache-from`. Throws EngineError 'bad-request' for one that there is not. */
+/** Decodes `--cache-from`. Throws EngineError 'bad-request' for an unknown type. */
 export function decodeCacheImports(options: FrontendOptions): readonly CacheSource[] {
   const simple = (options.get('cache-from') ?? '').split(',').filter((reference) => reference !== '');
   return [
@@ -30,7 +30,7 @@ export function decodeCacheImports(options: FrontendOptions): readonly CacheSour
   ];
 }
 
-/** The places of `--cache-to`. Throws EngineError 'bad-request' for one that there is not. */
+/** Decodes `--cache-to`. Throws EngineError 'bad-request' for an unknown type. */
 export function decodeCacheExports(entries: readonly CacheEntry[]): CacheExports {
   const others = entries.filter(({ type }) => type !== 'inline');
   const cacheTo = others.map((entry): CacheTarget => {

@@ -18,7 +18,7 @@ export type NamedContext =
 
 const UPLOAD = /^http:\/\/buildkit-session(\/.+)$/;
 
-/** The main context. Throws EngineError 'bad-request' for what this agent does not fetch by itself. */
+/** Decodes the main context. Throws EngineError 'bad-request' for a kind that this agent does not fetch itself. */
 export function decodeMainContext(options: FrontendOptions): MainContext {
   const name = options.get('contextkey') ?? 'context';
   const value = options.get(name);

@@ -7,7 +7,7 @@ import { decodeCacheImports } from './cache-entries.ts';
 import { decodeMainContext, decodeNamedContexts, type MainContext, type NamedContext } from './contexts.ts';
 import { type FrontendOptions, optionsBelow, splitCsv } from './options.ts';
 
-/** What a client asks of the frontend `dockerfile.v0`, without what it has to send. */
+/** A request to the frontend `dockerfile.v0`, without the client's files. */
 export interface FrontendPlan {
   readonly request: Omit<
     BuildRequest,
@@ -25,21 +25,21 @@ export interface FrontendPlan {
   /** Whether the result is an index even where it is of one platform. */
   readonly multiPlatform: boolean;
   readonly context: MainContext;
-  /** The folder of the client's that the Dockerfile is in; undefined where it comes with the context. */
+  /** The client's folder with the Dockerfile; undefined if it is in the context. */
   readonly dockerfileFolder: string;
   readonly isDockerfileLocal: boolean;
   readonly namedContexts: ReadonlyMap<string, NamedContext>;
   readonly attestations: Attestations;
 }
 
-/** Options that say nothing about the result: what the client can do, where its sources come from. */
+/** Options without an effect on the result: capabilities of the client, origins of its sources. */
 const WITHOUT_EFFECT =
   /^(frontend\.caps|frontendcaps|source|cmdline|vcs:.*|input-metadata:.*|context|dockerfilekey|contextkey|local-.*)$/;
 
 const KNOWN =
   /^(filename|target|platform|multi-platform|no-cache|image-resolve-mode|force-network-mode|add-hosts|shm-size|ulimit|cache-imports|cache-from|contextsubdir|(build-arg|label|context|attest):.*)$/;
 
-/** Why an option is refused, where there is more to say than that it is not known. */
+/** Why an option is refused, if there is more to say than that it is unknown. */
 const REFUSED: Readonly<Record<string, string>> = {
   'cgroup-parent': '--cgroup-parent is not supported: the steps of a build run in a cgroup of the agent',
   requestid:
@@ -47,8 +47,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Decodes the options of the frontend (BuildKit's dockerfile frontend, "FrontendOpt"). `images` are the results of other builds that
- * come as inputs. Throws EngineError 'bad-request' for what cannot be done.
+ * Decodes the options of the frontend (BuildKit's dockerfile frontend, "FrontendOpt"). `images` are results of other
+ * builds used as inputs. Throws EngineError 'bad-request' for unsupported options.
  */
 export function decodeFrontendOptions(
   options: FrontendOptions,
@@ -91,7 +91,7 @@ export function decodeFrontendOptions(
   };
 }
 
-/** Arguments that tell the builder something, and no Dockerfile; clients act on these by themselves. */
+/** Arguments for the builder rather than a Dockerfile; clients handle these themselves. */
 const OF_CLIENTS = /^BUILDKIT_(INLINE_CACHE|MULTI_PLATFORM|INLINE_BUILDINFO_ATTRS|CONTEXT_KEEP_GIT_DIR)$/;
 /** Such arguments that the builder would have to act on. */
 const OF_BUILDER = /^BUILDKIT_(SYNTAX|CACHE_MOUNT_NS|SANDBOX_HOSTNAME)$/;
@@ -138,13 +138,13 @@ function network(mode: string | undefined): string {
 
 function wholeNumber(name: string, text: string): number {
   if (!/^\d{1,15}$/.test(text))
-    throw new EngineError('bad-request', `${name} is "${text}", which is no whole number`);
+    throw new EngineError('bad-request', `${name} is "${text}", which is not a whole number`);
   return Number(text);
 }
 
-/** What a client wants to be stated about its image. */
+/** The attestations that a client requests. */
 interface Attestations {
-  /** `min` leaves out what the client gave as arguments; undefined where no provenance is asked for. */
+  /** `min` omits the client's arguments; undefined if no provenance is requested. */
   readonly provenance?: 'min' | 'max';
 }
 
@@ -155,7 +155,7 @@ function decodeAttestations(options: ReadonlyMap<string, string>): Attestations 
     throw new EngineError(
       'bad-request',
       name === 'sbom'
-        ? '--sbom is not supported: this agent makes no list of what is in an image, so build without it'
+        ? '--sbom is not supported: this agent does not list the contents of an image, so build without it'
         : `the attestation "${name}" is not supported: there is provenance`,
     );
   }
@@ -167,7 +167,7 @@ function decodeAttestations(options: ReadonlyMap<string, string>): Attestations 
       return [name, value] as const;
     }),
   );
-  // What buildx asks for by itself: for images that are pushed in an index, which this agent makes no use of.
+  // buildx's default, for images that are pushed in an index, which this agent does not need.
   if (attributes.get('inline-only') === 'true' || attributes.get('disabled') === 'true') return {};
   const mode = attributes.get('mode') ?? 'min';
   if (mode !== 'min' && mode !== 'max') {

@@ -15,16 +15,16 @@ import type { FrontendOptions } from './options.ts';
 import { type SentWithRequest, SessionSource, type SourcePlaces } from './session-source.ts';
 
 export interface FrontendCall {
-  /** `dockerfile.v0` is the one there is. */
+  /** Only `dockerfile.v0` exists. */
   readonly name: string;
   readonly options: FrontendOptions;
-  /** Results of other builds that come as inputs: image IDs by their keys. */
+  /** Results of other builds used as inputs: image IDs by their keys. */
   readonly images: ReadonlyMap<string, string>;
   /** Parts of the request itself rather than of the session. */
   readonly sent?: SentWithRequest | undefined;
 }
 
-/** What the frontend is made over. */
+/** Dependencies of the frontend. */
 export interface FrontendDeps {
   readonly builder: Builder;
   readonly sessions: Sessions;
@@ -34,7 +34,7 @@ export interface FrontendDeps {
   readonly platform: Platform;
 }
 
-/** Runs the frontend of Dockerfiles for clients that are called back for what it reads. */
+/** Runs the Dockerfile frontend; it reads the sources through the client's session. */
 export class Frontend {
   readonly #deps: FrontendDeps;
 
@@ -42,7 +42,10 @@ export class Frontend {
     this.#deps = deps;
   }
 
-  /** The images, one for each platform, built side by side and kept until the build ends. Throws EngineError as Builder.build() does. */
+  /**
+   * Builds the images, one per platform, concurrently; they are held until the build ends. Throws EngineError as
+   * Builder.build() does.
+   */
   async solve(build: Build, call: FrontendCall, abort: AbortSignal): Promise<readonly SolvedImage[]> {
     if (call.name !== 'dockerfile.v0') {
       throw new EngineError(
@@ -107,7 +110,7 @@ export class Frontend {
   }
 }
 
-/** Tells of the steps of one platform beside those of others, as BuildKit words them: `[linux/arm64 2/3] COPY …`. */
+/** Reports the steps of one platform among others, as BuildKit prints them: `[linux/arm64 2/3] COPY …`. */
 function platformProgress(
   platform: Platform,
   progress: (step: BuildProgress) => void,

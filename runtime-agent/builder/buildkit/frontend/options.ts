@@ -1,9 +1,9 @@
 import { EngineError } from '../../../errors.ts';
 
-/** The options of a frontend as clients send them: flat, all of them text. */
+/** The options of a frontend, as clients send them: a flat map of texts. */
 export type FrontendOptions = ReadonlyMap<string, string>;
 
-/** Those that begin with a prefix, without it. */
+/** Returns the options with a prefix, without it. */
 export function optionsBelow(options: FrontendOptions, prefix: string): ReadonlyMap<string, string> {
   return new Map(
     [...options]

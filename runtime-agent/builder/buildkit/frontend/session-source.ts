@@ -29,21 +29,21 @@ const IGNORE_FILE = '.dockerignore';
 /** Where the files of clients are put. */
 export interface SourcePlaces {
   readonly folders: SyncedFolders;
-  /** For contexts that come as one tar; the limits are those of any context. */
+  /** For contexts that arrive as one tar; the usual limits of contexts apply. */
   readonly archives: Pick<ReceiveOptions, 'directory' | 'limits'>;
 }
 
 /** Parts of the request for a build. */
 export interface SentWithRequest {
-  /** A tar of the context; undefined where the options say where that is. */
+  /** A tar of the context; undefined if the options name another context. */
   readonly archive: AsyncIterable<Uint8Array> | undefined;
-  /** For the registries that the session has none for. */
+  /** For registries without credentials in the session. */
   readonly credentials: ReadonlyMap<string, RegistryCredentials>;
 }
 
 export interface SessionSourceParts {
   readonly plan: FrontendPlan;
-  /** Undefined where the client has opened none. */
+  /** Undefined without a session. */
   readonly session: ClientSession | undefined;
   readonly sent: SentWithRequest | undefined;
   readonly places: SourcePlaces;
@@ -52,7 +52,7 @@ export interface SessionSourceParts {
 
 type Context = MainContext | { readonly kind: 'sent'; readonly archive: AsyncIterable<Uint8Array> };
 
-/** What one build reads, asked of the client's session when it is needed. */
+/** The sources of one build, requested from the client's session on demand. */
 export class SessionSource implements BuildSource {
   readonly #plan: FrontendPlan;
   readonly #context: Context;
@@ -163,7 +163,7 @@ export class SessionSource implements BuildSource {
     );
   }
 
-  /** The Dockerfile and the ignore file that is its own come in one transfer. */
+  /** The Dockerfile and its own ignore file arrive in one transfer. */
   async #readDefinition(signal: AbortSignal): Promise<SmallFiles> {
     const file = this.#plan.request.dockerfile;
     const title = `[internal] load build definition from ${file}`;
@@ -187,7 +187,7 @@ export class SessionSource implements BuildSource {
     });
   }
 
-  /** What is no folder of the client's comes as a whole, once. */
+  /** Fetches a context that is not a client's folder as a whole, once. */
   #whole(context: Exclude<Context, { kind: 'folder' }>, signal: AbortSignal): Promise<ReceivedSource> {
     const { archives } = this.#places;
     if (context.kind === 'git') {
@@ -215,7 +215,7 @@ export class SessionSource implements BuildSource {
   #mainFolder(): string {
     const context = this.#context;
     if (context.kind === 'folder') return context.name;
-    throw new TypeError('the main context is no folder');
+    throw new TypeError('the main context is not a folder');
   }
 
   #namedFolder(name: string): string {

@@ -6,8 +6,8 @@ import { storageFull } from '../../../storage-full.ts';
 const MAX_MESSAGE = 6000;
 
 /**
- * A failure as gRPC carries it. Clients print the message alone where the code is Unknown, as it is with BuildKit for all that a
- * Dockerfile may have wrong; other codes are put in front of it.
+ * Converts a failure to gRPC. Clients print only the message if the code is Unknown, as BuildKit uses for all errors in
+ * a Dockerfile; they prefix it with other codes.
  */
 export function grpcError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;

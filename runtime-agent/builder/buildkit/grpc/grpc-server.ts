@@ -6,7 +6,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 
 /** Serves gRPC on connections that something else has accepted. */
 export interface GrpcServer {
-  /** Takes over a connection on which the client will speak HTTP/2 with prior knowledge. */
+  /** Takes over a connection on which the client speaks HTTP/2 with prior knowledge. */
   serve(connection: Duplex): void;
   /** Cuts all connections. */
   close(): void;
@@ -15,7 +15,7 @@ export interface GrpcServer {
 /** Bytes of one message: what BuildKit's clients send is small, and the definition of a build is the largest. */
 const LARGEST_MESSAGE = 16 << 20;
 
-/** `routes` says what is served; calls of anything else are answered UNIMPLEMENTED. */
+/** `routes` declares the services; other calls are answered UNIMPLEMENTED. */
 export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcServer {
   const sessions = new Set<ServerHttp2Session>();
   const handler = connectNodeAdapter({
@@ -31,7 +31,7 @@ export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcS
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
   });
-  // A client that is gone; the calls that it had open are aborted by their streams.
+  // The client has disconnected; the streams abort its open calls.
   server.on('sessionError', () => undefined);
   return {
     serve(connection) {
@@ -46,7 +46,9 @@ export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcS
   };
 }
 
-/** Answers a call of a service or method that is not served: UNIMPLEMENTED, with a sentence (gRPC over HTTP/2, "Trailers-Only"). */
+/**
+ * Answers a call of an unknown service or method: UNIMPLEMENTED, with a message (gRPC over HTTP/2, "Trailers-Only").
+ */
 const answerUnknownMethod: ReturnType<typeof connectNodeAdapter> = (request, response) => {
   const name = (request.url ?? '').replace(/^\//, '').slice(0, 200);
   const message = `berth-agent does not offer ${name}: it builds Dockerfiles, and has no other part of BuildKit`;

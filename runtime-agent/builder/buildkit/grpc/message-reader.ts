@@ -5,16 +5,16 @@ const PREFIX = 5;
 /** Bytes of one message; clients send files in pieces of 32 KiB. */
 const LARGEST = 16 << 20;
 
-/** Takes messages out of the bytes of a stream, which come in any pieces. Each byte is copied at most three times. */
+/** Splits a stream of bytes into messages. Each byte is copied at most three times. */
 export class MessageReader {
   /** Bytes of an incomplete message, with room for more. */
   #pending: Buffer = Buffer.alloc(0);
-  /** Bytes of #pending that have come. */
+  /** Received bytes of #pending. */
   #length = 0;
-  /** Bytes needed before parsing goes on. */
+  /** Bytes needed before parsing continues. */
   #needed = PREFIX;
 
-  /** The messages that are whole now. They share the memory of what was pushed. Throws ConnectError. */
+  /** Returns the complete messages. They share the memory of the pushed chunks. Throws ConnectError. */
   push(chunk: Buffer): readonly Buffer[] {
     const bytes = this.#length === 0 ? chunk : this.#append(chunk);
     if (bytes.length < this.#needed && this.#length > 0) return [];

@@ -6,7 +6,7 @@ import type { ClientSession } from './client-session.ts';
 
 // As BuildKit does, these ask without looking at the methods that the session names: some clients, such as dockerode, name none.
 
-/** A value of `--secret`; undefined where the client gives none of this name. */
+/** Returns the value of `--secret`; undefined if the client has none with this name. */
 export async function clientSecret(
   session: ClientSession,
   id: string,
@@ -19,7 +19,7 @@ export async function clientSecret(
   )?.data;
 }
 
-/** What the client's user has logged in to a registry with; undefined where he has not. `registry` is a host, with a port. */
+/** Returns the client's login for a registry; undefined without one. `registry` is a host, with a port. */
 export async function clientCredentials(
   session: ClientSession,
   registry: string,

@@ -7,11 +7,11 @@ import { expandMetadata, type Metadata, metadataFields } from './metadata.ts';
 
 const AUTHORITY = 'http://session';
 
-/** What a client has told about its session in the headers of `POST /session`. */
+/** The description of a session in the headers of `POST /session`. */
 export interface SessionHeaders {
   readonly id: string;
   readonly name: string;
-  /** The same for each build of the same folder of the same client; empty where it wants nothing kept. */
+  /** Equal for each build of the same folder by the same client; empty if nothing should be cached. */
   readonly sharedKey: string;
   /** Full names of the methods that may be called, in lower case: `/moby.filesync.v1.filesync/diffcopy`. */
   readonly methods: ReadonlySet<string>;
@@ -36,7 +36,7 @@ export class ClientSession {
     this.#http2.once('connect', () => {
       if (!this.#http2.destroyed) this.#http2.setLocalWindowSize(CONNECTION_WINDOW);
     });
-    // The calls that are open fail by themselves; `closed` tells the rest.
+    // Open calls fail by themselves; `closed` reports the rest.
     this.#http2.on('error', () => undefined);
     this.#http2.once('close', () => closed.abort());
     this.#transport = createGrpcTransport({
@@ -70,7 +70,7 @@ export class ClientSession {
       te: 'trailers',
     };
     const stream = this.#http2.request({ ...fields, ...metadataFields(metadata) }, { signal });
-    // Who reads it gets the error; an abort after its end would be nobody's.
+    // The reader gets the error; an abort after its end would be unhandled.
     stream.on('error', () => undefined);
     return stream;
   }
@@ -80,8 +80,8 @@ export class ClientSession {
   }
 }
 
-/** Bytes of one message, as of those that clients send to the builder. */
+/** Maximum bytes of a message, the same as for clients that send to the builder. */
 const LARGEST_MESSAGE = 16 << 20;
-/** Bytes that a client may send before they are taken: files come fast over a unix socket. */
+/** Bytes that a client may send ahead: files arrive fast over a unix socket. */
 const STREAM_WINDOW = 4 << 20;
 const CONNECTION_WINDOW = 16 << 20;

@@ -5,7 +5,7 @@ import type { ClientSession } from './client-session.ts';
 import { decodePacket, encodeRequests, FIN, type FileStat } from './packet.ts';
 import { PacketStream } from './packet-stream.ts';
 
-/** What is asked of one of the client's folders. Patterns are those of an ignore file, in their order. */
+/** A query for a client's folder. Patterns are in the syntax of ignore files, in order. */
 export interface FolderQuery {
   /** `context`, `dockerfile`, or the name of a further context. */
   readonly folder: string;
@@ -14,23 +14,23 @@ export interface FolderQuery {
   readonly exclude: readonly string[];
 }
 
-/** Takes what a client sends of a folder. Throws to end the transfer. */
+/** Receives a client's folder. Throws to end the transfer. */
 export interface FileReceiver {
   /**
-   * Whether the next of the folder's files is told of in the bytes in which it was told of before, so that nothing is wanted of it: it is
-   * taken then, and `stat` is not called.
+   * Returns whether the next file's message repeats the known bytes, so that its content is not needed: it is accepted,
+   * and `stat` is not called.
    */
   repeats?(message: Buffer): boolean;
-  /** The next of the folder's files, in the order of a walk; true asks for its content. `message` is what it was decoded from. */
+  /** Gets the next file of the walk; returns true to request its content. `message` is its encoded form. */
   stat(stat: FileStat, id: number, message: Buffer): boolean;
   data(id: number, bytes: Uint8Array): void;
-  /** All of a file's content has been given. */
+  /** Called at the end of a file's content. */
   end(id: number): void;
 }
 
 /**
- * Fetches from a folder of the client what a receiver wants of it (BuildKit's FileSync.DiffCopy). `progress` gets the bytes that have come.
- * Throws EngineError 'bad-request' with the client's message where it cannot read its files or has no such folder.
+ * Fetches a client's folder for a receiver (BuildKit's FileSync.DiffCopy). `progress` gets the bytes received. Throws
+ * EngineError 'bad-request' with the client's message when it cannot read its files or has no such folder.
  */
 export async function diffCopy(
   session: ClientSession,
@@ -110,5 +110,5 @@ export async function diffCopy(
 /** Bytes of a client's message that are shown. */
 const MAX_MESSAGE = 2000;
 
-/** The first byte of a packet that tells of a file: field 2, with its length; the type, which is 0, is left out. */
+/** The first byte of a packet that describes a file: field 2, with its length; the type 0 is omitted. */
 const STAT_FIELD = (2 << 3) | 2;

@@ -2,7 +2,7 @@ import { open, readFile, rename, writeFile } from 'node:fs/promises';
 import { readBootId } from '../../../../lib/linux/process/proc.ts';
 import type { FileStat } from './packet.ts';
 
-/** What is known of one file of a synced folder: as the client told it, so that an equal stat means that nothing changed. */
+/** A file of a synced folder, as the client described it, so that equal stats mean an unchanged file. */
 export interface IndexedFile {
   /** The bits of Go's FileMode. */
   readonly mode: number;
@@ -34,7 +34,7 @@ export function indexedFile(stat: FileStat): IndexedFile {
   };
 }
 
-/** Whether the client's file is the one that was received, by all that it tells of it. */
+/** Reports whether the client's file equals the received one, by its whole description. */
 export function sameFile(a: IndexedFile, b: IndexedFile): boolean {
   return (
     a.mode === b.mode &&
@@ -45,12 +45,12 @@ export function sameFile(a: IndexedFile, b: IndexedFile): boolean {
   );
 }
 
-/** Bytes in which an index says how many bytes its files have; the rest of its first line is the boot of the kernel. */
+/** Bytes of the size in the first line of an index; the rest of the line is the boot ID. */
 const SIZE_LINE = 32;
 
 /**
- * Undefined where the file is missing, damaged, or of another boot of the kernel: nobody syncs the files that it describes, so a power
- * cut may have taken their content.
+ * Returns undefined when the file is missing, damaged, or from another boot: the described files are never synced, so a
+ * power cut may have taken their content.
  */
 export async function readFileIndex(path: string, boot = readBootId()): Promise<FileIndex | undefined> {
   try {
@@ -63,7 +63,7 @@ export async function readFileIndex(path: string, boot = readBootId()): Promise<
   }
 }
 
-/** Bytes of the files that an index describes, without reading all of it; 0 where it is missing. */
+/** Returns the bytes of the files in an index, without reading all of it; 0 if it is missing. */
 export async function readIndexedSize(path: string): Promise<number> {
   try {
     const file = await open(path, 'r');
@@ -78,7 +78,7 @@ export async function readIndexedSize(path: string): Promise<number> {
   }
 }
 
-/** `boot` is that of the kernel in which the files were written. */
+/** `boot` is the boot ID under which the files were written. */
 export async function writeFileIndex(path: string, index: FileIndex, boot = readBootId()): Promise<void> {
   let size = 0;
   for (const file of index.values()) size += file.size;

@@ -10,14 +10,16 @@ import { Listing } from './listing.ts';
 import type { FileStat } from './packet.ts';
 import { ReceivedFile } from './received-file.ts';
 
-/** Files whose content comes at once: clients send four side by side. Each holds a descriptor and memory. */
+/** Maximum files whose content arrives concurrently: clients send four. Each needs a descriptor and memory. */
 const MOST_AT_ONCE = 64;
 
 /**
- * Brings a folder of this host, which holds what `before` says and nothing else, to what a client sends: only files that differ are
- * asked for and touched. Paths come from the client: each must lie in a folder that it has listed before, so none leads out.
+ * Updates a folder of this host, whose content is exactly `before`, to a client's folder: only changed files are
+ * requested and written. Paths come from the client: each must be in a folder that it has listed before, so none
+ * escapes.
  *
- * The file system is called in the agent's thread, a file at a time: each call is shorter than a turn of the thread pool.
+ * The file system is called in the agent's thread, a file at a time: each call is shorter than a turn of the thread
+ * pool.
  */
 export class FolderReceiver implements FileReceiver {
   readonly #root: string;
@@ -28,18 +30,18 @@ export class FolderReceiver implements FileReceiver {
   readonly #folders = new Set<string>(['.']);
   readonly #links = new Map<string, string>();
   readonly #changed = new Set<string>();
-  /** What the client has told, in its order. */
+  /** The client's messages, in order. */
   readonly #messages: Buffer[] = [];
   /** Where in the earlier listing the next file should be. */
   #next = 0;
-  /** All so far was as before, in the same order, and is not looked at unless something else comes. */
+  /** The listing so far equals the old one, in the same order; nothing was examined yet. */
   #inStep = true;
   #size = 0;
   /** Bytes of content received. */
   #received = 0;
   /** Bytes of all file metadata. */
   #told = 0;
-  /** Files whose content has begun to come. */
+  /** Files whose content has begun to arrive. */
   #begun = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
@@ -81,7 +83,7 @@ export class FolderReceiver implements FileReceiver {
     if (known !== undefined && !stays) rmSync(this.#at(path), { recursive: true, force: true });
     if (kind === 'directory' && !stays) mkdirSync(this.#at(path));
     if (kind === 'symlink') symlinkSync(stat.linkname, this.#at(path));
-    // Sockets, pipes and devices are left out: no image is made of them.
+    // Sockets, pipes and devices are skipped: images do not include them.
     if (kind !== 'file' || stat.linkname !== '') return false;
     this.#open.set(id, { path, file: new ReceivedFile(this.#at(path)) });
     return true;
@@ -112,8 +114,8 @@ export class FolderReceiver implements FileReceiver {
   }
 
   /**
-   * To be called when all has come: removes what the client has no more, sets links, and answers what is there now, the
-   * same object as before where nothing is different.
+   * Called at the end: removes files that the client no longer has, sets links, and returns the new state, the same
+   * object if nothing has changed.
    */
   finish(): FolderState {
     if (this.#inStep && this.#next === this.#before.listing?.length) return this.#before;
@@ -132,12 +134,12 @@ export class FolderReceiver implements FileReceiver {
     return this.#before.after(this.#changed, this.#now, Listing.of(this.#messages));
   }
 
-  /** Lets go of files whose end will not come. */
+  /** Closes files whose end will not arrive. */
   abandon(): void {
     for (const { file } of this.#open.values()) file.close();
   }
 
-  /** Something is not as before: what was passed over is taken. */
+  /** Something has changed: now process the skipped messages. */
   #leaveStep(): void {
     if (!this.#inStep) return;
     this.#inStep = false;

@@ -5,7 +5,7 @@ import { fileKind } from './file-mode.ts';
 import type { Listing } from './listing.ts';
 import { SyncedNodes } from './synced-nodes.ts';
 
-/** A client's folder as one build has received it, with what was found out about it. */
+/** A client's folder as one build has received it, with facts that were computed about it. */
 export class FolderState {
   /** In the order in which the client lists them. */
   readonly files: FileIndex;
@@ -31,7 +31,10 @@ export class FolderState {
     return this.#paths;
   }
 
-  /** What comes after this one, which nobody may use any more: `changed` are the paths that differ, are new or are gone. */
+  /**
+   * Returns the successor of this state, which is then invalid: `changed` are the paths that differ, are new or were
+   * removed.
+   */
   after(changed: ReadonlySet<string>, files: FileIndex, listing: Listing): FolderState {
     const next = new FolderState(files, listing, this.notes.after([...changed].map(byteText)));
     if ([...changed].every((path) => this.#isReceived(this.files, path) && this.#isReceived(files, path))) {

@@ -1,4 +1,4 @@
-/** A client's listing of a folder, byte for byte as it came: whether a file is as it was is one comparison then. */
+/** A client's listing of a folder, as received bytes: one comparison decides whether a file is unchanged. */
 export class Listing {
   readonly #bytes: Buffer;
   /** Where each message ends. */
@@ -9,7 +9,7 @@ export class Listing {
     this.#ends = ends;
   }
 
-  /** Of the messages in the order in which they came, a file each. */
+  /** Makes a listing of messages in order, one per file. */
   static of(messages: readonly Buffer[]): Listing {
     const ends = new Uint32Array(messages.length);
     let end = 0;
@@ -30,7 +30,7 @@ export class Listing {
     return end === undefined ? undefined : this.#bytes.subarray(this.#ends[index - 1] ?? 0, end);
   }
 
-  /** Whether the file is told of in the same bytes. */
+  /** Reports whether the bytes for the file are the same. */
   repeats(index: number, message: Buffer): boolean {
     const end = this.#ends[index];
     const begin = this.#ends[index - 1] ?? 0;

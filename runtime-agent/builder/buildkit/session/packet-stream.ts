@@ -15,7 +15,7 @@ export class PacketStream {
   /** `stream` is the call, with its headers sent. */
   constructor(stream: ClientHttp2Stream) {
     this.#stream = stream;
-    // A failure without content has its status in the headers; else it comes behind the content.
+    // A failure without content has its status in the headers; otherwise it follows the content.
     const headers = once(stream, 'response').then(([fields]) => fields as IncomingHttpHeaders);
     const trailers = once(stream, 'trailers').then(([fields]) => fields as IncomingHttpHeaders);
     this.#status = headers.then((fields) => (fields['grpc-status'] === undefined ? trailers : fields));
@@ -38,7 +38,10 @@ export class PacketStream {
     if (!this.#stream.destroyed) this.#stream.close(CANCEL);
   }
 
-  /** Batches of packets, encoded, until the client ends the call. Throws ConnectError with what the client says where it fails. */
+  /**
+   * Yields batches of encoded packets, until the client ends the call. Throws ConnectError with the client's message
+   * when it fails.
+   */
   async *batches(): AsyncGenerator<readonly Buffer[]> {
     for await (const chunk of this.#stream) yield this.#reader.push(chunk as Buffer);
     if (this.#stream.rstCode !== 0) throw new ConnectError('the client gave the call up', Code.Canceled);

@@ -1,7 +1,7 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { Packet_PacketType as Kind, type Packet, type Stat } from '../proto/wire_pb.ts';
 
-/** What a client tells of one of its files. */
+/** The client's description of a file. */
 export type FileStat = Pick<Stat, 'path' | 'mode' | 'size' | 'modTime' | 'linkname' | 'xattrs'>;
 
 export type ReceivedPacket = Pick<Packet, 'type' | 'ID' | 'data'> & { readonly stat: FileStat | undefined };
@@ -12,8 +12,8 @@ const TYPE_FIELD = 1 << 3;
 const ID_FIELD = 3 << 3;
 
 /**
- * Decodes a packet (fsutil.types.Packet in wire.proto) field by field: a folder of thousands of files is as many packets, and what makes
- * messages out of descriptions takes several times as long. Throws RangeError where the bytes are none.
+ * Decodes a packet (fsutil.types.Packet in wire.proto) by hand: a folder with thousands of files has as many packets,
+ * and a generic decoder takes several times as long. Throws RangeError for invalid bytes.
  */
 export function decodePacket(bytes: Buffer): ReceivedPacket {
   const reader = new BinaryReader(bytes);

@@ -5,23 +5,23 @@ import { diffCopy } from './diff-copy.ts';
 import { fileKind } from './file-mode.ts';
 import type { FileStat } from './packet.ts';
 
-/** Bytes of one file that is read as a whole: a Dockerfile or an ignore file. */
+/** Maximum bytes of one file: a Dockerfile or an ignore file. */
 const LARGEST = 1 << 20;
-/** Bytes of all of them together. */
+/** Maximum bytes of all files together. */
 const LARGEST_TOGETHER = 16 << 20;
-/** Files, folders and links that a client may list where it was asked for a few. */
+/** Maximum entries that a client may list when a few files were requested. */
 const MOST_ENTRIES = 10_000;
 const MOST_LINKS = 40;
 
 /** A few files of a folder of the client's, held in memory. */
 export interface SmallFiles {
-  /** Undefined where there is no such file; symbolic links are followed within the folder. */
+  /** Returns undefined if there is no such file; symbolic links are followed within the folder. */
   read(path: string): string | undefined;
 }
 
 /**
- * Reads the files `paths` of a folder of the client's; those that are not there are left out. Throws EngineError 'bad-request'
- * where one is larger than 1 MiB.
+ * Reads the files `paths` of a client's folder; missing ones are omitted. Throws EngineError 'bad-request' when one is
+ * larger than 1 MiB.
  */
 export async function readSmallFiles(
   session: ClientSession,
@@ -40,7 +40,7 @@ export async function readSmallFiles(
     const kind = fileKind(entry.mode);
     if (kind === 'symlink') links.set(entry.path, entry.linkname);
     if (kind !== 'file') return false;
-    // A further name of a file that has come under its first.
+    // A hard link to a file that was received under its first name.
     const content = files.get(entry.linkname) ?? new Content();
     files.set(entry.path, content);
     if (entry.linkname !== '') return false;

@@ -12,9 +12,8 @@ import type { ClaimedCopy, ReceivedCopy, SyncedFolders } from './synced-folders.
 import { SyncedTree } from './synced-tree.ts';
 
 /**
- * A copy of what `query` wants of a folder of the client's; only what differs from an earlier copy is asked for. `progress` gets the bytes that
- * have come. Throws as diffCopy()
- * does, EngineError 'bad-request' beyond the limits, and 'storage-full'.
+ * Copies a client's folder, as far as `query` selects it; only changes to an earlier copy are requested. `progress`
+ * gets the bytes received. Throws as diffCopy() does, EngineError 'bad-request' beyond the limits, and 'storage-full'.
  */
 export async function receiveFolder(
   folders: SyncedFolders,
@@ -31,7 +30,7 @@ export async function receiveFolder(
     let changed = before.files.size === 0;
     const receiver = new FolderReceiver(copy.tree, before, limits, () => {
       changed = true;
-      // A copy that is half one state and half another must not be taken for either.
+      // A partially updated copy must not be taken for either state.
       rmSync(copy.index, { force: true });
     });
     try {
@@ -48,7 +47,7 @@ export async function receiveFolder(
   return new SyncedTree(copy.tree, received.state, () => copy.release(received));
 }
 
-/** What an earlier agent has noted of a copy; where it has not, the copy begins anew. */
+/** Reads the index of a copy by an earlier agent; without one the copy starts empty. */
 async function readState(copy: ClaimedCopy): Promise<FolderState> {
   const files = await readFileIndex(copy.index);
   if (files !== undefined) return new FolderState(files);

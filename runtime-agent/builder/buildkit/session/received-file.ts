@@ -3,15 +3,18 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 
 /** Bytes that are collected before they are written, so that the usual source file costs one write. */
 const COLLECTED = 256 << 10;
-/** Pieces below this are copied: a view of a few bytes would keep all that came with them. */
+/** Smaller pieces are copied: a view of a few bytes would retain the whole buffer. */
 const SMALL = 4096;
-/** Memory of a piece beside its bytes. */
+/** Memory of a piece in addition to its bytes. */
 const PIECE = 64;
 
-/** A file whose content comes in pieces, between those of other files. Its mode and time are the index's, and not the disk's. */
+/**
+ * A file whose content arrives in pieces, between those of other files. Its mode and time are kept in the index, not on
+ * disk.
+ */
 export class ReceivedFile {
   readonly #path: string;
-  /** Of a file that is written in several pieces. */
+  /** For a file that is written in several pieces. */
   #hash: Hash | undefined;
   #chunks: Uint8Array[] = [];
   #collected = 0;
@@ -37,7 +40,7 @@ export class ReceivedFile {
     this.#hash.update(this.#flush());
   }
 
-  /** Writes what is left. Answers the SHA-256 of the content, in hex. */
+  /** Writes the rest. Returns the SHA-256 of the content, in hex. */
   end(): string {
     const bytes = this.#flush();
     this.close();

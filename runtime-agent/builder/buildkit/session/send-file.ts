@@ -7,8 +7,8 @@ import { exporterMetadata } from './metadata.ts';
 const PIECE = 1 << 20;
 
 /**
- * Sends a stream to the file that the client named as output number `exporter`. `progress` gets the bytes that have gone. Throws what the
- * client says where it cannot write.
+ * Sends a stream to the client's file for output number `exporter`. `progress` gets the bytes sent. Throws the client's
+ * error when it cannot write.
  */
 export async function sendFile(
   session: ClientSession,
@@ -34,6 +34,6 @@ export async function sendFile(
   const answers = session
     .client(FileSend)
     .diffCopy(messages(), { headers: exporterMetadata(exporter), signal });
-  // The client answers nothing, and ends when it has written all.
+  // The client sends no answer, and ends when it has written everything.
   for await (const _ of answers);
 }

@@ -11,8 +11,8 @@ import { goModeOf } from './file-mode.ts';
 import { exporterMetadata } from './metadata.ts';
 
 /**
- * Sends the files of a tree into the folder that the client named as output number `exporter`; what is there stays. `progress` gets the bytes
- * that have gone. Throws what the client says where it cannot write.
+ * Sends the files of a tree into the client's folder for output number `exporter`; existing files stay. `progress` gets
+ * the bytes sent. Throws the client's error when it cannot write.
  */
 export async function sendFolder(
   session: ClientSession,
@@ -45,7 +45,7 @@ export async function sendFolder(
     yield { type: Kind.PACKET_FIN };
   }
 
-  /** Each file is asked for once, so that the queue has no more than the tree. */
+  /** Each file is requested once, so the queue is at most as long as the tree. */
   function ask(ID: number): void {
     const file = files[ID];
     if (file === undefined) {
@@ -66,7 +66,7 @@ export async function sendFolder(
     for await (const packet of answers) {
       if (packet.type === Kind.PACKET_REQ) ask(packet.ID);
       if (packet.type === Kind.PACKET_FIN) wanted.end();
-      // The cause comes with the end of the call: this may only be that it was given up.
+      // The cause comes with the end of the call: this may only be the cancellation.
       if (packet.type === Kind.PACKET_ERR) failure = Buffer.from(packet.data).toString();
     }
     if (failure !== undefined) throw new Error(failure);
@@ -91,7 +91,7 @@ function utf8Of(path: string): string {
   );
 }
 
-/** Every entry but the root, each folder before what is in it, names in the order of their bytes. */
+/** Yields every entry except the root, each folder before its content, sorted by bytes. */
 async function* walk(tree: FileTree, folder: string): AsyncGenerator<TreeEntry> {
   for (const name of await tree.children(folder)) {
     const entry = await tree.entry(joinPath(folder, name));

@@ -13,8 +13,8 @@ import { metadataHeader } from './metadata.ts';
 const CHUNK = 1 << 20;
 
 /**
- * A folder that the client has lent for `--cache-to` or `--cache-from`, by the path that it gave: containerd's content service on the
- * session. Throws EngineError 'bad-request' where it has lent none.
+ * Opens a client's folder for `--cache-to` or `--cache-from`, by the client's path: containerd's content service on the
+ * session. Throws EngineError 'bad-request' when the client offers none.
  */
 export function sessionContent(session: ClientSession, path: string): ClientContent {
   if (!session.offers(Content, 'Write')) {

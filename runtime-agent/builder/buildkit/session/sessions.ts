@@ -4,16 +4,16 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '../../../errors.ts';
 import { ClientSession, type SessionHeaders } from './client-session.ts';
 
-/** Milliseconds that a session may come after the first who asks for it, as with BuildKit. */
+/** Milliseconds that a request waits for its session, as in BuildKit. */
 const PATIENCE = 5_000;
 /** Sessions that have ended and are still known. */
 const KEPT = 64;
 
-/** The sessions that are open, by the identifiers that their clients gave them. */
+/** The open sessions, by the identifiers that their clients chose. */
 export class Sessions {
   readonly #open = new Map<string, ClientSession>();
   readonly #changes = new EventEmitter<{ opened: [] }>();
-  /** Those that were lost last: nobody need wait for them. */
+  /** The most recently lost ones: no request waits for them. */
   readonly #lost = new Set<string>();
 
   constructor() {
@@ -40,8 +40,8 @@ export class Sessions {
   }
 
   /**
-   * Clients open the session and ask for the build at the same time, so this waits a while until it is there. Throws EngineError 'conflict' where it is
-   * not, or not any more.
+   * Clients open the session and request the build concurrently, so this waits for a while. Throws EngineError
+   * 'conflict' when there is none, or no longer.
    */
   async get(id: string, signal: AbortSignal): Promise<ClientSession> {
     const patience = AbortSignal.timeout(PATIENCE);
@@ -73,7 +73,7 @@ export class Sessions {
 }
 
 /**
- * Reads what `POST /session` says of itself; `raw` has repeated fields apart. Throws EngineError 'bad-request' where the
+ * Reads the headers of `POST /session`; `raw` has repeated fields separately. Throws EngineError 'bad-request' when the
  * identifier is missing.
  */
 export function readSessionHeaders(headers: IncomingHttpHeaders, raw: readonly string[]): SessionHeaders {

@@ -7,14 +7,14 @@ import { SSH } from '../proto/ssh_pb.ts';
 import type { ClientSession } from './client-session.ts';
 import { metadataHeader } from './metadata.ts';
 
-/** A unix socket on this host; what is said on it goes to the client's SSH agent. */
+/** A unix socket on this host that forwards to the client's SSH agent. */
 export interface ForwardedSocket {
   readonly path: string;
   /** Cuts its connections and removes it. */
   release(): Promise<void>;
 }
 
-/** Connections that a step may have to the agent at once. */
+/** Maximum concurrent connections of a step to the agent. */
 const MOST_CONNECTIONS = 64;
 
 /** Undefined where the client has no agent of this name (`--ssh id`, `default` when it is not named). */

@@ -10,11 +10,11 @@ import type { FolderState } from './folder-state.ts';
 export interface ClaimedCopy {
   /** Where its files are. */
   readonly tree: string;
-  /** What they are, in a file; without it nothing is known of them. */
+  /** File with the index of the folder; without it the content is unknown. */
   readonly index: string;
-  /** What they are, where this agent has received them not long ago. */
+  /** The state in memory, if this agent has received the folder recently. */
   readonly known: FolderState | undefined;
-  /** The build is done with it; `received` is what it holds, unless that is unknown. */
+  /** Releases the copy after the build; `received` is its state, if known. */
   release(received?: ReceivedCopy): Promise<void>;
 }
 
@@ -24,36 +24,36 @@ export interface ReceivedCopy {
   readonly changed: boolean;
 }
 
-/** Copies that are kept for one folder of one client, and of all: each is as large as what its builds read. */
+/** Maximum copies of one folder of one client, and of all folders. */
 const KEPT_OF_FOLDER = 2;
 const KEPT = 30;
-/** Copies of which all is known in memory, and for how many milliseconds after they were used. */
+/** Maximum copies whose state is in memory, and milliseconds after their last use. */
 const KNOWN = 4;
 const KNOWN_FOR = 300_000;
 
 const INDEX = 'index.json';
 
 /**
- * Copies of clients' folders, kept between builds, so that the next build of the same folder asks only for what has changed. A copy
- * serves one build at a time; builds of one folder side by side get copies of their own.
+ * Copies of clients' folders, kept between builds, so that the next build of the same folder requests only changes. A
+ * copy serves one build at a time; concurrent builds of one folder get separate copies.
  */
 export class SyncedFolders implements BuildCache {
   readonly #directory: string;
   /** Names of copies that a build reads or that are being received. */
   readonly #busy = new Set<string>();
   readonly #known = new Map<string, { readonly state: FolderState; readonly expiry: NodeJS.Timeout }>();
-  /** Notes of indexes that are being written, which nobody waits for but who wants a copy. */
+  /** Indexes that are being written; only a claim of the copy waits for them. */
   readonly #saves = new Set<Promise<void>>();
 
-  /** Nobody else may write to `directory`, which is made when it is needed. */
+  /** Only this object writes to `directory`, which is created on demand. */
   constructor(directory: string) {
     this.#directory = directory;
   }
 
   /**
-   * A copy for one build alone: the one that the same build had before, else the one of this folder that was used least lately, else a new
-   * one, as a Dockerfile that copies something else wants other files of the folder. `sharedKey` is the same for each build of one folder;
-   * where it is empty nothing is kept.
+   * Claims a copy for one build: the one that the same build had before, else the least recently used one of this
+   * folder, else a new one; a Dockerfile that copies other paths needs other files of the folder. `sharedKey` is equal
+   * for each build of one folder; if it is empty nothing is kept.
    */
   async claim(sharedKey: string, query: FolderQuery): Promise<ClaimedCopy> {
     await Promise.all(this.#saves);
@@ -168,7 +168,7 @@ export class SyncedFolders implements BuildCache {
     return true;
   }
 
-  /** The one that was used longest ago first; times are milliseconds since 1970. */
+  /** Least recently used first; times are milliseconds since 1970. */
   async #list(): Promise<
     readonly { readonly name: string; readonly used: number; readonly created: number }[]
   > {

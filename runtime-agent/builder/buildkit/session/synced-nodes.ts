@@ -10,14 +10,14 @@ export interface SyncedNode {
   readonly xattrs: IndexedFile['xattrs'];
 }
 
-/** Clients say nothing of the folder itself; as everything that they send it is root's. */
+/** Clients send nothing about the folder itself; like all their files, it belongs to root. */
 const ROOT: SyncedNode = {
   entry: { path: '', kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0 },
   digest: undefined,
   xattrs: undefined,
 };
 
-/** What stands where in a client's folder, by paths as trees have them. */
+/** The entries of a client's folder, by paths in the form of trees. */
 export class SyncedNodes {
   readonly #nodes = new Map<string, SyncedNode>([['', ROOT]]);
   readonly #children = new Map<string, string[]>();
@@ -44,7 +44,7 @@ export class SyncedNodes {
     return this.#children.get(path) ?? [];
   }
 
-  /** Takes in what has become of files that stay: no name is new, and none is gone. */
+  /** Updates files that stay: no name is new or removed. */
   update(paths: ReadonlySet<string>, index: FileIndex): void {
     for (const path of paths) {
       const file = index.get(path);
@@ -54,7 +54,7 @@ export class SyncedNodes {
     this.#markNames(paths, index);
   }
 
-  /** The first name of a file that has others says so too. */
+  /** Marks the first name of a file that has several. */
   #markNames(paths: Iterable<string>, index: FileIndex): void {
     for (const path of paths) {
       const file = index.get(path);
@@ -66,7 +66,7 @@ export class SyncedNodes {
   }
 }
 
-/** Undefined for what is not received: sockets, pipes and devices. */
+/** Returns undefined for skipped kinds: sockets, pipes and devices. */
 function nodeOf(path: string, file: IndexedFile, index: FileIndex): SyncedNode | undefined {
   const common = {
     path,

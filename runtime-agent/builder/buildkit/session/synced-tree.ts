@@ -5,7 +5,7 @@ import { readPieces } from '../../context/read-pieces.ts';
 import { shownPath } from '../../context/tree-paths.ts';
 import type { FolderState } from './folder-state.ts';
 
-/** A client's folder as it was received: what stands where, and what is in it, is known without looking at the disk. */
+/** A received client's folder: its entries and digests are known without reading the disk. */
 export class SyncedTree implements FileTree {
   readonly #root: string;
   readonly #state: FolderState;
@@ -37,7 +37,7 @@ export class SyncedTree implements FileTree {
   async contentDigest(file: FileEntry): Promise<string> {
     const digest = this.#state.nodes.get(file.path)?.digest;
     if (digest === undefined)
-      throw new EngineError('runtime', `${shownPath(file.path)} is no file of this context`);
+      throw new EngineError('runtime', `${shownPath(file.path)} is not a file of this context`);
     return digest;
   }
 

@@ -3,7 +3,7 @@ import { Upload } from '../proto/upload_pb.ts';
 import type { ClientSession } from './client-session.ts';
 import { metadataHeader } from './metadata.ts';
 
-/** What a client has read from its standard input, at a path that it told (BuildKit's Upload.Pull). It can be had once. */
+/** Streams the client's standard input, from the path that it named (BuildKit's Upload.Pull). It can be read once. */
 export async function* uploadStream(
   session: ClientSession,
   path: string,

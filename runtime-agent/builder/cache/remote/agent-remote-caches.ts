@@ -3,7 +3,7 @@ import type { FolderCaches } from './folder-caches.ts';
 import type { RegistryCaches } from './registry-caches.ts';
 import type { CacheClient, RemoteCaches } from './remote-cache.ts';
 
-/** RemoteCaches of an agent: each kind of place by those who know it. */
+/** The RemoteCaches of an agent, by kind of place. */
 export function agentRemoteCaches(
   registries: Pick<RegistryCaches, 'read' | 'write'>,
   folders: Pick<FolderCaches, 'read' | 'write'>,

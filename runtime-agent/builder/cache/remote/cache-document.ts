@@ -3,7 +3,7 @@ import { EngineError } from '../../../errors.ts';
 
 /** A step of an earlier build, on whatever host. */
 export interface RemoteStep {
-  /** The digests of what it read and did; any one of them stands for it. */
+  /** Digests of its inputs and actions; any one of them identifies it. */
   readonly keys: readonly string[];
   /** Its layer; undefined where it changed no file. */
   readonly diffId: Digest | undefined;
@@ -16,24 +16,24 @@ export interface RemoteStep {
 /** The configuration of a cache in a registry: an artifact whose layers are those of its steps. */
 export interface CacheDocument {
   readonly steps: readonly RemoteStep[];
-  /** What the layers of the manifest are uncompressed, in their order. */
+  /** Digests of the manifest's uncompressed layers, in order. */
   readonly diffIds: readonly Digest[];
 }
 
-/** The media type by which a manifest says that it is such a cache. */
+/** The media type that marks a manifest as such a cache. */
 export const CACHE_CONFIG_TYPE = 'application/vnd.berth.build-cache.config.v1+json';
 
 /** The field of an image's configuration in which the cache of its own steps is. */
 export const INLINE_CACHE = 'berth.build-cache.v1';
 
-/** Bytes of a document that is read. */
+/** Maximum bytes of a document. */
 export const MAX_CACHE_DOCUMENT = 16 << 20;
 
 export function encodeCacheDocument({ steps, diffIds }: CacheDocument): Buffer {
   return Buffer.from(JSON.stringify({ version: 1, diffIds, steps }));
 }
 
-/** Throws EngineError 'bad-request' for what is no such document. */
+/** Throws EngineError 'bad-request' for anything but such a document. */
 export function decodeCacheDocument(bytes: Uint8Array): CacheDocument {
   const document = parseJson(bytes);
   const { steps, diffIds } = (document ?? {}) as { steps?: unknown; diffIds?: unknown };
@@ -43,7 +43,7 @@ export function decodeCacheDocument(bytes: Uint8Array): CacheDocument {
   return { diffIds, steps: steps.filter(isStep) };
 }
 
-/** The cache in an image's configuration; undefined where it has none. Throws EngineError 'bad-request'. */
+/** Decodes the cache in an image's configuration; undefined without one. Throws EngineError 'bad-request'. */
 export function decodeInlineCache(bytes: Uint8Array): CacheDocument | undefined {
   const { rootfs, [INLINE_CACHE]: steps } = (parseJson(bytes) ?? {}) as {
     rootfs?: { diff_ids?: unknown };

@@ -16,18 +16,18 @@ export interface WrittenCache {
   readonly manifest: WrittenBlob;
 }
 
-/** The layers that a cache of these steps needs, each once. */
+/** Returns the layers that a cache of these steps needs, each once. */
 export function layersOfSteps(steps: readonly RemoteStep[]): readonly Digest[] {
   return [...new Set(steps.flatMap(({ diffId }) => diffId ?? []))];
 }
 
-/** Stages run side by side, so that their steps come in any order. */
+/** Stages run concurrently, so their steps arrive in any order. */
 function inOrder(steps: readonly RemoteStep[]): readonly RemoteStep[] {
   const keyOf = ({ keys: [key = ''] }: RemoteStep) => key;
   return [...steps].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-/** `layers` are the forms of layersOfSteps(). The same steps and layers give the same bytes. */
+/** `layers` are the forms of layersOfSteps(). Reproducible. */
 export function cacheManifest(
   steps: readonly RemoteStep[],
   layers: ReadonlyMap<Digest, LayerForm['blob']>,

@@ -42,7 +42,7 @@ export class FolderCaches {
     return await importCache(this.#transfer, found, signal);
   }
 
-  /** The caller holds the layers. Answers the manifest, for the index that the client keeps of its folder. */
+  /** The caller holds the layers. Returns the manifest, for the index of the client's folder. */
   async write(
     content: ClientContent,
     steps: readonly RemoteStep[],
@@ -63,7 +63,7 @@ export class FolderCaches {
       await content.write(blob, read, (bytes) => progress(diffId, bytes, blob.size), signal);
     }
     const { config, manifest } = cacheManifest(steps, forms);
-    // The manifest comes last, so that nothing that it names is missing.
+    // The manifest comes last, so that everything that it names exists.
     for (const blob of [config, manifest])
       await content.write(
         blob,

@@ -19,7 +19,7 @@ import {
 } from './cache-document.ts';
 import type { ImportedCache } from './remote-cache.ts';
 
-/** A cache whose manifests are read, and where the rest of it is. */
+/** A cache whose manifests were read, and where the rest of it is. */
 export interface FoundCache {
   /** For messages. */
   readonly name: string;
@@ -28,7 +28,7 @@ export interface FoundCache {
   /** Several where it is an image for several platforms. */
   readonly manifests: AsyncIterable<Uint8Array> | readonly Uint8Array[];
   readonly readBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  /** As readBlob; a chunk's memory may be used again when the next one is asked for. */
+  /** Like readBlob; a chunk's memory may be reused when the next one is requested. */
   readonly streamBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 }
 
@@ -55,7 +55,7 @@ export async function importCache(
   if (!isOne) {
     throw new EngineError(
       'bad-request',
-      `${name} is no build cache of this agent, nor an image that holds one`,
+      `${name} is neither a build cache of this agent nor an image with one`,
     );
   }
   return {

@@ -9,7 +9,10 @@ import { cacheManifest, layersOfSteps } from './cache-manifest.ts';
 import { importCache } from './import-cache.ts';
 import type { ImportedCache, LayerProgress } from './remote-cache.ts';
 
-/** Images of an index that are looked at for a cache, one after the other: one for each platform, and attestations. */
+/**
+ * Maximum images of an index that are searched for a cache, one after the other: one for each platform, and
+ * attestations.
+ */
 const MAX_MEMBERS = 100;
 
 /** Caches as OCI artifacts under tags of registries. */

@@ -6,26 +6,26 @@ import type { RemoteStep } from './cache-document.ts';
 /** A cache outside of this host. */
 export type CacheSource =
   | { readonly kind: 'registry'; readonly reference: string }
-  /** In a folder of the client's, by the path that it gives; `digest` is of the manifest. */
+  /** In a client's folder, by the client's path; `digest` is that of the manifest. */
   | { readonly kind: 'folder'; readonly path: string; readonly digest: Digest };
 
 /** Where a build leaves its steps. */
 export type CacheTarget = {
-  /** `max` keeps the steps of all stages. */
+  /** `max` includes the steps of all stages. */
   readonly mode: 'min' | 'max';
-  /** Whether the build goes on when it cannot be left there. */
+  /** Whether the build continues when it cannot be written. */
   readonly ignoresErrors: boolean;
 } & (
   | { readonly kind: 'registry'; readonly reference: string }
   | { readonly kind: 'folder'; readonly path: string }
 );
 
-/** Bytes of a layer that have come or gone. */
+/** Gets the bytes of a layer that were received or sent. */
 export type LayerProgress = (diffId: Digest, current: number, total: number) => void;
 
 /** The steps of a cache that was read. */
 export interface ImportedCache {
-  /** The step that one of these keys stands for. */
+  /** Finds the step with one of these keys. */
   find(keys: readonly string[]): RemoteStep | undefined;
   /**
    * Brings the layer of one of its steps here; it is held until `whileHeld` has ended. Throws EngineError where its place has it no
@@ -39,21 +39,23 @@ export interface ImportedCache {
   ): Promise<void>;
 }
 
-/** What a client lends for its caches. */
+/** The parts of a client that its caches need. */
 export interface CacheClient {
   /** Credentials for a registry; undefined for anonymous access. */
   credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
-  /** A folder that the client lends for a cache. Throws EngineError 'bad-request' where it lends none. */
+  /** Opens a client's folder for a cache. Throws EngineError 'bad-request' if it offers none. */
   folderContent(path: string): ClientContent;
 }
 
 /** Caches of steps outside of this host: in registries, which hosts share, and in folders of clients. */
 export interface RemoteCaches {
-  /** Throws EngineError 'not-found' where there is nothing, 'bad-request' where it is no cache of this kind. */
+  /**
+   * Reads a cache. Throws EngineError 'not-found' if there is none, 'bad-request' if it is not a cache of this kind.
+   */
   read(place: CacheSource, client: CacheClient, signal: AbortSignal): Promise<ImportedCache>;
   /**
-   * Puts steps there in place of what was there; their layers are here and held by the caller. Answers the manifest where the client
-   * has to note it. Throws as ImagePush.push and ClientContent.write do.
+   * Replaces the steps of a cache; their layers exist here and the caller holds them. Returns the manifest if the
+   * client has to record it. Throws as ImagePush.push and ClientContent.write do.
    */
   write(
     place: CacheTarget,
@@ -64,15 +66,15 @@ export interface RemoteCaches {
   ): Promise<Descriptor | undefined>;
 }
 
-/** Blobs in a folder of the client's, an OCI layout, by their digests. The client keeps its index itself. */
+/** Blobs in a client's folder, an OCI layout, by digest. The client maintains its index itself. */
 export interface ClientContent {
-  /** The size in bytes; undefined where it is not there. */
+  /** Returns the size in bytes; undefined if it does not exist. */
   find(digest: Digest, signal: AbortSignal): Promise<number | undefined>;
-  /** As the client has it, so what comes is to be checked. Throws EngineError 'not-found'. */
+  /** Reads a blob, which the caller must verify. Throws EngineError 'not-found'. */
   read(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /**
-   * Puts a blob there, whole or not at all, and nothing where it is. `progress` gets the bytes that have gone. Throws EngineError
-   * 'bad-request' with the client's words where it cannot keep it.
+   * Writes a blob atomically, unless it exists. `progress` gets the bytes sent. Throws EngineError 'bad-request' with
+   * the client's message when it cannot store it.
    */
   write(
     blob: Pick<Descriptor, 'digest' | 'size'>,

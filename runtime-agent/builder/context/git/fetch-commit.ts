@@ -1,7 +1,7 @@
 import type { GitUrl } from './git-url.ts';
 import { GitError, type GitPlace, gitOutput } from './run-git.ts';
 
-/** A commit that is in the repository of the place now, without what came before it where the server allows that. */
+/** A commit that was fetched into the repository, without its history if the server allows that. */
 export interface FetchedCommit {
   readonly commit: string;
   /** `refs/heads/main`, also here; undefined where no ref was named. */
@@ -10,11 +10,11 @@ export interface FetchedCommit {
 
 const WHOLE_COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SHORT_COMMIT = /^[0-9a-f]{7,63}$/;
-/** A server that gives no part of a history, as plain HTTP does. */
+/** Errors of a server without shallow fetches, as over plain HTTP. */
 const NO_SHALLOW = /shallow|--depth/;
 const PATIENCE = ['-c', 'http.lowSpeedLimit=100', '-c', 'http.lowSpeedTime=60'];
 
-/** Makes a repository and fetches the commit that is meant. `init` are further arguments of `git init`. Throws GitError. */
+/** Creates a repository and fetches the wanted commit. `init` are further arguments of `git init`. Throws GitError. */
 export async function fetchCommit(
   place: GitPlace,
   url: GitUrl,
@@ -33,7 +33,7 @@ export async function fetchCommit(
   return { commit, name: ref?.name };
 }
 
-/** Undefined where it is no name but the beginning of a commit, which servers do not know. */
+/** Returns undefined if it is not a name but an abbreviated commit, which servers do not know. */
 async function meant(place: GitPlace, url: GitUrl, signal: AbortSignal): Promise<RemoteRef | undefined> {
   const { remote, ref } = url;
   if (ref !== undefined && WHOLE_COMMIT.test(ref)) return { name: undefined, object: ref };
@@ -51,7 +51,7 @@ async function meant(place: GitPlace, url: GitUrl, signal: AbortSignal): Promise
   return found;
 }
 
-/** Answers the object: a commit, or a tag that stands for one. */
+/** Returns the object: a commit, or an annotated tag. */
 async function fetched(
   fetch: (...args: readonly string[]) => Promise<string>,
   run: (...args: readonly string[]) => Promise<string>,
@@ -75,7 +75,7 @@ async function fetched(
     if (NO_SHALLOW.test(error.message)) {
       await fetch('--update-head-ok', '--no-tags', '--', 'origin', what);
     } else if (name === undefined) {
-      // Not every server gives out single commits.
+      // Not every server allows fetching single commits.
       await fetch('--', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*');
       await run('cat-file', '-e', `${object}^{commit}`).catch((cause: unknown) => {
         throw cause instanceof GitError ? error : cause;
@@ -92,17 +92,17 @@ function refuseOther({ checksum }: GitUrl, [object, commit]: readonly [string, s
   throw new GitError(`expected checksum to match ${checksum}, got ${found}`);
 }
 
-/** What a ref of a repository stands for. */
+/** A ref of a repository and its object. */
 interface RemoteRef {
   /** `refs/heads/main`; undefined where it is a commit that no ref names. */
   readonly name: string | undefined;
-  /** The commit, or a tag that stands for one. */
+  /** The commit, or an annotated tag. */
   readonly object: string;
 }
 
 /**
- * The ref that is meant among those that `git ls-remote` lists: of a branch and a tag of one name the branch, as git itself checks out. Without
- * `ref` what the repository has checked out.
+ * Returns the wanted ref in the output of `git ls-remote`: for a branch and a tag with one name the branch, as git
+ * itself checks out. Without `ref` the default branch.
  */
 export function meantRef(listed: string, ref: string | undefined): RemoteRef | undefined {
   const objects = new Map<string, string>();

@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import type { GitUrl } from './git-url.ts';
 
-/** What a client lends so that its repositories can be fetched. */
+/** The parts of a client that its git repositories need. */
 export interface GitClient {
-  /** The value of `RUN --mount=type=secret,id=…`; undefined when the client did not give it. */
+  /** Returns the value of `RUN --mount=type=secret,id=…`; undefined when the client has none. */
   secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
-  /** A unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined when there is none. */
+  /**
+   * Returns a unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined
+   * when there is none.
+   */
   sshSocket(
     id: string,
     signal: AbortSignal,
@@ -26,12 +29,15 @@ export const NO_GIT_CLIENT: GitClient = {
   sshSocket: async () => undefined,
 };
 
-/** Secrets by which servers are asked, the first that there is (docker build, "Git authentication"). */
+/** Secrets for servers, in order of preference (docker build, "Git authentication"). */
 const SECRETS = ['GIT_AUTH_HEADER', 'GIT_AUTH_TOKEN'];
-/** A token for one repository of these is one for all of them. */
+/** Hosts where a token for one repository is valid for all. */
 const ONE_ACCOUNT = /^https:\/\/(?:www\.)?github\.com\//;
 
-/** Asks the client for what the repository needs: its SSH agent, or a secret. Throws EngineError 'bad-request' where there is no agent. */
+/**
+ * Requests the client's SSH agent or a secret for the repository. Throws EngineError 'bad-request' when there is no
+ * agent.
+ */
 export async function gitAccess(
   url: GitUrl,
   client: GitClient,
@@ -76,8 +82,8 @@ async function byAgent(
 }
 
 /**
- * Never with a key of this host, and to whom the host's own list of known hosts does not speak against. As with BuildKit one that it does not
- * list is taken for what it says it is, by the key that it has shown first.
+ * Never uses a key of this host, nor a server that contradicts the host's known hosts. As in BuildKit an unknown server
+ * is trusted by the first key that it shows.
  */
 function sshCommand(knownHosts: string): string {
   const options = [
@@ -106,7 +112,7 @@ async function authorization(
       return `basic ${Buffer.from(`x-access-token:${text}`).toString('base64')}`;
     }
     if (!/[\r\n]/.test(text)) return text;
-    throw new EngineError('bad-request', `the secret ${name} is no header of HTTP: it has several lines`);
+    throw new EngineError('bad-request', `the secret ${name} is not an HTTP header: it has several lines`);
   }
   return undefined;
 }

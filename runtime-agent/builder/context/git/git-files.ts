@@ -21,13 +21,13 @@ const TIMEOUT = 600_000;
 /** The files of a repository; its caller releases the tree. */
 export interface GitFiles {
   readonly tree: FileTree;
-  /** All that decides on what is in `.git`, whose bytes are never twice the same; undefined where that did not come along. */
+  /** Identifies the content of `.git`, whose bytes differ each time; undefined without it. */
   readonly history: string | undefined;
 }
 
 /**
- * The files of a git repository, fetched by the git of this host, with those of its submodules and without the history where the server allows
- * that. All is as old as the commit. Throws EngineError: 'bad-request' in git's words, 'storage-full'.
+ * Fetches the files of a git repository with this host's git, including submodules, without the history if the server
+ * allows that. All files have the commit's time. Throws EngineError: 'bad-request' with git's message, 'storage-full'.
  */
 export async function gitFiles(
   url: GitUrl,
@@ -44,7 +44,7 @@ export async function gitFiles(
     try {
       const files = join(folder, 'files');
       await mkdir(files, { mode: 0o755 });
-      // Of a folder there is no history.
+      // A subfolder has no history.
       const keepsHistory = url.keepsHistory === true && url.folder === '';
       const separate = keepsHistory ? {} : { GIT_DIR: join(folder, 'git'), GIT_WORK_TREE: files };
       const place: GitPlace = { folder, files, limit: limits.size, env: { ...access.env, ...separate } };
@@ -89,8 +89,8 @@ async function checkedOut(
 }
 
 /**
- * Checks out the submodules of what is checked out in a folder, and theirs, each before the next is fetched: git itself fetches all first, and
- * runs some processes for each level at the same time. Answers whether there are any. Throws GitError.
+ * Checks out the submodules of a folder, recursively, each before the next is fetched: git itself would fetch all
+ * first, and run several processes per level concurrently. Returns whether there are any. Throws GitError.
  */
 async function takeSubmodules(
   place: GitPlace,
@@ -128,7 +128,7 @@ async function submodulesOf(place: GitPlace, signal: AbortSignal): Promise<reado
   return paths;
 }
 
-/** Leaves in `.git` nothing that is of this host or of this minute. */
+/** Removes everything from `.git` that depends on this host or the time. */
 async function tidyHistory(
   place: GitPlace,
   { remote, shown }: GitUrl,
@@ -145,7 +145,7 @@ async function tidyHistory(
   }
 }
 
-/** A folder of what is checked out, that no link leads to. */
+/** Returns a folder of the checkout that is not reached through a link. */
 async function folderOf(files: string, folder: string): Promise<string> {
   let path = files;
   for (const name of folder === '' ? [] : folder.split('/')) {

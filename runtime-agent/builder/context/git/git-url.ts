@@ -2,20 +2,20 @@ import { EngineError } from '../../../errors.ts';
 
 /** A folder of a git repository, as `docker build` and ADD name it. */
 export interface GitUrl {
-  /** What git is asked with: no query, no fragment. It may hold a password. */
+  /** The URL for git: without query and fragment. It may contain a password. */
   readonly remote: string;
   /** The same for people to read. */
   readonly shown: string;
-  /** A branch, a tag or a commit; undefined is what the repository itself has checked out. */
+  /** A branch, a tag or a commit; undefined means the default branch. */
   readonly ref: string | undefined;
   /** Without a slash at either end; '' is the whole repository. */
   readonly folder: string;
   /** The commit that it must be, or how that begins. */
   readonly checksum: string | undefined;
-  /** Whether `.git` comes with the files; undefined where the address does not say. */
+  /** Whether `.git` is included; undefined if the URL does not say. */
   readonly keepsHistory: boolean | undefined;
   readonly takesSubmodules: boolean;
-  /** How git is told who asks. */
+  /** How git authenticates. */
   readonly transport: 'http' | 'ssh' | 'git';
 }
 
@@ -53,7 +53,7 @@ export function parseGitUrl(text: string): GitUrl {
   if (ref !== '' && (!REF.test(ref) || ref.includes('..'))) {
     throw new EngineError(
       'bad-request',
-      `"${ref.slice(0, 80)}" is no branch, tag or commit of a git repository`,
+      `"${ref.slice(0, 80)}" is not a branch, tag or commit of a git repository`,
     );
   }
   return {
@@ -73,7 +73,7 @@ export function checkedCommit(checksum: string): string {
   if (COMMIT.test(checksum)) return checksum.toLowerCase();
   throw new EngineError(
     'bad-request',
-    `"${checksum.slice(0, 80)}" is no checksum of a git repository: give the commit, in hexadecimal digits`,
+    `"${checksum.slice(0, 80)}" is not a checksum of a git repository: write the commit, in hexadecimal digits`,
   );
 }
 
@@ -81,7 +81,7 @@ function partsOf(text: string) {
   const none = () =>
     new EngineError(
       'bad-request',
-      `${withoutPassword(text).slice(0, 200)} is no address of a git repository`,
+      `${withoutPassword(text).slice(0, 200)} is not the address of a git repository`,
     );
   const scp = SCP.exec(text);
   if (!SCHEME.test(text) && scp !== null) {
@@ -114,7 +114,7 @@ function cut(text: string, mark: string): readonly [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + mark.length)];
 }
 
-/** What the fragment and the query both may say. */
+/** Merges a value that may be in the fragment and the query. */
 function theOne(shown: string, what: string, first: string, second = ''): string {
   if (first !== '' && second !== '' && first !== second) {
     throw new EngineError(
@@ -142,7 +142,7 @@ function withoutPassword(address: string): string {
   );
 }
 
-/** What the query of a repository's address says. */
+/** The query of a repository's URL. */
 interface GitQuery {
   readonly ref: string | undefined;
   readonly folder: string | undefined;
@@ -151,7 +151,7 @@ interface GitQuery {
   readonly takesSubmodules: boolean;
 }
 
-/** Those that need no value. */
+/** Parameters without a value. */
 const SWITCHES = ['submodules', 'keep-git-dir'];
 const KNOWN = ['ref', 'tag', 'branch', 'subdir', 'checksum', 'commit', ...SWITCHES];
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EngineError } from '../../../errors.ts';
 
-/** What git is run with: no configuration but its own, no questions, and no way but by these protocols. */
+/** Environment of git: only its own configuration, no prompts, and only these protocols. */
 const SETTINGS: Readonly<Record<string, string>> = {
   GIT_TERMINAL_PROMPT: '0',
   GIT_ASKPASS: '/bin/false',
@@ -14,21 +14,21 @@ const PASSED_ON = [
   'PATH',
   ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'],
 ];
-/** What it says after the reason. */
+/** Advice that git prints after the reason. */
 const ADVICE = /^(?:Please make sure you have the correct access rights|and the repository exists\.)/;
-/** Bytes of an answer that is read as a whole, and worked through in one turn of the event loop. */
+/** Maximum bytes of an answer that is parsed in one turn of the event loop. */
 const LARGEST_ANSWER = 1 << 20;
-/** Bytes of its complaints that are kept. */
+/** Maximum bytes kept of its error output. */
 const COMPLAINT = 2_000;
 
 export interface GitPlace {
-  /** Where it has its home, and nobody anything else. */
+  /** Its home folder, used by nobody else. */
   readonly folder: string;
   /** The files, in which it runs. */
   readonly files: string;
   /** Bytes of the largest file that git may write there. */
   readonly limit: number;
-  /** Where its repository is, and what it shows to a server. */
+  /** Its repository, and its credentials for a server. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -38,8 +38,8 @@ export class GitError extends Error {
 }
 
 /**
- * What git prints, while it runs. Stopping to read stops it, and so does an abort, with all that it has started. Throws GitError with its last
- * words, EngineError 'bad-request' where git is not installed.
+ * Yields git's output while it runs. Ending the iteration kills git and its children, and so does an abort. Throws
+ * GitError with its last error output, EngineError 'bad-request' if git is not installed.
  */
 export async function* runGit(
   place: GitPlace,
@@ -81,7 +81,7 @@ export async function* runGit(
   if (end !== 0) throw failure(end, complaint, args);
 }
 
-/** What git prints, as one text without space at its ends. Throws as runGit() does. */
+/** Returns git's trimmed output. Throws as runGit() does. */
 export async function gitOutput(
   place: GitPlace,
   args: readonly string[],

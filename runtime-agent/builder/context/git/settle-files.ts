@@ -4,7 +4,7 @@ import { EngineError } from '../../../errors.ts';
 import type { ArchiveLimits } from '../receive-archive.ts';
 import { type GitPlace, runGit } from './run-git.ts';
 
-/** What a repository must not have more of. */
+/** Limits of a repository. */
 class Budget {
   readonly #limits: ArchiveLimits;
   #size = 0;
@@ -43,8 +43,8 @@ export async function refuseLargeCommit(
 }
 
 /**
- * Gives all files the time of their commit, so that the same commit gives the same layers, and drops what submodules note of this host.
- * Throws EngineError 'bad-request' for more than the limits.
+ * Sets the time of all files to that of their commit, so that the same commit gives the same layers, and removes traces
+ * of this host in submodules. Throws EngineError 'bad-request' beyond the limits.
  */
 export async function settleFiles(
   root: string,

@@ -5,7 +5,7 @@ import type { ArchiveLimits } from '../receive-archive.ts';
 
 /** Milliseconds between two looks. */
 const PAUSE = 500;
-/** The files are there twice, once in git's own form, where that is no shallower than the server allows. */
+/** Files exist twice, once in git's own form, and older versions where a shallow fetch is impossible. */
 const COPIES = 3;
 /** Bytes and files of git itself. */
 const OVERHEAD = { size: 64 << 20, entries: 10_000 };
@@ -34,7 +34,7 @@ export async function whileWithin<T>(
   }
 }
 
-/** Resolves to the failure of a folder that is too large. */
+/** Resolves with an error when a folder is too large. */
 async function watch(folder: string, limits: ArchiveLimits, signal: AbortSignal): Promise<EngineError> {
   for (;;) {
     await sleep(PAUSE, undefined, { signal });
@@ -51,7 +51,7 @@ async function watch(folder: string, limits: ArchiveLimits, signal: AbortSignal)
   }
 }
 
-/** Files that vanish meanwhile are left out. */
+/** Files that vanish meanwhile are ignored. */
 async function diskUsage(options: readonly string[], folder: string, signal: AbortSignal): Promise<number> {
   const { stdout } = await runProcess('du', ['--summarize', ...options, folder], { signal });
   return Number.parseInt(stdout, 10);

@@ -3,7 +3,7 @@ import type { Location } from '../dockerfile-text.ts';
 import type { Instruction } from '../instruction.ts';
 import type { Dockerfile, Stage } from '../parse-dockerfile.ts';
 
-/** Something that a Dockerfile could have better, by the name and in the words that BuildKit has for it. */
+/** A possible improvement of a Dockerfile, with BuildKit's name and message. */
 export interface Finding {
   readonly rule: string;
   readonly message: string;
@@ -110,7 +110,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 };
 
-/** What the rules find that are not skipped, in the order of the lines. */
+/** Returns the findings of the rules that are not skipped, ordered by line. */
 export function lintDockerfile(dockerfile: Dockerfile, { skip }: CheckOptions): readonly Finding[] {
   if (skip === 'all') return [];
   const findings = Object.entries(RULES)
@@ -138,7 +138,7 @@ const SECRET =
   /(?:^|_)(?:apikey|auth|credentials?|git_?auth_?token|key|password|pword|passwd|pwd|secret|token)(?:$|_)/i;
 const PUBLIC = /(?:^|_)public(?:$|_)/i;
 
-/** Whether the value of a variable is to be kept out of what others read, going by its name. */
+/** Reports whether a variable is secret, by its name. */
 export function isSecretName(name: string): boolean {
   return SECRET.test(name) && !PUBLIC.test(name);
 }

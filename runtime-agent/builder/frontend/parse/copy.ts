@@ -4,7 +4,7 @@ import { execForm, plainWords } from '../words.ts';
 import { checkFileName, FlagReader, refuse, type Written } from './written.ts';
 
 const COPY_FLAGS = ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'];
-/** Of a file, or of a git repository. */
+/** Checksum of a file, or of a git repository. */
 const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|[0-9a-f]{1,64})$/i;
 const ADD_FLAGS = ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'];
 

@@ -34,7 +34,7 @@ export function parseHealthcheck(written: Written): Healthcheck {
     const text = flags.text(flag);
     if (text === undefined) return [];
     const value = parseDuration(text);
-    if (value === undefined) throw refuse(written, `--${flag} is no duration: ${text.slice(0, 40)}`);
+    if (value === undefined) throw refuse(written, `--${flag} is not a duration: ${text.slice(0, 40)}`);
     if (value !== 0 && value < LEAST) throw refuse(written, `--${flag} cannot be less than 1ms`);
     return [[field, value] as const];
   });

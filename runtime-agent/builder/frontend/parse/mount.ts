@@ -155,7 +155,7 @@ class Fields {
   }
 }
 
-/** `key=value` and `key`, between commas; a field may be quoted whole as in CSV. */
+/** Splits `key=value` and `key` at commas; a whole field may be quoted as in CSV. */
 function readFields(written: Written, text: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const [field] of text.matchAll(/"(?:[^"]|"")*"|[^,]+/g)) {

@@ -8,7 +8,7 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** A Go duration such as `1m30s`, in nanoseconds; undefined where it is none. */
+/** Parses a Go duration such as `1m30s` to nanoseconds; undefined if it is invalid. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/gy)];

@@ -19,7 +19,7 @@ export function refuse(written: Written, message: string): EngineError {
   return dockerfileError(written.at, `${written.keyword}: ${message}`);
 }
 
-/** Throws for a document whose name cannot be that of the file that the instruction makes of it. */
+/** Throws for a heredoc whose name cannot be a file name. */
 export function checkFileName(written: Written, { name }: Heredoc): void {
   if (name !== '.' && name !== '..' && !/[/\0]/.test(name)) return;
   throw refuse(
@@ -28,7 +28,7 @@ export function checkFileName(written: Written, { name }: Heredoc): void {
   );
 }
 
-/** The flags by name. Throws for one that the instruction has not, that is given twice, or that lacks its value. */
+/** The flags by name. Throws for one that is unknown, repeated, or without its value. */
 export class FlagReader {
   readonly #written: Written;
   readonly #values = new Map<string, (string | undefined)[]>();

@@ -42,7 +42,12 @@ describe('ADD of a git repository', () => {
       /say different things/,
     ],
     ['two checksums', add({ checksum: 'abc' }), `${URL}?checksum=abd`, /abc and abd .* not the same/],
-    ['the checksum of a file', add({ checksum: `sha256:${'0'.repeat(64)}` }), URL, /is no checksum of a git/],
+    [
+      'the checksum of a file',
+      add({ checksum: `sha256:${'0'.repeat(64)}` }),
+      URL,
+      /is not a checksum of a git/,
+    ],
   ] as const) {
     test(`refused: ${what}`, () => assert.throws(() => gitSource(work, text), { message }));
   }

@@ -139,7 +139,7 @@ describe('a Dockerfile that is wrong is told file, line, instruction and the lin
     ['FROM a\nENV =1', /names can not be blank/],
     ['FROM a\nSHELL sh -c', /requires the arguments to be in JSON form/],
     ['FROM a\nHEALTHCHECK curl x', /unknown type "curl"/],
-    ['FROM a\nHEALTHCHECK --interval=soon CMD x', /--interval is no duration: soon/],
+    ['FROM a\nHEALTHCHECK --interval=soon CMD x', /--interval is not a duration: soon/],
     ['FROM a\nONBUILD FROM b', /FROM isn't allowed as an ONBUILD trigger/],
     ['FROM a\nONBUILD ONBUILD RUN x', /isn't allowed/],
     ['FROM a\nONBUILD RNU x', /unknown instruction: RNU/],

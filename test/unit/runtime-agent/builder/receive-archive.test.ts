@@ -107,7 +107,7 @@ describe('an archive that a client sends', () => {
         { name: 'l', type: 'symlink', target: '/' },
         { name: 'l/x', type: 'file', content: 'x' },
       ],
-      /which is no folder/,
+      /which is not a folder/,
     ],
     [
       'has a hard link to nothing',

@@ -69,20 +69,20 @@ describe('the address of a git repository', () => {
   test('what ADD takes for a path of the context', () => assert.ok(!isGitSource('github.com/a/b')));
 
   for (const [text, message] of [
-    ['git://host/b#-x', /"-x" is no branch/],
-    ['git://host/b#a..b', /is no branch/],
-    ['git://host/b?branch=-x%20y', /is no branch/],
+    ['git://host/b#-x', /"-x" is not a branch/],
+    ['git://host/b#a..b', /is not a branch/],
+    ['git://host/b?branch=-x%20y', /is not a branch/],
     ['git://host/b#main:../up', /leads out/],
     ['git://host/b?subdir=../up', /leads out/],
-    ['git://[/b', /is no address/],
-    ['ssh://-oProxyCommand=x/b', /is no address/],
+    ['git://[/b', /is not the address/],
+    ['ssh://-oProxyCommand=x/b', /is not the address/],
     ['https://host/b.git?depth=1', /there is no "depth" in its query, but ref, tag/],
     ['https://host/b.git?ref=a&ref=b', /"ref" is there twice/],
     ['https://host/b.git?ref=', /"ref" has no value/],
     ['https://host/b.git?tag=a&branch=b', /names both refs\/tags\/a and refs\/heads\/b/],
     ['https://host/b.git?ref=a#b', /two things about its ref: "b" and "a"/],
     ['https://host/b.git?subdir=a#:b', /two things about its subdir/],
-    ['https://host/b.git?checksum=xyz', /"xyz" is no checksum/],
+    ['https://host/b.git?checksum=xyz', /"xyz" is not a checksum/],
     ['https://host/b.git?keep-git-dir=maybe', /neither true nor false/],
   ] as const) {
     test(`refused: ${text}`, () => assert.throws(() => parseGitUrl(text), { code: 'bad-request', message }));
