@@ -52,7 +52,7 @@ export function readManifestName(text: string, host: string | undefined): Manife
   }
   const colon = own.lastIndexOf(':');
   if (colon <= own.lastIndexOf('/') || colon === own.length - 1) {
-    throw new ConfigError(`"${text}" names no tag: write it as team/app:1.0`);
+    throw new ConfigError(`"${text}" has no tag: write it as team/app:1.0`);
   }
   return { repository: own.slice(0, colon), reference: own.slice(colon + 1) };
 }

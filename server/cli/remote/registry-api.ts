@@ -117,7 +117,7 @@ export class RegistryApi {
 
   #loginAdvice(): string {
     const what = this.#authorization === undefined ? 'log in' : 'log in again';
-    return `${what} by "berth login ${this.url.origin}", or set BERTH_TOKEN`;
+    return `${what} with "berth login ${this.url.origin}", or set BERTH_TOKEN`;
   }
 
   async #send(
