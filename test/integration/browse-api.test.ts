@@ -137,30 +137,34 @@ test('each route by who asks: a visitor, a reader, a writer, a maintainer, and t
     ['GET', at('team/rights', `/manifests/${digest}`)],
     ['GET', at('team/rights', '/difference?from=1&to=2')],
     ['GET', at('team/rights', '/file-difference?from=1&to=2')],
+    ['GET', at('team/rights', '/manifests')],
     ['POST', restore],
+    ['POST', at('team/rights', '/manifests/1/copy'), { repository: 'team/rights', tag: '1' }],
     ['DELETE', at('team/rights', '/manifests/1?dry-run=true')],
+    ['DELETE', at('team/rights', '?dry-run=true')],
   ] as const;
   const statuses: Record<string, readonly number[]> = {};
   for (const [name, authorization] of Object.entries(who)) {
     const answers: number[] = [];
-    for (const [method, path] of rows) {
-      answers.push((await call(authorization, method, path, method === 'POST' ? {} : undefined)).status);
+    for (const [method, path, body] of rows) {
+      const sent = method === 'POST' ? (body ?? {}) : undefined;
+      answers.push((await call(authorization, method, path, sent)).status);
     }
     statuses[name] = answers;
     assert.equal((await call(authorization, 'GET', '/repositories')).status, 200);
     assert.equal((await call(authorization, 'GET', '/disk-use')).status, 200);
   }
-  const hidden = [404, 404, 404, 404, 404, 404];
-  const seen = [200, 200, 200, 200, 200, 200];
+  const hidden = [404, 404, 404, 404, 404, 404, 404];
+  const seen = [200, 200, 200, 200, 200, 200, 200];
   assert.deepEqual(statuses, {
-    nobody: [...hidden, 401, 401],
-    outsider: [...hidden, 404, 404],
-    reader: [...seen, 403, 403],
-    writer: [...seen, 404, 403],
-    maintainer: [...seen, 404, 200],
-    'token to pull': [...seen, 403, 403],
-    'token to delete': [...seen, 403, 200],
-    'token to manage': [...hidden, 404, 404],
+    nobody: [...hidden, 401, 401, 401, 401],
+    outsider: [...hidden, 404, 404, 404, 404],
+    reader: [...seen, 403, 403, 403, 403],
+    writer: [...seen, 404, 200, 403, 403],
+    maintainer: [...seen, 404, 200, 200, 200],
+    'token to pull': [...seen, 403, 403, 403, 403],
+    'token to delete': [...seen, 403, 403, 200, 200],
+    'token to manage': [...hidden, 404, 404, 404, 404],
   });
 });
 
