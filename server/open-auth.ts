@@ -1,12 +1,12 @@
 import { OPEN_ACCESS } from '../auth/access/access.ts';
-import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
 import { type AuthStore, openAuthStore } from '../auth/auth-store.ts';
 import type { Database } from '../storage/catalog/database.ts';
-import { migrate } from '../storage/catalog/migrate.ts';
+import { migrateAll } from '../storage/catalog/migrate.ts';
 import { inTransaction } from '../storage/catalog/transaction.ts';
 import type { Config } from './config/config.ts';
 import type { OpenedAuth } from './open-logins.ts';
 import type { OpenedStorage } from './open-storage.ts';
+import { ACCOUNTS } from './upgrade/releases.ts';
 
 /**
  * Migrates the tables of accounts, creates the administrator at the first start and explains with `say` how to log in.
@@ -38,7 +38,7 @@ export async function openAuth(
 
 /** The accounts of a registry, after their tables have been brought up to date. */
 export async function openAccounts(database: Database): Promise<AuthStore> {
-  await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
+  await migrateAll(database, [ACCOUNTS]);
   return openAuthStore({
     read: database,
     write: (work, options) => inTransaction(database, work, options),

@@ -4,6 +4,12 @@ import type { Knex } from 'knex';
 export interface AccountMigration {
   readonly name: string;
   up(trx: Knex.Transaction): Promise<void>;
+  /** Undoes `up` and keeps all other content, also content that was written since. Absent: it cannot be undone. */
+  down?(trx: Knex.Transaction): Promise<void>;
+  /** Whether `up` removes something that the version before uses; by default it only adds. */
+  readonly contracts?: boolean;
+  /** Tables whose rows `up` reads or changes; by default none. */
+  readonly touches?: readonly string[];
 }
 
 /** Times are ISO 8601 texts of equal length, which sort correctly in any database. */

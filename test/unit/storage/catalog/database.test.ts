@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Knex } from 'knex';
 import { openDatabase } from '../../../../storage/catalog/database.ts';
 import { openCatalog } from '../../../../storage/catalog/knex-catalog.ts';
-import { type Migration, migrate } from '../../../../storage/catalog/migrate.ts';
+import { appliedSteps, type Migration, migrate, undoSteps } from '../../../../storage/catalog/migrate.ts';
 import { inTransaction } from '../../../../storage/catalog/transaction.ts';
 import { digestOf } from '../../../support/content.ts';
 
@@ -86,6 +86,46 @@ describe('a database file', () => {
     assert.equal(await knex.schema.hasTable('steps'), false);
     await migrate(knex, 'steps', [good]);
     assert.equal(await knex.schema.hasTable('kept'), true);
+  });
+
+  test('undoes steps, the latest first, and nothing when one of them cannot be undone', async () => {
+    const ran: string[] = [];
+    const step = (name: string, canGo = true): Migration => ({
+      name,
+      up: (trx) => trx.schema.createTable(`table_${name}`, (table) => table.increments('id')),
+      ...(canGo && {
+        down: async (trx) => {
+          ran.push(name);
+          await trx.schema.dropTable(`table_${name}`);
+        },
+      }),
+    });
+    const knex = await open();
+    const one = { table: 'one', steps: [step('a', false), step('b'), step('c')] };
+    const two = { table: 'two', steps: [step('d')] };
+    for (const { table, steps } of [one, two]) await migrate(knex, table, steps);
+    const refused = undoSteps(knex, [
+      { ...one, keep: 0 },
+      { ...two, keep: 0 },
+    ]);
+    await assert.rejects(refused, /the step a cannot be undone/);
+    assert.deepEqual(await appliedSteps(knex, one), ['a', 'b', 'c']);
+    assert.equal(await knex.schema.hasTable('table_d'), true);
+    ran.length = 0;
+    const undone = await undoSteps(knex, [
+      { ...one, keep: 1 },
+      { ...two, keep: 0 },
+    ]);
+    assert.deepEqual(
+      [undone, ran],
+      [
+        ['d', 'c', 'b'],
+        ['d', 'c', 'b'],
+      ],
+    );
+    assert.deepEqual(await appliedSteps(knex, one), ['a']);
+    await migrate(knex, 'one', one.steps.slice(0, 1));
+    await assert.rejects(undoSteps(knex, [{ table: 'one', steps: [], keep: 0 }]), /later version/);
   });
 
   test('may be opened for the first time by several at once', async () => {
