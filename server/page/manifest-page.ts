@@ -40,15 +40,21 @@ export async function showManifest(
         { href: repositoryPath(ctx, repository), text: repository },
       ],
       lead: kindOf(view),
-      ...(view.rights.delete && {
-        actions: askingLink(repositoryPath(ctx, repository, 'delete', { reference: text }), 'Delete'),
-      }),
+      actions: html`${deployLink(ctx, view, reference)}${view.rights.delete && askingLink(repositoryPath(ctx, repository, 'delete', { reference: text }), 'Delete')}`,
     })}
 ${view.problem !== undefined && notice('warn', asSentence(view.problem))}<section class="sheet"><h2>Pull</h2>${pullCommands(view, ctx.state.origin.host, reference).map(command)}</section>
 <section class="sheet">${facts(factsOf(view))}<dl class="pairs"><dt>Digest</dt><dd><code>${digest}</code></dd></dl>${tagList(ctx, view)}</section>
 ${members(ctx, view)}${provenance(view.provenance)}${packages(view.sbom)}${signatures(view.signatures)}${layers(ctx, view)}${referrers(ctx, view)}${running(ctx, view.running)}${configuration(view)}
 ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, repository, text)}`,
   });
+}
+
+/** Leads to the form that deploys it, where there are apps; whether somebody may, the form says. */
+function deployLink(ctx: RequestContext, view: ManifestView, reference: Reference): Html {
+  const { offers, session } = ctx.state;
+  if (session === undefined || !offers?.fleet || !('tag' in reference) || !isImage(view)) return html``;
+  const query = { repository: view.repository, tag: reference.tag };
+  return html`<a class="button" href="${pathOf(ctx, '/apps', query)}#deploy">Deploy</a>`;
 }
 
 function factsOf(view: ManifestView): readonly Fact[] {

@@ -186,15 +186,17 @@ export function area(
     help,
     label,
     name,
+    rows = 3,
     value = '',
   }: {
     readonly label: string;
     readonly name: string;
     readonly value?: string;
+    readonly rows?: number;
     readonly help?: Value;
   },
 ): Html {
-  return html`<div class="field"><label for="${id}">${label}</label><textarea id="${id}" name="${name}" rows="3" maxlength="4000" spellcheck="false"${
+  return html`<div class="field"><label for="${id}">${label}</label><textarea id="${id}" name="${name}" rows="${rows}" maxlength="4000" spellcheck="false"${
     help === undefined ? '' : html` aria-describedby="${id}-help"`
   }>${value}</textarea>${help !== undefined && html`<p class="small" id="${id}-help">${help}</p>`}</div>`;
 }

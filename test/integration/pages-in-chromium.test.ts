@@ -6,6 +6,8 @@ import { openPageWorld } from '../support/page-world.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
+const FORM = 'application/x-www-form-urlencoded';
+
 describe('pages in Chromium', async () => {
   const world = await openPageWorld({ after });
   const { pages: PAGES, registry } = world;
@@ -40,7 +42,7 @@ describe('pages in Chromium', async () => {
             accept: 'text/html',
             cookie,
             origin,
-            'content-type': 'application/x-www-form-urlencoded',
+            'content-type': FORM,
           },
           body: new URLSearchParams({ csrf: token }).toString(),
         });
@@ -49,6 +51,34 @@ describe('pages in Chromium', async () => {
     }
     await page.goto(url);
     await page.getByRole('button', { name: 'Log out' }).waitFor();
+  });
+
+  test('a form deploys what its sender may deploy, and no file whose variables have no values', async () => {
+    const { context, page } = await browser.open();
+    await logIn(page, url, 'ada');
+    await page.goto(`${url}/apps`);
+    const csrf = (await page.locator('#deploy input[name=csrf]').getAttribute('value')) ?? '';
+    const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+    const deploy = (app: string, image: string) =>
+      registry.send('POST', '/apps/deploy', {
+        headers: { accept: 'text/html', cookie, origin: url, 'content-type': FORM },
+        body: new URLSearchParams({
+          csrf,
+          app,
+          compose: `services:\n  web:\n    image: ${image}\n`,
+        }).toString(),
+      });
+    const { host } = new URL(url);
+    assert.equal((await deploy('other/app', `${host}/team/web:main`)).status, 403);
+    const hidden = await deploy('team/by-ada', `${host}/other/app:main`);
+    assert.equal(hidden.status, 422);
+    const unset = await deploy('team/by-ada', `${host}/team/web:\${TAG}`);
+    assert.equal(unset.status, 422);
+    assert.match(String(unset.body), /a variable has no value here/i);
+    assert.equal((await registry.manage('GET', '/apps/team%2Fby-ada')).status, 404);
+    assert.equal((await deploy('team/by-ada', `${host}/team/web:main`)).status, 303);
+    assert.equal((await registry.manage('GET', '/apps/team%2Fby-ada')).status, 200);
+    await page.goto('about:blank');
   });
 
   const WAYS = [
@@ -147,6 +177,23 @@ describe('pages in Chromium', async () => {
       await follow(page, page.getByRole('link', { name: 'Roll back' }).last());
       await answer('Roll back');
       await says('The rollback has begun.');
+      await link('Apps');
+      await fill('App', `team/new${turn}`);
+      await fill('Compose file', 'services:\n  web:\n    imag: nothing\n');
+      await button('Deploy');
+      await page.getByRole('alert').getByText('services.web').waitFor();
+      assert.match(await page.getByLabel('Compose file').inputValue(), /imag: nothing/);
+      await page.goto(`${url}/repositories/team/web/-/tags/main`);
+      await link('Deploy');
+      assert.match(await page.getByLabel('Compose file').inputValue(), /image: ".*\/team\/web:main"/);
+      await fill('App', `team/new${turn}`);
+      await fill('Hosts (optional)', 'zone=nowhere');
+      await button('Deploy');
+      await page.getByRole('alert').getByText('zone=nowhere').waitFor();
+      await fill('Hosts (optional)', '');
+      await button('Deploy');
+      await says('The rollout has begun.');
+      await page.getByRole('heading', { name: `team/new${turn}`, exact: true }).waitFor();
       await link('Hosts');
       await link('fra-2');
       await link('Drain');

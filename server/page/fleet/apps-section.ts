@@ -1,13 +1,17 @@
+import { ComposeError } from '../../../fleet/compose/compose-error.ts';
+import { parseCompose, withPositions } from '../../../fleet/compose/parse-compose.ts';
+import { isRepositoryName, isTag } from '../../../oci/reference.ts';
 import { type Html, html } from '../../markup/html.ts';
 import type { RequestContext } from '../../request-context.ts';
+import { pairsOf } from '../admin/access-sections.ts';
 import type { ApiCalls } from '../api-calls.ts';
 import { shortDigest, timeOf } from '../format.ts';
 import { LOOK_AGAIN, livePart } from '../live.ts';
 import { asked, pathOf } from '../page-context.ts';
-import { command, empty, facts, notice, pageHead, pager, table } from '../parts.ts';
+import { area, check, empty, facts, field, notice, pageHead, pager, table } from '../parts.ts';
 import { askingLink } from '../question.ts';
 import { referencePath } from '../repository-paths.ts';
-import { buttonForm, type Section } from '../section/section.ts';
+import { buttonForm, type Draft, type Section, sectionForm } from '../section/section.ts';
 import { showLogs } from './app-logs.ts';
 
 interface App {
@@ -68,13 +72,14 @@ export const APPS: Section = {
   path: '/apps',
   title: 'Apps',
   lead: 'What runs on the hosts.',
-  async show(ctx, api) {
+  async show(ctx, api, draft) {
     const { apps } = await api.call<{ readonly apps: readonly App[] }>(ctx, 'listApps');
     if (apps.length === 0) {
-      return empty(
+      const first = empty(
         'No apps yet',
-        html`<p>Deploy a Compose file from a terminal:</p>${command('berth deploy NAME compose.yaml')}`,
+        html`<p>Deploy a Compose file below, or by <code>berth deploy</code> in a terminal.</p>`,
       );
+      return html`${first}${deployForm(ctx, draft)}`;
     }
     const rows = apps.map((app) => [
       html`<a href="${appPath(ctx, app.name)}">${app.name}</a>`,
@@ -94,10 +99,36 @@ export const APPS: Section = {
       ],
       rows,
     );
-    return livePart(ctx, { id: 'apps', names: ['app', 'rollout'], every: LOOK_AGAIN }, list);
+    return html`${livePart(ctx, { id: 'apps', names: ['app', 'rollout'], every: LOOK_AGAIN }, list)}${deployForm(ctx, draft)}`;
   },
   details: { one: showApp, logs: showLogs },
   actions: {
+    deploy: {
+      done: 'The rollout has begun.',
+      isOnList: true,
+      next: (ctx, read) => appPath(ctx, read('app')),
+      async run(ctx, api, read) {
+        const text = read('compose');
+        // Variables and files are on the machine of a person, where only `berth deploy` reads them.
+        const compose = await parseCompose(text, { environment: {}, readFile: async () => undefined });
+        if (compose.warnings.length > 0) {
+          const message = 'a variable has no value here: write the value, or deploy by "berth deploy"';
+          throw new ComposeError([{ path: [], message }]);
+        }
+        const on = pairsOf(read('on'));
+        const body = {
+          compose: compose.document,
+          ...(Object.keys(on).length > 0 && { on }),
+          ...(read('follow') === 'on' && { follow: true }),
+        };
+        try {
+          await api.call(ctx, 'deploy', { params: { app: read('app') }, body });
+        } catch (error) {
+          throw error instanceof ComposeError ? withPositions(error, compose.position) : error;
+        }
+        return undefined;
+      },
+    },
     rollback: {
       done: 'The rollback has begun.',
       next: (ctx) => appPath(ctx, asked(ctx, 'app')),
@@ -151,6 +182,25 @@ export const APPS: Section = {
     },
   },
 };
+
+/** Deploys a Compose file; `repository` and `tag` in the address name the image of a page that leads here. */
+function deployForm(ctx: RequestContext, draft: Draft): Html {
+  const { host } = ctx.state.origin;
+  const [repository, tag] = ctx.method === 'GET' ? [asked(ctx, 'repository'), asked(ctx, 'tag')] : ['', ''];
+  const isGiven = isRepositoryName(repository) && isTag(tag);
+  const image = isGiven ? `"${host}/${repository}:${tag}"` : `"${host}/team/web:1.0"`;
+  const example = `services:\n  web:\n    image: ${image}\n`;
+  return sectionForm(ctx, {
+    id: 'deploy',
+    title: 'Deploy',
+    action: pathOf(ctx, '/apps/deploy'),
+    button: 'Deploy',
+    content: html`${field('app', { label: 'App', name: 'app', value: draft.value('app', isGiven ? repository : ''), maxLength: 255, help: html`Such as <code>team/shop</code>: a new one, or one that gets a new release.` })}
+${area('compose', { label: 'Compose file', name: 'compose', value: draft.value('compose', example), rows: 10, help: html`At most 4,000 characters, without variables and files: <code>berth deploy</code> reads those.` })}
+${area('on', { label: 'Hosts (optional)', name: 'on', value: draft.value('on'), help: html`Labels that its hosts must have, one a line, such as <code>role=web</code>. Without one: as before, or all.` })}
+${check('follow', { label: 'Deploy again when a tag moves', name: 'follow', isChecked: draft.value('follow') === 'on' })}`,
+  });
+}
 
 function appPath(ctx: RequestContext, app: string): string {
   return pathOf(ctx, '/apps/one', { app });

@@ -62,12 +62,13 @@ function addAction(
     const read = await readFields(ctx);
     try {
       const made = await action.run(ctx, api, read);
-      const back = action.next?.(ctx) ?? pathOf(ctx, section.path);
+      const back = action.next?.(ctx, read) ?? pathOf(ctx, section.path);
       if (made !== undefined) showSecret(ctx, { ...made, back });
       else goTo(ctx, `${back}${back.includes('?') ? '&' : '?'}done=${name}`);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal === undefined || action.ask !== undefined || action.next !== undefined) throw error;
+      const isOnList = action.isOnList ?? (action.ask === undefined && action.next === undefined);
+      if (refusal === undefined || !isOnList) throw error;
       const draft: Draft = { value: (field, usual = '') => read(field) || usual };
       await showSection(ctx, { api, section, head, draft, refusal });
     }

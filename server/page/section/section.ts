@@ -21,7 +21,9 @@ export interface SectionAction {
   /** What is said when it is done. */
   readonly done: string;
   /** The page on which it goes on: of the section unless given. */
-  next?(ctx: RequestContext): string;
+  next?(ctx: RequestContext, read: (name: string) => string): string;
+  /** Whether its form is on the page of the section, which shows a refusal and what was written, although it goes on elsewhere. */
+  readonly isOnList?: boolean;
 }
 
 /** A page that lists things, and the forms that it has. */
