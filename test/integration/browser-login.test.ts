@@ -86,7 +86,7 @@ describe('people log in by a provider', async () => {
 
   test('nobody takes over an account, or gets one whose name cannot be', async () => {
     for (const [login, message, status] of [
-      ['sub-mallory', /the account &#34;admin&#34; already exists/, 409],
+      ['sub-mallory', /account &#34;admin&#34; already exists/, 409],
       ['sub-eve', /cannot be an account name/, 403],
       ['sub-nobody', /no name in the claim &#34;preferred_username&#34;/, 403],
     ] as const) {
@@ -133,7 +133,7 @@ describe('people log in by a provider', async () => {
     assert.equal((await api('DELETE', 'mary/identities/work')).status, 204);
     assert.equal((await api('DELETE', 'mary/identities/work')).status, 404);
     const { browser, back } = await comeBack('sub-mallory');
-    await refused(browser, back.href, /the account &#34;admin&#34; already exists/, 409);
+    await refused(browser, back.href, /account &#34;admin&#34; already exists/, 409);
     await store.accounts.remove('mary');
   });
 
