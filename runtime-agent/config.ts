@@ -54,6 +54,8 @@ export interface AgentConfig {
   readonly ingress?: IngressConfig;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
+  /** Where Prometheus asks. */
+  readonly metrics?: ListenAddress;
 }
 
 export interface IngressConfig {
@@ -65,10 +67,15 @@ export interface IngressConfig {
   readonly acme?: string;
 }
 
-/** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
-export interface TcpConfig {
+/** An address of this host. */
+export interface ListenAddress {
   readonly host: string;
+  /** 0: one that is free. */
   readonly port: number;
+}
+
+/** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
+export interface TcpConfig extends ListenAddress {
   /** Absolute paths of PEM files. */
   readonly authority: string;
   readonly certificate: string;
@@ -106,6 +113,7 @@ export function readConfig(
     );
   }
   const tcp = readTcp(merged);
+  const metrics = merged.metrics === undefined ? undefined : readMetrics(merged.metrics);
   const ingress = readIngress(merged);
   const watchdog = watchdogLimit(merged.watchdog ?? '10s');
   const proxies = readProxies(merged, environment);
@@ -131,6 +139,7 @@ export function readConfig(
     ...(watchdog !== undefined && { watchdog }),
     ...(ingress !== undefined && { ingress: Object.freeze(ingress) }),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
+    ...(metrics !== undefined && { metrics: Object.freeze(metrics) }),
   });
 }
 
@@ -191,10 +200,8 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
       '--tls-ca, --tls-cert and --tls-key belong to --listen HOST:PORT, which is missing.',
     );
   }
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65535) {
+  const address = hostAndPort(listen);
+  if (address === undefined) {
     throw new ConfigError(`"${listen}" is not an address: --listen takes HOST:PORT, such as 10.0.0.5:2376.`);
   }
   if (tlsAuthority === undefined || tlsCertificate === undefined || tlsKey === undefined) {
@@ -203,12 +210,25 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
     );
   }
   return {
-    host,
-    port,
+    ...address,
     authority: absolute(tlsAuthority, '--tls-ca'),
     certificate: absolute(tlsCertificate, '--tls-cert'),
     key: absolute(tlsKey, '--tls-key'),
   };
+}
+
+function readMetrics(text: string): ListenAddress {
+  const address = hostAndPort(text);
+  if (address !== undefined) return address;
+  throw new ConfigError(`"${text}" is not an address: --metrics takes HOST:PORT, such as 127.0.0.1:9501.`);
+}
+
+/** Undefined for what is no address with a port. */
+function hostAndPort(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65535 ? undefined : { host, port };
 }
 
 function acmeDirectory(text: string): string {

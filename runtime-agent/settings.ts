@@ -11,6 +11,12 @@ export const AGENT_SETTINGS = {
   tlsAuthority: text('tls-ca', 'FILE', 'authority that vouches for clients'),
   tlsCertificate: text('tls-cert', 'FILE', 'certificate of this host, read again on SIGHUP'),
   tlsKey: text('tls-key', 'FILE', 'its private key, read again on SIGHUP'),
+  metrics: text(
+    'metrics',
+    'HOST:PORT',
+    'answer Prometheus at http://HOST:PORT/metrics, without a password; choose an address that containers and strangers do not reach',
+    'off',
+  ),
   data: text('data', 'DIR', 'images, containers and state', '/var/lib/berth-agent'),
   insecureRegistries: {
     ...list('insecure-registry', 'HOST:PORT', 'registry to reach by plain HTTP'),

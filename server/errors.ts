@@ -4,6 +4,7 @@ import { ComposeError } from '../fleet/compose/compose-error.ts';
 import { HostError } from '../fleet/host-store.ts';
 import { HostInputError } from '../fleet/read-host.ts';
 import { http } from '../lib/http/node-http.ts';
+import { COMMON_HEADERS } from '../lib/http/plain-server.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import {
   BlobInUseError,
@@ -13,7 +14,6 @@ import {
   StorageUnavailableError,
   TextRefusedError,
 } from '../storage/errors.ts';
-import { COMMON_HEADERS } from './http/answer.ts';
 
 /**
  * An entry of the table: the code and status that clients see, and a default message. Most errors have their own

@@ -19,7 +19,7 @@ enableCompileCache(join(root, 'node_modules/.cache/berth'));
 const { runCommandLine } = await import('./cli/command-line.ts');
 const { flushOutput, tolerateClosedOutput } = await import('../lib/streams/program-output.ts');
 tolerateClosedOutput();
-const exitCode = await runCommandLine(process.argv.slice(2), root);
+const exitCode = await runCommandLine(process.argv.slice(2));
 await flushOutput();
 process.exit(exitCode);
 

@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { listen } from '../lib/http/listen.ts';
 import { http } from '../lib/http/node-http.ts';
+import { COMMON_HEADERS } from '../lib/http/plain-server.ts';
 import { chooseProxy } from '../lib/http/proxies/choose-proxy.ts';
 import { descriptorLimit } from '../lib/linux/descriptor-limit.ts';
 import { dropConnecting } from '../lib/linux/network/drop-connecting.ts';
 import { MetricSet } from '../lib/metrics/metric-set.ts';
+import { startMetricsServer } from '../lib/metrics/metrics-server.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
 import { followRequest, type WorkUnderWay } from '../lib/watchdog/work-under-way.ts';
 import { recordPulls } from '../storage/catalog/browse/pull-times.ts';
@@ -27,18 +30,16 @@ import { EventFeed } from './events/event-feed.ts';
 import { EventIds } from './events/event-ids.ts';
 import { eventRoutes } from './events/event-routes.ts';
 import type { FleetParts, OpenedFleet } from './fleet/open-fleet.ts';
-import { COMMON_HEADERS } from './http/answer.ts';
 import { BodySender } from './http/body-sender.ts';
 import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
-import { listen } from './http/listen.ts';
 import { NEVER } from './http/redirect-rules.ts';
 import { LogSampler } from './log.ts';
 import { identifyAgain } from './login/session-of.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
 import { countGarbage } from './metrics/garbage-metrics.ts';
-import { startMetricsServer } from './metrics/metrics-server.ts';
+import { exposeFleet, exposeStorage } from './metrics/storage-metrics.ts';
 import { openAuth } from './open-auth.ts';
 import { describeWiderFiles, openStorage } from './open-storage.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
@@ -258,6 +259,13 @@ export async function startRegistry(
     mayUpgrade: ({ url }) => fleet !== undefined && url?.startsWith(`${config.pathPrefix}/api/`) === true,
   });
   exposeGauges(metrics, { answers, feed, server, uploads, watchdogEnds: watched?.ends ?? 0 });
+  exposeStorage(metrics, {
+    data: config.data,
+    browse: storage.browse,
+    readOnly: config.readOnly,
+    certificate: () => current?.cert,
+  });
+  if (fleet) exposeFleet(metrics, storage);
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 

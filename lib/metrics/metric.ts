@@ -4,7 +4,7 @@ export interface Metric {
   expose(): string;
 }
 
-type Labels = Readonly<Record<string, string>>;
+export type Labels = Readonly<Record<string, string>>;
 
 export interface Naming {
   readonly name: string;
@@ -99,6 +99,42 @@ export class Histogram implements Metric {
       text += `${name}_sum${key} ${sum}\n${name}_count${key} ${total}\n`;
     }
     return text;
+  }
+}
+
+/** A metric whose numbers are read for each scrape. */
+export interface SampledNaming extends Naming {
+  /** `gauge` unless given; `counter` for numbers that only grow. */
+  readonly type?: 'gauge' | 'counter';
+}
+
+/** A number of one combination of labels. */
+export interface Sample {
+  readonly labels?: Labels;
+  readonly value: number;
+}
+
+/** Numbers that are replaced as a whole, each time that they are read. */
+export class Samples implements Metric {
+  readonly #naming: Naming;
+  readonly #type: 'gauge' | 'counter';
+  #samples: readonly Sample[] = [];
+
+  /** `type` is `counter` for numbers that only grow. */
+  constructor(naming: Naming, type: 'gauge' | 'counter') {
+    this.#naming = naming;
+    this.#type = type;
+  }
+
+  replace(samples: readonly Sample[]): void {
+    this.#samples = samples;
+  }
+
+  expose(): string {
+    if (this.#samples.length === 0) return '';
+    const { name } = this.#naming;
+    const lines = this.#samples.map(({ labels = {}, value }) => `${name}${labelText(labels)} ${value}\n`);
+    return headOf(this.#naming, this.#type) + lines.join('');
   }
 }
 

@@ -1,9 +1,9 @@
+import { readVersion } from '../../lib/files/version.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { joinRegistry, leaveRegistry } from '../fleet/join-command.ts';
 import type { FleetCommand } from '../fleet/read-fleet-command.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { readSystemFacts } from './read-host-facts.ts';
-import { readVersion } from './version.ts';
 
 /** Joins or leaves a fleet; returns the message for the operator. Throws ConfigError. */
 export async function runFleetCommand(command: FleetCommand, signal: AbortSignal): Promise<string> {

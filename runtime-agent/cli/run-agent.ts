@@ -1,17 +1,21 @@
 import { availableParallelism } from 'node:os';
 import { type Logger, pino } from 'pino';
+import { readVersion } from '../../lib/files/version.ts';
 import { proxyEnvironment } from '../../lib/http/proxies/proxy-settings.ts';
 import type { MountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
 import { releaseProgramPages } from '../../lib/linux/release-program-pages.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import type { MetricsServer } from '../../lib/metrics/metrics-server.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import { RegistryClient } from '../../oci/distribution/registry-client.ts';
 import { RemoteRegistry } from '../../oci/distribution/remote-registry.ts';
 import { StepCache } from '../builder/cache/step-cache.ts';
 import { layersOfBuilds } from '../builder/create-builder.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig, ListenAddress } from '../config.ts';
 import { layersOfContainers } from '../containers/container-table.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { openAgentDatabase } from '../database.ts';
@@ -31,6 +35,7 @@ import { chooseLayerStore } from '../snapshots/choose-layer-store.ts';
 import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
+import { exposeAgent } from './agent-metrics.ts';
 import { asConfigError } from './as-config-error.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { collectGarbage, keepMemorySmall } from './keep-memory-small.ts';
@@ -38,7 +43,6 @@ import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { openBuild } from './open-build.ts';
 import { readHostId, readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
-import { readVersion } from './version.ts';
 import { watchAgent } from './watch-agent.ts';
 
 /**
@@ -192,12 +196,15 @@ export async function runAgent(
     stopping: stopping.signal,
   };
   const server = createEngineServer(engine);
+  exposeAgent(watched.metrics, { ...engine, dataDirectory });
+  const scraped = config.metrics && (await listenForMetrics(watched.metrics, config.metrics));
   const tcp = config.tcp && (await (await import('./listen-tcp.ts')).listenTcp(config.tcp, engine, log));
   await listenSocket(server.http, config.socket, config.socketGroup);
   await fleet.start(engine);
   watched.start();
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
+  if (scraped !== undefined) log.info({ port: scraped.port }, 'metrics');
   notifySystemd('READY=1', notifySocket);
   process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
 
@@ -212,7 +219,7 @@ export async function runAgent(
     stopping,
     buildkit,
     fleet,
-    servers: tcp === undefined ? [server] : [server, tcp],
+    servers: [server, tcp, scraped].filter((listener) => listener !== undefined),
     containers,
     trees,
     networking,
@@ -245,6 +252,18 @@ function ingressOf(
       ...{ hostNamespace: mounts.outside, processors, log, signal },
     });
   };
+}
+
+async function listenForMetrics(metrics: MetricSet, address: ListenAddress): Promise<MetricsServer> {
+  const { startMetricsServer } = await import('../../lib/metrics/metrics-server.ts');
+  try {
+    return await startMetricsServer(metrics, address);
+  } catch (cause) {
+    const { host, port } = address;
+    throw new ConfigError(`--metrics ${host}:${port} cannot be used: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
 }
 
 /** To the programs that are started from now on. */

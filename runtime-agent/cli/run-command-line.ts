@@ -1,8 +1,8 @@
+import { readVersion } from '../../lib/files/version.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { untilSignalled } from '../shutdown.ts';
 import { readCommandLine } from './command-line.ts';
 import { HELP } from './help.ts';
-import { readVersion } from './version.ts';
 
 /** Runs the command and returns the exit code: 0, 2 for problems that the operator must solve, 1 for other failures. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {

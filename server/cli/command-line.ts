@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readVersion } from '../../lib/files/version.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { COMMAND_HELP, HELP } from './help.ts';
@@ -56,15 +55,15 @@ const HELP_WORDS: readonly string[] = ['--help', '-h'];
 
 /**
  * Runs the command in `args` (without node and the script) and returns the exit code. Wrong usage and an invalid
- * configuration cause one sentence on standard error and exit code 2. `root` is the folder of package.json.
+ * configuration cause one sentence on standard error and exit code 2.
  */
-export async function runCommandLine(args: readonly string[], root: string): Promise<number> {
+export async function runCommandLine(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   // The command that runs in an instance has options of its own.
   const first = rest.findIndex((word) => !word.startsWith('-'));
   const words = name === 'exec' && first >= 0 ? rest.slice(0, first) : rest;
   try {
-    if (name === '--version' || words.includes('--version')) return print(`${await readVersion(root)}\n`);
+    if (name === '--version' || words.includes('--version')) return print(`${await readVersion()}\n`);
     if (name === undefined)
       throw new ConfigError('no command was given: try "berth serve" or "berth --help"');
     if (HELP_WORDS.includes(name)) return print(HELP);
@@ -87,11 +86,6 @@ function commandOf(name: string): keyof typeof COMMAND_HELP {
   const what = name.startsWith('-') ? 'option' : 'command';
   const known = what === 'option' ? ['--help', '--version'] : Object.keys(COMMAND_HELP);
   throw new ConfigError(`the ${what} "${name}" is not known: ${advice(name, known, '"berth --help"')}`);
-}
-
-async function readVersion(root: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  return String(version);
 }
 
 function print(text: string): number {

@@ -49,9 +49,6 @@ export function setHeaders(ctx: Context, headers: AnswerHeaders): void {
   }
 }
 
-/** Headers of every answer: browsers must not guess content types. */
-export const COMMON_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
-
 /** Maximum bytes of all warnings of an answer (distribution-spec, "Warnings"). */
 const MOST_BYTES = 4096;
 const FRAME = '299 - ""'.length;

@@ -2,10 +2,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { listen } from '../../lib/http/listen.ts';
 import { http, https } from '../../lib/http/node-http.ts';
-import { COMMON_HEADERS } from './answer.ts';
+import { COMMON_HEADERS } from '../../lib/http/plain-server.ts';
 import type { ConnectionGate } from './connection-limits.ts';
-import { listen } from './listen.ts';
 import { asksForWebSocket, offerUpgrade } from './upgrades.ts';
 
 /** Time for a client to send all headers of a request. */

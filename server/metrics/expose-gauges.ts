@@ -1,4 +1,5 @@
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import { exposeProcess } from '../../lib/metrics/process-metrics.ts';
 import type { EventFeed } from '../events/event-feed.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { AnswerCache } from '../registry/answer-cache.ts';
@@ -44,19 +45,5 @@ export function exposeGauges(set: MetricSet, parts: GaugedParts): void {
     () => watchdogEnds,
     'counter',
   );
-  set.gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.' }, () =>
-    process.memoryUsage.rss(),
-  );
-  set.gauge(
-    { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },
-    () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    },
-    'counter',
-  );
-  set.gauge(
-    { name: 'process_start_time_seconds', help: 'When the process began, in seconds since 1970.' },
-    () => performance.timeOrigin / 1000,
-  );
+  exposeProcess(set);
 }

@@ -1,7 +1,7 @@
+import { listen } from '../../lib/http/listen.ts';
+import { createPlainServer } from '../../lib/http/plain-server.ts';
 import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
-import { listen } from '../http/listen.ts';
-import { createPlainServer } from '../http/plain-server.ts';
 
 /** Milliseconds in which a client must have sent its request. */
 const REQUEST_TIMEOUT = 10_000;

@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 async function serverFilesWith(pattern: RegExp): Promise<readonly string[]> {
   const found: string[] = [];
-  for await (const file of glob('server/**/*.ts', { cwd: ROOT })) {
+  for await (const file of glob(['server/**/*.ts', 'lib/**/*.ts'], { cwd: ROOT })) {
     if (pattern.test(await readFile(join(ROOT, file), 'utf8'))) found.push(file);
   }
   return found.sort();
@@ -23,7 +23,7 @@ test('bodies that are read whole are read in the memory that all of them share',
 });
 
 /** What makes the small servers; those that call it bound them. */
-const PLAIN = 'server/http/plain-server.ts';
+const PLAIN = 'lib/http/plain-server.ts';
 
 test('every listener bounds its connections', async () => {
   const listeners = await serverFilesWith(/\bcreate(?:Plain)?Server\(/);

@@ -6,7 +6,7 @@ import Koa from 'koa';
 import { pino } from 'pino';
 import { http } from '../../lib/http/node-http.ts';
 import { RegistryError } from '../../server/errors.ts';
-import { listen } from '../../server/http/listen.ts';
+import { listen } from '../../lib/http/listen.ts';
 import { answerErrors } from '../../server/middleware.ts';
 import { answerBrowsers } from '../../server/page/answer-browsers.ts';
 import type { PageDependencies } from '../../server/page/page-dependencies.ts';

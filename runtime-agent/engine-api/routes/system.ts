@@ -29,9 +29,9 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
 
   const { metrics } = deps;
   if (metrics !== undefined) {
-    router.get('/metrics', (ctx) => {
+    router.get('/metrics', async (ctx) => {
+      ctx.body = await metrics.collect();
       ctx.set('Content-Type', METRICS_TYPE);
-      ctx.body = metrics.expose();
     });
   }
 

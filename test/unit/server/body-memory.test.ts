@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { listen } from '../../../lib/http/listen.ts';
 import { BodyMemory } from '../../../server/body-memory.ts';
-import { listen } from '../../../server/http/listen.ts';
 import { defer } from '../../support/cleanup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { connectRaw } from '../../support/raw-connection.ts';

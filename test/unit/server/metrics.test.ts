@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { METRICS_TYPE, MetricSet } from '../../../lib/metrics/metric-set.ts';
-import { startMetricsServer } from '../../../server/metrics/metrics-server.ts';
+import { startMetricsServer } from '../../../lib/metrics/metrics-server.ts';
 import { countRequests } from '../../../server/request-recorder.ts';
 import { defer } from '../../support/cleanup.ts';
 import { connectRaw } from '../../support/raw-connection.ts';

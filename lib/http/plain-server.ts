@@ -1,7 +1,9 @@
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
-import { http } from '../../lib/http/node-http.ts';
-import { COMMON_HEADERS } from './answer.ts';
+import { http } from './node-http.ts';
+
+/** Headers of every answer: browsers must not guess content types. */
+export const COMMON_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
 /** A whole answer. */
 export interface PlainAnswer {
@@ -14,16 +16,17 @@ const TEXT = 'text/plain; charset=utf-8';
 const MALFORMED = 'this is not an HTTP request\n';
 
 /**
- * Creates an HTTP server that reads only the first line and headers of requests. All its answers have COMMON_HEADERS.
+ * Creates an HTTP server that reads only the first line and headers of requests. All its answers have COMMON_HEADERS. `answer`
+ * must not throw or reject.
  */
 export function createPlainServer(
   options: ServerOptions,
-  answer: (req: IncomingMessage) => PlainAnswer,
+  answer: (req: IncomingMessage) => PlainAnswer | Promise<PlainAnswer>,
 ): Server {
   const server = http.createServer({ ...options, requireHostHeader: false });
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
-    server.on(event, (req, res) => {
-      const { status, body, headers } = answer(req);
+    server.on(event, async (req, res) => {
+      const { status, body, headers } = await answer(req);
       const length = Buffer.byteLength(body);
       res.writeHead(status, {
         ...COMMON_HEADERS,
