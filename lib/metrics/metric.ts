@@ -131,7 +131,6 @@ export class Samples implements Metric {
   }
 
   expose(): string {
-    if (this.#samples.length === 0) return '';
     const { name } = this.#naming;
     const lines = this.#samples.map(({ labels = {}, value }) => `${name}${labelText(labels)} ${value}\n`);
     return headOf(this.#naming, this.#type) + lines.join('');

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { METRICS_TYPE, MetricSet } from '../../../lib/metrics/metric-set.ts';
 import { startMetricsServer } from '../../../lib/metrics/metrics-server.ts';
+import { exposeStorage } from '../../../server/metrics/storage-metrics.ts';
 import { countRequests } from '../../../server/request-recorder.ts';
+import { makeCertificate } from '../../support/certificates.ts';
 import { defer } from '../../support/cleanup.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
+import { makeTempDir } from '../../support/temp-dir.ts';
 
 test('counters, gauges and histograms in the text format of Prometheus', () => {
   const set = new MetricSet();
@@ -46,6 +50,39 @@ test('requests are counted by method, route and status; words that clients make 
   assert.match(text, /^berth_http_requests_total\{method="GET",route="\/v2\/",status="200"\} 2$/m);
   assert.match(text, /^berth_http_requests_total\{method="other",route="\/v2\/",status="405"\} 1$/m);
   assert.match(text, /^berth_http_sent_bytes_total 60$/m);
+});
+
+test('numbers that cannot be read for a scrape are left out, and are there again when they can', async () => {
+  const set = new MetricSet();
+  let isAway = false;
+  set.sampled({ size: { name: 'size', help: 'Size.' } }, async () => {
+    if (isAway) throw new Error('the database is away');
+    return { size: [{ labels: { of: 'a' }, value: 1 }, { value: 2 }] };
+  });
+  const there = '# HELP size Size.\n# TYPE size gauge\nsize{of="a"} 1\nsize 2\n';
+  assert.equal(await set.collect(), there);
+  isAway = true;
+  assert.equal(await set.collect(), '# HELP size Size.\n# TYPE size gauge\n');
+  isAway = false;
+  assert.equal(await set.collect(), there);
+});
+
+test('the end of the certificate is told, as of the one that is in use', async (t) => {
+  const set = new MetricSet();
+  const folder = await makeTempDir(t, 'certificate');
+  const { certificate } = await makeCertificate(folder);
+  let pem: string | undefined = await readFile(certificate, 'utf8');
+  exposeStorage(set, {
+    data: folder,
+    browse: { sum: async () => ({ repositories: 3, size: 4 }) },
+    readOnly: false,
+    certificate: () => pem,
+  });
+  const [, ends] = /^berth_certificate_expiry_time_seconds ([\d.e+]+)$/m.exec(await set.collect()) ?? [];
+  const days = (Number(ends) * 1000 - Date.now()) / 86_400_000;
+  assert.ok(days > 1 && days <= 2, `${days} days`);
+  pem = undefined;
+  assert.doesNotMatch(await set.collect(), /^berth_certificate_expiry_time_seconds/m);
 });
 
 test('the metrics listener answers /metrics and nothing else', async (t) => {
