@@ -44,7 +44,7 @@ agent_packages="bzip2 crun conmon isal golang-github-containers-common nftables 
 test_packages="runc containerd docker.io docker-cli docker-buildx docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
   docker-compose nginx haproxy caddy openssl systemd chromium busybox-static attr libcap2-bin postgresql wrk iproute2 git
   debootstrap radosgw ceph-mon ceph-osd python3-docker python3-swift protobuf-compiler libprotobuf-dev tinyproxy
-  openssh-client dropbear-bin apparmor libfaketime"
+  openssh-client dropbear-bin apparmor libfaketime prometheus"
 
 package_packages="binutils-x86-64-linux-gnu binutils-aarch64-linux-gnu xz-utils"
 
