@@ -27,12 +27,15 @@ export class EngineError extends Error {
   }
 }
 
-/** The error for a container that is not there; `ref` is what the client calls it. */
+/** Makes the error for a missing container; `ref` is the client's name for it. */
 export function noSuchContainer(ref: string): EngineError {
   return new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
 }
 
-/** Whether an error has a message for the user and one of the codes above: an EngineError, or that of a registry. */
+/**
+ * Reports whether an error has a message for the user and one of the codes above: an EngineError, or an error of a
+ * registry.
+ */
 export function isEngineError(error: unknown): error is EngineError | DistributionError {
   return error instanceof EngineError || error instanceof DistributionError;
 }

@@ -3,7 +3,7 @@ import { type Setting, type SettingValues, settingsOf } from '../lib/settings/se
 const { text, list, flag } = settingsOf('BERTH_AGENT');
 const WORDS = /[\s,]+/;
 
-/** What `berth-agent serve` can be told. */
+/** The settings of `berth-agent serve`. */
 export const AGENT_SETTINGS = {
   socket: text('socket', 'PATH', 'unix socket of the API', '/run/berth-agent.sock'),
   socketGroup: text('socket-group', 'GROUP', 'group that may use the socket', 'root alone'),
@@ -100,5 +100,5 @@ export const AGENT_SETTINGS = {
   ),
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** The settings as one source gives them. */
+/** The settings from one source. */
 export type AgentSettings = SettingValues<typeof AGENT_SETTINGS>;

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 /** Time that running requests get to finish, ms. */
 const GRACE = 10_000;
 
-/** What an agent consists of at its end. */
+/** The parts of an agent to shut down. */
 export interface ShutdownParts {
   /** Ends builds and the streams of clients. */
   readonly stopping: AbortController;

@@ -3,8 +3,8 @@ import { EngineError } from './errors.ts';
 const CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'STORAGE_FULL', 'SQLITE_FULL']);
 
 /**
- * The EngineError for an error of the system, of storage/ or of SQLite that says the device is full or over quota;
- * undefined for any other error.
+ * Returns the EngineError for an error of the system, of storage/ or of SQLite about a full device or an exceeded
+ * quota; undefined for any other error.
  */
 export function storageFull(error: unknown): EngineError | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -1,7 +1,7 @@
-/** What happened, as the Engine API names it (`docker events`). */
+/** An event, named as in the Engine API (`docker events`). */
 export interface EngineEvent {
   readonly type: 'container' | 'image' | 'volume' | 'network';
-  /** `create`, `start`, `die`, `pull` …; `kill` and others as dockerd words them. */
+  /** `create`, `start`, `die`, `pull` …; `kill` and others in dockerd's form. */
   readonly action: string;
   /** Container ID, or image reference or ID. */
   readonly id: string;
@@ -11,15 +11,15 @@ export interface EngineEvent {
   readonly timeNano: bigint;
 }
 
-/** Nanoseconds between moments of one millisecond: fractions of it are exact to a microsecond when they are numbers. */
+/** Nanoseconds between events of one millisecond: as numbers, fractions are exact to a microsecond. */
 const STEP = 1000n;
-/** Nanoseconds that the clock may fall behind events that came in quick succession. A later moment is of a clock that was set back. */
+/** Maximum nanoseconds by which rapid events may run ahead of the clock. Beyond that the clock was set back. */
 const AHEAD = 1_000_000_000n;
 const KEPT = 1024;
-/** Characters of their attributes, of which labels may be long. */
+/** Maximum characters of attributes; labels may be long. */
 const MAX_CHARACTERS = 8 << 20;
 
-/** Hands each event to every subscriber in order, and keeps the last ones for `docker events --since`. */
+/** Passes each event to every subscriber in order, and stores the latest ones for `docker events --since`. */
 export class EventBus {
   readonly #recent: EngineEvent[] = [];
   #latest = 0n;
@@ -27,8 +27,8 @@ export class EventBus {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
 
   /**
-   * The current time in nanoseconds since 1970, strictly later than each time returned before, so that a request for events
-   * since then returns no earlier event. It goes back only where the clock of the host was set back.
+   * Returns the current time in nanoseconds since 1970, strictly increasing, so that a request for events since then
+   * returns no earlier event. It goes back only if the clock of the host was set back.
    */
   now(): bigint {
     const now = BigInt(Date.now()) * 1_000_000n;
@@ -48,7 +48,7 @@ export class EventBus {
     for (const listener of this.#listeners) listener(stamped);
   }
 
-  /** The kept events from `since` on (milliseconds since 1970), oldest first. */
+  /** Returns the stored events from `since` on (milliseconds since 1970), oldest first. */
   recent(since: number): readonly EngineEvent[] {
     const from = nanoseconds(since);
     return this.#recent.filter((event) => event.timeNano >= from);

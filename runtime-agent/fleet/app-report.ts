@@ -17,7 +17,7 @@ export interface ReportParts {
   readonly prefetched: boolean;
 }
 
-/** What this host says about an app. */
+/** Returns this host's report about an app. */
 export function appReport(parts: ReportParts): AppReport {
   const { app, target, phase, reason, state, instances, prefetched } = parts;
   const shown = state.containers.filter((one) => !one.job && !isLeftOver(one));

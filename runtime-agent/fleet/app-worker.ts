@@ -22,12 +22,12 @@ import {
   readParts,
 } from './read-app.ts';
 
-/** Milliseconds before steps are tried again whose failure is no attempt's. */
+/** Initial pause in milliseconds before failed steps are retried, if the failure does not end the attempt. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
-/** Milliseconds before the time of an attempt is looked at again. */
+/** Minimum milliseconds between two checks of an attempt's timeout. */
 const SHORTEST_LIMIT = 100;
-/** Milliseconds that steps under way have to end when the agent does. */
+/** Milliseconds for running steps to end when the agent stops. */
 const GRACE = 3000;
 
 export interface AppWorkerOptions {
@@ -36,13 +36,14 @@ export interface AppWorkerOptions {
   /** Whether the machine has started since the agent last ran. */
   readonly rebooted: boolean;
   readonly onReport: (report: AppReport) => void;
-  /** Nothing of the app is left, and it has no target. */
+  /** Called when the app is completely removed, and has no target. */
   readonly onGone: (app: string) => void;
 }
 
 /**
- * Brings one app to its target, step by step: it reads what there is, has `planHost` decide, journals the steps and does
- * them side by side; when one has ended it begins again. Killed at any point, the next agent goes on from what it reads.
+ * Brings one app to its target, step by step: it reads the state, asks `planHost` for steps, journals them and runs
+ * them concurrently; when one has ended it starts over. After a kill at any point, the next agent continues from the
+ * state that it reads.
  */
 export class AppWorker {
   readonly #options: AppWorkerOptions;
@@ -53,9 +54,9 @@ export class AppWorker {
   #lost: boolean;
   readonly #running = new Map<string, Promise<void>>();
   readonly #notes = new Map<string, string>();
-  /** Of the steps under way. */
+  /** Aborts the running steps. */
   #steps = new AbortController();
-  /** Steps that have ended: what was read before the last of them says too little. */
+  /** Number of completed steps: a state read before the last one is outdated. */
   #ended = 0;
   #wake = Promise.withResolvers<void>();
   #stopped = false;
@@ -91,7 +92,7 @@ export class AppWorker {
     this.#look();
   }
 
-  /** The steps under way are cut short; containers go on. */
+  /** Aborts the running steps; containers keep running. */
   async close(): Promise<void> {
     this.#stopped = true;
     this.#steps.abort();
@@ -126,7 +127,7 @@ export class AppWorker {
     }
   }
 
-  /** One turn: reads, plans, begins steps. Answers true when nothing is left to look after. */
+  /** One pass: reads, plans, starts steps. Returns true when nothing is left to do for the app. */
   async #isOver(): Promise<boolean> {
     if (this.#record.isBehind(this.#target) || this.#failure !== undefined) await this.#takeUp();
     const target = this.#target;
@@ -145,7 +146,7 @@ export class AppWorker {
     return false;
   }
 
-  /** A new target or a failure: what is under way is cut short first. */
+  /** A new target or a failure: aborts the running steps first. */
   async #takeUp(): Promise<void> {
     this.#steps.abort();
     await Promise.allSettled(this.#running.values());
@@ -189,7 +190,7 @@ export class AppWorker {
     this.#look();
   }
 
-  /** Reads until no step has ended meanwhile: a container that is being made must not be made twice. */
+  /** Repeats until no step has ended meanwhile: a container that is being created must not be created twice. */
   async #read(): Promise<HostApp> {
     const { context } = this.#options;
     for (;;) {
@@ -206,7 +207,7 @@ export class AppWorker {
     }
   }
 
-  /** Others find an instance by its names once it has passed its gate, and until it is stopped. */
+  /** Makes an instance resolvable by its names while it is healthy, until it is stopped. */
   async #nameReady({ containers }: HostApp): Promise<void> {
     const { control } = this.#options.context.engine;
     for (const { id, passed, job } of containers) {
@@ -248,10 +249,10 @@ export class AppWorker {
       find: (container) => this.#instances.find(({ info }) => info.id === container),
       note: (waitsFor) => this.#note(stepKey(step), waitsFor),
     };
-    // What ran before has as long as an attempt to come back.
+    // A rollback has as much time as an attempt.
     const isLimited = this.#record.outcome === 'failed' && target !== undefined;
     const limit = isLimited ? AbortSignal.any([signal, AbortSignal.timeout(target.timeout)]) : signal;
-    // What stops has its grace; the time of the attempt is that of what starts.
+    // Stopping instances have their grace period; the timeout of the attempt is for starting ones.
     const isStopping = step.kind === 'drain' || step.kind === 'stop';
     const release = isStopping ? this.#record.hold() : undefined;
     try {
@@ -259,7 +260,7 @@ export class AppWorker {
       this.#ended += 1;
       this.#pause = FIRST_PAUSE;
       if (this.#state !== undefined) this.#record.succeed(step, this.#state, exitCode);
-      // Nothing may be left to do, and so to journal: another agent would watch again what has been for days.
+      // The last step may need no journal entry otherwise: another agent would repeat the watch days later.
       if (step.kind === 'watch' || step.kind === 'settle') await this.#record.save([...this.#running.keys()]);
     } catch (error) {
       this.#ended += 1;
@@ -270,7 +271,7 @@ export class AppWorker {
     }
   }
 
-  /** Whether a step failed because somebody stopped or removed its container by hand: the next plan makes up for it. */
+  /** Reports whether a step failed because a user stopped or removed its container: the next plan compensates. */
   async #isOfOthers(step: HostStep, error: unknown): Promise<boolean> {
     if (error instanceof StoppedByUserError) return true;
     if (step.kind === 'watch') return isEngineError(error) && error.code === 'not-found';
@@ -371,7 +372,7 @@ export class AppWorker {
     );
   }
 
-  /** Answers false when the app has a target again. */
+  /** Returns false when the app has a target again. */
   async #leave(): Promise<boolean> {
     const { context, onGone } = this.#options;
     if (!(await context.store.forget(this.#app))) return false;

@@ -10,9 +10,9 @@ export class AttemptRecord {
   readonly #store: FleetStore;
   readonly #app: string;
   #progress: AppProgress;
-  /** When `elapsed` was last brought up to date, by the clock that nobody sets. */
+  /** Time of the last update of `elapsed`, on the monotonic clock. */
   #counted = performance.now();
-  /** Steps under way whose time does not count. */
+  /** Running steps whose time does not count. */
   #holds = 0;
 
   constructor(store: FleetStore, app: string, progress: AppProgress) {
@@ -53,14 +53,14 @@ export class AttemptRecord {
     return this.#progress.containers[container];
   }
 
-  /** Whether this is about another attempt than the target's, or about other instances of it. */
+  /** Reports whether this is about another attempt than the target's, or other instances of it. */
   isBehind(target: AppTarget | undefined): boolean {
     const { of } = this.#progress;
     if (target === undefined) return of !== undefined;
     return of === undefined || of.attempt !== target.attempt || of.print !== printOf(target);
   }
 
-  /** A new target: what is up now is what a failure goes back to. */
+  /** Begins an attempt for a new target: a failure rolls back to the instances that run now. */
   begin(state: HostApp, target: AppTarget | undefined): void {
     this.#adopt(beginAttempt(state, this.#progress.of, target));
     const { of: _, reason: __, ...rest } = this.#progress;
@@ -89,7 +89,10 @@ export class AttemptRecord {
     this.#progress = { ...this.#progress, containers };
   }
 
-  /** What the end of the machine has ended is to run, and to become healthy, again. That is no failure of the attempt. */
+  /**
+   * Instances that the shutdown of the machine has ended run, and become healthy, again. That is not a failure of the
+   * attempt.
+   */
   forgetLost(infos: readonly ContainerInfo[]): void {
     const { outcome } = this;
     let isAnyLost = false;
@@ -107,7 +110,7 @@ export class AttemptRecord {
     this.#counted = performance.now();
   }
 
-  /** Journals the steps that are about to be done beside `others`: durable when it resolves. */
+  /** Journals steps before they run, together with `others`: durable when it resolves. */
   async journal(
     steps: readonly HostStep[],
     others: Iterable<string>,
@@ -130,7 +133,7 @@ export class AttemptRecord {
     await this.#store.saveProgress(this.#app, this.#progress);
   }
 
-  /** Records what a step has changed that no container says. */
+  /** Records effects of a step that no container shows. */
   succeed(step: HostStep, state: HostApp, exitCode: number | undefined): void {
     switch (step.kind) {
       case 'start':
@@ -173,7 +176,7 @@ function flagsOf({ tried, passed, routed, draining, stopped, discarded }: Contai
   return { tried, passed, routed, draining, stopped, discarded };
 }
 
-/** Of all but the seals of secrets, which are new each time. */
+/** Hashes everything except encrypted secrets, which are different each time. */
 function printOf({ release }: AppTarget): string {
   const text = JSON.stringify(release, (key, value) => (key === 'sealed' ? undefined : value));
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);

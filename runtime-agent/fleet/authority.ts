@@ -4,13 +4,13 @@ import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
 const PATIENCE = 30_000;
-/** Certificates of a chain that are looked at. */
+/** Maximum certificates of a chain that are checked. */
 const LONGEST_CHAIN = 10;
 
 /**
- * Fetches the certificate whose hash a join token carries, out of the chain that the registry sends. Nothing is sent to the
- * registry; whether its certificate is one of that authority is checked by each later connection. Answers PEM. Throws
- * ConfigError when the chain has no such certificate: the token is of another registry, or somebody is in between.
+ * Finds the certificate with the hash of a join token in the registry's chain. Sends nothing to the registry; each
+ * later connection verifies its certificate against this authority. Returns PEM. Throws ConfigError when the chain has
+ * no such certificate: the token is for another registry, or there is a man in the middle.
  */
 export async function fetchAuthority(
   url: URL,
@@ -28,7 +28,7 @@ export async function fetchAuthority(
     socket.destroy();
   }
   throw new ConfigError(
-    `the certificate of ${url.origin} is not of the authority that the join token names: check the address, and that nobody answers in the registry's place.`,
+    `the certificate of ${url.origin} is not from the authority in the join token: check the address, and that no other server answers in the registry's place.`,
   );
 }
 

@@ -10,7 +10,7 @@ export interface Channel {
   /** Allows the other side so many bytes more. */
   allow(bytes: number): void;
   send(kind: ChannelKind, payload?: Uint8Array): void;
-  /** Hands over what the other side sends, but for credit, in order; what came before the call too. */
+  /** Passes on the other side's frames, except credit, in order, including earlier ones. */
   receive(use: (frame: ChannelFrame) => void): void;
   /** Aborted when the channel or the connection ends. */
   readonly signal: AbortSignal;

@@ -12,11 +12,11 @@ import { sendLogs } from './logs-channel.ts';
 
 /** Bytes of data in a frame. */
 const PIECE = 64 * 1024;
-/** Bytes of the frames that are kept for a channel whose command is being started; each counts as so many more. */
+/** Maximum bytes of the buffered frames of a channel whose command is starting; each frame counts extra. */
 const MAX_EARLY = 4 * CHANNEL_WINDOW;
 const EACH = 64;
 
-/** What people do in instances over one connection to the registry: logs and exec, side by side. */
+/** Logs and exec of instances over one connection to the registry, concurrently. */
 export class Channels {
   readonly #deps: ChannelsDeps;
   readonly #open = new Map<number, OpenChannel>();
@@ -63,7 +63,7 @@ class OpenChannel implements Channel {
   /** Data is sent in the order of the calls. */
   #turn: Promise<void> = Promise.resolve();
   #receive: ((frame: ChannelFrame) => void) | undefined;
-  /** What came before anybody received it: at most the window of data, and few others. */
+  /** Frames that arrived before `receive`: at most the window of data, and a few others. */
   readonly #early: ChannelFrame[] = [];
   #earlyBytes = 0;
 

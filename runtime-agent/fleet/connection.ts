@@ -17,27 +17,27 @@ import { RegistryAnswerError, type RegistryApi } from './registry-api.ts';
 /** Milliseconds before another attempt, at first and at most. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
-/** Milliseconds between questions for the target while there is no WebSocket. */
+/** Milliseconds between polls of the target without a WebSocket. */
 const ASK_INTERVAL = 60_000;
 /** Milliseconds without a new attempt after another connection took this one's place. */
 const REPLACED_PAUSE = 60_000;
-/** The same after the registry said that there is no such host. */
+/** The same after the registry has answered that there is no such host. */
 const REMOVED_PAUSE = 10 * 60_000;
 const HANDSHAKE_TIMEOUT = 15_000;
 
 export type ReportMessage = HostMessage & { readonly type: 'report' };
 
-/** What the connection serves. */
+/** The owner of the connection. */
 export interface ConnectionOwner {
   readonly facts: HostFacts;
-  /** Of the target that is stored. */
+  /** Generation of the stored target. */
   generation(): number;
   /** Resolves when it is stored. */
   takeTarget(target: HostTarget): Promise<void>;
   takeChange(generation: number, set: readonly AppTarget[], remove: readonly string[]): Promise<void>;
   /** All reports, for a registry that may know nothing. */
   allReports(): ReportMessage;
-  /** A connection begins: messages and frames go to `peer` until it is told that it ends. */
+  /** A connection has begun: messages and frames go to `peer` until its end. */
   connected(peer: Peer): void;
   disconnected(): void;
   /** A message that opens a channel. */
@@ -56,8 +56,8 @@ export interface Peer {
 type Ending = 'replaced' | 'removed' | 'lost';
 
 /**
- * Keeps a connection to the registry: begins again after 1 to 60 seconds, with jitter, and asks for the target by HTTP once a
- * minute while there is none. Runs until `signal` aborts.
+ * Maintains a connection to the registry: reconnects after 1 to 60 seconds, with jitter, and polls the target by HTTP
+ * once a minute while there is none. Runs until `signal` aborts.
  */
 export class Connection {
   readonly #api: RegistryApi;
@@ -219,7 +219,7 @@ const SENTENCES = {
 
 const PAUSES: { readonly [E in Ending]?: number } = { replaced: REPLACED_PAUSE, removed: REMOVED_PAUSE };
 
-/** Rejects with RegistryAnswerError when the registry answers otherwise. */
+/** Rejects with RegistryAnswerError when the registry refuses. */
 async function opened(socket: WebSocket, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);

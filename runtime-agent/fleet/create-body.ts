@@ -9,7 +9,7 @@ import type {
 import type { ReleaseTarget, ServiceTarget } from '../../fleet/target.ts';
 import type { InstanceFile } from './instance-files.ts';
 
-/** Labels by which the agent knows its instances again. */
+/** Labels by which the agent recognises its instances. */
 export const LABELS = {
   app: 'io.berth.app',
   release: 'io.berth.release',
@@ -95,7 +95,7 @@ export function createBody(request: InstanceRequest): Readonly<Record<string, un
   };
 }
 
-/** What Compose's own commands find instances by, and the agent. */
+/** Labels for Compose's own commands, and for the agent. */
 function labelsOf({ app, release, attempt, service, instance, key }: InstanceRequest) {
   const { spec, hash } = service;
   return {

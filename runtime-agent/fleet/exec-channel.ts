@@ -8,7 +8,7 @@ import { LABELS } from './create-body.ts';
 /** Milliseconds between looks for the exit code after the last output. */
 const PAUSE = 20;
 
-/** Runs a command in an instance; ends when it has ended. Throws Error with a sentence when there is none to run it in. */
+/** Runs a command in an instance until it ends. Throws Error with a message when there is no such instance. */
 export async function runExec(
   { engine, find }: ChannelsDeps,
   request: ChannelRequest & { readonly kind: 'exec' },
@@ -48,7 +48,7 @@ export async function runExec(
   }
   const detach = () => {
     attached.close();
-    // As when a terminal or a connection of ssh is lost: nohup lets a command go on.
+    // As when a terminal or an ssh connection is lost: nohup keeps a command running.
     execs.hangUp(id);
   };
   if (channel.signal.aborted) detach();

@@ -12,7 +12,7 @@ export type FleetEngine = Pick<
   'containers' | 'control' | 'events' | 'execs' | 'host' | 'images' | 'log' | 'networks' | 'volumes'
 >;
 
-/** What the apps of this host share. */
+/** The parts that the apps of this host share. */
 export interface FleetContext {
   readonly engine: FleetEngine;
   readonly store: FleetStore;
@@ -22,8 +22,8 @@ export interface FleetContext {
   readonly allows: Membership['allows'];
   /** The reference of a pinned image on this host, without its tag. */
   readonly reference: (image: PinnedImage) => string;
-  /** Pulls an image, or joins a pull of it that is under way. */
+  /** Pulls an image, or joins a running pull of it. */
   readonly pull: (image: PinnedImage, platform: string | undefined, signal: AbortSignal) => Promise<void>;
-  /** Of containers that are created, started or stopped at once. */
+  /** Limits concurrent creations, starts and stops of containers. */
   readonly work: Semaphore;
 }

@@ -26,8 +26,8 @@ export interface FleetDoorOptions {
 }
 
 /**
- * Loads the fleet where this host has joined a registry, and when it joins or leaves while the agent runs. A host that has not
- * joined loads nothing of it.
+ * Loads the fleet if this host has joined a registry, also when it joins or leaves while the agent runs. Otherwise none
+ * of its code is loaded.
  */
 export class FleetDoor {
   readonly #options: FleetDoorOptions;
@@ -102,7 +102,7 @@ export class FleetDoor {
       .catch((err: unknown) => log.error({ err }, 'the fleet cannot be joined'));
   }
 
-  /** Tries the ingress again; the registry hears of it by another connection. */
+  /** Tries the ingress again, and reconnects to tell the registry. */
   #reopen(): void {
     this.#turn = this.#turn
       .then(async () => {
@@ -117,7 +117,7 @@ export class FleetDoor {
       .catch((err: unknown) => this.#options.log.error({ err }, 'the fleet cannot be joined'));
   }
 
-  /** Instances run without it: routes that nobody can reach are less than nothing running. */
+  /** Instances run without it: missing routes are better than no instances. */
   async #openIngress(): Promise<void> {
     const { ingress, log } = this.#options;
     const { signal } = this.#closing;

@@ -12,7 +12,7 @@ import { decodePlatform } from '../images/read-platform.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import type { FleetStore } from './fleet-store.ts';
 
-/** Images that are pulled at once; each fetches several layers. */
+/** Maximum concurrent pulls; each fetches several layers. */
 const MAX_PULLS = 3;
 
 export interface FleetImagesOptions {
@@ -24,7 +24,7 @@ export interface FleetImagesOptions {
   readonly credentials: (signal: AbortSignal) => Promise<RegistryCredentials>;
 }
 
-/** The images of the fleet on this host: pulled by digest, kept while a target names them, removed after that. */
+/** The fleet's images on this host: pulled by digest, kept while a target names them, then removed. */
 export class FleetImages {
   readonly #options: FleetImagesOptions;
   readonly #pulls = new Semaphore(MAX_PULLS);
@@ -64,7 +64,7 @@ export class FleetImages {
     );
   }
 
-  /** What stays: the images of these targets, to come and to go back to. */
+  /** Sets the images to keep: those of the targets, including prefetch and rollback. */
   setTargets(targets: readonly AppTarget[]): void {
     const images = targets.flatMap(({ release, prefetch, keep }) => [
       ...release.services.map(({ image }) => image),
@@ -79,7 +79,7 @@ export class FleetImages {
     return repoDigests.some((name) => this.#roots.has(name));
   }
 
-  /** Removes the images that the fleet has pulled and nothing needs; those of containers stay. */
+  /** Removes the fleet's images that are no longer needed, except those of containers. */
   async prune(containers: readonly ContainerInfo[]): Promise<void> {
     const { engine, store } = this.#options;
     const users = containers.map(({ id, imageId, config, state }) => ({

@@ -5,7 +5,7 @@ import type { AppTarget, HostTarget, SealedSecret } from '../../fleet/target.ts'
 import { type Migration, migrate } from '../../storage/catalog/migrate.ts';
 import { inTransaction } from '../../storage/catalog/transaction.ts';
 
-/** What the executor knows of a container that the container itself does not say. */
+/** Facts about a container that the container itself does not show. */
 export interface ContainerFlags {
   readonly tried: boolean;
   readonly passed: boolean;
@@ -17,7 +17,7 @@ export interface ContainerFlags {
 
 /** The progress of an app on this host, journalled before each step. */
 export interface AppProgress {
-  /** What all of this is about; undefined: before the first. `print` tells changes of the same attempt apart. */
+  /** The attempt of this record; undefined: before the first. `print` distinguishes changes within one attempt. */
   readonly of?: AttemptId & { readonly print: string };
   readonly outcome: AttemptOutcome;
   /** Milliseconds that the attempt has taken so far. */
@@ -28,7 +28,7 @@ export interface AppProgress {
   readonly jobs: Readonly<Record<string, number>>;
   /** By container ID. */
   readonly containers: Readonly<Record<string, ContainerFlags>>;
-  /** The steps that were under way. */
+  /** The steps that were running. */
   readonly steps: readonly string[];
 }
 
@@ -47,7 +47,10 @@ export interface StoredApp {
   readonly progress: AppProgress;
 }
 
-/** What an instance is made of, by the key in its container's label: to route to it, and to make its files again. */
+/**
+ * The specification of an instance, by the key in its container's label: for its routes, and for writing its files
+ * again.
+ */
 export interface StoredInstance {
   readonly key: string;
   readonly app: string;
@@ -58,7 +61,7 @@ export interface StoredInstance {
   readonly secrets: readonly SealedSecret[];
 }
 
-/** What the agent keeps of the fleet. Each change is durable when its promise resolves. */
+/** The fleet's state on this host. Each change is durable when its promise resolves. */
 export class FleetStore {
   readonly #knex: Knex;
 
@@ -86,7 +89,7 @@ export class FleetStore {
   }
 
   /**
-   * Replaces the target as a whole. Apps that it lacks have no target from then on. What they have come to stays until
+   * Replaces the whole target. Apps that it lacks have no target from then on. Their progress stays until
    * `saveProgress`.
    */
   async setTarget(host: string, { generation, apps }: HostTarget): Promise<void> {
@@ -158,7 +161,7 @@ export class FleetStore {
     await inTransaction(this.#knex, (trx) => trx('fleet_images').where({ reference }).delete());
   }
 
-  /** The boot in which the fleet last ran; answers the one before. */
+  /** Stores the boot in which the fleet last ran; returns the previous one. */
   async exchangeBoot(bootId: string): Promise<string | undefined> {
     return inTransaction(this.#knex, async (trx) => {
       const before: { boot: string } | undefined = await trx('fleet_boots').where({ id: 1 }).first('boot');

@@ -21,7 +21,7 @@ import { findInstances } from './read-app.ts';
 import { RegistryApi } from './registry-api.ts';
 import { ReportQueue } from './report-queue.ts';
 
-/** Containers that are created or started at once. */
+/** Maximum concurrent creations and starts of containers. */
 const MAX_WORK = 4;
 /** Milliseconds after an app has settled before unused images are removed. */
 const PRUNE_DELAY = 5000;
@@ -37,11 +37,11 @@ export interface FleetOptions {
 }
 
 /**
- * This host as a member of the fleet: it keeps the target that the registry sets, and brings its apps to it. Life cycle:
+ * This host as a member of the fleet: it stores the registry's target, and brings its apps to it. Life cycle:
  *
  *     const fleet = await Fleet.open(options);  // before any container starts: their secrets are files again
  *     await fleet.start(engine);                // instances of the stored target run, with the registry or without
- *     await fleet.close();                      // instances go on
+ *     await fleet.close();                      // instances keep running
  */
 export class Fleet implements ConnectionOwner {
   readonly #options: FleetOptions;
@@ -137,7 +137,7 @@ export class Fleet implements ConnectionOwner {
     this.#rebooted = before !== undefined && before !== boot;
     const state = await this.#store.state();
     if (state?.host === membership.id) this.#generation = state.generation;
-    // Of another registry, which this host has left for this one.
+    // From another registry, which this host has left for this one.
     else if (state !== undefined) await this.#store.setTarget(membership.id, { generation: 0, apps: [] });
     await this.#lookAtApps();
     this.#rebooted = false;
@@ -220,7 +220,7 @@ export class Fleet implements ConnectionOwner {
     return new Map((await this.#store.instances()).map((one) => [one.key, one]));
   }
 
-  /** Tells the workers of apps what they are to do; `changed` unless all may have. */
+  /** Notifies the workers of apps; `changed` unless all may have changed. */
   async #lookAtApps(changed?: ReadonlySet<string>): Promise<void> {
     const stored = await this.#store.apps();
     this.#images?.setTargets(stored.flatMap(({ target }) => target ?? []));
@@ -268,7 +268,9 @@ export class Fleet implements ConnectionOwner {
     }, PRUNE_DELAY);
   }
 
-  /** What a killed agent has left: instances that were journalled and never made, and files of those that are gone. */
+  /**
+   * Removes what a killed agent has left: instances that were journalled and never created, and files of removed ones.
+   */
   async #removeLeftOvers({ containers }: FleetEngine): Promise<void> {
     const present = new Set((await containers.list()).map(({ config }) => config.Labels[LABELS.key]));
     const stored = (await this.#store.instances()).map(({ key }) => key);

@@ -33,7 +33,7 @@ export class IngressRoutes implements InstanceRoutes {
     const unserved = await turn;
     for (const { route } of instances) {
       const message = unserved.get(keyOf(route));
-      // One that was led before is no reason to give up what runs.
+      // A problem with an existing route is not a reason to stop running instances.
       if (message !== undefined && !before.has(asked(route))) {
         throw new EngineError('conflict', `the route ${describe(route)} is not served: ${message}`);
       }
@@ -45,7 +45,7 @@ export class IngressRoutes implements InstanceRoutes {
     if (cut > 0) this.#log.warn({ address, cut }, 'requests were cut at the end of the grace period');
   }
 
-  /** Answers why routes are not served, by their keys. */
+  /** Returns why routes are not served, by key. */
   async #apply(): Promise<ReadonlyMap<string, string>> {
     const routes = new Map<string, { readonly route: Route; readonly backends: Backend[] }>();
     for (const instance of [...this.#apps.values()].flat()) {

@@ -11,7 +11,7 @@ import type { StoredInstance } from './fleet-store.ts';
 const TMPFS_MAGIC = 0x01021994;
 const RAMFS_MAGIC = 0x858458f6;
 
-/** Opens a secret that is sealed for this host. */
+/** Decrypts a secret that is encrypted to this host. */
 export type OpenSecret = (sealed: string) => Promise<Uint8Array>;
 
 /** A file of the host that an instance has at `target`. */
@@ -21,8 +21,9 @@ export interface InstanceFile {
 }
 
 /**
- * The secrets and configurations of instances as files in memory: a folder for each instance, for root alone, on a tmpfs of
- * the host. They are gone after a reboot, and are made again from what is stored, sealed, before any container starts.
+ * The secrets and configurations of instances as in-memory files: a folder for each instance, for root alone, on a
+ * tmpfs of the host. They are lost at a reboot, and are written again from the encrypted store before any container
+ * starts.
  */
 export class InstanceFiles {
   readonly #root: string;
@@ -48,7 +49,7 @@ export class InstanceFiles {
     );
   }
 
-  /** Writes the files of an instance, each as a whole; those that are there stay. Throws EngineError for a secret that is missing. */
+  /** Writes the files of an instance atomically; existing ones stay. Throws EngineError for a missing secret. */
   async write(instance: StoredInstance, open: OpenSecret): Promise<readonly InstanceFile[]> {
     const { key, spec, secrets, configs } = instance;
     const folder = join(this.#root, key);
@@ -93,7 +94,7 @@ export function memoryFolder(runDirectory: string): string {
   return `/dev/shm/berth-agent-${createHash('sha256').update(runDirectory).digest('hex').slice(0, 12)}`;
 }
 
-/** Leaves a file alone that is there: a container may have it. */
+/** Keeps an existing file: a container may have it open. */
 async function writeOnce(
   path: string,
   { mode, uid, gid }: FileUse,

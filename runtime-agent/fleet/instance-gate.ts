@@ -9,7 +9,7 @@ import { probeRoute } from './probe-route.ts';
 const PAUSE = 100;
 /** Exits after which an instance that its policy starts again has failed. */
 const MAX_EXITS = 3;
-/** Of the log, in a reason. */
+/** Number of log lines in a reason. */
 const LAST_LINES = 5;
 const LONGEST_LOG = 600;
 
@@ -18,14 +18,14 @@ export class GateError extends Error {
   override readonly name = 'GateError';
 }
 
-/** Somebody has stopped, killed or removed the instance by the Engine API: it did not fail. */
+/** A user has stopped, killed or removed the instance through the Engine API: it did not fail. */
 export class StoppedByUserError extends Error {
   override readonly name = 'StoppedByUserError';
 }
 
 /**
- * Resolves when an instance is healthy: its health check says so, or else its route answers, or else it ran for `monitor`
- * milliseconds. `note` is told what it waits for. Throws GateError when it ended or is unhealthy, StoppedByUserError, and
+ * Resolves when an instance is healthy: by its health check, or else its route answers, or else it ran for `monitor`
+ * milliseconds. `note` gets what it waits for. Throws GateError when it ended or is unhealthy, StoppedByUserError, and
  * EngineError 'not-found' once it was removed.
  */
 export async function passGate(
@@ -35,7 +35,7 @@ export async function passGate(
   note: (waitsFor: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  // One that its policy has started again no longer says how it ended.
+  // An instance that its policy has restarted no longer shows its exit code.
   let exitCode: number | undefined;
   const unsubscribe = engine.events.subscribe((event) => {
     if (event.id === container) exitCode = exitCodeOf(event) ?? exitCode;
@@ -56,7 +56,7 @@ async function untilHealthy(
   signal: AbortSignal,
 ): Promise<void> {
   const { state: first } = await engine.containers.get(container);
-  // The end of the machine is no exit of this attempt, though the policy has yet to start the instance again.
+  // A shutdown of the machine is not an exit in this attempt, even before the policy has restarted the instance.
   const isLost = first.status === 'restarting' && first.exitCode === UNSEEN_EXIT;
   const exitsBefore = first.restartCount + (isLost ? 1 : 0);
   let runsSince: number | undefined;
@@ -94,8 +94,8 @@ async function untilHealthy(
 }
 
 /**
- * For `duration` milliseconds. Throws when one of the containers ends: GateError, StoppedByUserError, and EngineError
- * 'not-found' for one that was removed.
+ * Watches for `duration` milliseconds. Throws when one of the containers ends: GateError, StoppedByUserError, and
+ * EngineError 'not-found' for a removed one.
  */
 export async function watchInstances(
   engine: FleetEngine,
@@ -147,7 +147,7 @@ export function exitCodeOf({ type, action, attributes }: EngineEvent): number | 
   return type === 'container' && action === 'die' ? Number(attributes.exitCode) : undefined;
 }
 
-/** Says how an instance ended, with the last lines that it wrote. `exitCode` is that of its state unless given. */
+/** Describes how an instance ended, with its last lines. `exitCode` is that of its state by default. */
 export async function exitReason(
   engine: FleetEngine,
   info: ContainerInfo,

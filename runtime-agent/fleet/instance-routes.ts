@@ -4,7 +4,7 @@ import type { RouteSpec } from '../../fleet/service.ts';
 export interface RoutedInstance {
   readonly container: string;
   readonly route: RouteSpec;
-  /** Of the instance, of version 4. */
+  /** IPv4 address of the instance. */
   readonly address: string;
   /** PEM of certificate and key, where the route has them from a secret. */
   readonly certificate?: string;
@@ -17,11 +17,11 @@ export interface InstanceRoutes {
    * others led, for a route that the app did not have before and that this host cannot serve.
    */
   lead(app: string, instances: readonly RoutedInstance[]): Promise<void>;
-  /** Resolves when an instance that no route leads to has no open request, or after `timeout` ms. */
+  /** Resolves when an instance without a route has no open request, or after `timeout` ms. */
   drained(instance: RoutedInstance, timeout: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Of a host without an ingress. */
+/** For a host without an ingress. */
 export const NO_ROUTES: InstanceRoutes = {
   lead: async () => undefined,
   drained: async () => undefined,

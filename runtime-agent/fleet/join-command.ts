@@ -16,9 +16,9 @@ import { type FleetCommand, isInsecure } from './read-fleet-command.ts';
 import { RegistryAnswerError, readAnswer } from './registry-api.ts';
 
 /**
- * Joins the registry and keeps what proves this host's identity; a running agent notices it. Answers the sentence for the
- * operator. Throws ConfigError when this host has joined already or is joining, its folder cannot be written, or the registry
- * refuses it.
+ * Joins the registry and stores the keys of this host's identity; a running agent notices it. Returns the message for
+ * the operator. Throws ConfigError when this host has joined already or is joining, its folder cannot be written, or
+ * the registry refuses it.
  */
 export async function joinRegistry(
   command: FleetCommand & { readonly kind: 'join' },
@@ -34,7 +34,7 @@ export async function joinRegistry(
   }
 }
 
-/** Of two that join at once, the second would leave a host in the registry that no machine is. Throws ConfigError. */
+/** Of two concurrent joins, the second would leave a host in the registry without a machine. Throws ConfigError. */
 function lockMembership(dataDirectory: string): FolderLock {
   const folder = membershipFolder(dataDirectory);
   try {
@@ -124,7 +124,7 @@ async function post(
   }
 }
 
-/** Forgets the registry; instances go on. Throws ConfigError where there is none to leave. */
+/** Forgets the registry; instances continue. Throws ConfigError if the host has not joined one. */
 export async function leaveRegistry(dataDirectory: string): Promise<string> {
   const before = await readMembership(dataDirectory);
   if (before === undefined || !(await removeMembership(dataDirectory))) {

@@ -10,8 +10,8 @@ const LINE_FEED = 0x0a;
 type LogsRequest = ChannelRequest & { readonly kind: 'logs' };
 
 /**
- * Sends the lines of an app's instances, each with where it came from: those that are there in the order of time, and with
- * `follow` those that come, of instances that start later too. Ends after the last line, or with the channel.
+ * Sends the lines of an app's instances with their origin: existing ones ordered by time, and with `follow` new ones,
+ * also of instances that start later. Ends after the last line, or with the channel.
  */
 export async function sendLogs(deps: ChannelsDeps, request: LogsRequest, channel: Channel): Promise<void> {
   const { engine, find } = deps;
@@ -40,7 +40,7 @@ export async function sendLogs(deps: ChannelsDeps, request: LogsRequest, channel
     channel.send('end');
     return;
   }
-  /** Of each: after a restart the log goes on, and is read from its beginning. */
+  /** By instance: after a restart the log continues, and is read from its start. */
   const positions = new Map<string, LogPosition>();
   const followOne = async (found: FoundInstance) => {
     const { id } = found.info;
@@ -112,7 +112,7 @@ async function send(channel: Channel, entry: LogEntry): Promise<void> {
   await channel.data('data', Buffer.from(`${JSON.stringify(entry)}\n`));
 }
 
-/** Of several streams the entry with the earliest time first; one entry of each is held. */
+/** Merges streams, earliest entry first; one entry of each is buffered. */
 async function merge(
   streams: readonly AsyncGenerator<LogEntry>[],
   use: (entry: LogEntry) => Promise<void>,

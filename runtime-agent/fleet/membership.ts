@@ -6,17 +6,17 @@ import { makeFolder } from '../../lib/files/make-folder.ts';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
-/** The registry that this host has joined, and by what it proves to be this host. */
+/** The registry that this host has joined, and its identity there. */
 export interface Membership {
   /** `https://HOST[:PORT]` without a path. */
   readonly url: string;
-  /** Of the host, made by the registry. */
+  /** ID of the host, assigned by the registry. */
   readonly id: string;
   readonly name: string;
   readonly allows: readonly Allowance[];
   /** Plain HTTP, or any certificate, will do: the operator has named the registry insecure. */
   readonly insecure: boolean;
-  /** PEM of the one authority that is trusted for this registry; absent: the authorities of this machine. */
+  /** PEM of the only trusted authority for this registry; absent: the authorities of this machine. */
   readonly authority?: string;
   /** Ed25519, private, as a JWK. */
   readonly key: webcrypto.JsonWebKey;
@@ -45,7 +45,7 @@ export async function readMembership(dataDirectory: string): Promise<Membership 
   }
 }
 
-/** Replaces the file as a whole; it and its folder are for root alone. */
+/** Replaces the file atomically; it and its folder are for root alone. */
 export async function writeMembership(dataDirectory: string, membership: Membership): Promise<void> {
   const folder = membershipFolder(dataDirectory);
   makeFolder(folder);
@@ -60,7 +60,7 @@ export async function writeMembership(dataDirectory: string, membership: Members
   await parent.sync();
 }
 
-/** Answers false where there was none. */
+/** Returns false if there was none. */
 export async function removeMembership(dataDirectory: string): Promise<boolean> {
   try {
     await rm(join(membershipFolder(dataDirectory), FILE));

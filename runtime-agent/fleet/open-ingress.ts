@@ -11,7 +11,7 @@ import { RouteCertificates } from './ingress/route-certificates.ts';
 import { IngressRoutes } from './ingress-routes.ts';
 import type { InstanceRoutes } from './instance-routes.ts';
 
-/** Connections of clients at once, where the process may have the descriptors for them: two each, and some of its own. */
+/** Maximum client connections, if the process may have enough descriptors: two each, and some of its own. */
 const MAX_CONNECTIONS = 20_000;
 const OWN_DESCRIPTORS = 500;
 const MAX_THREADS = 4;
@@ -33,7 +33,7 @@ export interface OpenIngressOptions {
   readonly signal: AbortSignal;
 }
 
-/** Starts the proxy, or finds the one that an earlier agent has started. Throws IngressError when it cannot listen. */
+/** Starts the proxy, or adopts the one of an earlier agent. Throws IngressError when it cannot listen. */
 export async function openIngress(options: OpenIngressOptions): Promise<OpenedIngress> {
   const { config, runDirectory, dataDirectory, exchange, hostNamespace, processors, log, signal } = options;
   const folder = join(dataDirectory, 'ingress', 'acme');

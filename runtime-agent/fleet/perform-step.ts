@@ -21,16 +21,16 @@ const LONGEST_PAUSE = 30_000;
 /** Milliseconds between finding an instance by its name and being connected to it. */
 const CONNECTING = 100;
 
-/** What a step is done with. */
+/** Dependencies of a step. */
 export interface StepContext {
   readonly app: string;
   readonly target: AppTarget | undefined;
   readonly find: (container: string) => FoundInstance | undefined;
-  /** Is told what the step waits for. */
+  /** Gets what the step waits for. */
   readonly note: (waitsFor: string) => void;
 }
 
-/** Answers the exit code of a job; undefined for other steps. Each step can be done again. */
+/** Performs a step. Returns the exit code of a job; undefined for other steps. Idempotent. */
 export async function performStep(
   context: FleetContext,
   step: HostStep,
@@ -119,7 +119,7 @@ export async function routedInstances(
 }
 
 /**
- * Throws EngineError with a sentence when this host does not allow what an app asks for, or a network or volume that it names
+ * Throws EngineError with a message when this host does not allow a privilege of the app, or a network or volume
  * belongs to another app.
  */
 export async function checkAllowed(
@@ -168,7 +168,7 @@ function checkOwner(
   );
 }
 
-/** Tries again what a network may have broken; what the registry refuses for good fails. */
+/** Retries failures of the network; refusals of the registry are final. */
 async function pullUntilDone(
   context: FleetContext,
   { image, platform }: HostStep & { readonly kind: 'pull' },
@@ -253,7 +253,7 @@ async function createVolume({ engine }: FleetContext, at: StepContext, name: str
   checkOwner('volume', made, at.app);
 }
 
-/** Journals what the instance is made of before the container is there. */
+/** Journals the specification of the instance before the container exists. */
 async function createInstance(
   context: FleetContext,
   { app, target }: StepContext,
@@ -288,7 +288,7 @@ async function createInstance(
     const query = new URLSearchParams({ name: step.name, platform: spec.platform ?? '' });
     const fields = new JsonFields(JSON.parse(JSON.stringify(body)));
     const { networks = {}, ...request } = decodeCreateRequest(fields, query, engine.host);
-    // Nobody finds it by the name of its service before it is healthy, unless nothing else has that name.
+    // It is not resolvable by the name of its service before it is healthy, unless nothing else has that name.
     const waiting = Object.entries(networks).map(
       ([name, settings]) => [name, { ...settings, isWaiting: true }] as const,
     );
@@ -341,7 +341,7 @@ function foundOf({ find }: StepContext, container: string): FoundInstance {
   return found;
 }
 
-/** A network of a release that is gone. */
+/** A network of a removed release. */
 function named(name: string): NetworkSpec {
   return { name, internal: false, labels: {} };
 }

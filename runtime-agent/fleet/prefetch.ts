@@ -5,7 +5,7 @@ import type { FleetContext } from './fleet-context.ts';
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 60_000;
 
-/** Fetches the images of a release to come. A failure concerns nobody: it is tried again until the images change. */
+/** Pulls the images of the next release. Failures are not reported: it retries until the images change. */
 export class Prefetch {
   readonly #context: FleetContext;
   readonly #onDone: () => void;

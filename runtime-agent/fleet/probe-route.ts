@@ -2,12 +2,12 @@ import { connect } from 'node:net';
 import type { RouteSpec } from '../../fleet/service.ts';
 import { http } from '../../lib/http/node-http.ts';
 
-/** Milliseconds that an instance may take to answer a probe. */
+/** Timeout of a probe, milliseconds. */
 const PATIENCE = 5000;
 
 /**
- * Probes an instance past the proxy, as a client of the route would. It is ready if its health path answers 2xx or 3xx, or, for a
- * route without a health path, if its port accepts a connection. Returns undefined if it is ready, otherwise the reason.
+ * Probes an instance directly, as a client of the route would. It is ready if its health path answers 2xx or 3xx, or,
+ * without a health path, if its port accepts a connection. Returns undefined if it is ready, otherwise the reason.
  */
 export async function probeRoute(
   route: RouteSpec,

@@ -16,13 +16,13 @@ const NO_FLAGS: ContainerFlags = {
   discarded: false,
 };
 
-/** An instance as the agent has it: the container, and what it was made of. */
+/** An instance on this host: the container, and its specification. */
 export interface FoundInstance {
   readonly info: ContainerInfo;
   readonly stored: StoredInstance;
 }
 
-/** The containers of an app that the fleet has made. Labels alone count for nothing: anybody may set them. */
+/** Returns the fleet's containers of an app. Labels alone do not count: any user may set them. */
 export async function findInstances(
   { engine }: FleetContext,
   app: string,
@@ -39,7 +39,7 @@ export function isFound({ networks }: ContainerInfo): boolean {
   return Object.values(networks).every(({ isWaiting }) => isWaiting !== true);
 }
 
-/** What there is of an app beside its containers. */
+/** The state of an app other than its containers. */
 export type HostParts = Pick<HostApp, 'images' | 'networks' | 'volumes'>;
 
 export async function readParts(
@@ -54,7 +54,7 @@ export async function readParts(
   };
 }
 
-/** What there is of an app, for its plan. */
+/** Returns the state of an app for its plan. */
 export function hostApp(
   parts: HostParts,
   { outcome, jobs, containers: flags }: AppProgress,
@@ -68,7 +68,7 @@ function hostContainer({ info, stored }: FoundInstance, flags: ContainerFlags): 
   const { Labels } = info.config;
   return {
     ...flags,
-    // What a person has stopped by hand begins anew: the target alone decides what runs.
+    // A container that a user has stopped starts over: only the target decides what runs.
     ...(isStoppedByUser(info.state) && { tried: false, passed: false }),
     id: info.id,
     name: info.name,

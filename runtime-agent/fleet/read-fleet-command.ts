@@ -9,7 +9,7 @@ import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
 
-/** What `berth-agent join` or `leave` was asked for. */
+/** A parsed `berth-agent join` or `leave`. */
 export type FleetCommand =
   | {
       readonly kind: 'join';
@@ -46,7 +46,7 @@ export function readFleetCommand(
   }
   const parsed = parseJoinToken(token);
   if (parsed === undefined) {
-    throw new ConfigError('this is no join token: copy all of the line that "berth host token" printed.');
+    throw new ConfigError('this is not a join token: copy the whole line that "berth host token" printed.');
   }
   return {
     kind,
@@ -60,7 +60,9 @@ export function readFleetCommand(
   };
 }
 
-/** A word of the command line can be read by all users of this machine while it runs, so it may be elsewhere. Throws ConfigError. */
+/**
+ * All users of this machine can read the command line while it runs, so the token may be elsewhere. Throws ConfigError.
+ */
 function tokenOf(
   word: string | undefined,
   { BERTH_JOIN_TOKEN_FILE: file }: Readonly<Record<string, string | undefined>>,
@@ -98,7 +100,7 @@ function registryUrl(text: string, config: AgentConfig): URL {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new ConfigError(
-      `"${text}" is no address of a registry: give one such as https://registry.example.`,
+      `"${text}" is not the address of a registry: write one such as https://registry.example.`,
     );
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
@@ -119,7 +121,7 @@ export function isInsecure(url: URL, { insecureRegistries: named }: AgentConfig)
 
 function readLabel(text: string): readonly [string, string] {
   const at = text.indexOf('=');
-  if (at < 1) throw new ConfigError(`"${text}" is no label: --label takes KEY=VALUE, such as role=web.`);
+  if (at < 1) throw new ConfigError(`"${text}" is not a label: --label takes KEY=VALUE, such as role=web.`);
   return [text.slice(0, at), text.slice(at + 1)];
 }
 

@@ -8,7 +8,7 @@ import { readBody } from '../../oci/distribution/read-body.ts';
 import type { Membership } from './membership.ts';
 
 const API = '/api/v1/fleet';
-/** Bytes of an answer but a target. */
+/** Maximum bytes of an answer other than a target. */
 const SHORT = 1024 * 1024;
 /** Milliseconds before its end at which a token is not used any more. */
 const MARGIN = 60_000;
@@ -25,7 +25,7 @@ export class RegistryAnswerError extends Error {
   }
 }
 
-/** What the registry answered about the target: `unchanged` since the generation that was named. */
+/** The registry's answer about the target: `unchanged` since the requested generation. */
 export type TargetAnswer = HostTarget | 'unchanged';
 
 /** Requests of this host to its registry, by the token that its key proves. */
@@ -62,8 +62,8 @@ export class RegistryApi {
   }
 
   /**
-   * The next request gets another token. Returns whether there was one that more than one request has used: a registry whose clock
-   * or keys have changed refuses it, though not the host.
+   * Makes the next request get another token. Returns whether the current token was used more than once: a registry
+   * whose clock or keys have changed refuses the token, though not the host.
    */
   forgetToken(): boolean {
     const wasUsed = this.#token !== undefined && this.#token.uses > 1;
@@ -117,7 +117,7 @@ export class RegistryApi {
   }
 }
 
-/** The JSON of an answer; undefined for none. Throws RegistryAnswerError with the registry's own sentence. */
+/** Returns the JSON of an answer; undefined without a body. Throws RegistryAnswerError with the registry's message. */
 export async function readAnswer(
   response: HttpResponse,
   limit: number,
@@ -137,7 +137,7 @@ export async function readAnswer(
   throw new RegistryAnswerError(status, messageOf(value) ?? `the registry answered ${status}`);
 }
 
-/** The sentence of an error, in the management API's form or in that of the distribution API. */
+/** Returns the message of an error, in the management API's form or in that of the distribution API. */
 function messageOf(value: unknown): string | undefined {
   if (!isJsonObject(value)) return undefined;
   const [first] = Array.isArray(value.errors) ? value.errors : [value.error ?? value];

@@ -3,12 +3,12 @@ import type { Peer, ReportMessage } from './connection.ts';
 
 /** Milliseconds between two messages on average. */
 const INTERVAL = 250;
-/** Messages that may follow each other at once: a rollout waits for what hosts say about its steps. */
+/** Messages in a burst: a rollout waits for reports about its steps. */
 const BURST = 8;
 /** Reports in a message: messages have a limit. */
 const MOST = 200;
 
-/** Sends what has changed of the reports, at most a few times a second on average; the last state of each app counts. */
+/** Sends changed reports, at most a few times a second on average; only the last state of each app counts. */
 export class ReportQueue {
   readonly #reports = new Map<string, { readonly report: AppReport; readonly text: string }>();
   readonly #changed = new Set<string>();
@@ -43,7 +43,7 @@ export class ReportQueue {
     return { type: 'report', reports, gone: [...this.#gone] };
   }
 
-  /** From now on changes go to `peer`, which has been sent all; undefined: to nobody. */
+  /** From now on changes go to `peer`, which has all reports so far; undefined: nowhere. */
   setPeer(peer: Peer | undefined): void {
     this.#peer = peer;
     if (peer === undefined) return;

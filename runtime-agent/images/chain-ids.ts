@@ -1,7 +1,10 @@
 import type { Digest } from '../../oci/digest.ts';
 import { sha256 } from './pending/plain-manifest.ts';
 
-/** The chain ID of each layer, the lowest first: what stands for it and all below it (image-spec, config.md, "Layer ChainID"). */
+/**
+ * Returns the chain ID of each layer, lowest first: it identifies the layer and all layers below it (image-spec,
+ * config.md, "Layer ChainID").
+ */
 export function chainIds(diffIds: readonly Digest[]): readonly Digest[] {
   const chain: Digest[] = [];
   for (const diffId of diffIds) {

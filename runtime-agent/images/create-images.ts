@@ -29,15 +29,15 @@ export interface CreateImagesOptions {
   readonly layerStore: LayerStore;
   readonly registry: RegistryClient;
   readonly events: EventBus;
-  /** Whether the compressed layers of pulled images are kept, so that these can be pushed as they came. */
+  /** Whether compressed layers of pulled images are stored, so that they can be pushed unchanged. */
   readonly keepLayerBlobs: boolean;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
-  /** Layers that are used though no image has them: no sweep takes those. */
+  /** Layers that are in use without an image; no sweep removes them. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
-/** The images of a host, and what makes new ones. */
+/** The images of a host, and the services that create new ones. */
 export interface AgentImages {
   readonly images: ImageService;
   readonly pendingImages: PendingImages;
@@ -52,7 +52,10 @@ export interface AgentImages {
   readonly layerBlobs: LayerBlobs;
 }
 
-/** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
+/**
+ * Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps leftovers of a
+ * killed agent.
+ */
 export async function createImages(options: CreateImagesOptions): Promise<AgentImages> {
   const driver = await openFilesystemDriver(join(options.dataDirectory, 'content'));
   for await (const { id } of driver.listUploads()) await driver.abortUpload({ id, size: 0, detail: '' });

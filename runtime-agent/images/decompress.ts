@@ -7,16 +7,16 @@ import { asNobody } from '../../lib/linux/process/as-nobody.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 
-/** What a layer goes through: bytes in, other bytes out. */
+/** A filter of a layer's bytes. */
 interface Filter {
   readonly input: Writable;
   readonly output: Readable;
-  /** Resolves when it has ended well; `output` alone does not tell with a child process. */
+  /** Resolves when it has ended successfully; for a child process the end of `output` does not show that. */
   readonly ended: Promise<void>;
 }
 
 const CHUNK = 1 << 20;
-/** Bytes of files that a program writes which writes none. */
+/** Maximum bytes of files of a program that writes none. */
 const MAX_PIPED = 0;
 
 /**
@@ -91,7 +91,7 @@ async function* through(
       for await (const chunk of output) yield chunk as Buffer;
       await ended;
     } catch (error) {
-      // A damaged stream may be a blob that was damaged on its way: what its own check says is said first.
+      // A damaged stream may be a blob damaged in transit: the error of its own check comes first.
       await feeding;
       if (sourceError !== undefined) throw sourceError.error;
       throw describe(error as Error);
@@ -105,7 +105,7 @@ async function* through(
   }
 }
 
-/** Writes all of `source`; goes on reading it, though not writing, when the filter has ended early. */
+/** Writes all of `source`; after an early end of the filter it only reads on. */
 async function feed(
   source: AsyncIterable<Uint8Array>,
   input: Writable,
@@ -122,18 +122,18 @@ async function feed(
   if (!input.destroyed) input.end();
 }
 
-/** A program that reads compressed bytes from its stdin and writes what they were to its stdout. */
+/** A program that decompresses its stdin to its stdout. */
 export interface Decompressor {
   /** For messages. */
   readonly name: string;
   /**
-   * The command that runs it as nobody, with bounds: of the bytes of a file from which on SIGXFSZ ends it when it writes one,
-   * of memory and processor time. `path` is absolute.
+   * Returns the command that runs it as nobody, with limits on memory, processor time and, by SIGXFSZ, the size of a
+   * written file. `path` is absolute.
    */
   command(fileSize: number): { readonly path: string; readonly args: readonly string[] };
 }
 
-/** Those of this host; where one is missing, zlib does its work, which takes longer. */
+/** Programs of this host; zlib replaces a missing one, but is slower. */
 export type Decompressors = Readonly<Partial<Record<LayerCompression, Decompressor>>>;
 
 /** Finds igzip and zstd. */
@@ -167,17 +167,17 @@ async function findProgram(name: string): Promise<string | undefined> {
 
 export type LayerCompression = 'gzip' | 'zstd';
 
-/** A layer's blob, of which the first bytes have been looked at. */
+/** A layer's blob whose first bytes were examined. */
 export interface BlobContent {
   readonly compression: LayerCompression | undefined;
-  /** All of it. */
+  /** The whole content, including those bytes. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 
 const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
 
 /**
- * Finds out how a layer is compressed: the content decides, and the media type where that says it is compressed. Throws
+ * Determines the compression of a layer: its content decides, and the media type if that says it is compressed. Throws
  * EngineError 'bad-request' when it is not, after `source` was read to its end, so that its own check is made.
  */
 export async function readCompression(

@@ -31,7 +31,7 @@ export class ImageCatalog {
   readonly #knex: Knex;
   readonly #blobs: BlobStore;
   readonly #configs = new Map<Digest, ImageConfig>();
-  /** The images as they are, until one changes: nobody else writes these tables. */
+  /** Cached records, until one changes: only this object writes these tables. */
   #records: readonly ImageRecord[] | undefined;
   #changes = 0;
 
@@ -50,7 +50,7 @@ export class ImageCatalog {
     return records;
   }
 
-  /** The bytes of a configuration that an image of this host has; undefined when none has it. */
+  /** Returns the configuration of an image of this host; undefined when there is none. */
   async findConfig(id: Digest): Promise<Uint8Array | undefined> {
     const blob = await this.#blobs.find(id);
     return blob === undefined ? undefined : await this.#blobs.readAll(blob, MAX_CONFIG_SIZE);
@@ -63,7 +63,7 @@ export class ImageCatalog {
     throw new EngineError('not-found', `the manifest ${digest} is not on this host: pull the image again`);
   }
 
-  /** Records an image, or gives one that is here further names; a name that another image had goes over to it. */
+  /** Records an image, or adds names to an existing one; names of other images move to it. */
   async put(image: NewImage): Promise<void> {
     await Promise.all([
       this.#keepBlob(image.id, image.configBytes),
@@ -84,7 +84,7 @@ export class ImageCatalog {
     });
   }
 
-  /** Gives an image a name by hand; an image that had it loses it. */
+  /** Tags an image; another image with that name loses it. */
   async addName(id: Digest, name: ImageName): Promise<void> {
     await this.#change(async (trx) => {
       await insertName(trx, id, name);
@@ -108,7 +108,7 @@ export class ImageCatalog {
     }
   }
 
-  /** Deletes the blobs that no image has: what a crash, or a pull that another one overtook, left over. */
+  /** Deletes unreferenced blobs: leftovers of a crash, or of a pull that another one overtook. */
   async sweepBlobs(): Promise<void> {
     const rows = await this.#knex<ImageRow>('images').select('id', 'manifest_digest');
     const layers: Digest[] = await this.#knex('layer_blobs').pluck('digest');
@@ -132,7 +132,7 @@ export class ImageCatalog {
     const records: ImageRecord[] = [];
     for (const row of rows) {
       const config = await this.#config(row.id);
-      // An image whose configuration was lost is none; pulling it again brings it back.
+      // An image without its configuration is ignored; pulling it again restores it.
       if (config === undefined) continue;
       const { id, manifest_digest: manifestDigest, size, tagged_at: taggedAt, parent } = row;
       records.push({
@@ -142,7 +142,7 @@ export class ImageCatalog {
         names: sorted(names.get(id) ?? []),
         config,
         ...(taggedAt === null ? {} : { taggedAt }),
-        // Of one that has gone since nobody could learn more.
+        // The ID of a removed parent would be useless.
         ...(parent !== null && names.has(parent) ? { parent } : {}),
       });
     }

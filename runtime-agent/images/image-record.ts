@@ -5,7 +5,7 @@ import { familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { Image } from './image.ts';
 
-/** A name that a user gave an image: a repository of a registry, with a tag or the digest that was pulled. */
+/** A name of an image: a repository of a registry, with a tag or the digest that was pulled. */
 export type ImageName = TagName | DigestName;
 
 export interface TagName {
@@ -28,7 +28,7 @@ export function isSameRepository(a: ImageName, b: ImageName): boolean {
   return a.registry === b.registry && a.repository === b.repository;
 }
 
-/** An image as the catalog keeps it. */
+/** An image as the catalog stores it. */
 export interface ImageRecord {
   /** Digest of the configuration. */
   readonly id: Digest;
@@ -38,13 +38,13 @@ export interface ImageRecord {
   /** Sorted by their full form, the registry first. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
-  /** The image that it was committed on, while that is here. */
+  /** The image that it was committed on, while that exists here. */
   readonly parent?: Digest;
-  /** When it was last given a tag by hand, in milliseconds since 1970. */
+  /** Time of the last `docker tag`, in milliseconds since 1970. */
   readonly taggedAt?: number;
 }
 
-/** What the rest of the agent sees of it. */
+/** Converts a record for the rest of the agent. */
 export function imageOfRecord(record: ImageRecord): Image {
   const { config } = record;
   const shown = (wanted: boolean) =>
@@ -78,8 +78,8 @@ export interface FoundImage {
 }
 
 /**
- * Finds what a user means by `text`, in docker's order: a whole ID, a reference (`latest` where it has no tag), a
- * prefix of an ID. Throws EngineError 'not-found', and 'bad-request' for a prefix of several IDs.
+ * Finds the image that `text` names, in docker's order: a whole ID, a reference (`latest` without a tag), a prefix of
+ * an ID. Throws EngineError 'not-found', and 'bad-request' for an ambiguous prefix.
  */
 export function findImage(records: readonly ImageRecord[], text: string): FoundImage {
   const whole = /^[0-9a-f]{64}$/.test(text) ? `sha256:${text}` : text;
@@ -106,7 +106,7 @@ export function findImage(records: readonly ImageRecord[], text: string): FoundI
   throw new EngineError('not-found', `No such image: ${familiarReference(reference)}`);
 }
 
-/** `name:tag@digest` means what has the digest; the tag says nothing then. */
+/** `name:tag@digest` is resolved by the digest alone. */
 function isNamedBy(name: ImageName, reference: ImageReference): boolean {
   if (name.registry !== reference.registry || name.repository !== reference.repository) return false;
   if (isTagName(name)) return reference.digest === undefined && name.tag === reference.tag;

@@ -29,14 +29,14 @@ export interface ImageServiceOptions {
   readonly layerLimit: number;
   readonly registry: RegistryClient;
   readonly events: EventBus;
-  /** Of the catalog, under the key 'catalog'. */
+  /** Lock of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
   readonly decompressors: Decompressors;
   /** Layers that are used though no image has them. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
-/** The images of this host, over a catalog and a layer store that nobody else changes. */
+/** The images of this host, over a catalog and a layer store that nothing else changes. */
 export class ImageService implements Images {
   readonly #options: ImageServiceOptions;
   readonly #fetcher: LayerFetcher;
@@ -92,13 +92,13 @@ export class ImageService implements Images {
         });
       });
     } catch (error) {
-      // What a broken image has left will not be asked for again; an interrupted pull goes on where it was.
+      // Data of a broken image is useless; an interrupted pull resumes later.
       if (isEngineError(error) && error.code === 'bad-request') await this.sweep();
       throw storageFull(error) ?? error;
     }
     progress({ kind: 'digest', digest: resolved.pulledDigest });
     const known = before.find(({ id }) => id === resolved.id);
-    // Of a tag only whether it named the same image: its digest may be new, as that of an image that was loaded.
+    // For a tag, whether it named the same image: its digest may be new, as after a load.
     const [asked] = names;
     const newer = !known?.names.some((other) => asked !== undefined && isSameName(asked, other));
     progress({ kind: 'status', newer, reference: familiarReference(reference) });
@@ -156,7 +156,7 @@ export class ImageService implements Images {
         const layers = await this.#sweepLayers(records.filter(({ id }) => id !== record.id));
         removals.push({ deleted: record.id });
         for (const deleted of shownLayers(record.config.diffIds, layers)) removals.push({ deleted });
-        // Of an image that is gone dockerd knows no labels.
+        // dockerd knows no labels of a removed image.
         const attributes = { name: record.id };
         this.#options.events.publish({ type: 'image', action: 'delete', id: record.id, attributes });
       }
@@ -169,7 +169,7 @@ export class ImageService implements Images {
     if (!images.some((image) => image.id === id)) await this.sweep();
   }
 
-  /** Drops what no image needs: layers and blobs of pulls that failed or were cut off, or of deleted images. */
+  /** Deletes unreferenced layers and blobs, of failed pulls or deleted images. */
   async sweep(): Promise<void> {
     const { catalog } = this.#options;
     await this.#lock.run('catalog', async () => {
@@ -205,7 +205,7 @@ export function refuseAmbiguousTag(reference: Pick<ImageReference, 'registry' | 
   throw new EngineError('bad-request', 'refusing to create an ambiguous tag using digest algorithm as name');
 }
 
-/** The tag that was asked for, and the digest that it had. */
+/** Returns the requested tag, and its digest. */
 function pulledNames(
   { registry, repository, tag, digest }: ImageReference,
   pulled: Digest,
@@ -217,7 +217,7 @@ function pulledNames(
     : [{ registry, repository, tag }, byDigest];
 }
 
-/** As dockerd tells of them: by chain ID, the topmost first. */
+/** Chain IDs, topmost first, as in dockerd's output. */
 function shownLayers(diffIds: readonly Digest[], removed: readonly Digest[]): readonly Digest[] {
   const chain = chainIds(diffIds);
   const own = chain.filter((_, index) => removed.includes(diffIds[index] as Digest));

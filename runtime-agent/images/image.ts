@@ -23,7 +23,7 @@ export interface ImageRunConfig {
   readonly Healthcheck?: Readonly<Record<string, unknown>>;
 }
 
-/** A whole image that this host holds: every layer is there, verified and ready to be mounted. */
+/** A complete image of this host: every layer is here, verified and ready to be mounted. */
 export interface Image {
   /** Digest of the image configuration: what Docker calls the image ID. */
   readonly id: Digest;
@@ -32,15 +32,15 @@ export interface Image {
   readonly config: ImageRunConfig;
   /** Uncompressed layer digests, the lowest first. */
   readonly diffIds: readonly Digest[];
-  /** RFC 3339, as in the configuration; absent where the image does not say. */
+  /** RFC 3339, from the configuration; absent without a creation time. */
   readonly created?: string;
   readonly author?: string;
   readonly history: readonly ImageHistory[];
   /** Bytes of the uncompressed layers. */
   readonly size: number;
-  /** RFC 3339: when it was last tagged by hand, as by `docker tag`; absent where it never was. */
+  /** RFC 3339: time of the last `docker tag`; absent without one. */
   readonly lastTagTime?: string;
-  /** The image that it was committed on, while that is here. */
+  /** The image that it was committed on, while that exists here. */
   readonly parent?: Digest;
   /** `host/name:tag` in the familiar form that docker prints, sorted. */
   readonly repoTags: readonly string[];

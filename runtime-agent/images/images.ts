@@ -17,7 +17,7 @@ export type PullProgress =
         | 'extracting'
         | 'pull-complete'
         | 'already-exists';
-      /** Bytes so far and in all, for `downloading` and `extracting`. */
+      /** Bytes so far and in total, for `downloading` and `extracting`. */
       readonly current?: number;
       readonly total?: number;
     }
@@ -28,7 +28,7 @@ export interface PullOptions {
   readonly platform?: Platform;
   /** Does not move the tag: the pulled image is known by its digest. */
   readonly leavesTag?: boolean;
-  /** Keeps no compressed layers, for images that are not pushed from here: a pull writes each layer once. */
+  /** Stores no compressed layers, for images that are not pushed from here: a pull writes each layer once. */
   readonly discardsBlobs?: boolean;
   readonly credentials?: RegistryCredentials;
   readonly progress: (step: PullProgress) => void;

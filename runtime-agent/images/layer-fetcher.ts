@@ -11,15 +11,15 @@ import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './resolve-image.ts';
 
-/** Where the bytes of layers come from. */
+/** The source of layers. */
 export interface BlobSource {
-  /** The registry or folder that they come from: one that is slow or lies holds up no pull from others. */
+  /** Its registry or folder: a slow or misbehaving one does not block pulls from others. */
   readonly origin: string;
-  /** A chunk's memory may be used again when the next one is asked for; who reads it checks it. */
+  /** Streams a blob; a chunk's memory may be reused when the next one is requested; the reader verifies it. */
   streamBlob(blob: PlannedLayer['blob'], signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-/** How far a layer is. */
+/** The progress of a layer. */
 export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
 
 /** How layers are fetched. */
@@ -34,7 +34,7 @@ export interface LayerFetcherOptions {
   readonly decompressors: Decompressors;
 }
 
-/** What the layers of one origin may take at once. */
+/** Limits of the layers from one origin. */
 interface Places {
   /** A layer has a place from its first byte until it is stored … */
   readonly extractions: Semaphore;
@@ -42,7 +42,10 @@ interface Places {
   readonly downloads: Semaphore;
 }
 
-/** Brings layers into the layer store, each once however many pulls want it, and keeps those that pulls are about to use. */
+/**
+ * Fetches layers into the layer store, each once for all concurrent pulls, and leases those that pulls are about to
+ * use.
+ */
 export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
   /** By origin, blob and diff ID: an image may state the diff ID of another's layer. */
@@ -57,8 +60,8 @@ export class LayerFetcher {
   }
 
   /**
-   * Resolves when the layer store has all of `layers`, which stay there until `whileHeld` has ended. When one fails
-   * the others are stopped, and its EngineError is thrown; layers that have come stay until a sweep.
+   * Resolves when the layer store has all of `layers`, which are leased until `whileHeld` has ended. When one fails the
+   * others are aborted, and its EngineError is thrown; fetched layers stay until a sweep.
    */
   async withLayers<T>(
     layers: readonly PlannedLayer[],
@@ -123,7 +126,7 @@ export class LayerFetcher {
         report({ state: 'already-exists' });
         return;
       }
-      // The connection ends with the layer, also when the tar is refused before the blob has come to its end.
+      // The connection ends with the layer, even if the tar is refused before the end of the blob.
       const local = new AbortController();
       const either = AbortSignal.any([signal, local.signal]);
       const downloaded = await downloads.take(signal);
@@ -135,7 +138,7 @@ export class LayerFetcher {
         const passed = kept?.pass(verified) ?? verified;
         const tar = await openLayer(layer.blob, passed, { decompressors, layerLimit });
         await layerStore.add(layer.diffId, tar, either);
-        // A sweep leaves what is recorded, so that comes first.
+        // A sweep keeps recorded layers, so record first.
         await layerBlobs.record([layer]);
         await kept?.commit(layer.blob.digest);
       } finally {
@@ -148,7 +151,7 @@ export class LayerFetcher {
   }
 }
 
-/** Reports the bytes of a blob as they come, and calls `downloaded` after the last one. */
+/** Reports the bytes of a blob as they arrive, and calls `downloaded` after the last one. */
 async function* counted(
   content: AsyncIterable<Uint8Array>,
   total: number,
@@ -168,7 +171,7 @@ async function* counted(
   report({ state: 'extracting', current: total, total });
 }
 
-/** Leases of layers: a sweep leaves a layer alone while anyone has a lease of it, also when no image uses it yet. */
+/** Leases of layers: a sweep keeps a leased layer, even if no image uses it yet. */
 export class LayerLeases {
   readonly #layerStore: LayerStore;
   readonly #layerBlobs: Pick<LayerBlobs, 'forget'>;

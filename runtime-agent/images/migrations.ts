@@ -30,7 +30,7 @@ async function createNames(knex: Knex.Transaction, tableName: string, column: st
   });
 }
 
-/** What registries know layers by, and where. */
+/** The registries' descriptors of layers, and their places. */
 const createLayerTables: Migration = {
   name: '0002-layer-blobs',
   async up(knex) {
@@ -53,7 +53,7 @@ const createLayerTables: Migration = {
   },
 };
 
-/** What is stated of images that were built here. */
+/** Attestations of images that were built here. */
 const createAttestations: Migration = {
   name: '0003-attestations',
   async up(knex) {
@@ -77,7 +77,7 @@ const createIndexes: Migration = {
   },
 };
 
-/** When an image was last given a tag by hand; null where it never was. */
+/** Time of an image's last `docker tag`; null without one. */
 const addTagTime: Migration = {
   name: '0005-tagged-at',
   async up(knex) {
@@ -87,7 +87,7 @@ const addTagTime: Migration = {
   },
 };
 
-/** When this host has compressed a layer; null where the form came from elsewhere, and cannot be made again for certain. */
+/** Time when this host compressed a layer; null for a form from elsewhere, which may not be reproducible. */
 const addMadeTime: Migration = {
   name: '0006-layer-made-at',
   async up(knex) {

@@ -23,7 +23,7 @@ export interface OpenLayerOptions {
   readonly layerLimit: number;
 }
 
-/** Bytes of a gzip blob that is decompressed in memory, in less time than a program takes to start. */
+/** Maximum bytes of a gzip blob that is decompressed in memory, in less time than a program takes to start. */
 export const MAX_SMALL_BLOB = 256 << 10;
 /** Bytes of its tar, which is digested in one turn of the event loop. */
 const MAX_SMALL_TAR = 1 << 20;
@@ -113,19 +113,19 @@ interface DecompressRequest {
   readonly signal: AbortSignal;
 }
 
-/** Compressed bytes after which the file is said to have grown; less costs more than it brings. */
+/** Compressed bytes between reports of growth; more frequent ones cost more than they save. */
 const GROWN_EVERY = 512 << 10;
 /** 128 and SIGXFSZ. */
 const TOO_LARGE = 153;
-/** What igzip and zstd say of a file that does not take their output. */
+/** Messages of igzip and zstd about a file that cannot be written. */
 const CANNOT_WRITE = /writing to file|write error/i;
-/** More than what can be left of a full disk when a program could not write a buffer to it. */
+/** More than the space that can be left on a full disk when a program failed to write a buffer. */
 const PROBE = 4 << 20;
 
 /**
- * Lets a program write the uncompressed layer into a file by itself: LayerContent.writeInto. `content` is read to its end also
- * when the program has failed, so that its own check is made and its failure told first; except where the file gets too large.
- * Throws EngineError 'bad-request', the signal's reason, what `content` and the device fail with.
+ * Makes a program write the uncompressed layer into a file: LayerContent.writeInto. `content` is read to its end even
+ * when the program has failed, so that its own check is made and its error comes first; except if the file gets too
+ * large. Throws EngineError 'bad-request', the signal's reason, errors of `content` and the device.
  */
 async function decompressInto(request: DecompressRequest): Promise<void> {
   const { decompressor, compression, digest, fd, limit, signal } = request;
@@ -145,7 +145,7 @@ async function decompressInto(request: DecompressRequest): Promise<void> {
     if (code === 0) return;
     if (code === TOO_LARGE) throw layerTooLarge(limit);
     if (CANNOT_WRITE.test(complaint)) await failToWrite(fd, name);
-    // What is to run it as nobody has failed: no fault of the layer's.
+    // The wrapper that runs it as nobody has failed, not the layer.
     if (/^(setpriv|prlimit): /.test(complaint)) throw new Error(`${name} cannot be run: ${complaint.trim()}`);
     throw damagedLayer(digest, compression, new Error(complaint.trim() || `${name} ended with ${code}`));
   } finally {
@@ -176,7 +176,7 @@ async function feed({ stdin, exit }: FedProcess, { content, grown }: DecompressR
   stdin.end();
 }
 
-/** Resolves when all of a chunk is in the pipe, or nobody reads it any more. */
+/** Resolves when a whole chunk is in the pipe, or the reader has gone. */
 function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     if (stdin.destroyed) resolve();
@@ -184,14 +184,14 @@ function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
   });
 }
 
-/** Not each program says why it could not write: the device says it to whoever tries the same. */
+/** Not every program reports why a write failed, so this repeats the write to get the device's error. */
 async function failToWrite(fd: number, program: string): Promise<never> {
   await promisify(write)(fd, Buffer.alloc(PROBE), 0, PROBE, fstatSync(fd).size);
   throw new Error(`${program} could not write a layer, which there is room for now: pull the image again`);
 }
 
 /**
- * Passes a layer's uncompressed bytes on as long as they are no more than `limit`: a few kilobytes of gzip can stand for
+ * Passes a layer's uncompressed bytes on while they are no more than `limit`: a few kilobytes of gzip can expand to
  * gigabytes. Throws EngineError 'bad-request'.
  */
 export async function* limitedLayer(

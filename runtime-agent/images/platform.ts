@@ -3,14 +3,14 @@ import type { Platform } from './image.ts';
 
 const ARCHITECTURES: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: 'amd64', ia32: '386' };
 
-/** What the images of this host are made for, in the words of images. */
+/** Returns the platform of this host, in the terms of images. */
 export function hostPlatform(): Platform {
   return { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch };
 }
 
 /**
- * The member of an index that runs on `wanted`; the first one where several do. Attestations, whose platform is
- * `unknown`, are no images.
+ * Returns the member of an index for `wanted`; the first of several. Attestations, whose platform is `unknown`, are not
+ * images.
  */
 export function choosePlatform(members: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
   return members.find(
@@ -27,7 +27,7 @@ export function platformText({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
-/** Who asks for no variant takes any; on arm64, v8 goes without saying. */
+/** Without a variant any matches; on arm64, v8 is the default. */
 function sameVariant(offered: string | undefined, wanted: string | undefined, architecture: string): boolean {
   if (!wanted) return true;
   const plain = architecture === 'arm64' ? 'v8' : '';

@@ -10,7 +10,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   armhf: 'arm',
   i386: '386',
 };
-/** Names that make a text of one word a system or an architecture. */
+/** Names that make a one-word text a system or an architecture. */
 const SYSTEMS: ReadonlySet<string> = new Set([
   ...['aix', 'android', 'darwin', 'dragonfly', 'freebsd', 'hurd', 'illumos', 'ios', 'js', 'linux', 'nacl'],
   ...['netbsd', 'openbsd', 'plan9', 'solaris', 'windows', 'zos'],
@@ -21,8 +21,8 @@ const ARCHITECTURES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `os/architecture[/variant]`, or one of the first two, as `--platform` sends it; undefined where it is absent. Throws
- * EngineError 'bad-request', worded as containerd words it.
+ * Decodes `os/architecture[/variant]`, or one of the first two, as in `--platform`; undefined if absent. Throws
+ * EngineError 'bad-request' with containerd's message.
  */
 export function decodePlatform(text: string | null): Platform | undefined {
   if (text === null || text === '') return undefined;

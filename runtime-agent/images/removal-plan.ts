@@ -3,18 +3,18 @@ import { type FoundImage, type ImageName, isSameRepository, isTagName } from './
 import type { ImageUser } from './images.ts';
 import { shortDigest } from './resolve-image.ts';
 
-/** What `docker rmi` is going to do. */
+/** The actions of `docker rmi`. */
 export interface RemovalPlan {
   readonly untag: readonly ImageName[];
-  /** How many of these dockerd tells of, from the first on. */
+  /** Number of these that dockerd reports, from the start. */
   readonly told: number;
   readonly deleteImage: boolean;
 }
 
 /**
- * Decides as dockerd does: a name is taken away, and the image goes with its last one; an ID takes all names when they are of one
- * repository. By force an image goes that stopped containers have, which keep their layers; one that a running container has is
- * only untagged. `asked` is how the image was named. Throws EngineError 'conflict'.
+ * Decides as dockerd does: removing a name removes the image with its last one; an ID removes all names if they belong
+ * to one repository. With force an image of stopped containers is removed, which keep their layers; one of a running
+ * container is only untagged. `asked` is the image's name in the request. Throws EngineError 'conflict'.
  */
 export function planRemoval(
   found: FoundImage,

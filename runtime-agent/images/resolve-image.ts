@@ -14,9 +14,9 @@ import type { Platform } from './image.ts';
 import { MAX_IMAGE_LAYERS } from './limits.ts';
 import { choosePlatform, hostPlatform, platformText } from './platform.ts';
 
-/** What a reference means for this host. */
+/** The image of a reference for this host. */
 export interface ResolvedImage {
-  /** Of what the reference named: the index where that is one. */
+  /** Digest of the referenced object: the index if it is one. */
   readonly pulledDigest: Digest;
   readonly manifest: FetchedManifest;
   readonly id: Digest;
@@ -28,7 +28,7 @@ export interface ResolveOptions {
   readonly repository: RegistryRepository;
   readonly reference: ImageReference;
   readonly platform: Platform | undefined;
-  /** A configuration that is here already. */
+  /** Returns a configuration that is here already. */
   readonly findConfig: (id: Digest) => Promise<Uint8Array | undefined>;
   readonly signal: AbortSignal;
 }
@@ -44,8 +44,8 @@ const GENERIC_TYPES: ReadonlySet<string> = new Set([
 const MAX_DEPTH = 3;
 
 /**
- * Fetches the manifest of a reference, chooses the image for the platform where it is an index, and fetches the
- * configuration. Throws EngineError, 'bad-request' for content that is no image.
+ * Fetches the manifest of a reference, chooses the image for the platform if it is an index, and fetches the
+ * configuration. Throws EngineError, 'bad-request' for content that is not an image.
  */
 export async function resolveImage(options: ResolveOptions): Promise<ResolvedImage> {
   const { repository, reference, signal } = options;
@@ -55,7 +55,7 @@ export async function resolveImage(options: ResolveOptions): Promise<ResolvedIma
   if (descriptor === undefined || !CONFIG_TYPES.has(descriptor.mediaType)) {
     throw new EngineError(
       'bad-request',
-      `${familiarReference(reference)} is no container image: its configuration is of the type ${descriptor?.mediaType}`,
+      `${familiarReference(reference)} is not a container image: its configuration is of the type ${descriptor?.mediaType}`,
     );
   }
   if (descriptor.size > MAX_CONFIG_SIZE) {
@@ -85,7 +85,7 @@ async function descend(
   let fetched = first;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const { bytes, mediaType } = fetched;
-    // Servers of plain files send such types; the manifest says what it is.
+    // Servers of plain files send such types; the manifest itself decides.
     const isVague = GENERIC_TYPES.has(mediaType);
     const manifest = await readReceivedManifest(bytes, isVague ? undefined : mediaType);
     if (manifest.config !== undefined) return { manifest, fetched };
@@ -122,7 +122,7 @@ async function readWhole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Where a document came from, for messages. */
+/** The source of a document, for messages. */
 type Origin = 'image' | 'archive' | 'cache';
 
 /** Reads a manifest or index of a registry or an archive, as readManifest does. Throws EngineError 'bad-request'. */
@@ -160,7 +160,7 @@ export async function readReceived<T>(
   }
 }
 
-/** A layer of an image: where its bytes are, and what they are. */
+/** A layer of an image: its blob and its diff ID. */
 export interface PlannedLayer {
   readonly blob: Descriptor;
   readonly diffId: Digest;
@@ -170,8 +170,8 @@ const LAYER_TYPE =
   /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.)[a-z0-9.]*tar(?:[.+](?:gzip|zstd))?$/;
 
 /**
- * Pairs the layers of a manifest with the diff IDs of its configuration, the lowest first, each diff ID once. Throws
- * EngineError 'bad-request' when they do not belong together or a layer is of a type that cannot be a file system.
+ * Pairs the layers of a manifest with the diff IDs of its configuration, lowest first, each diff ID once. Throws
+ * EngineError 'bad-request' when they do not match or a layer has a type that cannot be a file system.
  */
 export function planLayers(
   layers: readonly Descriptor[],
@@ -189,7 +189,7 @@ export function planLayers(
     if (!LAYER_TYPE.test(blob.mediaType)) {
       throw new EngineError(
         'bad-request',
-        `layer ${blob.digest} is of the type ${blob.mediaType}, which is no layer of a container image`,
+        `layer ${blob.digest} is of the type ${blob.mediaType}, which is not a layer of a container image`,
       );
     }
     const diffId = diffIds[index] as Digest;
@@ -207,7 +207,7 @@ export function checkLayerCount(count: number): void {
   );
 }
 
-/** The twelve digits by which docker's progress names a layer. */
+/** Returns the twelve digits with which docker's progress names a layer. */
 export function shortDigest(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1).slice(0, 12);
 }

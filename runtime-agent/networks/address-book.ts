@@ -28,8 +28,8 @@ export interface Choice {
 }
 
 /**
- * The addresses of a host's containers. One that was given back is not given to another container for a while: the kernel
- * takes the links of an ended container down in its own time. The container that had it gets it again, as in Docker.
+ * The addresses of a host's containers. A released address is not reused by another container for a while: the kernel
+ * removes the links of an ended container asynchronously. The same container gets it again, as in Docker.
  */
 export class AddressBook {
   readonly #held = new Map<string, Set<string>>();
@@ -110,8 +110,8 @@ function entry<V>(map: Map<string, V>, key: string, make: () => V): V {
 }
 
 /**
- * An address of the subnet for a container: the one that is wanted, or the lowest that is free in the range. `taken` are
- * addresses of other containers. Throws EngineError 'forbidden' where the wanted one is taken, 'runtime' where all are.
+ * Chooses an address of the subnet for a container: the requested one, or the lowest free one in the range. `taken` are
+ * addresses of other containers. Throws EngineError 'forbidden' if the requested one is taken, 'runtime' if all are.
  */
 export function chooseAddress(subnet: Subnet, taken: ReadonlySet<string>, wanted?: string): string {
   const block = parsed(subnet.subnet);
@@ -145,7 +145,9 @@ export function chooseAddress(subnet: Subnet, taken: ReadonlySet<string>, wanted
   );
 }
 
-/** The network's own address and the one of all its members are no host's; blocks of one or two have neither (RFC 3021). */
+/**
+ * The network address and the broadcast address are not host addresses; blocks of one or two have neither (RFC 3021).
+ */
 function isEdge(block: IpBlock, value: bigint): boolean {
   const size = blockSize(block);
   if (size <= 2n) return false;
@@ -154,6 +156,6 @@ function isEdge(block: IpBlock, value: bigint): boolean {
 
 function parsed(text: string): IpBlock {
   const block = parseBlock(text);
-  if (block === undefined) throw new Error(`${text} is no subnet`);
+  if (block === undefined) throw new Error(`${text} is not a subnet`);
   return block;
 }

@@ -174,8 +174,8 @@ async function closeSandbox(context: NetworkContext, id: string): Promise<void> 
 }
 
 /**
- * Brings a network to where containers may start in it: its bridge is there, and then the packet filter holds for it. While nobody is
- * on the network, its bridge is settled before: another agent may have the name or the subnet by now.
+ * Prepares a network for containers: first its bridge, then its packet filter. While the network has no containers, its
+ * bridge is settled first: another agent may have the name or the subnet by now.
  */
 class NetworkPreparation {
   readonly #context: NetworkContext;
@@ -186,7 +186,7 @@ class NetworkPreparation {
     this.#context = context;
   }
 
-  /** Answers the network, by its reference, as it is then. Throws EngineError 'not-found'. */
+  /** Prepares a network and returns it, by its reference. Throws EngineError 'not-found'. */
   async prepare(ref: string): Promise<Network> {
     const { store, filter } = this.#context;
     const { id, driver } = store.find(ref);
@@ -205,7 +205,7 @@ class NetworkPreparation {
     if (chains.length === 0) return;
     log.warn(
       { chains },
-      'chains of the packet filter drop what passes this host: containers reach nothing beyond it',
+      'chains of the packet filter drop forwarded packets: containers reach nothing beyond this host',
     );
   }
 

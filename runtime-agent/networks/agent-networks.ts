@@ -21,7 +21,7 @@ export class AgentNetworks implements Networks {
     const id = randomBytes(32).toString('hex');
     const plan = (routes: Parameters<typeof planNetwork>[4]) =>
       planNetwork(id, timestamp(), request, store.all(), routes);
-    // Bad input is told before the kernel is asked for anything.
+    // Bad input is reported before any query of the kernel.
     plan([]);
     const network = await hostLock(async () => {
       const planned = plan(await hostRoutes(kernel));
@@ -76,7 +76,7 @@ export class AgentNetworks implements Networks {
         await this.remove(network.id);
         removed.push(network.name);
       } catch (error) {
-        // Used or removed by somebody else meanwhile.
+        // Another client has used or removed it meanwhile.
         if (!(isEngineError(error) && ['not-found', 'forbidden'].includes(error.code))) throw error;
       }
     }
@@ -88,13 +88,13 @@ export class AgentNetworks implements Networks {
     if (!filter.isMade) return [];
     return (await filter.overruledBy()).map(
       (chain) =>
-        `WARNING: the packet filter's chain "${chain}" drops what passes through this host, so containers reach nothing beyond it: allow the bridges of berth-agent there`,
+        `WARNING: the packet filter's chain "${chain}" drops forwarded packets, so containers reach nothing beyond this host: allow the bridges of berth-agent there`,
     );
   }
 
   /**
-   * Nobody joins it from now on. The row goes last: an agent that is killed before finds the network again, and makes its
-   * bridge when it is used.
+   * From now on no container joins it. The row is deleted last: after a kill the next agent finds the network again,
+   * and creates its bridge on use.
    */
   async #takeBack(network: Network): Promise<void> {
     const { store, kernel, filter, addresses } = this.#context;

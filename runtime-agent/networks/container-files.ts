@@ -33,7 +33,7 @@ export function containerFiles(
   };
 }
 
-/** The files of a container that shares the host's network, or has none. */
+/** Returns the files of a container with the host's network, or without one. */
 export function filesWithoutNetworks(
   container: NetworkedContainer,
   host: ResolverSettings,
@@ -59,12 +59,12 @@ export function endpointHosts(
   return [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [{ address: text.split('/')[0] ?? '', names }]));
 }
 
-/** What resolv.conf of a container in networks is, and what its resolver asks. */
+/** Plans the resolv.conf of a container in networks, and its resolver's servers. */
 export function planFor(
   container: NetworkedContainer,
   host: ResolverSettings,
   internal: boolean,
-  /** The host's loopback is the container's, or there is no way out of it anyway. */
+  /** The host's loopback is the container's, or there is no network anyway. */
   keepLoopback = false,
 ): ReturnType<typeof planResolvConf> {
   const { Dns, DnsOptions, DnsSearch } = container.hostConfig;

@@ -3,15 +3,18 @@ import type { ActiveNetwork, EndpointSettings } from './network.ts';
 import type { NetworkedContainer } from './networked-container.ts';
 import type { HostsEntry } from './plan/etc-files.ts';
 
-/** What a container that is being started gets. */
+/** The network of a starting container. */
 export interface OpenedNetwork {
-  /** Path of the namespace; undefined: the runtime makes one that has loopback only. It is there for as long as `release` has not been called or the container's process holds it. */
+  /**
+   * Path of the namespace; undefined: the runtime makes one that has only loopback. It exists until `release` is called
+   * and the container's process has ended.
+   */
   readonly namespace: string | undefined;
   readonly active: ActiveNetwork;
   readonly files: NetworkFiles;
   /** Settles when the container's process may run; it can be made before that. */
   readonly ready: Promise<void>;
-  /** Lets go of the namespace: after that it lasts as long as the container's processes. */
+  /** Releases the namespace: after that it lasts as long as the container's processes. */
   release(): void;
 }
 
@@ -26,23 +29,23 @@ export interface RunningContainer extends ProcessIdentity {
   readonly container: NetworkedContainer;
 }
 
-/** What the containers' life needs of networks. */
+/** The networks, as the life cycle of containers uses them. */
 export interface ContainerNetworks {
   /**
-   * Checks at its creation what a container wants of networks, and answers its `networks` with their right names. A network
-   * that is not there is told at the start. Throws EngineError 'bad-request', 'not-implemented'.
+   * Validates a new container's networks, and returns its `networks` with canonical names. A missing network is
+   * reported at the start. Throws EngineError 'bad-request', 'not-implemented'.
    */
   admit(container: NetworkedContainer): NetworkedContainer['networks'];
   /**
-   * Makes the namespace of a container that is being started, with its endpoints and published ports. Throws EngineError:
-   * 'not-found' for a network, 'forbidden' for an address that is taken, 'runtime' for a port. `close` clears up after it.
+   * Creates the namespace of a starting container, with its endpoints and published ports. Throws EngineError:
+   * 'not-found' for a network, 'forbidden' for a taken address, 'runtime' for a port. `close` cleans up after it.
    */
   open(container: NetworkedContainer): Promise<OpenedNetwork>;
-  /** The files of a container that has the host's network, or none. */
+  /** Returns the files of a container with the host's network, or without one. */
   filesWithout(container: NetworkedContainer): NetworkFiles;
   /** Knows a container that has been running since before this agent; `restore` brings its network up to date. */
   adopt(running: RunningContainer, active: ActiveNetwork): void;
-  /** Brings bridges, packet filter, resolvers and relays to what the adopted containers need. Never throws. */
+  /** Restores bridges, packet filter, resolvers and relays for the adopted containers. Never throws. */
   restore(): Promise<void>;
   /** Puts a running container into a further network. */
   join(running: RunningContainer, network: string, settings: EndpointSettings): Promise<JoinedNetwork>;
@@ -56,7 +59,10 @@ export interface ContainerNetworks {
   rename(container: string, name: string): void;
   /** Whether other containers find this one by its names has changed: see EndpointSettings.isWaiting. */
   refresh(container: NetworkedContainer): void;
-  /** The container has ended, or its start has failed: nothing of its network is left. Content when there is none. */
+  /**
+   * Removes everything of the network of a container that has ended, or failed to start. Succeeds when there is
+   * nothing.
+   */
   close(container: string): Promise<void>;
 }
 

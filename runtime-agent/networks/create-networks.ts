@@ -30,7 +30,7 @@ import { NetworkTable } from './state/network-table.ts';
 export interface NetworksDeps {
   readonly knex: Knex;
   readonly events: EventBus;
-  /** Tells this agent's table in the packet filter apart from those of others on the host. */
+  /** Identifies this agent's table in the packet filter among those of others on the host. */
   readonly dataDirectory: string;
   readonly log: Logger;
 }
@@ -39,8 +39,8 @@ export interface AgentNetworking {
   readonly networks: Networks;
   readonly containerNetworks: ContainerNetworks;
   /**
-   * Stops answering; what the kernel does goes on for the containers that run. With `idle` nothing of the networks is left in
-   * the kernel; the next use makes it again.
+   * Stops serving; the kernel's part continues for running containers. With `idle` everything is removed from the
+   * kernel; the next use creates it again.
    */
   close(options: { readonly idle: boolean }): Promise<void>;
 }
@@ -83,7 +83,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
   };
 }
 
-/** Somebody may have flushed the packet filter or deleted a bridge. */
+/** Another program may have flushed the packet filter or deleted a bridge. */
 async function restoreKernel(context: NetworkContext): Promise<void> {
   if (!context.filter.isMade) return;
   try {
@@ -95,7 +95,7 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
   }
 }
 
-/** Takes bridges and table away, also those of an agent before this one. */
+/** Removes bridges and the table, also those of an earlier agent. */
 async function leaveKernel(context: NetworkContext): Promise<void> {
   const { kernel, filter } = context;
   const networks = await presentNetworks(context);
@@ -112,7 +112,7 @@ function tableName(dataDirectory: string): string {
   return `berth_${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 8)}`;
 }
 
-/** The three that every host has, as far as they are not there. */
+/** Returns the three networks of every host that do not exist yet. */
 function predefinedNetworks(existing: readonly Network[]): readonly Network[] {
   const names = new Set(existing.map(({ name }) => name));
   const make = (name: string, driver: Network['driver'], more: Partial<Network> = {}): Network => ({

@@ -13,8 +13,8 @@ const PATIENCE = 30_000;
 export type HostLock = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
- * The lock under which agents choose names and subnets of bridges until these are there: two that choose at once would choose the same.
- * Throws EngineError 'runtime' when another agent keeps it.
+ * The lock under which agents choose names and subnets of bridges until these exist: otherwise two could choose the
+ * same. Throws EngineError 'runtime' while another agent holds it.
  */
 export const withHostLock: HostLock = async (work) => {
   await mkdir(dirname(PATH), { recursive: true, mode: 0o700 });

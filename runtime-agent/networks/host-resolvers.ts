@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseResolvConf, type ResolverSettings } from './plan/etc-files.ts';
 
-/** Milliseconds for which what was read is believed. */
+/** Milliseconds for which settings are cached. */
 const FRESH = 5_000;
 
 /** The host's own name servers. They change with the host's network, under containers that run. */
@@ -14,7 +14,7 @@ export class HostResolvers {
     this.#path = path;
   }
 
-  /** Without the file there are none. */
+  /** A missing file means no settings. */
   settings(): ResolverSettings {
     const now = performance.now();
     if (now - this.#readAt > FRESH) {
@@ -25,7 +25,7 @@ export class HostResolvers {
   }
 }
 
-/** The text of a file of the host, '' where there is none. */
+/** Reads a file of the host; '' if it is missing. */
 export function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8');

@@ -126,7 +126,7 @@ async function inNamespaceOf<T>(
   }
 }
 
-/** A container that came without the agent's resolver gets it with its first network that has names. */
+/** A container that started without the agent's resolver gets it with its first network that has names. */
 async function openLateResolver(
   context: NetworkContext,
   sandbox: Sandbox,

@@ -13,7 +13,7 @@ import type { PortPublisher } from './publish/port-publisher.ts';
 import { dnsMember, type Sandbox } from './sandbox.ts';
 import type { NetworkStore } from './state/network-store.ts';
 
-/** What every piece of work on networks works with. */
+/** Dependencies of all work on networks. */
 export interface NetworkContext {
   readonly store: NetworkStore;
   readonly kernel: NetworkKernel;
@@ -75,7 +75,7 @@ export async function presentNetworks({
   return named.filter(({ bridge }) => present.has(bridge));
 }
 
-/** Of this host. */
+/** Links of this host. */
 function linkNames(): ReadonlySet<string> {
   const text = readFileSync('/proc/self/net/dev', 'latin1');
   return new Set([...text.matchAll(/^ *([^:\s]+):/gm)].map(([, name = '']) => name));

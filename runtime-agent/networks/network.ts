@@ -6,11 +6,11 @@ export interface Subnet {
   readonly range?: string;
   /** The bridge's own address; absent where an IPv6 subnet was given without one. */
   readonly gateway?: string;
-  /** Addresses that are not given to containers, by names that say whose they are. */
+  /** Reserved addresses, by names of their owners. */
   readonly auxiliary?: Readonly<Record<string, string>>;
 }
 
-/** A network of this host: what is stored, whether or not its bridge is there at the moment. */
+/** A network of this host as stored, whether or not its bridge exists now. */
 export interface Network {
   /** 64 lower-case hex digits. */
   readonly id: string;
@@ -18,12 +18,12 @@ export interface Network {
   /** RFC 3339 with nanoseconds. */
   readonly createdAt: string;
   readonly driver: 'bridge' | 'host' | 'null';
-  /** Made by the agent itself: `bridge`, `host`, `none`. */
+  /** Predefined by the agent: `bridge`, `host`, `none`. */
   readonly predefined: boolean;
   readonly enableIpv6: boolean;
   readonly internal: boolean;
   readonly attachable: boolean;
-  /** Null where no client said anything, as Go tells it from an empty map. */
+  /** Null if the client sent nothing, which Go distinguishes from an empty map. */
   readonly ipamOptions: Readonly<Record<string, string>> | null;
   readonly subnets: readonly Subnet[];
   /** A client chose the subnet, so that it may choose addresses as well. */
@@ -34,23 +34,23 @@ export interface Network {
   readonly bridge: string;
 }
 
-/** What a client wants of a container's place in a network (EndpointSettings). */
+/** A client's settings for a container in a network (EndpointSettings). */
 export interface EndpointSettings {
-  /** Null and empty are told apart, as inspect shows them. */
+  /** Null and empty are distinct, as inspect shows them. */
   readonly aliases: readonly string[] | null;
   /** `NAME:ALIAS`: other containers of the network by names that this one alone has for them. */
   readonly links?: readonly string[];
   readonly ipam: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
-  /** While it is set, names lead to the container only where no other one has them, or for itself: see DnsPlace. */
+  /** While it is set, names resolve to the container only if no other one has them, or for itself: see DnsPlace. */
   readonly isWaiting?: boolean;
   /** '' where the address decides. */
   readonly mac: string;
   readonly driverOptions: Readonly<Record<string, string>> | null;
-  /** The network's ID in the last run, which inspect goes on to show. */
+  /** The network's ID in the last run, which inspect still shows. */
   readonly lastNetwork?: string;
 }
 
-/** Where a client says nothing. */
+/** Defaults without settings from the client. */
 export const DEFAULT_ENDPOINT: EndpointSettings = { aliases: null, ipam: null, mac: '', driverOptions: null };
 
 /** A running container's place in a network. */
@@ -70,7 +70,7 @@ export interface ActiveEndpoint {
   readonly gateway6: string;
 }
 
-/** A port of the host that leads to one of a container. */
+/** A port of the host that is published for one of a container. */
 export interface PublishedPort {
   readonly protocol: Protocol;
   readonly containerPort: number;
@@ -81,7 +81,7 @@ export interface PublishedPort {
 
 export type Protocol = 'tcp' | 'udp';
 
-/** All that a running container has of the network; it is stored with the run and goes with it. */
+/** The network state of a running container; it is stored with the run and removed with it. */
 export interface ActiveNetwork {
   readonly endpoints: readonly ActiveEndpoint[];
   readonly ports: readonly PublishedPort[];

@@ -1,6 +1,6 @@
 import type { EndpointSettings, PortBindings } from './network.ts';
 
-/** What networks need to know of a container; the fields have the names of the Engine API. */
+/** A container, as networks see it; the fields have the names of the Engine API. */
 export interface NetworkedContainer {
   /** 64 lower-case hex digits. */
   readonly id: string;

@@ -13,19 +13,22 @@ export interface NetworkMember {
 }
 
 /**
- * The networks of this host. `ref` is an ID, a name or a unique prefix of an ID; one that is not there: EngineError
- * 'not-found' (`network x not found`). Events go to the EventBus.
+ * The networks of this host. `ref` is an ID, a name or a unique prefix of an ID; a missing one: EngineError 'not-found'
+ * (`network x not found`). Events go to the EventBus.
  */
 export interface Networks {
-  /** Answers the ID. Throws EngineError 'bad-request', 'conflict' (name), 'forbidden' (subnet, predefined), 'not-implemented'. */
+  /**
+   * Returns the ID. Throws EngineError 'bad-request', 'conflict' (name), 'forbidden' (subnet, predefined),
+   * 'not-implemented'.
+   */
   create(request: NetworkRequest): Promise<string>;
   /** In the order of their names. */
   list(): readonly NetworkWithMembers[];
   get(ref: string): NetworkWithMembers;
-  /** 'forbidden' while containers run in it, and for those that the agent makes itself. */
+  /** Throws 'forbidden' while containers run in it, and for predefined networks. */
   remove(ref: string): Promise<void>;
-  /** What on this host keeps networks from working, each as a sentence for `docker info`. */
+  /** Problems of this host's networking, each as a sentence for `docker info`. */
   warnings(): Promise<readonly string[]>;
-  /** Removes the networks without running containers that match; answers their names. */
+  /** Removes matching networks without running containers; returns their names. */
   prune(matches: (network: Network) => boolean): Promise<readonly string[]>;
 }

@@ -19,7 +19,7 @@ import {
 import { planPorts } from './plan/port-bindings.ts';
 import { dnsNames, ownLinks, publishedTargets, type Sandbox } from './sandbox.ts';
 
-/** A network that a container is put into, with what it wants there. */
+/** A network of a container, with its settings there. */
 export interface Place {
   readonly network: Network;
   readonly settings: EndpointSettings;
@@ -89,7 +89,7 @@ export async function openSandbox(
   };
 }
 
-/** Lets a container's resolver answer in its namespace. */
+/** Starts a container's resolver in its namespace. */
 export async function openResolver(
   context: NetworkContext,
   sandbox: Sandbox,
@@ -125,7 +125,7 @@ function takeAll(
   return { endpoints, stale };
 }
 
-/** Ports are published where the container has a way out; in internal networks alone there is none, as with dockerd. */
+/** Ports are published if the container has a way out; internal networks alone have none, as with dockerd. */
 async function publish(context: NetworkContext, sandbox: Sandbox): Promise<void> {
   const outward = gatewayEndpoint(sandbox.endpoints, 4) ?? gatewayEndpoint(sandbox.endpoints, 6);
   if (outward === undefined) return;
@@ -154,7 +154,7 @@ async function publish(context: NetworkContext, sandbox: Sandbox): Promise<void>
   await aimPorts(context, sandbox);
 }
 
-/** Leads a container's ports to the endpoint by which it reaches the outside. */
+/** Points a container's ports to its outward endpoint. */
 export async function aimPorts(context: NetworkContext, sandbox: Sandbox): Promise<void> {
   const { relay, targets } = publishedTargets(sandbox.endpoints, sandbox.ports);
   context.publisher.aim(sandbox.id, relay);

@@ -26,24 +26,24 @@ export class PacketFilter {
   readonly #ports = new Map<string, readonly PortTarget[]>();
   /** The elements that the table should have, for the networks of that moment; undefined after a change of the ports. */
   #plan: { readonly networks: readonly Network[]; readonly elements: Elements } | undefined;
-  /** The elements that the kernel has, by the command that adds them; undefined: it has no table that is known. */
+  /** The kernel's elements, by the command that adds them; undefined: the state of the table is unknown. */
   #held: Elements | undefined;
   /** The kernel's listing of the table without elements. */
   #listing = '';
-  /** The state of the whole filter after this agent's last change; undefined where another program changed it as well. */
+  /** The generation of the filter after this agent's last change; undefined if another program also changed it. */
   #generation: number | undefined;
   /** The networks for which the host forwards. */
   #forwarded: readonly Network[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
-  /** `table` is this agent's alone; `present` answers the networks whose bridges the kernel has at the moment. */
+  /** `table` belongs to this agent alone; `present` returns the networks whose bridges exist in the kernel. */
   constructor(kernel: NetworkKernel, table: string, present: () => Promise<readonly Network[]>) {
     this.#kernel = kernel;
     this.#table = table;
     this.#present = present;
   }
 
-  /** Whether the table is there, as far as this agent knows. */
+  /** Whether the table exists, as far as this agent knows. */
   get isMade(): boolean {
     return this.#held !== undefined;
   }
@@ -54,14 +54,14 @@ export class PacketFilter {
     if (this.isMade) await this.settle();
   }
 
-  /** Notes where a container's ports lead since before this agent; the table gets them with the next change. */
+  /** Records a container's port targets from before this agent; the next change adds them to the table. */
   adoptPorts(container: string, ports: readonly PortTarget[]): void {
     if (ports.length > 0) this.#ports.set(container, ports);
     else this.#ports.delete(container);
     this.#plan = undefined;
   }
 
-  /** Chains of others that drop what this one accepts, such as `ip filter FORWARD`. */
+  /** Foreign chains that drop packets which this one accepts, such as `ip filter FORWARD`. */
   async overruledBy(): Promise<readonly string[]> {
     const { output } = await this.#kernel.run('filter', { commands: 'list chains' });
     return droppingChains(output);
@@ -97,7 +97,7 @@ export class PacketFilter {
     });
   }
 
-  /** After the table, which keeps containers apart as soon as packets pass. */
+  /** After the table, which isolates containers as soon as packets are forwarded. */
   async #forward(networks: readonly Network[]): Promise<void> {
     const { generation } = await this.#kernel.run('forward', planForwarding(networks, this.#forwarded));
     this.#forwarded = networks;
@@ -124,7 +124,7 @@ export class PacketFilter {
     return await this.#run([...(this.#held?.keys() ?? [])]);
   }
 
-  /** Deletions first: a port that leads elsewhere has the same key. */
+  /** Deletions first: a port with a new target has the same key. */
   #changes(wanted: Elements): readonly string[] {
     const held = this.#held ?? new Map<string, FilterElement>();
     return [

@@ -42,7 +42,7 @@ export function adoptSandbox(
   publishNames(context, sandbox);
 }
 
-/** See ContainerNetworks.restore. What fails for one container is logged, and the others go on. */
+/** See ContainerNetworks.restore. A failure for one container is logged, and the others continue. */
 export async function restoreSandboxes(context: NetworkContext): Promise<void> {
   const sandboxes = [...context.sandboxes.values()].filter(({ adopted }) => adopted !== undefined);
   // Ports that an earlier agent led to containers that have ended are the host's again.
@@ -89,7 +89,7 @@ async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<vo
   const named = endpoints.some(({ network }) => context.store.byId(network.id)?.predefined === false);
   if (adopted !== undefined && planFor(container, context.resolvers.settings(), named).resolver) {
     const namespace = openProcessNamespace(adopted, 'net');
-    // It has just ended: it needs none any more.
+    // It has just ended, so it needs none.
     if (namespace === undefined) return;
     try {
       await openResolver(context, sandbox, namespace.path);

@@ -13,11 +13,11 @@ export interface Sandbox {
   container: NetworkedContainer;
   endpoints: readonly ActiveEndpoint[];
   ports: readonly PublishedPort[];
-  /** The names by which others find it, by the ID of the network. */
+  /** The names by which others find it, by network ID. */
   readonly names: Map<string, readonly string[]>;
   /** The names that it alone has for others, likewise. */
   readonly links: Map<string, readonly ContainerLink[]>;
-  /** Settles when what was begun for it has come to its end, well or not. */
+  /** Settles when the pending work for it has ended, successfully or not. */
   opening: Promise<unknown>;
   /** Its endpoints were told of; only then their end is. */
   connected: boolean;
@@ -25,7 +25,7 @@ export interface Sandbox {
   readonly adopted?: ProcessIdentity;
 }
 
-/** The names that a container has in a network: its own, those that its user gave, and its short ID. */
+/** Returns the names of a container in a network: its own, its aliases, and its short ID. */
 export function dnsNames(
   container: Pick<NetworkedContainer, 'id' | 'name' | 'config'>,
   aliases: readonly string[] | null,
@@ -40,7 +40,10 @@ export function ownLinks(settings: EndpointSettings | undefined): readonly Conta
   return (settings?.links ?? []).map(parseLink);
 }
 
-/** A container as the resolvers know it. `isNamed` says of a network's ID whether its containers know each other by name. */
+/**
+ * Describes a container for the resolvers. `isNamed` reports whether containers of a network resolve each other's
+ * names.
+ */
 export function dnsMember(sandbox: Sandbox, isNamed: (network: string) => boolean): DnsMember {
   return {
     id: sandbox.id,

@@ -5,7 +5,7 @@ import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { type IpBlock, overlaps, parseBlock } from './plan/ip-address.ts';
 import { bridgeSpec, isOwnBridge } from './plan/place-container.ts';
 
-/** Routes that are wider than this say "everything", as those of some VPNs do, and not where a network is. */
+/** Wider routes mean "everything", as those of some VPNs do, and not a local network. */
 const WIDEST = 8;
 
 /** The blocks that the host has routes to. */
@@ -15,8 +15,8 @@ export async function hostRoutes(kernel: NetworkKernel): Promise<readonly IpBloc
 }
 
 /**
- * A bridge network as it can be on this host now: the bridge of the network `bridge` has a name that nobody else has, and a subnet that
- * no client chose does not meet a route of the host. For a network that no container runs on.
+ * Returns a bridge network as it is possible on this host now: the bridge of the network `bridge` has a unique name,
+ * and a subnet that no client chose overlaps no route of the host. For a network without running containers.
  */
 export async function settleBridge(
   kernel: NetworkKernel,

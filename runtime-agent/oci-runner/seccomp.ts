@@ -42,11 +42,11 @@ const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
   [['CAP_SYS_PTRACE'], ['pidfd_getfd']],
   [['CAP_SYS_BOOT'], ['reboot']],
   [['CAP_SYSLOG', 'CAP_SYS_ADMIN'], ['syslog']],
-  // Keys belong to users of the host, not to containers, and only runtimes change roots: nobody gets these.
+  // Keys belong to users of the host, not to containers, and only runtimes change roots: no container gets these.
   [[], ['keyctl', 'add_key', 'request_key', 'pivot_root']],
 ];
 
-/** Calls that Docker allows to all and the source to none; C libraries and databases use them. */
+/** Calls that Docker allows always and the source never; C libraries and databases use them. */
 const HARMLESS = [
   'cachestat',
   'futex_requeue',
@@ -189,7 +189,9 @@ export async function readSeccompSource(path = PATH): Promise<SeccompSource> {
   }
   const source = JSON.parse(text) as SeccompSource;
   if (!Array.isArray(source.syscalls) || !Array.isArray(source.archMap)) {
-    throw new Error(`${path} is no seccomp profile: reinstall the package golang-github-containers-common`);
+    throw new Error(
+      `${path} is not a seccomp profile: reinstall the package golang-github-containers-common`,
+    );
   }
   return source;
 }

@@ -15,7 +15,7 @@ export interface ChosenLayerStore {
   readonly layerStore: LayerStore;
   /** `file`: mounted as they are; `loop`: through loop devices; `unpacked`: not mounted. */
   readonly layers: 'file' | 'loop' | 'unpacked';
-  /** What keeps this host from the way before; a sentence for the log. */
+  /** Why this host cannot use the preferred store; a sentence for the log. */
   readonly fallbackReason?: string;
 }
 

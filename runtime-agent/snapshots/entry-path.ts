@@ -3,7 +3,7 @@ import { TarFormatError } from '../../lib/tar/tar-header.ts';
 /** Links that are followed on the way to one entry, as many as other readers of layers follow. */
 const MAX_LINKS = 255;
 
-/** The names on a path below the root; `..` goes up as far as that, and takes the name before it away without a look at it. */
+/** Splits a path below the root into names; `..` removes the name before it lexically. */
 export function namesOf(path: string): readonly string[] {
   const names: string[] = [];
   for (const part of path.split('/')) {
@@ -13,10 +13,10 @@ export function namesOf(path: string): readonly string[] {
   return names;
 }
 
-/** Names that may be looked at on the way to all entries of a layer; each takes a fraction of a microsecond. */
+/** Maximum steps while resolving the paths of all entries of a layer; each takes a fraction of a microsecond. */
 const MAX_STEPS = 50_000_000;
 
-/** Counts the names that are looked at on the way to a layer's entries. Throws TarFormatError when they are too many. */
+/** Counts the steps of resolving paths of a layer. Throws TarFormatError beyond the maximum. */
 export class StepCount {
   readonly #max: number;
   #steps = 0;
@@ -31,7 +31,7 @@ export class StepCount {
   }
 }
 
-/** How followLinks looks at a tree, of which it has no other knowledge. A node may stand for something that is not there. */
+/** A tree, as followLinks sees it. A node may represent a missing entry. */
 export interface LinkedTree<Node> {
   readonly root: Node;
   childOf(folder: Node, name: string): Node;
@@ -42,8 +42,8 @@ export interface LinkedTree<Node> {
 }
 
 /**
- * Where a folder lies when the symlinks on the way are followed, none of which leads out of the root; what is not there yet
- * counts as a folder. Undefined when the links never end.
+ * Resolves a folder with symlinks on the way, none of which escapes the root; missing entries count as folders. Returns
+ * undefined for a loop of links.
  */
 export function followLinks<Node>(
   names: readonly string[],

@@ -11,7 +11,7 @@ const REMOVED = '.removed-';
 /** Folders of layers, one for each diff ID (`sha256-<hex>`), that appear and vanish in one step. */
 export class LayerFolders {
   readonly #root: string;
-  /** Layers that are there for sure: only this object takes one away. */
+  /** Layers that certainly exist: only this object removes them. */
   readonly #known = new Set<Digest>();
   #removals = 0;
 
@@ -19,7 +19,7 @@ export class LayerFolders {
     this.#root = root;
   }
 
-  /** Makes the root, readable by its owner only, and sweeps what an interrupted add or remove left there. */
+  /** Creates the root, readable by its owner only, and sweeps leftovers of an interrupted add or remove. */
   static async open(root: string): Promise<LayerFolders> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const name of await readdir(root)) {
@@ -30,7 +30,7 @@ export class LayerFolders {
     return new LayerFolders(root);
   }
 
-  /** Absolute path of a layer's folder, whether it is there or not. */
+  /** Returns the absolute path of a layer's folder, which need not exist. */
   path(diffId: Digest): string {
     return join(this.#root, diffId.replace(':', '-'));
   }
@@ -54,9 +54,9 @@ export class LayerFolders {
   }
 
   /**
-   * Lets `fill` write a layer into a new folder, which takes the name of the diff ID that `fill` resolves to; `fill` syncs
-   * its own files. Nothing is left when it fails. A layer that is there already, or that someone else has added meanwhile,
-   * is kept as it is, and the new folder need not be complete then.
+   * Lets `fill` write a layer into a new folder, which then gets the name of the diff ID that `fill` resolves to;
+   * `fill` syncs its own files. Nothing remains when it fails. An existing layer, or one that another call has added
+   * meanwhile, stays unchanged, and the new folder need not be complete then.
    */
   async add(fill: (folder: string) => Promise<Digest>): Promise<Digest> {
     const folder = await mkdtemp(join(this.#root, INCOMING));
@@ -102,12 +102,12 @@ export async function syncFolder(path: string): Promise<void> {
 
 const FILE = 'content-size';
 
-/** Keeps what a layer's files have together, which nobody wants to count again. */
+/** Stores the total size of a layer's files, to avoid counting again. */
 export async function writeContentSize(folder: string, bytes: number): Promise<void> {
   await writeFile(join(folder, FILE), `${bytes}`, { flag: 'wx', mode: 0o600, flush: true });
 }
 
-/** Bytes; 0 where there is no such layer. */
+/** Returns bytes; 0 if there is no such layer. */
 export async function readContentSize(folder: string): Promise<number> {
   try {
     return Number(await readFile(join(folder, FILE), 'utf8'));
@@ -121,7 +121,7 @@ export function layerNotHere(diffId: Digest): EngineError {
   return new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
 }
 
-/** The layer can be run, and its tar was not kept by the agent that put it here. */
+/** The layer can be run, but an earlier agent did not keep its tar. */
 export function tarNotKept(diffId: Digest): EngineError {
   return new EngineError(
     'not-found',
@@ -129,7 +129,7 @@ export function tarNotKept(diffId: Digest): EngineError {
   );
 }
 
-/** What a layer's tar was. */
+/** Facts about a verified tar. */
 export interface CheckedTar extends TarFacts {
   readonly diffId: Digest;
   /** Bytes. */
@@ -137,8 +137,8 @@ export interface CheckedTar extends TarFacts {
 }
 
 /**
- * Hands a stream on to `write`, and checks on the way that it is a tar and that it has the digest; where none is expected,
- * tells which it has (sha256). Throws as judgeTar does, the signal's reason, and what `tar` and `write` fail with.
+ * Passes a stream on to `write`, and verifies on the way that it is a tar with the digest; without an expected digest
+ * it returns the actual one (sha256). Throws as judgeTar does, the signal's reason, and errors of `tar` and `write`.
  */
 export async function checkTar(
   expected: Digest | undefined,
@@ -155,14 +155,14 @@ export async function checkTar(
   return judgeTar(expected, inspection.findings());
 }
 
-/** The algorithm of a diff ID that is to be made or to be compared. */
+/** Returns the algorithm for a new or expected diff ID. */
 export function diffIdAlgorithm(expected: Digest | undefined): ReturnType<typeof digestAlgorithm> {
   return expected === undefined ? 'sha256' : digestAlgorithm(expected);
 }
 
 /** Decides whether a layer may be used. Throws EngineError 'bad-request'. */
 export function judgeTar(expected: Digest | undefined, { diffId, size, tar }: TarFindings): CheckedTar {
-  // The digest is told first: other content than was promised is the graver and the more helpful message.
+  // A wrong digest is reported first: it is the more serious and more helpful message.
   if (expected !== undefined && diffId !== expected) {
     throw new EngineError(
       'bad-request',
@@ -173,7 +173,7 @@ export function judgeTar(expected: Digest | undefined, { diffId, size, tar }: Ta
   return { ...tar, diffId, size };
 }
 
-/** The failure of a layer whose content is what was promised, and is no tar that can be used. */
+/** The error for a layer with the right digest that is not a usable tar. */
 export function invalidLayer(diffId: Digest | undefined, why: string): EngineError {
   const which = diffId === undefined ? 'the new layer' : `layer ${diffId}`;
   return new EngineError('bad-request', `${which} is not a valid tar: ${why}`);

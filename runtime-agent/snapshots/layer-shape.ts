@@ -3,7 +3,7 @@ import type { TarEntry, TarHandler } from '../../lib/tar/tar-parser.ts';
 import { namesOf } from './entry-path.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 
-/** Refuses entries that no layer may have while a layer comes, and counts its content. */
+/** Refuses invalid entries of a layer as it arrives, and counts its content. */
 export class LayerShape implements TarHandler {
   #contentSize = 0;
 

@@ -21,31 +21,31 @@ export interface LayerNode {
   mode: number;
   uid: number;
   gid: number;
-  /** Of files: bytes, and where they begin in the tar. */
+  /** For files: bytes, and their offset in the tar. */
   size: number;
   bodyStart: number;
   /** Whole seconds since 1970, and nanoseconds to be added. */
   mtime: number;
   mtimeNanoseconds: number;
-  /** Of symlinks. */
+  /** For symlinks. */
   target: string;
   major: number;
   minor: number;
   xattrs: ReadonlyMap<string, string>;
-  /** Of folders, by name; each character of a name is one byte. */
+  /** For folders, by name; one character per byte. */
   children: Map<string, LayerNode> | undefined;
-  /** Names of it; of folders too. */
+  /** Number of names, also for folders. */
   names: number;
-  /** Of folders: nothing that layers below have in it is seen. */
+  /** For folders: hides all content of lower layers. */
   isOpaque: boolean;
-  /** Of folders: it may have whiteouts. */
+  /** For folders: it may contain whiteouts. */
   hasWhiteouts: boolean;
 }
 
 /**
- * The tree that the entries of a layer make, in order, as unpacking programs make it (image-spec, layer.md,
- * "Applying Changesets"): a later entry replaces an earlier one of its name, folders keep what is in them, symlinks on the way
- * to an entry are followed below the root. Memory is bounded.
+ * The tree of a layer's entries, applied in order as unpacking programs do (image-spec, layer.md, "Applying
+ * Changesets"): a later entry replaces an earlier one with its name, folders keep their content, symlinks on the way to
+ * an entry are followed below the root. Memory is bounded.
  */
 export class LayerTree implements TarHandler {
   readonly root: LayerNode = newFolder();
@@ -59,7 +59,7 @@ export class LayerTree implements TarHandler {
     targetOf: (node) => (node?.kind === 'symlink' ? node.target : undefined),
     step: () => this.#steps.add(),
   };
-  /** Most entries lie where the one before them does. */
+  /** Most entries are in the folder of the previous one. */
   #lastFolder: { readonly path: string; readonly node: LayerNode } | undefined;
 
   /** Smaller limits are for tests. */
@@ -105,7 +105,7 @@ export class LayerTree implements TarHandler {
     folder.isOpaque = true;
   }
 
-  /** A whiteout is for the layers below, wherever it stands: an entry of this layer stays. */
+  /** A whiteout applies to lower layers, whatever the order: entries of this layer stay. */
   #whiteOut(folder: LayerNode, name: string): void {
     const existing = folder.children?.get(name);
     if (existing === undefined) this.#add(folder, name, { ...newNode('char'), mode: 0 });
@@ -115,7 +115,7 @@ export class LayerTree implements TarHandler {
   #make(folder: LayerNode, name: string, entry: TarEntry): void {
     const existing = folder.children?.get(name);
     if (entry.kind === 'hardlink') {
-      // First the old one goes: a link to itself is a link to nothing.
+      // Remove the old one first: a hard link to itself has no target.
       if (existing !== undefined) this.#remove(folder, name, existing);
       const linked = this.#findLinked(entry);
       linked.names += 1;
@@ -129,7 +129,7 @@ export class LayerTree implements TarHandler {
     }
     if (existing !== undefined) this.#remove(folder, name, existing);
     const node = isFolder ? newFolder() : newNode(entry.kind as LayerNode['kind']);
-    // It stands where the layers below may have a folder, which something else than a folder has hidden meanwhile.
+    // The lower layers may have a folder here, which a non-folder has hidden meanwhile.
     if (isFolder && existing !== undefined) node.isOpaque = true;
     this.#setAttributes(node, entry);
     this.#add(folder, name, node);
@@ -154,7 +154,7 @@ export class LayerTree implements TarHandler {
     return folder;
   }
 
-  /** The folder at a path, made where it is missing, for an entry that lies in it. */
+  /** Returns the folder at a path for an entry, creating missing ones. */
   #makeFolders(names: readonly string[], path: string): LayerNode {
     const followed = followLinks(names, this.#links);
     if (followed === undefined)
@@ -194,7 +194,7 @@ export class LayerTree implements TarHandler {
   #remove(folder: LayerNode, name: string, node: LayerNode): void {
     node.names -= 1;
     folder.children?.delete(name);
-    // Another path may lead through it.
+    // Another path may pass through it.
     if (node.kind === 'folder' || node.kind === 'symlink') this.#lastFolder = undefined;
     if (node.kind === 'folder') dropNames(node);
   }
@@ -213,7 +213,7 @@ export class LayerTree implements TarHandler {
       node.size = entry.size;
       node.bodyStart = entry.bodyStart;
     } else if (entry.kind === 'symlink') {
-      // Linux gives symlinks no other one.
+      // Linux has no other mode for symlinks.
       node.mode = 0o777;
       node.target = entry.target;
       node.size = entry.target.length;
@@ -235,7 +235,7 @@ function isWhiteout({ kind, major, minor }: LayerNode): boolean {
   return kind === 'char' && major === 0 && minor === 0;
 }
 
-/** Hard links into a folder that goes stay. Without recursion: a path of 4,095 bytes is 2,000 folders deep. */
+/** Hard links into a removed folder stay. Not recursive: a path of 4,095 bytes is 2,000 folders deep. */
 function dropNames(folder: LayerNode): void {
   const folders = [folder];
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {

@@ -14,8 +14,8 @@ const ACLS: ReadonlySet<string> = new Set(['system.posix_acl_access', DEFAULT_AC
 const OVERLAY = 'trusted.overlay.';
 
 /**
- * The extended attributes that an entry gets: without those that Linux has no place for, as other readers of layers leave them
- * aside, and without those that overlay would interpret. Throws TarFormatError for more than Linux can keep.
+ * Returns the extended attributes of an entry: without those that Linux cannot store, which other readers also ignore,
+ * and without those that overlay would interpret. Throws TarFormatError for more than Linux can store.
  */
 export function keptXattrs({ path, kind, xattrs }: TarEntry): ReadonlyMap<string, string> {
   if (xattrs.size === 0) return xattrs;

@@ -13,7 +13,7 @@ import { type Digest, isDigest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import type { LayerStore } from './layer-store.ts';
 
-/** Files that the kernel makes to find out what a file system can do: a folder, a device and what they become. */
+/** Files that the kernel creates to test a file system's features: a folder, a device and their results. */
 const SPARES = 4;
 const LAYERS_FILE = 'layers.json';
 const MERGED = 'merged';
@@ -47,7 +47,7 @@ export class RootfsOverlays {
   readonly #root: string;
   readonly #layerStore: LayerStore;
   readonly #lock = new KeyedLock();
-  /** Removals, one after the other: an unmount can keep a thread for long. */
+  /** Removals, one at a time: an unmount can block a thread for long. */
   #purging: Promise<void> = Promise.resolve();
 
   private constructor(root: string, layerStore: LayerStore) {
@@ -55,7 +55,7 @@ export class RootfsOverlays {
     this.#layerStore = layerStore;
   }
 
-  /** Makes `<directory>/snapshots`, readable by its owner only, and goes on with removals that were cut off. */
+  /** Creates `<directory>/snapshots`, readable by its owner only, and continues interrupted removals. */
   static async open(directory: string, layerStore: LayerStore): Promise<RootfsOverlays> {
     const root = join(directory, 'snapshots');
     await mkdir(root, { recursive: true, mode: 0o700 });
@@ -65,8 +65,8 @@ export class RootfsOverlays {
   }
 
   /**
-   * Mounts the layers (lowest first) below the writable layer `id`, which the first call makes. While it is mounted, returns the same
-   * mount. Throws EngineError 'not-found' for a layer that is not here.
+   * Mounts the layers (lowest first) below the writable layer `id`, which the first call creates. While it is mounted,
+   * returns the same mount. Throws EngineError 'not-found' for a missing layer.
    */
   async mount(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
     return await this.#lock.run(id, async () => {
@@ -77,8 +77,8 @@ export class RootfsOverlays {
       // The layers are noted first: from then on they are in use.
       const note = join(folder, LAYERS_FILE);
       await writeNote(note, JSON.stringify(diffIds));
-      // What is at the root of the container has the upper folder's mode and owner.
-      // Everybody in the container must get in, whatever the umask of the agent; later the mode is the container's.
+      // The container's root has the upper folder's mode and owner. Every user in the container must have access,
+      // whatever the umask of the agent; later the container owns the mode.
       const made = await mkdir(rootfs.upper, { recursive: true });
       if (made !== undefined) await chmod(rootfs.upper, 0o755);
       await mkdir(join(folder, 'work'), { recursive: true, mode: 0o700 });
@@ -94,14 +94,14 @@ export class RootfsOverlays {
     });
   }
 
-  /** Unmounts it and keeps the writable layer; no error when it is not mounted. */
+  /** Unmounts it and keeps the writable layer; succeeds when it is not mounted. */
   async unmount(id: string): Promise<void> {
     await this.#lock.run(id, () => this.#unmount(id));
   }
 
   /**
-   * Removes the writable layer, mounted or not; no error when there is none. It is unmounted and deleted later: the kernel writes
-   * all that the disk still has to store before an unmount returns, which can take seconds and is of no use here.
+   * Removes the writable layer, mounted or not; succeeds when there is none. It is unmounted and deleted later: an
+   * unmount first writes all dirty data to disk, which can take seconds and is useless here.
    */
   async remove(id: string): Promise<void> {
     await this.#lock.run(id, async () => {
@@ -154,7 +154,7 @@ export class RootfsOverlays {
   }
 
   async #lowerFolders(folder: string, diffIds: readonly Digest[]): Promise<readonly string[]> {
-    // An image may name one layer twice, an overlay may not: what the upper one says hides all of the lower one.
+    // An image may name one layer twice, an overlay may not: the upper one hides the lower one completely.
     const once = diffIds.filter((diffId, index) => diffIds.indexOf(diffId, index + 1) < 0);
     if (once.length > MAX_OVERLAY_LAYERS) {
       throw new EngineError(
@@ -163,7 +163,7 @@ export class RootfsOverlays {
       );
     }
     if (once.length > 0) return (await this.#layerStore.folders(once)).toReversed();
-    // An image without layers is legal; an overlay needs something to stand on.
+    // An image without layers is legal; an overlay needs a lower folder.
     const empty = join(folder, 'empty');
     await mkdir(empty, { recursive: true, mode: 0o755 });
     return [empty];
@@ -173,14 +173,14 @@ export class RootfsOverlays {
     await unmountAll(join(this.#folder(id), MERGED));
   }
 
-  /** What cannot be removed now is tried again when the agent starts. */
+  /** Failed removals are retried when the agent starts. */
   #purge(trash: string): void {
     this.#purging = this.#purging.then(async () => {
       try {
         await unmountAll(join(trash, MERGED));
         await removeTree(trash);
       } catch {
-        // Nobody waits, and nothing is lost but room on the disk.
+        // Nobody waits, and only disk space is lost.
       }
     });
   }
@@ -196,7 +196,7 @@ async function unmountAll(target: string): Promise<void> {
   while (await unmount(target, { detach: true }));
 }
 
-/** A container that is started again has its note already, for which a full disk may have no room. */
+/** A restarted container has its note already, for which a full disk may have no room. */
 async function writeNote(path: string, text: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o600 });
@@ -204,8 +204,8 @@ async function writeNote(path: string, text: string): Promise<void> {
 }
 
 /**
- * The kernel makes some files of its own while it mounts an overlay. A writable layer keeps as many in store, so that a container
- * can be started again when the file system has no inode left.
+ * The kernel creates some files while it mounts an overlay. A writable layer keeps as many in reserve, so that a
+ * container can be restarted when the file system has no inode left.
  */
 async function mountWithSpares(folder: string, request: OverlayRequest): Promise<void> {
   const spares = Array.from({ length: SPARES }, (_, index) => join(folder, `spare-${index}`));

@@ -10,12 +10,12 @@ export interface TarFacts {
   readonly contentSize: number;
 }
 
-/** What a stream turned out to be. */
+/** The findings about a stream. */
 export interface TarFindings {
   readonly diffId: Digest;
   /** Bytes. */
   readonly size: number;
-  /** Why it is no tar that can be used, or what the tar holds. */
+  /** Facts about the tar, or why it is unusable. */
   readonly tar: TarFacts | { readonly malformed: string };
 }
 

@@ -14,7 +14,7 @@ const TYPE_FLAGS: Readonly<Record<Exclude<TarEntryKind, 'old-folder'>, string>> 
 };
 const XATTR = 'SCHILY.xattr.';
 
-/** An entry that is to be written. As in TarEntry, each character of a text is one byte. */
+/** An entry to write. As in TarEntry, each character of a text is one byte. */
 export type NewTarEntry = Omit<TarEntry, 'kind' | 'bodyStart' | 'mtimeNanoseconds'> & {
   readonly kind: keyof typeof TYPE_FLAGS;
 };
@@ -28,9 +28,9 @@ export function paddingOf(size: number): number {
 }
 
 /**
- * The header of an entry, with a pax header before it for what a ustar header cannot hold (POSIX pax(1)): long or
- * non-ASCII names, large numbers, parts of a second, xattrs. The same entry gives the same bytes. A folder's path gets
- * its slash at the end.
+ * Encodes the header of an entry, with a pax header before it for anything that a ustar header cannot hold (POSIX
+ * pax(1)): long or non-ASCII names, large numbers, fractions of a second, xattrs. Reproducible. A folder's path gets
+ * its trailing slash.
  */
 export function encodeEntry(entry: NewTarEntry): Buffer {
   const path = entry.kind === 'folder' && !entry.path.endsWith('/') ? `${entry.path}/` : entry.path;

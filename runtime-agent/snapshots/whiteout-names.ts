@@ -3,13 +3,13 @@ import { TarFormatError } from '../../lib/tar/tar-header.ts';
 /** `.wh.NAME` deletes NAME of the layers below (image-spec, layer.md, "Whiteouts"). */
 export const WHITEOUT_PREFIX = '.wh.';
 
-/** Deletes all that the layers below have in its folder. */
+/** Hides the whole lower content of its folder. */
 export const OPAQUE_MARK = '.wh..wh..opq';
 
-/** Names by which AUFS kept notes for itself; they are no part of a layer. */
+/** Prefix of AUFS's internal files; they are not part of a layer. */
 const AUFS_PREFIX = '.wh..wh.';
 
-/** The mark of a name: `note` is one that AUFS kept for itself. */
+/** The mark in a name: `note` is an internal file of AUFS. */
 export type NameMark =
   | { readonly kind: 'whiteout'; readonly deleted: string }
   | { readonly kind: 'opaque' | 'note' };

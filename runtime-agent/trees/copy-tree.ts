@@ -5,8 +5,8 @@ import { fillTree } from './fill-tree.ts';
 const ALL = [{ source: '', target: '.', recursive: true }];
 
 /**
- * Copies a folder into another, with modes, owners, links, devices and extended attributes. Both are descriptors that stay the
- * caller's, as a path could lead elsewhere by the time it is opened. No link is followed on either side, whatever changes
+ * Copies a folder into another, with modes, owners, links, devices and extended attributes. Both are descriptors owned
+ * by the caller, as a path could change before it is opened. No link is followed on either side, whatever changes
  * meanwhile. Throws EngineError.
  */
 export async function copyTree(

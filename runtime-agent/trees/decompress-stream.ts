@@ -13,7 +13,7 @@ const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['bzip2', [0x42, 0x5a, 0x68]],
 ];
-/** Bytes that tell how something is compressed. */
+/** Bytes that identify a compression. */
 export const COMPRESSION_HEAD = 6;
 const CHUNK = 1 << 20;
 
@@ -22,8 +22,8 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 }
 
 /**
- * What a client compressed, or the bytes as they are where it did not; the content decides. xz and bzip2 are read by the
- * programs of these names, as nobody. Throws EngineError 'bad-request' for damaged content.
+ * Decompresses a client's stream, or passes uncompressed bytes on; the content decides. xz and bzip2 are read by the
+ * programs with these names, as nobody. Throws EngineError 'bad-request' for damaged content.
  */
 export async function* decompressStream(
   source: AsyncIterable<Uint8Array>,
@@ -49,7 +49,7 @@ export async function* decompressStream(
         ? withStream(createZstdDecompress({ chunkSize: CHUNK }))
         : withProgram(compression);
   const fed = pipeline(Readable.from(content, { objectMode: false, signal }), filter.input);
-  // The failure is told where the output is read.
+  // The reader of the output gets the failure.
   fed.catch(() => undefined);
   try {
     for await (const chunk of filter.output) yield chunk as Uint8Array;
@@ -89,7 +89,7 @@ function withStream(stream: ReturnType<typeof createGunzip>): Filter {
 /** With one thread, as each more may take memory that the bounds do not leave. */
 const OPTIONS = { xz: ['-dc', '--threads=1'], bzip2: ['-dc'] } as const;
 const CONFINERS = { prlimit: 'prlimit', setpriv: 'setpriv' };
-/** What prlimit and setpriv say of a program that is not there. */
+/** Messages of prlimit and setpriv about a missing program. */
 const MISSING = /^(?:prlimit|setpriv): failed to execute ([a-z0-9]+): No such file/;
 
 function withProgram(program: 'xz' | 'bzip2'): Filter {

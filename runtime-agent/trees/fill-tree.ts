@@ -4,20 +4,20 @@ import { EngineError } from '../errors.ts';
 import { decompressStream } from './decompress-stream.ts';
 import type { FillRequest } from './tree-filler.ts';
 
-/** What the device or the mount says, in words for whoever copies. */
+/** Errors of the device or mount, in words for users. */
 const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the place is mounted read-only',
   EPERM: 'the place does not allow it',
   EACCES: 'the place does not allow it',
-  ENOTDIR: 'a name on the way is no folder',
-  ELOOP: 'a name on the way is a loop of links',
-  EEXIST: 'it was made by somebody else meanwhile',
-  ENOENT: 'what it links to is not there',
+  ENOTDIR: 'a component of the path is not a folder',
+  ELOOP: 'a component of the path is a loop of links',
+  EEXIST: 'it was created by another process meanwhile',
+  ENOENT: 'the target of its link does not exist',
 };
 
 /**
- * Unpacks a tar, compressed or not, in a thread of its own, which may have to wait for what a container has mounted. What has
- * been unpacked stays when it fails. Throws EngineError 'bad-request', 'storage-full', and the signal's reason.
+ * Unpacks a tar, compressed or not, in a separate thread, because a container's mount may block it. Unpacked files stay
+ * when it fails. Throws EngineError 'bad-request', 'storage-full', and the signal's reason.
  */
 export async function fillTree(
   request: FillRequest,
@@ -67,7 +67,7 @@ function failure(report: Extract<FillReport, { readonly failure: string }>): Eng
   );
 }
 
-/** What the thread of one extraction answers: each chunk and the end, in order. */
+/** Reports of an extraction thread: each chunk and the end, in order. */
 export type FillReport =
   | { readonly done: true }
   | { readonly failure: string; readonly code?: string; readonly unusable: boolean };

@@ -24,35 +24,35 @@ import { namesIn, openFolderAt, pathAt, statAt } from '../snapshots/diff/tree-fi
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
-/** The tar asks for what the client did not allow, or leads out of its folder; the message says what. */
+/** The tar needs something that the client did not allow, or escapes its folder; the message says what. */
 export class UnusableEntryError extends Error {
   override readonly name = 'UnusableEntryError';
 }
 
 /** Where a tar is unpacked. Each character of a path is one byte. */
 export interface FillRequest {
-  /** Descriptor of the folder that no path leads out of. */
+  /** Descriptor of the folder that no path escapes. */
   readonly root: number;
   /** Path in it. */
   readonly folder: string;
   readonly noOverwriteDirNonDir: boolean;
-  /** Whether an entry of the folder itself gives it its owner, mode, attributes and time. Otherwise it stays as it is. */
+  /** Whether an entry of the folder itself sets its owner, mode, attributes and time. Otherwise it stays unchanged. */
   readonly includesFolder?: boolean;
   /** Given to everything in place of its own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /**
- * Unpacks a tar in a tree whose processes go on, as `docker cp` does: links on the way are followed inside the root, what is in
- * the way is replaced, folders are merged, names with a meaning in layers have none here. Each step works on descriptors, so
- * that a folder which becomes a link meanwhile leads nowhere else.
+ * Unpacks a tar into a tree with running processes, as `docker cp` does: links on the way are followed inside the root,
+ * conflicting entries are replaced, folders are merged, whiteout names are ordinary. Each step uses descriptors, so
+ * that replacing a folder by a link has no effect.
  */
 export class TreeFiller implements TarHandler {
   readonly #request: FillRequest;
   readonly #inRoot: InRoot;
   readonly #calls: TreeCalls;
   #file: { readonly fd: number; left: number; readonly entry: TarEntry } | undefined;
-  /** A folder's time is set at the end: what is made in it changes it. */
+  /** A folder's time is set at the end: creating entries in it changes it. */
   readonly #folderTimes = new Map<string, number>();
 
   constructor(request: FillRequest, inRoot: InRoot, calls: TreeCalls) {
@@ -98,14 +98,14 @@ export class TreeFiller implements TarHandler {
     }
   }
 
-  /** Closes what is open, whatever happened. */
+  /** Closes everything, in any state. */
   stop(): void {
     const file = this.#file;
     this.#file = undefined;
     if (file !== undefined) closeSync(file.fd);
   }
 
-  /** The folder of an entry, made where the tar did not tell of it. */
+  /** Opens the folder of an entry, creating missing ones. */
   #openParent(names: readonly string[]): number {
     const flags = O_PATH | constants.O_DIRECTORY;
     try {
@@ -132,7 +132,7 @@ export class TreeFiller implements TarHandler {
     this.#folderTimes.set('', entry.mtime);
   }
 
-  /** Takes away what an entry replaces. */
+  /** Removes the file that an entry replaces. */
   #clear(parent: number, name: string, entry: TarEntry): void {
     const existing = statAt(parent, name);
     if (existing === undefined) return;
@@ -221,7 +221,7 @@ export class TreeFiller implements TarHandler {
     }
   }
 
-  /** What a file system has no attributes for does without them, as in dockerd. */
+  /** Attributes that a file system does not support are skipped, as in dockerd. */
   #setXattr(file: Buffer | number, name: Buffer, value: Buffer): void {
     try {
       if (typeof file === 'number') this.#calls.setDescriptorXattr(file, name, value);
@@ -236,7 +236,7 @@ export class TreeFiller implements TarHandler {
     lchownSync(path, uid, gid);
   }
 
-  /** chmod(2) would follow a link that has come into the place of the node. */
+  /** chmod(2) would follow a link that has replaced the node. */
   #setNodeMode(path: Buffer, mode: number): void {
     const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
     try {
@@ -271,7 +271,7 @@ function removeAt(parent: number, name: string): void {
   rmdirSync(pathAt(parent, name));
 }
 
-/** The names of an entry's path below its folder. Throws UnusableEntryError for one that leads out of it. */
+/** Returns the names of an entry's path below its folder. Throws UnusableEntryError for one that escapes it. */
 function namesOf(path: string): string[] {
   const names: string[] = [];
   for (const part of path.split('/')) {

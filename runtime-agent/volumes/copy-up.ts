@@ -17,7 +17,7 @@ export class CopyUp {
   readonly #sync: typeof syncFilesystem;
   readonly #locks = new KeyedLock();
 
-  /** `sync` makes durable what the file system of a folder has. */
+  /** `sync` makes the content of a folder's file system durable. */
   constructor(libc: Libc, trees: TreeTars, xattrs: Xattrs, sync = syncFilesystem) {
     this.#libc = libc;
     this.#trees = trees;
@@ -26,11 +26,11 @@ export class CopyUp {
   }
 
   /**
-   * Gives an empty volume what the image has at the place where the volume is mounted, with modes, owners, links and
-   * extended attributes, as dockerd does at first use: all of it or nothing, also when the agent is killed or the power fails. `path` is resolved
-   * inside `rootfs`. A volume that holds something, or an image that has no folder there, changes nothing. No link is
-   * followed out of the volume, whatever other containers that have it put there meanwhile. `folder` is the volume, or an
-   * empty folder in it that is mounted alone. Throws EngineError.
+   * Fills an empty volume with the image's content at its mount point, with modes, owners, links and extended
+   * attributes, as dockerd does at first use: all or nothing, even if the agent is killed or the power fails. `path` is
+   * resolved inside `rootfs`. A non-empty volume, or an image without a folder there, changes nothing. No link is
+   * followed out of the volume, whatever other containers put there meanwhile. `folder` is the volume, or an empty
+   * folder in it that is mounted alone. Throws EngineError.
    */
   fill(volume: string, rootfs: string, path: string, folder: string = volume): Promise<void> {
     return this.#locks.run(volume, async () => {
@@ -39,7 +39,7 @@ export class CopyUp {
       if (source === undefined) return;
       try {
         const hasXattrs = this.#xattrs.read(pathAt(source, '.')).size > 0;
-        // Most images have an empty folder there, for which no thread has to start.
+        // Most images have an empty folder there, which needs no thread.
         if (namesIn(source).length > 0 || hasXattrs) {
           const xattrs = hasXattrs ? 'with-xattrs' : 'without-xattrs';
           await fillWhole({ trees: this.#trees, sync: this.#sync }, source, folder, xattrs);

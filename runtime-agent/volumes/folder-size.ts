@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, opendir } from 'node:fs/promises';
 
-/** No path of a process is so long that it leads deeper; what is there does not count. */
+/** Deeper folders are unreachable by a path, and do not count. */
 const MAX_DEPTH = 2_048;
 
 /**
- * Bytes of the files in a folder, as dockerd counts them; what goes meanwhile does not count, and a file with two names counts once.
- * No link is followed, also not such as come into the place of folders meanwhile.
+ * Returns the bytes of the files in a folder, as dockerd counts them; files that disappear do not count, and a file
+ * with two names counts once. No link is followed, even if it replaces a folder meanwhile.
  */
 export async function folderSize(folder: string): Promise<number> {
   return await new Measure().folder(folder, 0);

@@ -35,8 +35,8 @@ export interface VolumesDeps {
 }
 
 /**
- * Brings the database to its schema, and removes what was cut short. Content that the database does not know, as after the
- * loss of it, becomes a volume of its folder's name again.
+ * Migrates the database, and completes interrupted removals. Content without a record, as after a loss of the database,
+ * becomes a volume with its folder's name again.
  */
 export async function openVolumes({ knex, events, dataDirectory, log }: VolumesDeps): Promise<Volumes> {
   const folder = join(dataDirectory, 'volumes');
@@ -55,7 +55,7 @@ export async function openVolumes({ knex, events, dataDirectory, log }: VolumesD
   return new LocalVolumes(knex, events, folder);
 }
 
-/** Volumes as folders `volumes/NAME/_data`, which is what the driver `local` of dockerd makes. */
+/** Volumes as folders `volumes/NAME/_data`, equal to those of dockerd's driver `local`. */
 class LocalVolumes implements Volumes {
   readonly #knex: Knex;
   readonly #events: EventBus;
@@ -123,13 +123,13 @@ class LocalVolumes implements Volumes {
           `remove ${name}: volume is in use - [${users.join(', ')}]: remove those containers first`,
         );
       }
-      // What is mounted there, such as a share of the network, must not be removed with the folder.
+      // A mounted file system, such as a network share, must not be deleted with the folder.
       if (volumePlace(volume.options).kind === 'mount') {
         while (await unmount(volume.mountpoint, { detach: true }));
       }
       const removed = join(this.#folder, `${REMOVED}${randomBytes(8).toString('hex')}`);
       await this.#knex(TABLE).where({ name }).delete();
-      // Whoever makes a volume of this name next gets a folder of its own, however long this one takes.
+      // A new volume with this name gets its own folder, however long the removal takes.
       await rename(join(this.#folder, name), removed);
       this.#events.publish({
         type: 'volume',
@@ -158,7 +158,7 @@ class LocalVolumes implements Volumes {
     const row = newRow(name, { labels, options, anonymous });
     const data = join(this.#folder, name, DATA);
     await mkdir(data, { recursive: true, mode: 0o700 });
-    // Containers see the inner folder, whatever the agent's umask; the outer one keeps the host's users out.
+    // Containers see the inner folder, whatever the agent's umask; the outer one denies the host's users.
     await chmod(data, 0o755);
     await this.#knex(TABLE).insert(row);
     this.#events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: 'local' } });
@@ -207,7 +207,7 @@ async function isEmpty(folder: string): Promise<boolean> {
   }
 }
 
-/** Never recursively: what is no volume's stays. */
+/** Never recursive: foreign files stay. */
 async function removeEmpty(folder: string): Promise<void> {
   for (const path of [join(folder, DATA), folder]) {
     await rmdir(path).catch((error: NodeJS.ErrnoException) => {

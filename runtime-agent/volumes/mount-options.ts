@@ -1,6 +1,6 @@
 import type { MountFlag } from '../../lib/linux/mount/mount.ts';
 
-/** What the option `o` of a volume says, taken apart for mount(2). */
+/** The option `o` of a volume, parsed for mount(2). */
 export interface MountOptions {
   readonly flags: readonly MountFlag[];
   /** The file system's own options. */
@@ -22,7 +22,7 @@ const SET: Readonly<Record<string, readonly MountFlag[]>> = {
   rbind: ['bind', 'recursive'],
 };
 
-/** What takes a flag back, or asks for what is so anyway. */
+/** Options that clear a flag, or state a default. */
 const CLEARED: Readonly<Record<string, MountFlag | undefined>> = {
   defaults: undefined,
   rw: 'ro',
@@ -36,7 +36,7 @@ const CLEARED: Readonly<Record<string, MountFlag | undefined>> = {
   nostrictatime: 'strictatime',
 };
 
-/** Reads the words of mount(8) that dockerd knows; all others are for the file system. */
+/** Parses the options of mount(8) that dockerd knows; all others go to the file system. */
 export function parseMountOptions(text: string): MountOptions {
   const flags = new Set<MountFlag>();
   const data: string[] = [];

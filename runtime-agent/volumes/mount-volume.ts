@@ -10,8 +10,8 @@ import type { VolumePlace } from './volume-options.ts';
 type Mounted = Extract<VolumePlace, { kind: 'mount' }>;
 
 /**
- * Mounts the file system that a volume's options name on its folder, by the kernel alone as dockerd does. Paths of the options are
- * those of the host. Throws EngineError 'runtime'.
+ * Mounts the file system of a volume's options on its folder, with the kernel alone as dockerd does. Paths of the
+ * options are those of the host. Throws EngineError 'runtime'.
  */
 export async function mountFileSystem(
   place: Mounted,
@@ -24,12 +24,12 @@ export async function mountFileSystem(
   });
 }
 
-/** Mounts a folder on that of a volume, with the flags of its options. Throws EngineError 'runtime'. */
+/** Bind-mounts a folder on that of a volume, with the flags of its options. Throws EngineError 'runtime'. */
 export async function mountFolder(place: Mounted, target: string, source: string): Promise<void> {
   const { type } = place;
   await orCannotMount(place, target, async ({ flags, data }) => {
     await mount({ source, target, type, flags, data });
-    // The kernel makes a bind mount first, and looks at its other flags when it is told again.
+    // The kernel first makes a bind mount, and applies its other flags only in a remount.
     if (flags.some((flag) => flag !== 'bind' && flag !== 'recursive')) {
       await mount({ source, target, type, flags: [...flags, 'remount'] });
     }
@@ -49,7 +49,7 @@ async function orCannotMount(
   }
 }
 
-/** As dockerd words it; clients take `no such file or directory` for exit code 127. */
+/** dockerd's message; clients map `no such file or directory` to exit code 127. */
 export function cannotMount(
   device: string,
   target: string,

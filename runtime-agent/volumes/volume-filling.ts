@@ -9,14 +9,14 @@ import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { copyTree } from '../trees/copy-tree.ts';
 import { fillTree } from '../trees/fill-tree.ts';
 
-/** A copy that is being made in a volume. After a kill it is removed: the volume is still empty. */
+/** An incomplete copy in a volume. After a kill it is removed: the volume is still empty. */
 const FILLING = '.berth-filling';
 /** A complete copy. Its content moves to the volume, also after a kill. */
 const FILLED = '.berth-filled';
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** Whether a folder with these names needs no fill: it holds something, and no other copy into it is under way. */
+/** Reports whether a folder with these names needs no fill: it has content, and no other copy into it is running. */
 export function holdsContent(names: readonly string[]): boolean {
   return names.length > 0 && !names.includes(FILLING) && !names.includes(FILLED);
 }
@@ -43,9 +43,9 @@ export async function settleRemains(trees: TreeTars, folder: string): Promise<vo
 }
 
 /**
- * Copies a folder, its attributes too, into one that is empty: all of it, or nothing where it fails, is killed or loses
- * power. `source` is a descriptor that stays the caller's. Containers that have the volume may change it meanwhile: no link of
- * theirs is followed. Throws EngineError, 'conflict' where the copy is not there any more.
+ * Copies a folder, including attributes, into an empty one: all, or nothing if it fails, is killed or loses power. The
+ * caller owns the descriptor `source`. Containers with the volume may change it meanwhile: none of their links is
+ * followed. Throws EngineError, 'conflict' if the copy was removed.
  */
 export async function fillWhole(
   { trees, sync }: { readonly trees: TreeTars; readonly sync: (folder: string) => Promise<void> },
@@ -75,10 +75,10 @@ export async function fillWhole(
   }
 }
 
-/** What says that something else is in the place of a copy, or nothing. */
+/** Errors that mean that something has replaced a copy, or removed it. */
 const CHANGED: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EEXIST', 'ENOTEMPTY']);
 
-/** Gives a folder the owner, mode and time of another, in whole seconds as the tar of a folder has them. */
+/** Copies the owner, mode and time of a folder, in whole seconds as in a tar. */
 export async function copyAttributes(source: FileHandle, folder: string): Promise<void> {
   const { uid, gid, mode, mtimeMs } = await source.stat();
   const mtime = fileTime(Math.floor(mtimeMs / 1000));

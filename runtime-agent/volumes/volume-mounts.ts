@@ -1,6 +1,6 @@
 import type { MountFlag } from '../../lib/linux/mount/mount.ts';
 
-/** What a mount of the volume in a container must have of the volume's own options, which it would not by itself. */
+/** The volume's own options that its mount in a container must repeat. */
 export interface HeldVolume {
   readonly readOnly: boolean;
   readonly flags: readonly MountFlag[];
@@ -9,20 +9,19 @@ export interface HeldVolume {
 }
 
 /**
- * The file systems that volumes name by their options (`type=nfs`, `type=tmpfs`, a bind with options …). Each is mounted on
- * the volume's folder from its first holder to its last. Volumes without such options need none of this, and holding one
- * does nothing.
+ * The file systems in volumes' options (`type=nfs`, `type=tmpfs`, a bind with options …). Each is mounted on the
+ * volume's folder from its first holder to its last. Holding a volume without such options does nothing.
  */
 export interface VolumeMounts {
   /**
-   * The container needs the content of the volume until `release`. Throws EngineError 'runtime' in dockerd's words where it
-   * cannot be mounted, and where the folder of the host that a volume stands for is not there.
+   * Holds the content of the volume for the container until `release`. Throws EngineError 'runtime' with dockerd's
+   * message if it cannot be mounted, or the host folder of the volume does not exist.
    */
   hold(volume: string, container: string): Promise<HeldVolume>;
   /** The container, which runs since an earlier agent, needs it still. */
   resume(volume: string, container: string): void;
-  /** The container needs none of its volumes any more. */
+  /** Releases all volumes of the container. */
   release(container: string): Promise<void>;
-  /** Unmounts what an earlier agent has mounted and nobody holds; after the last `resume`. */
+  /** Unmounts an earlier agent's mounts without holders; after the last `resume`. */
   settle(): Promise<void>;
 }

@@ -5,7 +5,10 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const MAX_NAME = 255;
 const WHOLE_FOLDER = new Set(['bind', 'rbind', 'rw']);
 
-/** Where a volume's content is: in its own folder, in one of the host's, or in a file system that is mounted while it is used. */
+/**
+ * The place of a volume's content: its own folder, a folder of the host, or a file system that is mounted while it is
+ * used.
+ */
 export type VolumePlace =
   | { readonly kind: 'own' }
   | { readonly kind: 'folder'; readonly folder: string }

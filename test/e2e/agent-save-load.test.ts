@@ -321,11 +321,11 @@ describe('docker save, load and import', { skip: unlessRoot(), timeout: 3_600_00
       ],
       'no list': [
         changed((files) => files.set('manifest.json', manifest({}))),
-        /manifest.json is no list of images/,
+        /manifest.json is not a list of images/,
       ],
       'no JSON': [
         changed((files) => files.set('manifest.json', Buffer.from('['))),
-        /manifest.json is no JSON/,
+        /manifest.json is not JSON/,
       ],
       'neither manifest': [
         changed((files) => {
@@ -347,7 +347,7 @@ describe('docker save, load and import', { skip: unlessRoot(), timeout: 3_600_00
     await writeTarFiles(at('bad.tar'), good, [
       { name: '../../../../etc/climbed', type: 'file', content: 'x' },
     ]);
-    assert.match((await docker(['load', '-i', at('bad.tar')], { expectExit: 1 })).stderr, /leads out of it/);
+    assert.match((await docker(['load', '-i', at('bad.tar')], { expectExit: 1 })).stderr, /is outside of it/);
     await writeTarFiles(
       at('bad.tar'),
       changed((files) => files.delete(top)),

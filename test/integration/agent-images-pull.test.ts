@@ -274,7 +274,7 @@ describe('images of the agent: broken images', { skip: unlessRoot() }, () => {
       size: 2,
     };
     manifest({ schemaVersion: 2, config: chart, layers: [] });
-    await fails(agent, reference, 'bad-request', /is no container image: .* application\/vnd\.cncf\.helm/);
+    await fails(agent, reference, 'bad-request', /is not a container image: .* application\/vnd\.cncf\.helm/);
     manifest('{');
     await fails(agent, reference, 'bad-request', /the image is broken: /);
     manifest(' '.repeat((4 << 20) + 1));

@@ -65,7 +65,7 @@ describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }
   test('an opening that fails half way leaves no link', async () => {
     await assert.rejects(
       open([endpoint(), endpoint({ link: 'vetht2', bridge: 'nosuch', interface: 'eth1' })]),
-      /the bridge nosuch is not there/,
+      /the bridge nosuch does not exist/,
     );
     await assert.rejects(open([endpoint()], { ipv4: { address: '10.77.0.1', interface: 'eth0' } }), {
       message: /cannot set the default route/,

@@ -33,7 +33,7 @@ const libc = loadLibc();
 const inRoot = loadInRoot();
 
 const GONE =
-  /ENOENT|ENOTDIR|ELOOP|EBUSY|not there|is no folder|what it links to|is not there|name on the way|was changed while/;
+  /ENOENT|ENOTDIR|ELOOP|EBUSY|not there|is not a folder|does not exist|component of the path|was changed while/;
 
 /** What an entry point found at a path; undefined where it says that nothing is there. */
 type Find = (path: string) => Promise<string | undefined>;

@@ -10,8 +10,8 @@ const MAX_EXPRESSIONS = 4000;
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Reads `filters=` of a query: `{"key":{"value":true}}`, or `{"key":["value"]}` of older clients. Throws
- * EngineError 'bad-request' for malformed JSON and for keys that are not `known`; all are where that is `any`.
+ * Reads `filters=` of a query: `{"key":{"value":true}}`, or `{"key":["value"]}` of older clients. Throws EngineError
+ * 'bad-request' for malformed JSON and for keys that are not `known`; with `any` all keys are known.
  */
 export function readFilters(query: URLSearchParams, known: readonly string[] | 'any'): Filters {
   const text = query.get('filters');
@@ -37,8 +37,8 @@ function filterValues(field: unknown): readonly unknown[] | undefined {
 }
 
 /**
- * A filter that takes true or false; undefined where it was not given. Throws EngineError 'bad-request' where its values
- * are neither or both; others beside them do not count, as with dockerd.
+ * Reads a boolean filter; undefined if it is absent. Throws EngineError 'bad-request' when its values include neither
+ * or both; other values are ignored, as with dockerd.
  */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
   const values = filters.get(key);
@@ -49,7 +49,7 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   throw new EngineError('bad-request', `invalid filter '${key}=[${values.join(' ')}]'`);
 }
 
-/** Whether `labels` has all that is wanted: each is `key` or `key=value`. */
+/** Reports whether `labels` match all wanted ones: each is `key` or `key=value`. */
 export function matchLabels(
   wanted: readonly string[] | undefined,
   labels: Readonly<Record<string, string>>,
@@ -66,9 +66,9 @@ export function matchLabels(
 export type TextFilter = (text: string, steps: Steps) => boolean;
 
 /**
- * A filter of names or IDs as dockerd has them: a value selects the text that it is, and, as a regular expression of Go's
- * syntax, what it finds; one that does not compile finds nothing. Undefined where the filter was not
- * given. Throws EngineError 'bad-request' for expressions that are too large.
+ * Reads a filter of names or IDs as dockerd does: a value matches as a literal text, and as a regular expression of
+ * Go's syntax; one that does not compile matches nothing. Undefined if the filter is absent. Throws EngineError
+ * 'bad-request' for expressions that are too large.
  */
 export function textFilter(filters: Filters, key: string): TextFilter | undefined {
   const values = filters.get(key);

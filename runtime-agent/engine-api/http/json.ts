@@ -9,8 +9,9 @@ import { EngineError } from '../../errors.ts';
 const LIMIT = 1024 * 1024;
 
 /**
- * Reads a request's JSON object of at most 1 MiB; none at all is an empty one, as with dockerd. Throws EngineError
- * 'bad-request' for another content type, a too large body and too many entries (bounds.ts), JsonError for a body that is no object.
+ * Reads a request's JSON object of at most 1 MiB; an empty body is an empty object, as with dockerd. Throws EngineError
+ * 'bad-request' for another content type, an oversized body and too many entries (bounds.ts), JsonError for a body that
+ * is not an object.
  */
 export async function readJsonBody(request: IncomingMessage): Promise<JsonFields> {
   checkType(request);
@@ -68,19 +69,19 @@ async function readText(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Characters of an answer that are gathered before it is sent: smaller answers have a length, and errors a status. */
+/** Characters that are buffered before an answer is sent: smaller answers have a length, and errors a status. */
 const GATHERED = 64 << 10;
 /** Characters that are made in one turn of the event loop: about a millisecond. */
 const CHARACTERS_PER_TURN = 256 << 10;
-/** Labels from this number on have their text kept. */
+/** Minimum number of labels whose JSON text is cached. */
 const MANY = 64;
 
-/** JSON texts of large maps that never change. All answers share one text as long as the map is in memory. */
+/** Cached JSON texts of large immutable maps, shared by all answers while the map is in memory. */
 const texts = new WeakMap<object, string>();
 
 /**
- * Answers 200 with JSON that comes in pieces. What the client has not taken yet is not made, and other requests run between the
- * pieces. An error of the first 64 KiB is the answer; a later one cuts the connection.
+ * Answers 200 with JSON that is produced in pieces, with backpressure; other requests run in between. An error within
+ * the first 64 KiB is the answer; a later one cuts the connection.
  */
 export async function answerJson(ctx: Context, pieces: AsyncIterable<string>): Promise<void> {
   const paced = pacedSlices(pieces);
@@ -119,7 +120,7 @@ export async function* jsonList(items: Iterable<object> | AsyncIterable<object>)
   yield before === '[' ? '[]' : ']';
 }
 
-/** The JSON text of an object. Labels that are many are made to text once for all answers: they must not change. */
+/** Encodes an object. Large label maps are encoded once for all answers, so they must not change. */
 function* jsonItem(item: object): Generator<string> {
   const { Labels: labels, ...others } = item as { readonly Labels?: object | null };
   if (!labels || Object.keys(labels).length < MANY) {
@@ -147,8 +148,8 @@ async function* pacedSlices(pieces: AsyncIterable<string>): AsyncGenerator<strin
 }
 
 /**
- * Answers 200 with what `chunks` yields, written as it comes. The headers leave at once: `docker run` and
- * `docker events` wait for them before they go on.
+ * Answers 200 with the chunks as they are produced. The headers are sent at once: `docker run` and `docker events` wait
+ * for them.
  */
 export function streamBody(
   ctx: Context,

@@ -9,7 +9,7 @@ import { errorAnswer } from '../error-status.ts';
 import { requestSignal } from './connection-end.ts';
 import { streamBody } from './json.ts';
 
-/** A long piece of work that tells how far it is. */
+/** Long work that reports its progress. */
 export interface ProgressWork<Step> {
   /** For the log. */
   readonly what: string;
@@ -17,22 +17,22 @@ export interface ProgressWork<Step> {
   /** The messages that a step is for clients. */
   messages(step: Step): readonly object[];
   /**
-   * What a step is about, where it only counts: of the same state of the same thing, some may be left out. Undefined for a step
-   * that everybody must see.
+   * Returns the subject of a mere counter: of repeated states of the same subject, some may be dropped. Undefined for a
+   * step that every client must see.
    */
   counts(step: Step): { readonly id: string; readonly state: string } | undefined;
-  /** Whether a failure is told in the answer's body also where nothing came before it; false where it is absent. */
+  /** Whether a failure is always reported in the answer's body, even as the first message; false by default. */
   readonly failsInside?: boolean;
 }
 
 /** Milliseconds between two messages that count the same. */
 const INTERVAL = 100;
-/** Messages that a slow client may owe before counts are left out. */
+/** Messages that may be pending for a slow client before counters are dropped. */
 const BACKLOG = 1000;
 
 /**
- * Answers with what work tells, one JSON object and CRLF each (Engine API, ImageCreate), from the first message on: the end of
- * work that says nothing is told by the answer's head. A failure before the first message is an ordinary error answer, a later
+ * Answers with progress messages, one JSON object and CRLF each (Engine API, ImageCreate). The head is sent with the
+ * first message, or at the end of silent work. A failure before the first message is an ordinary error answer, a later
  * one the last message. The work is aborted when the client hangs up.
  */
 export async function streamProgress<Step>(

@@ -1,7 +1,7 @@
 import type { TerminalSize } from '../../containers/exec/execs.ts';
 import { EngineError } from '../../errors.ts';
 
-/** Reads a boolean of a query string as Go's handlers read it: absent, empty, `0`, `no`, `false` and `none` are false. */
+/** Reads a boolean of a query string as Go's handlers do: absent, empty, `0`, `no`, `false` and `none` are false. */
 export function queryBoolean(query: URLSearchParams, name: string): boolean {
   const value = query.get(name)?.trim().toLowerCase() ?? '';
   return !['', '0', 'no', 'false', 'none'].includes(value);

@@ -53,7 +53,7 @@ export function buildPruneRoutes(router: Router, deps: EngineDeps, cache: BuildC
 function matcher(filters: ReadonlyMap<string, readonly string[]>): (record: CacheRecord) => boolean {
   const among = (name: string, test: (value: string) => boolean) => filters.get(name)?.some(test) ?? true;
   return (record) =>
-    // `docker system prune` hands its filters on to all, and nothing that a build keeps has a label.
+    // `docker system prune` passes its filters to all prunes, and build records have no labels.
     !filters.has('label') &&
     among('id', (id) => record.id.startsWith(id)) &&
     among('type', (type) => record.type === type) &&

@@ -16,7 +16,7 @@ import { errorAnswer } from '../error-status.ts';
 import { requestSignal } from '../http/connection-end.ts';
 import { streamBody } from '../http/json.ts';
 
-/** `POST /build` as the classic builder answers it, or BuildKit, and its cancellation (Engine API, ImageBuild). */
+/** `POST /build` with the classic builder or BuildKit, and its cancellation (Engine API, ImageBuild). */
 export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps): void {
   const running = new Map<string, AbortController>();
 
@@ -25,7 +25,7 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     const cancelled = new AbortController();
     if (query.id !== undefined) running.set(query.id, cancelled);
     const signal = AbortSignal.any([requestSignal(ctx.res, deps.stopping), cancelled.signal]);
-    // It aborts after a whole answer too.
+    // It also aborts after a complete answer.
     const ended = () => {
       if (query.id !== undefined && running.get(query.id) === cancelled) running.delete(query.id);
     };
@@ -59,7 +59,7 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
   });
 }
 
-/** The lines of the answer. Throws what the build throws. */
+/** Yields the lines of the answer. Throws errors of the build. */
 function linesOf(
   ctx: Context,
   deps: EngineDeps,
@@ -76,7 +76,7 @@ function linesOf(
   return queue;
 }
 
-/** As dockerd passes on what its BuildKit tells; of a quiet build that is the image ID alone. */
+/** Passes BuildKit's updates on as dockerd does; a quiet build prints only the image ID. */
 async function* buildkitLines(
   ctx: Context,
   { buildkit: api }: EngineDeps,
@@ -102,14 +102,14 @@ const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, s
 
 /** Maximum characters that wait for a slow client before output is dropped. */
 const BACKLOG = 8 << 20;
-/** Memory of a line beside its output. */
+/** Memory of a line in addition to its output. */
 const LINE = 100;
 
 function lineWeight(line: object): number {
   return LINE + ('stream' in line && typeof line.stream === 'string' ? line.stream.length : 0);
 }
 
-/** Passes lines on; of what a client does not take in time it is told that it is missing. */
+/** Passes lines on with bounded memory; a slow client is told that lines are missing. */
 function bounded(queue: AsyncQueue<object>): (line: object) => void {
   let clipped = false;
   return (line) => {

@@ -31,7 +31,7 @@ export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive
       noOverwriteDirNonDir: queryBoolean(query, 'noOverwriteDirNonDir'),
       copyUidGid: queryBoolean(query, 'copyUIDGID'),
     };
-    // The socket must stay usable for the answer, also where the tar is refused before its end.
+    // The socket must stay usable for the answer, even if the tar is refused before its end.
     const body = ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
     await archive.extract(id, path, body, options, signal);
     ctx.status = 200;

@@ -34,7 +34,7 @@ const KNOWN_FILTERS = [
 const HEALTHS = ['none', 'starting', 'healthy', 'unhealthy'];
 const STATUSES = ['created', 'dead', 'exited', 'paused', 'removing', 'restarting', 'running'];
 
-/** `GET /containers/json`: the newest first, those that run unless more is asked (Engine API, ContainerList). */
+/** `GET /containers/json`: newest first, by default only running ones (Engine API, ContainerList). */
 export function containerListRoutes(router: Router, deps: EngineDeps): void {
   router.get('/containers/json', async (ctx) => {
     const query = ctx.URL.searchParams;
@@ -116,7 +116,7 @@ async function select(
     const { id } = await deps.containers.get(ref);
     return all.findIndex((container) => container.id === id);
   };
-  // The list is the newest first, so what was made before a container stands behind it.
+  // The list is newest first, so containers created before another one follow it.
   const before = (await position('before')) ?? -1;
   const since = (await position('since')) ?? all.length;
   const ancestors = await ancestorIds(filters.get('ancestor'), deps.images);
@@ -145,7 +145,7 @@ async function select(
   });
 }
 
-/** By the name of a volume, the path of the host where it has none, or where the container sees it. */
+/** Matches the name of a volume, the host path of a bind, or the path in the container. */
 function hasVolume({ mounts }: ContainerInfo, value: string): boolean {
   return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
 }

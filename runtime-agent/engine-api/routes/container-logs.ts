@@ -40,7 +40,7 @@ function logOptions(query: URLSearchParams): LogOptions {
     stdout,
     stderr,
     follow: queryBoolean(query, 'follow'),
-    // As dockerd does, what is no count means all.
+    // As in dockerd, an invalid number means all.
     ...(/^\d{1,9}$/.test(tail) ? { tail: Number(tail) } : {}),
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),

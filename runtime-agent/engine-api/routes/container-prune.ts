@@ -5,7 +5,7 @@ import { matchLabels, readFilters } from '../http/filters.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { isUp } from '../views/status-text.ts';
 
-/** `POST /containers/prune`: removes those that do not run (Engine API, ContainerPrune). */
+/** `POST /containers/prune`: removes containers that do not run (Engine API, ContainerPrune). */
 export function containerPruneRoutes(router: Router, deps: EngineDeps): void {
   const { containers, files, events } = deps;
   router.post('/containers/prune', async (ctx) => {
@@ -24,7 +24,7 @@ export function containerPruneRoutes(router: Router, deps: EngineDeps): void {
         reclaimed += size;
         deleted.push(id);
       } catch (error) {
-        // Started or removed by somebody else meanwhile.
+        // Another client has started or removed it meanwhile.
         if (!(isEngineError(error) && ['not-found', 'conflict'].includes(error.code))) throw error;
       }
     }

@@ -2,7 +2,7 @@ import type { ContainerInfo } from '../../containers/container-info.ts';
 import { isEngineError } from '../../errors.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 
-/** What a container has written, and that with its image, in bytes (Engine API, ContainerInspect). */
+/** Returns the bytes of a container's changes, and those including its image (Engine API, ContainerInspect). */
 export async function containerSizes(
   deps: Pick<EngineDeps, 'images' | 'stopping'>,
   files: Pick<ContainerFilesDeps, 'trees'>,
@@ -16,7 +16,7 @@ export async function containerSizes(
   return { SizeRw: written, SizeRootFs: written + image.size };
 }
 
-/** The same in lists, where nothing written is left out (Engine API, ContainerSummary). */
+/** The same for lists, where unchanged sizes are omitted (Engine API, ContainerSummary). */
 export async function listedSizes(
   ...args: Parameters<typeof containerSizes>
 ): Promise<{ readonly SizeRw?: number; readonly SizeRootFs: number }> {

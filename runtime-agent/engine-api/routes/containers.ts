@@ -137,7 +137,7 @@ function stopOptions(ctx: Context): { readonly timeout?: number; readonly signal
   return { ...(timeout === undefined ? {} : { timeout }), ...(signal ? { signal } : {}) };
 }
 
-/** Failures with the words that dockerd puts before them. */
+/** Adds dockerd's prefix to the message of a failure. */
 async function worded(prefix: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -151,8 +151,8 @@ async function worded(prefix: string, work: () => Promise<void>): Promise<void> 
 const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'removed'];
 
 /**
- * `POST /containers/{id}/wait`. The headers leave once the wait is registered: `docker run` starts the
- * container only after it has them (Engine API, ContainerWait).
+ * `POST /containers/{id}/wait`. The headers are sent once the wait is registered: `docker run` starts the container
+ * only after it has them (Engine API, ContainerWait).
  */
 export function containerWaitRoutes(router: Router, deps: EngineDeps): void {
   router.post('/containers/:id/wait', async (ctx) => {

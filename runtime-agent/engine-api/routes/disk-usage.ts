@@ -96,7 +96,7 @@ async function* containerItems(deps: EngineDeps, files: ContainerFilesDeps): Asy
 
 async function* volumeItems({ volumes }: EngineDeps): AsyncGenerator<object> {
   for (const volume of await volumes.list()) {
-    // What is mounted from elsewhere is not this host's usage, and dockerd leaves it out.
+    // A file system mounted from elsewhere is not this host's usage, and dockerd omits it.
     if (Object.keys(volume.options).length > 0) continue;
     const Size = await folderSize(volume.mountpoint);
     yield { ...volumeJson(volume), UsageData: { RefCount: volumes.users(volume.name).length, Size } };

@@ -9,18 +9,21 @@ import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { streamBody } from '../http/json.ts';
 import { decodeTimestamp } from '../http/query.ts';
 
-/** Maximum characters of events that wait for a slow client, with EVENT for each. Beyond it the answer ends after those events. */
+/**
+ * Maximum characters of pending events for a slow client, with EVENT for each. Beyond it the answer ends after those
+ * events.
+ */
 const SLOW_CLIENT = 8 << 20;
-/** Weight of an event beside the characters of its attributes. */
+/** Weight of an event in addition to the characters of its attributes. */
 const EVENT = 800;
 
-/** `GET /events`: kept events from `since` on, then what happens, until `until` or the client leaves. */
+/** `GET /events`: stored events from `since` on, then new ones, until `until` or the client leaves. */
 export function eventRoutes(router: Router, deps: EngineDeps): void {
   router.get('/events', (ctx) => {
     const query = ctx.URL.searchParams;
     const since = decodeTimestamp(query, 'since');
     const until = decodeTimestamp(query, 'until');
-    // dockerd leaves filters of events that it does not know aside, and programs send such.
+    // dockerd ignores unknown filters of events, and programs send them.
     const filters = readFilters(query, 'any');
     if (since !== undefined && until !== undefined && since > until) {
       throw new EngineError(
@@ -36,7 +39,7 @@ export function eventRoutes(router: Router, deps: EngineDeps): void {
         queue.push(event);
         if (queue.weight > SLOW_CLIENT) queue.end();
       });
-      // Nothing can happen between subscribing and reading what is kept, so no event is lost or doubled.
+      // This is synchronous, so no event between the two is lost or repeated.
       const kept = since === undefined ? [] : deps.events.recent(since);
       const end = () => queue.end();
       signal.addEventListener('abort', end, { once: true });
@@ -89,7 +92,7 @@ function matches(event: EngineEvent, filters: Filters): boolean {
   );
 }
 
-/** An image by ID or name, with or without its tag; a container event by the image that it came from. */
+/** Matches an image by ID or name, with or without its tag; a container event by the container's image. */
 function matchesImage(event: EngineEvent, value: string): boolean {
   const name = event.type === 'image' ? event.attributes.name : event.attributes.image;
   const names = [event.type === 'image' ? event.id : '', name ?? ''];

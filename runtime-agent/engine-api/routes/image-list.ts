@@ -60,7 +60,7 @@ async function select(all: readonly Image[], filters: Filters, images: Images): 
   });
 }
 
-/** The names that a `reference` filter leaves of an image; undefined where it leaves none. */
+/** Returns the names of an image that match a `reference` filter; undefined if none does. */
 function shownNames(image: Image, patterns: readonly Glob[] | undefined, pace: Pace) {
   if (patterns === undefined) return image;
   const matches = (reference: string) => {

@@ -15,7 +15,7 @@ import { loadLines, pullLine, pushLines, streamProgress } from '../http/progress
 import { pathName, queryBoolean } from '../http/query.ts';
 import { tagOf } from './tag-of.ts';
 
-/** `POST /images/create?fromImage=`: a pull that tells its progress (Engine API, ImageCreate). */
+/** `POST /images/create?fromImage=`: a pull with progress (Engine API, ImageCreate). */
 export function imagePullRoutes(router: Router, deps: EngineDeps): void {
   router.post('/images/create', async (ctx) => {
     const { reference, hasTag } = pullReference(ctx.URL.searchParams);
@@ -38,7 +38,7 @@ export function imagePullRoutes(router: Router, deps: EngineDeps): void {
   });
 }
 
-/** What is to be pulled; all tags of a repository where it has none. */
+/** Returns the reference to pull; without a tag it means all tags of the repository. */
 function pullReference(query: URLSearchParams): { readonly reference: string; readonly hasTag: boolean } {
   const image = query.get('fromImage') ?? '';
   const tag = query.get('tag') ?? '';
@@ -48,7 +48,7 @@ function pullReference(query: URLSearchParams): { readonly reference: string; re
   return { reference: image, hasTag: /[@:]./.test(image.slice(image.lastIndexOf('/') + 1)) };
 }
 
-/** `docker pull --all-tags`: one after the other, with one word about all of them at the end. */
+/** `docker pull --all-tags`: one after the other, with one status line for all at the end. */
 async function pullAllTags(deps: EngineDeps, repository: string, options: PullOptions): Promise<void> {
   const { credentials, signal } = options;
   const tags = await deps.registryQueries.tags(repository, { ...(credentials && { credentials }), signal });
@@ -65,7 +65,7 @@ async function pullAllTags(deps: EngineDeps, repository: string, options: PullOp
   options.progress({ kind: 'status', newer, reference: repository });
 }
 
-/** `POST /images/NAME/push`: a push that tells its progress (Engine API, ImagePush). */
+/** `POST /images/NAME/push`: a push with progress (Engine API, ImagePush). */
 export function imagePushRoutes(router: Router, deps: EngineDeps): void {
   router.post(/^\/images\/(.+)\/push$/, async (ctx) => {
     const name = pathName(ctx.captures);
@@ -141,7 +141,7 @@ export function imageArchiveRoutes(router: Router, deps: EngineDeps, archives: I
   });
 }
 
-/** The socket must stay usable for the answer, also where the body is refused before its end. */
+/** The socket must stay usable for the answer, even if the body is refused before its end. */
 function bodyOf(ctx: Context): AsyncIterable<Uint8Array> {
   return ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }

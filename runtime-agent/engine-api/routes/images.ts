@@ -33,7 +33,7 @@ export function imageRoutes(router: Router, deps: EngineDeps): void {
       throw new EngineError('bad-request', 'repo is empty: name what to tag the image as');
     const tag = ctx.URL.searchParams.get('tag') ?? '';
     if (tag !== '' && !isTag(tag)) throw new EngineError('bad-request', 'invalid tag format');
-    // A tag of its own counts, whatever stands behind the repository.
+    // An explicit tag replaces the one in the repository.
     const name = tag === '' ? repository : `${familiarName(readReference(repository))}:${tag}`;
     await images.tag(pathName(ctx.captures), name);
     ctx.status = 201;

@@ -9,7 +9,9 @@ import { pathName, queryInteger } from '../http/query.ts';
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;
 
-/** `docker search`, and what a registry has under a name (Engine API, ImageSearch and DistributionInspect). */
+/**
+ * `docker search`, and the manifest of a reference in its registry (Engine API, ImageSearch and DistributionInspect).
+ */
 export function registryQueryRoutes(router: Router, deps: EngineDeps): void {
   router.get('/images/search', async (ctx) => {
     const query = ctx.URL.searchParams;

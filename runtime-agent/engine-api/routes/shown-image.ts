@@ -3,8 +3,8 @@ import { isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 
 /**
- * What lists say of each container's image: the name that it was made from, while that is a name of the same image, and the
- * image's ID else. Images are looked up once for each name.
+ * Returns the image name of each container for lists: the name it was created from, while that still names the image,
+ * otherwise the image's ID. Each name is looked up once.
  */
 export function imageNames(
   images: Pick<Images, 'get'>,

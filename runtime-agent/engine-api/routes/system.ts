@@ -70,7 +70,7 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
       deps.networks.warnings(),
     ]);
     const info = systemInfo(host, containers, images.length, warnings, rfc3339(deps.events.now()));
-    // What version 1.24 had of the programs before runc.
+    // Fields of version 1.24 for the programs before runc.
     ctx.body = asksBefore(ctx, '1.25') ? { ...info, ExecutionDriver: '<not supported>' } : info;
   });
 

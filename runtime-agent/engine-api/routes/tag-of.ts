@@ -3,7 +3,7 @@ import { EngineError } from '../../errors.ts';
 import type { TagName } from '../../images/image-record.ts';
 import { refuseAmbiguousTag } from '../../images/image-service.ts';
 
-/** The name that `repo` and `tag` of a query give an image; undefined where it gets none. Throws EngineError 'bad-request'. */
+/** Returns the name in `repo` and `tag` of a query; undefined without one. Throws EngineError 'bad-request'. */
 export function tagOf(query: URLSearchParams): TagName | undefined {
   const text = query.get('repo') ?? '';
   const given = query.get('tag') ?? '';

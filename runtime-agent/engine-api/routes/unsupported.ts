@@ -9,13 +9,10 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'Swarm', path: /^\/swarm\/(init|join)$/ },
 ];
 
-/** What a host that is in no swarm answers with 503, by which programs tell that it is in none. */
+/** Routes that a host outside a swarm answers with 503, by which programs detect that. */
 const OF_SWARMS = /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/;
 
-/**
- * Answers 501 with a sentence for routes that this agent does not serve, and as a host that is in no swarm. Comes after all
- * other routes.
- */
+/** Answers 501 with a message for unsupported routes, and as a host outside a swarm. Comes after all other routes. */
 export function unsupportedRoutes(router: Router): void {
   for (const { title, path } of UNSUPPORTED) {
     router.all(path, () => {

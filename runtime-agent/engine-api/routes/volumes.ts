@@ -48,13 +48,13 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
 
   router.post('/volumes/prune', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, ['all', 'label', 'label!']);
-    // Before version 1.42 those with names went too.
+    // Before version 1.42 a prune also removed named volumes.
     const all = booleanFilter(filters, 'all') ?? asksBefore(ctx, '1.42');
     const unwanted = filters.get('label!');
     const deleted: string[] = [];
     let reclaimed = 0;
     for (const { name, labels, anonymous, mountpoint, options } of await volumes.list()) {
-      // dockerd keeps those with options, which stand for content of somebody else.
+      // dockerd keeps volumes with options, whose content is elsewhere.
       if (Object.keys(options).length > 0) continue;
       if (volumes.users(name).length > 0 || (!anonymous && !all)) continue;
       if (!matchLabels(filters.get('label'), labels)) continue;
@@ -65,7 +65,7 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
         reclaimed += size;
         deleted.push(name);
       } catch (error) {
-        // Used by somebody meanwhile.
+        // A container uses it by now.
         if (!(isEngineError(error) && error.code === 'conflict')) throw error;
       }
     }

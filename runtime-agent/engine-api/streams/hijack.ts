@@ -14,7 +14,9 @@ import { logFrames } from './log-frames.ts';
 import { RAW_STREAM, refuseUpgrade, streamContentType, writeHead } from './raw-answer.ts';
 import { relayAttachment } from './relay-attachment.ts';
 
-/** What Node's HTTP server keeps at a connection; it has no documented way to stop parsing after a request's head. */
+/**
+ * The state of Node's HTTP server for a connection; there is no documented way to stop parsing after a request's head.
+ */
 interface ParsedSocket {
   readonly parser?: { onIncoming: (request: ParsedRequest, keepAlive: boolean) => number } | null;
 }
@@ -39,8 +41,8 @@ export interface PlainTakeovers {
 }
 
 /**
- * Makes requests that `wants` accepts arrive as `upgrade` events of `http`, whatever their headers say, as dockerd hijacks
- * connections. Without this, Node parses the input that follows such a request as the next request.
+ * Makes requests that `wants` accepts arrive as `upgrade` events of `http`, whatever their headers, as dockerd hijacks
+ * connections. Otherwise Node would parse the input after such a request as the next request.
  */
 export function takeOverPlainRequests(
   http: Server | TlsServer,
@@ -251,7 +253,7 @@ export function asksForH2c(request: IncomingMessage): boolean {
   return isBuildkit(request) && request.headers.upgrade?.toLowerCase() === 'h2c';
 }
 
-/** Why a request for BuildKit is refused, in the words of its session manager. */
+/** Returns why a request for BuildKit is refused, in the words of its session manager. */
 export function notSpoken(protocol: string | undefined): string {
   if (protocol === undefined || protocol === '')
     return 'no upgrade proto in request: ask for an upgrade to h2c';
@@ -270,7 +272,7 @@ export async function serveBuildkit(
     if (deps.buildkit === undefined) throw new EngineError('not-implemented', 'this agent builds nothing');
     const serve = await deps.buildkit.accept(request);
     const fields = { Connection: 'Upgrade', Upgrade: 'h2c' };
-    // HTTP/2 takes the connection over beneath its stream, where Node ends the process if a write is still under way.
+    // HTTP/2 takes the connection over beneath its stream, where a pending write would make Node abort the process.
     await new Promise<void>((written) => writeHead(deps, socket, '101 UPGRADED', fields, written));
     if (!socket.destroyed) serve(socket);
   } catch (error) {

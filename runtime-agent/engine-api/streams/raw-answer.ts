@@ -5,7 +5,10 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
 import { endConnection } from '../http/connection-end.ts';
 
-/** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. `written` is called when they have gone, or cannot. */
+/**
+ * Writes the status line and headers of an answer; `status` is, for example, `101 UPGRADED`. `written` is called when
+ * they were sent, or cannot be.
+ */
 export function writeHead(
   deps: EngineDeps,
   socket: Duplex,
@@ -18,7 +21,7 @@ export function writeHead(
   socket.write(`${[`HTTP/1.1 ${status}`, ...lines].join('\r\n')}\r\n\r\n`, () => written());
 }
 
-/** Answers a request for an upgrade with its error, and ends the connection. */
+/** Answers an upgrade request with its error, and ends the connection. */
 export function refuseUpgrade(
   deps: EngineDeps,
   socket: Duplex,

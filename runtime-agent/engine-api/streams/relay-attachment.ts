@@ -20,8 +20,8 @@ export interface RelayOptions {
 }
 
 /**
- * Relays between a client's connection that was taken over and its attachment, until the output ends, the client leaves
- * or the agent stops. A client that only half-closes has no more input, and goes on reading. `before` is written first.
+ * Relays between an upgraded connection of a client and its attachment, until the output ends, the client leaves or the
+ * agent stops. A client that only half-closes has no more input, and continues reading. `before` is written first.
  * Leaves `socket` with its writing side ended, and the attachment closed.
  */
 export async function relayAttachment(
@@ -71,7 +71,7 @@ async function relayLive(
   }
 }
 
-/** What a client reads of an attachment. */
+/** Yields the frames of an attachment for the client. */
 async function* attachmentFrames(attachment: Attachment, tty: boolean): AsyncGenerator<Uint8Array> {
   for await (const { stream, data } of attachment.output) {
     if (data.length > 0) yield tty ? data : frame(stream, data);
@@ -79,8 +79,8 @@ async function* attachmentFrames(attachment: Attachment, tty: boolean): AsyncGen
 }
 
 /**
- * Writes what `chunks` yields, no faster than the client reads, once it has read all that was written before. Returns at their end, or when `signal` is
- * aborted; a failure of `chunks` after that is the abort's own.
+ * Writes `chunks` with backpressure, once the client has read everything written before. Returns at their end, or when
+ * `signal` is aborted; a failure of `chunks` after that is ignored.
  */
 async function relayOutput(
   chunks: AsyncIterable<Uint8Array>,
@@ -104,8 +104,8 @@ async function relayOutput(
 const LONGEST_PAUSE = 50;
 
 /**
- * Resolves when the client has read all that was written to a Unix socket, or `signal` is aborted. docker-py reads the head of
- * an answer through a buffer, and loses output that it reads with it; dockerd is slower to send output.
+ * Resolves when the client has read everything written to a Unix socket, or `signal` is aborted. docker-py buffers
+ * while it reads the head of an answer, and loses output in that buffer; dockerd sends output later.
  */
 async function untilRead(socket: Writable, signal: AbortSignal): Promise<void> {
   for (let pause = 1; !signal.aborted && isUnread(socket); pause = Math.min(2 * pause, LONGEST_PAUSE)) {
@@ -118,7 +118,7 @@ function isUnread(socket: Writable): boolean {
   return fd !== undefined && (socket.writableLength > 0 || hasUnreadOutput(fd));
 }
 
-/** The keys by which a client leaves, and what is done then. */
+/** The detach keys, and the action. */
 interface Detaching {
   readonly scanner: DetachScanner;
   readonly onDetach: () => void;
@@ -159,12 +159,15 @@ export class DetachScanner {
     this.#keys = keys;
   }
 
-  /** Returns the bytes of the piece, and of those held back, that go on to the process; `detached` once all keys were typed. */
+  /**
+   * Returns the bytes of the piece, and of those held back, that go on to the process; `detached` once all keys were
+   * typed.
+   */
   scan(piece: Uint8Array): { readonly data: Uint8Array; readonly detached: boolean } {
     const passed: number[] = [];
     for (const byte of piece) {
       const typed = [...this.#keys.slice(0, this.#matched), byte];
-      // The longest end of what was typed that the keys begin with.
+      // Keep the longest suffix of the input that is a prefix of the keys.
       while (!typed.every((key, index) => key === this.#keys[index])) passed.push(typed.shift() as number);
       this.#matched = typed.length;
       if (this.#matched === this.#keys.length) return { data: Uint8Array.from(passed), detached: true };

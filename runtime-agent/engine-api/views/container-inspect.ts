@@ -13,7 +13,7 @@ export function containerInspect(
   container: ContainerInfo,
   host: HostFacts,
   execIds: readonly string[],
-  /** Of the default network, by the present names. */
+  /** Links on the default network, by current names. */
   links: readonly string[],
   aliases: 'as-given' | 'with-id',
   fixed: FixedNetworks,

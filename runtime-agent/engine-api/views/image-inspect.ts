@@ -48,8 +48,8 @@ export function imageInspect(image: Image, storageDriver: string): object {
 }
 
 /**
- * The container that an image was committed from, which answers before version 1.45 have. No image says it here, and clients
- * read the fields of ContainerConfig without looking whether it is there; dockerd leaves out an empty Container.
+ * The container that an image was committed from, in answers before version 1.45. It is unknown here, but clients read
+ * fields of ContainerConfig unconditionally; dockerd omits an empty Container.
  */
 export const ORIGIN = {
   ContainerConfig: {

@@ -18,7 +18,7 @@ export function imageSummary(
   };
 }
 
-/** Seconds since 1970; 0 for an image that does not say when it was made. */
+/** Seconds since 1970; 0 for an image without a creation time. */
 export function createdSeconds(image: { readonly created?: string }): number {
   return Math.floor(createdMilliseconds(image) / 1000);
 }
@@ -28,7 +28,7 @@ export function createdMilliseconds(image: { readonly created?: string }): numbe
   return Number.isNaN(milliseconds) ? 0 : milliseconds;
 }
 
-/** What answers before version 1.44 have beside the size, and is the same. */
+/** A duplicate of the size in answers before version 1.44. */
 export function virtualSize(image: { readonly size: number }, isOld: boolean): object {
   return isOld ? { VirtualSize: image.size } : {};
 }

@@ -14,7 +14,7 @@ import { ZERO_TIME } from './status-text.ts';
 /** The IDs of the networks without a bridge. */
 export type FixedNetworks = Readonly<Record<'host' | 'none', string>>;
 
-/** What inspect shows of a container's network (Engine API, NetworkSettings). */
+/** Returns a container's network for inspect (Engine API, NetworkSettings). */
 export function networkSettings(
   container: ContainerInfo,
   aliases: 'as-given' | 'with-id',
@@ -83,7 +83,10 @@ export interface ListedPort {
   readonly Type: string;
 }
 
-/** One element for each published port and address, and one for each port that is exposed only (ContainerSummary). */
+/**
+ * Returns one element for each published port and address, and one for each port that is only exposed
+ * (ContainerSummary).
+ */
 export function portList(container: ContainerInfo): readonly ListedPort[] {
   const { activeNetwork } = container;
   if (!isConnected(activeNetwork)) return [];
@@ -113,7 +116,7 @@ function portsView(container: ContainerInfo): Readonly<Record<string, readonly o
   return Object.fromEntries([...view].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Exposed ports, which dockerd has none of where all networks are internal. */
+/** Exposed ports; dockerd shows none if all networks are internal. */
 function reachablePorts(
   { config }: ContainerInfo,
   { endpoints }: ActiveNetwork,
@@ -152,7 +155,7 @@ function namesOf({ id, config }: ContainerInfo): readonly string[] {
   return [id.slice(0, 12), config.Hostname].filter((name) => name !== '');
 }
 
-/** One that was taken out of all its networks keeps its ports for the next, and shows none. */
+/** A container disconnected from all its networks keeps its ports for the next, and shows none. */
 function isConnected(network: ActiveNetwork | undefined): network is ActiveNetwork {
   return network !== undefined && network.endpoints.length > 0;
 }

@@ -4,8 +4,8 @@ import type { ContainerState, ContainerStatus } from '../../containers/container
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
 /**
- * The status that clients are shown: a container whose command could not be started has never run, so it
- * still counts as created, as dockerd has it.
+ * Returns the status for clients: a container whose command could not be started has never run, so it still counts as
+ * created, as in dockerd.
  */
 export function shownStatus(state: ContainerState): ContainerStatus {
   return state.status === 'exited' && state.startedAt === ZERO_TIME ? 'created' : state.status;
@@ -45,7 +45,7 @@ function healthText({ health }: ContainerState): string {
   return health.Status === 'starting' ? ' (health: starting)' : ` (${health.Status})`;
 }
 
-/** A span of time in milliseconds in the words that Docker uses: `About a minute`, `3 weeks` … */
+/** Formats milliseconds in Docker's words: `About a minute`, `3 weeks` … */
 export function humanDuration(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);
   if (seconds < 1) return 'Less than a second';

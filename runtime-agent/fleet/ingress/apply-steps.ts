@@ -59,12 +59,12 @@ function serverCommands(step: Step): readonly string[] {
 
 const PROXY_STATES = { ready: 'ready', draining: 'drain', leaving: 'maint' } as const;
 
-/** A server in maintenance keeps the requests that it has and gets no others, and can be removed. */
+/** A server in maintenance keeps its open requests and gets no others, and can be removed. */
 function stateCommand({ slot, name, state }: Server): string {
   return `set server ${slot}/${name} state ${PROXY_STATES[state]}`;
 }
 
-/** Keys are sent as lines of a payload, which has no syntax; an entry that is there is named by its reference. */
+/** Keys are sent as lines of a payload, which needs no escaping; an existing entry is named by its reference. */
 async function changeMaps(admin: ProxyAdmin, files: ProxyFolder, steps: readonly Step[]): Promise<void> {
   for (const map of MAP_NAMES) {
     const changes = steps.flatMap((step) =>

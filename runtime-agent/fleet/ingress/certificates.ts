@@ -9,7 +9,7 @@ const MAX_FILE = 256 * 1024;
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
 
-/** A certificate with its key that is good for a host name. */
+/** A certificate with its key for a host name. */
 export interface HostCertificate extends OfferedCertificate {
   /** The chain, leaf first, and the key: PEM without an empty line. */
   readonly pem: string;
@@ -18,8 +18,8 @@ export interface HostCertificate extends OfferedCertificate {
 }
 
 /**
- * Reads PEM texts of a chain and its private key into one spelling. Throws an Error with a sentence, which repeats nothing of the
- * texts, if they are not what they should be or do not belong together, or if the certificate is not for `host`.
+ * Normalises a PEM chain and its private key. Throws an Error with a message, which quotes neither text, if they are
+ * invalid or do not match, or if the certificate is not for `host`.
  */
 export function readCertificate(certificate: string, key: string, host: string): HostCertificate {
   const chain = readChain(certificate);

@@ -11,18 +11,18 @@ const MAX_HOST = 253;
 const MAX_PATH = 1_024;
 const MAX_WEIGHT = 256;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-/** Characters of a path (RFC 3986, section 3.3): none of them ends a line, a word or a comment of a file of HAProxy. */
+/** Characters of a path (RFC 3986, section 3.3): none of them ends a line, a word or a comment in HAProxy's files. */
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+$/;
 
-/** Routes in one spelling, without those that cannot be served. */
+/** Normalised routes, without invalid ones. */
 export interface CheckedRoutes {
   readonly routes: readonly Route[];
   readonly problems: readonly RouteProblem[];
 }
 
 /**
- * Checks routes, which strangers may have written, and brings names, paths and addresses into one spelling. Of two routes with the
- * same host and path, or port, the first counts. `taken` are the ports on which the ingress itself listens.
+ * Checks untrusted routes, and normalises names, paths and addresses. Of two routes with the same host and path, or
+ * port, the first counts. `taken` are the ports of the ingress itself.
  */
 export function checkRoutes(routes: readonly Route[], taken: ReadonlySet<number>): CheckedRoutes {
   const accepted = new Map<string, Route>();
@@ -44,13 +44,13 @@ export function checkRoutes(routes: readonly Route[], taken: ReadonlySet<number>
   return { routes: [...accepted.values()], problems };
 }
 
-/** Names a route among all of a host: the host and the path with a slash at its end, or the port. */
+/** Identifies a route: the host and the path with a slash at its end, or the port. */
 export function routeKey(route: Route): string {
   if (route.kind === 'tcp') return `tcp:${route.port}`;
   return `${route.host}${route.path === '/' ? '' : route.path}/`;
 }
 
-/** Returns the spelling of an address that the proxy uses; undefined if it is none. */
+/** Returns an address as the proxy writes it; undefined if it is invalid. */
 export function canonicalAddress(address: string): string | undefined {
   if (isIP(address) === 0 || address.includes('%')) return undefined;
   if (!isIPv6(address)) return address;
@@ -61,7 +61,7 @@ function describeRoute(route: Route): string {
   return route.kind === 'tcp' ? `port ${route.port}` : `${route.host}${route.path}`;
 }
 
-/** Returns the route in its one spelling, or a sentence that says what is wrong. */
+/** Returns the normalised route, or a message that says what is wrong. */
 function checkRoute(route: Route, taken: ReadonlySet<number>): Route | string {
   const backends = checkBackends(route.backends);
   if (typeof backends === 'string') return backends;

@@ -26,7 +26,7 @@ export interface ProxySettings {
 export interface ProxyFiles {
   readonly plainMap: string;
   readonly secureMap: string;
-  /** Answers to challenges of ACME by their paths, and LOADED. */
+  /** ACME challenge answers by path, and LOADED. */
   readonly answersMap: string;
   /** Certificates and the names that they are for. */
   readonly certificateList: string;
@@ -34,7 +34,7 @@ export interface ProxyFiles {
   readonly root: string;
 }
 
-/** In the map of answers once routes have been set: until then, an unknown name may be one that is not known yet. */
+/** An entry of the map of answers once routes have been set: until then, an unknown name may only not be known yet. */
 export const LOADED = 'loaded';
 
 /**
@@ -53,8 +53,8 @@ export function configIdentity(
 }
 
 /**
- * Returns the configuration of HAProxy that serves `state` from its start. No name, path or other text of a route is in it:
- * those are in maps, which have no syntax but a blank and the end of the line.
+ * Returns the HAProxy configuration that serves `state` from its start. It contains no name, path or other text of a
+ * route: those are in maps, whose only syntax is the blank and the end of the line.
  */
 export function renderConfig(
   settings: ProxySettings,
@@ -98,7 +98,7 @@ function socketAddress(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** An address of version 6 leaves those of version 4 to others. */
+/** An IPv6 address does not also accept IPv4. */
 function listenOn({ address, port }: ListenAddress): string {
   return `${socketAddress(address, port)}${isIPv6(address) ? ' v6only' : ''}`;
 }
@@ -186,7 +186,7 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
 const NO_BACKEND =
   'content-type text/plain string "no instance of this service is ready\\n" hdr retry-after 1 hdr cache-control no-store';
 
-/** A name as routes have them, an address of version 6, or nothing: all else would be part of a key with a path. */
+/** A name in the form of routes, an IPv6 address, or nothing: other text could become part of a key with a path. */
 const HOST_FORM = '^(?:[a-z0-9_.-]*|\\[[0-9a-f:.]+\\])$';
 /** A segment `.` or `..`, also as an app may read it: encoded, after an encoded slash or a backslash, or with parameters. */
 const DOT_SEGMENT = '(?:^|[/\\\\]|%2f|%5c)(?:\\.|%2e){1,2}(?:[/\\\\;]|%2f|%5c|%3b|$)';
@@ -213,7 +213,7 @@ function routing(map: string, { answersMap }: ProxyFiles, proto: string): readon
   ];
 }
 
-/** Headers that tell a backend about the client. Values that the client sent are replaced. */
+/** Headers that tell a backend about the client. Values from the client are replaced. */
 function forwarding(proto: string): readonly string[] {
   return [
     // Many apps take "_" and "-" in the name of a header for the same.
@@ -231,7 +231,7 @@ function forwarding(proto: string): readonly string[] {
     `  http-request set-header x-forwarded-proto ${proto}`,
     '  http-request set-header x-forwarded-host %[req.hdr(host)]',
     '  http-request set-header x-forwarded-port %[dst_port]',
-    // Only a request that may be sent twice is, when a connection breaks before the answer.
+    // Only an idempotent request is repeated when a connection breaks before the answer.
     '  http-request disable-l7-retry if !METH_GET !{ method HEAD OPTIONS PUT DELETE }',
     '  use_backend %[var(txn.slot)]',
   ];

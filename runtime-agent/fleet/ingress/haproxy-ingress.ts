@@ -29,11 +29,11 @@ import {
 import { ProxyProcess } from './proxy-process.ts';
 import type { RouteCertificates } from './route-certificates.ts';
 
-/** Milliseconds between looks at servers that drain, while somebody waits for one. */
+/** Milliseconds between checks of draining servers, while a caller waits for one. */
 const DRAIN_INTERVAL = 50;
 /** Milliseconds between looks at servers that drain, otherwise. */
 const SWEEP_INTERVAL = 2_000;
-/** Attempts to read the state of a proxy that is there, and the milliseconds between them. */
+/** Attempts to read the state of a running proxy, and the milliseconds between them. */
 const ADOPT_ATTEMPTS = 20;
 const ADOPT_PAUSE = 250;
 /** Milliseconds until a proxy that could not be started again is tried again; doubled up to the maximum. */
@@ -41,7 +41,7 @@ const RESTART_PAUSE = 500;
 const MAX_RESTART_PAUSE = 10_000;
 
 export interface HaproxyIngressOptions {
-  /** A folder in memory that is kept while the machine runs; it is made. */
+  /** An in-memory folder that lasts until reboot; it is created. */
   readonly folder: string;
   readonly settings: ProxySettings;
   readonly certificates: RouteCertificates;
@@ -188,7 +188,7 @@ export class HaproxyIngress implements Ingress {
     });
   }
 
-  /** Starts a worker that serves `state`, in place of the current one if there is any. */
+  /** Starts a worker that serves `state`, replacing the current one if there is any. */
   async #launch(state: ProxyState): Promise<void> {
     const { settings } = this.#options;
     const answers = new Map(this.#options.certificates.answers());
@@ -196,7 +196,7 @@ export class HaproxyIngress implements Ingress {
     await writeFiles(this.#files, state, [...answers].map(([key, value]) => `${key} ${value}\n`).join(''));
     this.#stopWatching();
     await this.#proxy.launch((socket) => renderConfig(settings, this.#files, socket, state));
-    // Servers that drain are those of the worker before.
+    // Draining servers belong to the previous worker.
     this.#state = { ...state, servers: state.servers.filter((server) => server.state === 'ready') };
     this.#watch();
   }
@@ -223,7 +223,7 @@ export class HaproxyIngress implements Ingress {
     }
   }
 
-  /** Looks again after servers that drain and that nobody waits for. */
+  /** Checks draining servers again that no caller waits for. */
   #scheduleSweep(): void {
     if (this.#sweep !== undefined) return;
     this.#sweep = setTimeout(async () => {
@@ -247,7 +247,7 @@ export class HaproxyIngress implements Ingress {
     await addToMap(admin, answersMap, [`${LOADED} yes\n`]);
   }
 
-  /** Answers a challenge of ACME, or no longer where `value` is undefined. */
+  /** Sets the answer to an ACME challenge, or removes it if `value` is undefined. */
   async #setAnswer(path: string, value: string | undefined): Promise<void> {
     await this.#turn.hold(this.#closing.signal, async () => {
       await this.#ensureProxy();

@@ -41,7 +41,7 @@ export interface Ingress {
     options: { readonly timeout: number },
     signal: AbortSignal,
   ): Promise<Drained>;
-  /** Stops looking after the proxy, which goes on serving. */
+  /** Stops watching the proxy, which continues to serve. */
   close(): Promise<void>;
   /** Ends the proxy at once, with all its connections. */
   stop(): Promise<void>;
@@ -59,7 +59,10 @@ export interface HttpRoute {
   readonly kind: 'http';
   /** `shop.example.com`, or `*.example.com` for all names of one more label. In any case; internationalised names in Punycode. */
   readonly host: string;
-  /** `/`, or a prefix of whole segments: `/api` has `/api` and `/api/users`, and not `/apis`. The longest prefix wins. */
+  /**
+   * `/`, or a prefix of whole segments: `/api` covers `/api` and `/api/users`, but not `/apis`. The longest prefix
+   * wins.
+   */
   readonly path: string;
   readonly tls: RouteTls;
   readonly backends: readonly Backend[];
@@ -82,7 +85,7 @@ export type RouteTls =
   | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
   /** PEM texts. */
   | { readonly kind: 'secret'; readonly certificate: string; readonly key: string }
-  /** A certificate of the authority that the ingress was given, renewed in time. */
+  /** A certificate of the configured ACME authority, renewed in time. */
   | { readonly kind: 'acme' };
 
 export interface BackendAddress {
@@ -93,11 +96,11 @@ export interface BackendAddress {
 
 export interface Backend extends BackendAddress {
   readonly state: 'ready' | 'draining';
-  /** Share of the requests beside other backends, 1 to 256; default 100. */
+  /** Weight relative to other backends, 1 to 256; default 100. */
   readonly weight?: number;
 }
 
-/** A route that is not served, or not as it was asked for. */
+/** A route that is not served, or not as requested. */
 export interface RouteProblem {
   readonly route: Route;
   /** A sentence for the author of the route. */
@@ -106,7 +109,7 @@ export interface RouteProblem {
   readonly isServed: boolean;
 }
 
-/** The proxy cannot be started or told; the message says what to do. */
+/** The proxy cannot be started or configured; the message says what to do. */
 export class IngressError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

@@ -1,7 +1,7 @@
 import { DEFAULT_WEIGHT, MAX_ROUTES, routeKey, serverName } from './check-routes.ts';
 import type { Backend, Route } from './ingress.ts';
 
-/** The maps by which the proxy finds the slot of a request: of plain HTTP and of TLS. */
+/** The maps from requests to slots: for plain HTTP and for TLS. */
 export const MAP_NAMES = ['plain', 'secure'] as const;
 export type MapName = (typeof MAP_NAMES)[number];
 
@@ -36,7 +36,7 @@ export interface OfferedCertificate {
   readonly host: string;
 }
 
-/** All that the proxy serves at one moment. */
+/** The proxy's complete state. */
 export interface ProxyState {
   readonly pointers: readonly Pointer[];
   readonly servers: readonly Server[];
@@ -57,7 +57,9 @@ export type Step =
   | { readonly kind: 'withdraw'; readonly certificate: OfferedCertificate };
 
 export interface RoutePlan {
-  /** In this order: what is new is there before anything leads to it, and nothing leads to what leaves. */
+  /**
+   * In this order: new servers exist before a route leads to them, and routes change before old servers are removed.
+   */
   readonly steps: readonly Step[];
   /** The state that the steps reach. */
   readonly target: ProxyState;
@@ -66,8 +68,8 @@ export interface RoutePlan {
 }
 
 /**
- * Plans the steps from what the proxy serves to `allRoutes`, which are checked. `certificates` are to be offered. Servers that no route
- * names become `leaving`; their slot is not used for another route before they are gone.
+ * Plans the steps from the current state to `allRoutes`, which are checked. `certificates` are offered. Servers that no
+ * route names become `leaving`; their slot is not reused before they are removed.
  */
 export function planRoutes(
   current: ProxyState,
@@ -131,7 +133,7 @@ export function planRoutes(
   };
 }
 
-/** A route keeps its slot; a new one gets the lowest that nothing uses. */
+/** A route keeps its slot; a new one gets the lowest free one. */
 function assignSlots(current: ProxyState, routes: readonly Route[]): ReadonlyMap<string, string> {
   const slots = new Map(
     current.pointers.filter(({ value }) => value !== REDIRECT).map(({ key, value }) => [key, value]),
@@ -149,7 +151,7 @@ function assignSlots(current: ProxyState, routes: readonly Route[]): ReadonlyMap
   return slots;
 }
 
-/** Slots of the proxy: some more than routes, as the servers of a route that is gone may still drain. 9 KB of memory each. */
+/** Number of slots: more than routes, as servers of a removed route may still drain. 9 KB of memory each. */
 export const HTTP_SLOTS = MAX_ROUTES + 250;
 
 export function httpSlot(index: number): string {
@@ -183,7 +185,7 @@ function serversOf(route: Route, slots: ReadonlyMap<string, string>): readonly S
   }));
 }
 
-/** Servers that become ready before those that stop being it. */
+/** Servers that become ready come before those that stop. */
 function inOrder(servers: readonly Server[]): readonly Server[] {
   return [
     ...servers.filter(({ state }) => state === 'ready'),

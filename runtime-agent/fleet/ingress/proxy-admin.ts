@@ -5,12 +5,12 @@ import type { OfferedCertificate, Server } from './plan-routes.ts';
 
 /** Milliseconds for one command. */
 const TIMEOUT = 10_000;
-/** Errors of a socket whose process is not there, or has closed it for a moment. */
+/** Errors of a socket whose process does not exist, or has closed it temporarily. */
 const ABSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EAGAIN']);
 /** Attempts to connect, and the milliseconds between them. */
 const CONNECT_ATTEMPTS = 20;
 const CONNECT_PAUSE = 50;
-/** Bytes of an answer: 100,000 servers are some 10 MB. */
+/** Maximum bytes of an answer: 100,000 servers take some 10 MB. */
 const MAX_ANSWER = 64 << 20;
 /** Bytes of one line of commands; HAProxy takes a buffer of 16 KiB. */
 const MAX_LINE = 8_000;
@@ -72,7 +72,10 @@ export class ProxyAdmin {
     throwIfRefused(await this.run(`${command} <<\n${lines.trimEnd()}\n`), command);
   }
 
-  /** The processes, asked of the master; undefined when it does not answer: it is not there, or replaces its program. */
+  /**
+   * Returns the processes, queried from the master; undefined when it does not answer: it does not run, or re-executes
+   * itself.
+   */
   async pids(): Promise<ProxyPids | undefined> {
     let answer: string;
     try {
@@ -94,7 +97,7 @@ export class ProxyAdmin {
     return { master, worker, old: pidsOf(old, 'worker') };
   }
 
-  /** Has the master read its configuration again and replace the worker. Throws IngressError with HAProxy's own words. */
+  /** Makes the master reload its configuration and replace the worker. Throws IngressError with HAProxy's message. */
   async reload(): Promise<void> {
     const answer = await this.run('reload');
     if (!answer.startsWith('Success=1'))
@@ -107,7 +110,7 @@ export class ProxyAdmin {
     return lines.find((line) => line.startsWith('description: '))?.slice('description: '.length) ?? '';
   }
 
-  /** The entries of a map: the reference, by which an entry is changed, the key and the value. */
+  /** Returns the entries of a map: the reference, by which an entry is changed, the key and the value. */
   async map(
     path: string,
   ): Promise<readonly { readonly ref: string; readonly key: string; readonly value: string }[]> {
@@ -192,7 +195,7 @@ export class ProxyAdmin {
   }
 }
 
-/** The lines of HAProxy's output that say why it does not work, without the numbers of processes. */
+/** Returns the lines of HAProxy's output that explain a failure, without process numbers. */
 export function alerts(output: string): string {
   const lines = output.split('\n').filter((line) => line.startsWith('[ALERT]'));
   const text = lines.length === 0 ? output : lines.map((line) => line.slice(line.indexOf(':') + 1)).join(';');
@@ -210,7 +213,7 @@ function joinCommands(commands: readonly string[]): readonly string[] {
   return lines;
 }
 
-/** Rows of words; lines that are comments are left out unless they begin a table with a version. */
+/** Splits rows into words; comment lines are skipped unless they begin a table with a version. */
 function rows(answer: string, version?: string): readonly (readonly string[])[] {
   return answer
     .split('\n')
@@ -218,7 +221,7 @@ function rows(answer: string, version?: string): readonly (readonly string[])[] 
     .map((line) => line.split(' '));
 }
 
-/** HAProxy has no codes of success: commands that change something answer nothing or one of these sentences. */
+/** HAProxy has no success codes: commands with changes answer nothing or one of these sentences. */
 const SUCCESS =
   /^(?:New server registered\.|Server deleted\.|New empty certificate store '.*'!|Transaction created for certificate .*!|Committing .*|Success!|Inserting certificate .*|Certificate '.*' deleted!|Entry '.*' deleted in crtlist '.*'!|\.+)$/;
 
@@ -243,7 +246,7 @@ function ask(path: string, text: string): Promise<string> {
       clearTimeout(timer);
       resolve(answer);
     });
-    // The master keeps connections whose client could send more.
+    // The master keeps half-open connections.
     socket.end(text);
   });
 }

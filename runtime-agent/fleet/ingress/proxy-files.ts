@@ -10,7 +10,7 @@ import type { ProxyAdmin } from './proxy-admin.ts';
 /** Paths of the files of a proxy in its folder. */
 export interface ProxyFolder extends ProxyFiles {
   readonly certificates: string;
-  /** What was served last, for a proxy that is started when neither the one before nor the agent lives. */
+  /** The last served state, for a proxy that is started when neither the previous one nor the agent is alive. */
   readonly state: string;
 }
 
@@ -30,7 +30,7 @@ export function mapFile(files: ProxyFiles, map: MapName): string {
   return map === 'plain' ? files.plainMap : files.secureMap;
 }
 
-/** What a process of the proxy serves. */
+/** Returns the state that a process of the proxy serves. */
 export async function readState(
   admin: ProxyAdmin,
   files: ProxyFolder,
@@ -77,7 +77,7 @@ export async function saveState(files: ProxyFolder, state: ProxyState): Promise<
   await rename(`${files.state}.new`, files.state);
 }
 
-/** Undefined when none was saved since the machine was started. */
+/** Returns undefined when none was saved since the boot. */
 export async function loadState(files: ProxyFolder): Promise<ProxyState | undefined> {
   try {
     return JSON.parse(await readFile(files.state, 'utf8')) as ProxyState;

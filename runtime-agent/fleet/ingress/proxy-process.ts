@@ -24,19 +24,19 @@ const PROGRAM = 'haproxy';
 export interface ProxyProcessOptions {
   /** A folder of the ingress alone. */
   readonly folder: string;
-  /** Descriptor of the mount namespace of the host, in which the proxy runs; absent: in that of this process. */
+  /** Descriptor of the host's mount namespace, in which the proxy runs; absent: this process's own. */
   readonly hostNamespace?: number;
   readonly searchPath: string;
   readonly libc: Libc;
 }
 
 /**
- * HAProxy as a process of its own: a master and a worker, which the master replaces on demand; a replaced worker keeps the
- * connections that it has. The master has no parent and a session of its own, as conmon does, so it outlives the agent. Its socket
- * tells whether it is there, so nothing has to be remembered.
+ * Runs HAProxy as separate processes: a master and a worker, which the master replaces on demand; a replaced worker
+ * keeps its connections. The master has no parent and its own session, as conmon does, so it outlives the agent. Its
+ * socket shows whether it runs, so no state is needed.
  */
 export class ProxyProcess {
-  /** Of the worker that takes connections. */
+  /** Admin of the worker that accepts connections. */
   readonly admin: ProxyAdmin;
   readonly #options: ProxyProcessOptions;
   readonly #master: ProxyAdmin;
@@ -47,7 +47,7 @@ export class ProxyProcess {
     this.#master = new ProxyAdmin(this.#masterSocket);
   }
 
-  /** Undefined when it does not run. Throws IngressError when it runs and does not answer. */
+  /** Returns undefined when it does not run. Throws IngressError when it runs and does not answer. */
   async pids(): Promise<ProxyPids | undefined> {
     for (let check = 0; check < ANSWER_CHECKS; check += 1) {
       const pids = await this.#master.pids();
@@ -59,7 +59,7 @@ export class ProxyProcess {
     throw new IngressError('HAProxy runs and does not answer on its socket.');
   }
 
-  /** All workers, the one that takes connections first; none when the proxy does not run. */
+  /** Returns all workers, the one that accepts connections first; none when the proxy does not run. */
   async workers(): Promise<readonly ProxyAdmin[]> {
     const old = (await this.pids())?.old;
     if (old === undefined) return [];
@@ -67,8 +67,8 @@ export class ProxyProcess {
   }
 
   /**
-   * Starts the proxy, or replaces its worker without closing a listening socket. `render` returns the configuration for the path of
-   * the worker's socket. Throws IngressError with HAProxy's own words; a worker that there was goes on then.
+   * Starts the proxy, or replaces its worker without closing a listening socket. `render` returns the configuration for
+   * the path of the worker's socket. Throws IngressError with HAProxy's message; an existing worker then continues.
    */
   async launch(render: (socket: string) => string): Promise<void> {
     const { folder, hostNamespace, searchPath } = this.#options;
@@ -162,7 +162,7 @@ export class ProxyProcess {
   }
 }
 
-/** Whether the proxy of a folder runs, by its file of the pid alone: it may not answer. */
+/** Reports whether the proxy of a folder runs, by its pid file alone: it may not answer. */
 export async function isProxyRunning(folder: string): Promise<boolean> {
   const pid = Number(await readFile(pidFile(folder), 'latin1').catch(() => '0'));
   const stat = pid > 0 ? readProcessStat(pid) : undefined;

@@ -10,13 +10,13 @@ const FILES_INTERVAL = 60_000;
 export interface PreparedRoutes {
   readonly usable: readonly Route[];
   readonly certificates: readonly HostCertificate[];
-  /** Of routes that are left out, and of those that are served without a certificate. */
+  /** Problems of routes that are not served, and of those that are served without a certificate. */
   readonly problems: readonly RouteProblem[];
 }
 
-/** What certificates need of the proxy. */
+/** The proxy, as certificates use it. */
 export interface CertificateHost {
-  /** Answers plain HTTP on this path with the value, or no longer. */
+  /** Makes plain HTTP answer this path with the value, or stops that. */
   answer(path: string, value: string | undefined): Promise<void>;
   /** Other certificates than before may be there: prepare the routes again. */
   changed(): void;
@@ -25,11 +25,11 @@ export interface CertificateHost {
 /** An authority by ACME, as far as routes need one. */
 export interface CertificateAuthority {
   start(host: CertificateHost): void;
-  /** The certificates of these hosts that there are; begins to get the others, and to renew those. */
+  /** Returns the available certificates of these hosts; starts to order the others, and to renew those. */
   certificates(hosts: readonly string[]): Promise<readonly HostCertificate[]>;
   /** Why a host has no new certificate, a sentence. */
   failure(host: string): string | undefined;
-  /** Paths of challenges that are open, and their answers. */
+  /** Paths of open challenges, and their answers. */
   answers(): Iterable<readonly [string, string]>;
   close(): void;
 }
@@ -37,7 +37,7 @@ export interface CertificateAuthority {
 /** The certificates of all routes: out of files, secrets and from an authority. */
 export class RouteCertificates {
   readonly #authority: CertificateAuthority | undefined;
-  /** By their routes: one that cannot be read, as while its files are replaced, stays what it was. */
+  /** By route: an unreadable certificate, as while its files are replaced, keeps its last value. */
   #lastGood: ReadonlyMap<string, HostCertificate> = new Map();
   #timer: NodeJS.Timeout | undefined;
   #hasFiles = false;
@@ -63,10 +63,10 @@ export class RouteCertificates {
   }
 
   /**
-   * Finds the certificates of routes. A route whose certificate cannot be used keeps the one before. Without one, plain HTTP
-   * redirects and TLS does not answer for its name. Of several for one host one is offered, so that no route takes the place of
-   * another's: what the operator has comes before secrets, and then the shorter path. Routes that no listener could serve are
-   * left out.
+   * Finds the certificates of routes. If a certificate cannot be used, the previous one stays. Without one, plain HTTP
+   * redirects and TLS does not answer for its name. Of several for one host one is offered, so that no route can
+   * replace another's: the operator's before secrets, and then the shorter path. Routes without a possible listener are
+   * skipped.
    */
   async prepare(routes: readonly Route[], listeners: ProxySettings): Promise<PreparedRoutes> {
     const usable: Route[] = [];
@@ -150,7 +150,7 @@ interface FoundCertificate {
   readonly route?: HttpRoute;
 }
 
-/** Of the certificates of a host the one with the lowest rank is offered. */
+/** Rank of a host's certificate; the lowest is offered. */
 function rankOf({ certificate, route }: FoundCertificate): string {
   const isOperators = route === undefined || route.tls.kind === 'files';
   const path = route?.path ?? '';

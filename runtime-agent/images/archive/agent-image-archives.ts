@@ -95,7 +95,7 @@ export class AgentImageArchives implements ImageArchives {
     }
   }
 
-  /** Each image once, in the order of the names, with the tags by which it was asked for. */
+  /** Returns each image once, in the order of the names, with the requested tags. */
   async #wanted(
     names: readonly string[],
   ): Promise<readonly { readonly image: Image; readonly tags: ReadonlySet<string> }[]> {

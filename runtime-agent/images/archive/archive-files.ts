@@ -3,7 +3,7 @@ import { EngineError } from '../../errors.ts';
 
 /** A file of an archive that has been received. */
 export interface ArchiveFile {
-  /** Of its bytes as they are. */
+  /** Digest of its bytes as stored. */
   readonly digest: Digest;
   readonly size: number;
   /** Where it is small and no layer. */
@@ -41,7 +41,7 @@ export class ArchiveFiles {
     return this.#find(path) !== undefined;
   }
 
-  /** Throws EngineError 'bad-request' where there is none. */
+  /** Throws EngineError 'bad-request' if there is none. */
   get(path: string): ArchiveFile {
     const file = this.#find(path);
     if (file === undefined) throw new EngineError('bad-request', `the archive has no ${shown(path)}`);
@@ -75,7 +75,7 @@ export class ArchiveFiles {
   }
 }
 
-/** A path in an archive without `.`, `..` and slashes around it; undefined for one that leads out of it. */
+/** Removes `.`, `..` and slashes around a path in an archive; undefined for one that escapes it. */
 export function cleanPath(path: string): string | undefined {
   const names: string[] = [];
   for (const part of path.split('/')) {

@@ -9,11 +9,11 @@ import { checkLayerCount, readReceived, readReceivedConfig, readReceivedManifest
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
 
-/** An image of an archive, whose layers are here and are those of its configuration. */
+/** An image of an archive, whose layers are here and match its configuration. */
 export interface ArchivedImage {
   readonly config: Buffer;
   readonly names: readonly TagName[];
-  /** Layers that came before anybody knew that the configuration names them by sha512. */
+  /** Layers that arrived before it was known that the configuration names them by sha512. */
   readonly otherIds: readonly OtherId[];
 }
 
@@ -30,8 +30,8 @@ const IMAGE_NAME = 'io.containerd.image.name';
 const REF_NAME = 'org.opencontainers.image.ref.name';
 
 /**
- * What images an archive holds, by docker's manifest.json where it has one, otherwise by the index of an OCI layout. Throws
- * EngineError 'bad-request' for an archive that is neither, lacks something, or whose digests are wrong.
+ * Returns the images of an archive, by docker's manifest.json or else by the index of an OCI layout. Throws EngineError
+ * 'bad-request' for an archive that is neither, lacks something, or whose digests are wrong.
  */
 export async function archivedImages(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
   if (files.has('manifest.json')) return await dockerImages(files);
@@ -51,7 +51,8 @@ export async function archivedImages(files: ArchiveFiles): Promise<readonly Arch
 async function dockerImages(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
   const bytes = files.bytes('manifest.json');
   const items = await readReceived(bytes, 'manifest.json', 'archive', () => parse(bytes, 'manifest.json'));
-  if (!Array.isArray(items) || items.length > MAX_IMAGES) throw invalid('manifest.json is no list of images');
+  if (!Array.isArray(items) || items.length > MAX_IMAGES)
+    throw invalid('manifest.json is not a list of images');
   const images: ArchivedImage[] = [];
   for (const item of items) {
     const { Config: path, Layers: listed, RepoTags: tags } = (item ?? {}) as Record<string, unknown>;
@@ -123,13 +124,13 @@ function blobBytes(files: ArchiveFiles, descriptor: Descriptor): Buffer {
   return files.bytes(`blobs/${descriptor.digest.replace(':', '/')}`);
 }
 
-/** A file that is named by its digest has it. */
+/** Verifies a file that is named by its digest. */
 function checkName(path: string, file: ArchiveFile): void {
   const named = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1];
   if (named !== undefined && file.digest !== `sha256:${named}`) throw damaged(path, file.digest);
 }
 
-/** The layers are those that the configuration says, in its order. Answers those that it names by sha512. */
+/** Verifies that the layers match the configuration, in order. Returns those that it names by sha512. */
 async function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): Promise<readonly OtherId[]> {
   const { diffIds, os } = await readReceivedConfig(config, 'archive');
   if (os !== 'linux') throw new EngineError('bad-request', `cannot load ${os.slice(0, 100)} image on linux`);
@@ -180,7 +181,7 @@ function parse(bytes: Buffer, what: string): unknown {
   } catch (error) {
     throw new EngineError(
       'bad-request',
-      `the archive is broken: ${what} is no JSON: ${(error as Error).message}`,
+      `the archive is broken: ${what} is not JSON: ${(error as Error).message}`,
       {
         cause: error,
       },

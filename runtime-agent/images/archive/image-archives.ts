@@ -2,7 +2,7 @@ import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import type { Image, Platform } from '../image.ts';
 import type { TagName } from '../image-record.ts';
 
-/** What a load tells while it works. */
+/** Progress of a load. */
 export type LoadProgress =
   | { readonly kind: 'layer'; readonly id: string; readonly current: number; readonly total: number }
   /** A name went over from another image. */
@@ -15,22 +15,22 @@ export interface ImportOptions {
   readonly name?: TagName;
   readonly message: string;
   readonly platform: Platform;
-  /** What the changes make of nothing. */
+  /** Base configuration for the changes of an import. */
   readonly config: ImageConfigDefaults;
 }
 
 /** Images as files: `docker save`, `load` and `import`. */
 export interface ImageArchives {
   /**
-   * An archive of images by name (all tags of a repository where it has no tag), ID or prefix of one: an OCI layout (image-spec,
-   * image-layout.md) that has docker's manifest.json too. The same images give the same bytes. It must be read to its end,
-   * or its iterator returned. Throws EngineError 'not-found', 'bad-request'.
+   * Returns an archive of images by name (all tags of a repository without a tag), ID or prefix of one: an OCI layout
+   * (image-spec, image-layout.md) that also has docker's manifest.json. Reproducible. It must be read to its end, or
+   * its iterator returned. Throws EngineError 'not-found', 'bad-request'.
    */
   save(names: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 
   /**
-   * Takes the images of an archive, docker's or an OCI layout, compressed or not. Each is there whole or not at all; every
-   * digest is verified. Throws EngineError 'bad-request' for what is no such archive, 'storage-full'.
+   * Loads the images of an archive, docker's or an OCI layout, compressed or not. Each image is loaded completely or
+   * not at all; every digest is verified. Throws EngineError 'bad-request' for an invalid archive, 'storage-full'.
    */
   load(
     archive: AsyncIterable<Uint8Array>,

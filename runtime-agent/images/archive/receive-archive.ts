@@ -15,8 +15,8 @@ const MAX_SMALL = 64 << 20;
 const HEAD = 512;
 
 /**
- * Reads an archive in one pass: adds layers to the pending image, keeps small files in memory, skips the rest.
- * What belongs together is told by files that may come last. Throws EngineError 'bad-request', 'storage-full'.
+ * Reads an archive in one pass: adds layers to the pending image, keeps small files in memory, skips the rest. Files
+ * that describe the images may come last. Throws EngineError 'bad-request', 'storage-full'.
  */
 export async function receiveArchive(
   archive: AsyncIterable<Uint8Array>,
@@ -78,13 +78,13 @@ async function receiveLayer(
     return { ...raw.finish(), diffId };
   } catch (error) {
     if (!isEngineError(error) || error.code !== 'bad-request') throw error;
-    // It may be something else than a layer, which nobody asks for.
+    // It may be something other than a layer, which nothing needs.
     for await (const _ of raw.read());
     return { ...raw.finish(), problem: error };
   }
 }
 
-/** An uncompressed layer whose path tells that it is here already need only be checked. */
+/** An uncompressed layer that is here already, by its path, only needs to be verified. */
 async function keepKnown(path: string, pending: PendingImage): Promise<Digest | undefined> {
   const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (hex === undefined) return undefined;
@@ -106,7 +106,7 @@ export function damaged(path: string, actual: Digest): EngineError {
   );
 }
 
-/** Tells the digest and the size of what is read through it. */
+/** Computes the digest and the size of a stream. */
 class Hashed {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #algorithm: 'sha256' | 'sha512';
@@ -177,7 +177,7 @@ function pathOf(entry: TarEntry): string {
   if (path !== undefined) return path;
   throw new EngineError(
     'bad-request',
-    `the archive has the path ${JSON.stringify(entry.path.slice(0, 200))}, which leads out of it`,
+    `the archive has the path ${JSON.stringify(entry.path.slice(0, 200))}, which is outside of it`,
   );
 }
 

@@ -11,8 +11,8 @@ export interface StreamedEntry {
 type Event = { readonly entry: TarEntry } | { readonly data: Uint8Array };
 
 /**
- * The entries of a tar in their order, while it comes. The body of one ends when the next is asked for. Memory is bounded.
- * Throws EngineError 'bad-request' for what is no whole tar.
+ * Yields the entries of a tar stream in order. The body of one ends when the next is requested. Memory is bounded.
+ * Throws EngineError 'bad-request' for an invalid or incomplete tar.
  */
 export async function* tarEntries(
   source: AsyncIterable<Uint8Array>,
@@ -57,7 +57,7 @@ export async function* tarEntries(
         }
       };
       yield { entry, body: body() };
-      // What its user left.
+      // Skip the unread rest.
       for await (const _ of body());
     }
   } finally {

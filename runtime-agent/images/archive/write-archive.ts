@@ -6,13 +6,13 @@ import type { Platform } from '../image.ts';
 import { type IndexMember, indexDocument } from '../indexes/index-document.ts';
 import { imageManifest } from '../pending/plain-manifest.ts';
 
-/** A layer that goes into an archive, in the form that it has there. */
+/** A layer of an archive, in its form there. */
 export interface SavedLayer {
   readonly diffId: Digest;
   readonly blob: Pick<Descriptor, 'mediaType' | 'digest' | 'size'>;
 }
 
-/** An image that goes into an archive. */
+/** An image of an archive. */
 export interface SavedImage {
   readonly id: Digest;
   readonly config: Uint8Array;
@@ -31,8 +31,8 @@ const NOTHING: ReadonlyMap<string, string> = new Map();
 const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs: NOTHING } as const;
 
 /**
- * The tar of an OCI layout (image-spec, image-layout.md) with docker's manifest.json beside its index, each blob once. Times
- * are 0, and those of configurations when the images were made, so that the same images give the same bytes.
+ * Yields the tar of an OCI layout (image-spec, image-layout.md) with docker's manifest.json beside its index, each blob
+ * once. Reproducible: times are 0, and those of configurations the creation times of the images.
  */
 export async function* writeArchive(
   images: readonly SavedImage[],
@@ -84,7 +84,7 @@ export async function* writeArchive(
   yield Buffer.alloc(TAR_END_SIZE);
 }
 
-/** One for each name, as containerd writes them; one without where there is none. */
+/** Returns one descriptor for each name, as containerd writes them; one without a name if there is none. */
 function namedDescriptors(descriptor: object, names: SavedImage['names']): readonly object[] {
   if (names.length === 0) return [descriptor];
   return names.map(({ full, tag }) => ({
@@ -117,7 +117,7 @@ async function* file(
   yield Buffer.alloc(paddingOf(size));
 }
 
-/** Seconds since 1970 at which an image was made; 0 where its configuration does not say, or names a time that no tar holds. */
+/** Returns the creation time of an image in seconds since 1970; 0 without one, or one that a tar cannot store. */
 function createdSeconds(config: Uint8Array): number {
   const { created } = JSON.parse(Buffer.from(config).toString('utf8')) as { readonly created?: unknown };
   const seconds = typeof created === 'string' ? Math.floor(Date.parse(created) / 1000) : 0;
@@ -129,7 +129,7 @@ function blobSource({ mediaType, size, digest }: SavedLayer['blob']): object {
   return { mediaType, size, digest };
 }
 
-/** A layer as it lies on this host. */
+/** Returns a layer as it is stored on this host. */
 export function plainLayer(diffId: Digest, size: number): SavedLayer {
   return { diffId, blob: { mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size } };
 }

@@ -9,7 +9,7 @@ export interface Attestation {
   readonly predicate: object;
 }
 
-/** What is stated of images that were built here; it goes with the image. */
+/** Attestations of images that were built here; they are removed with the image. */
 export class ImageAttestations {
   readonly #knex: Knex;
 
@@ -18,7 +18,7 @@ export class ImageAttestations {
     this.#knex = knex;
   }
 
-  /** In place of what was stated of this type before. The image is here. */
+  /** Replaces the image's attestation of this type. The image is here. */
   async put(image: Digest, { predicateType, predicate }: Attestation): Promise<void> {
     await this.#knex<Row>('image_attestations')
       .insert({ image_id: image, predicate_type: predicateType, predicate: JSON.stringify(predicate) })

@@ -18,7 +18,10 @@ export interface CompressRequest {
   readonly signal: AbortSignal;
 }
 
-/** Compresses a layer of this host and keeps it with its description. Throws EngineError 'storage-full', 'not-found'. */
+/**
+ * Compresses a layer of this host and stores the blob with its description. Throws EngineError 'storage-full',
+ * 'not-found'.
+ */
 export async function compressLayer(request: CompressRequest): Promise<LayerForm['blob']> {
   const { diffId, compression, layerStore, layerBlobs, progress, signal } = request;
   const { kind, level } = compression;
@@ -55,7 +58,7 @@ async function* counted(
   }
 }
 
-/** Bytes of a block that is compressed by itself. */
+/** Bytes of a block that is compressed separately. */
 const GZIP_BLOCK = 1 << 20;
 /** Bytes that deflate can refer back to. */
 const WINDOW = 32 << 10;

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 
-/** Blocks of `size` bytes, the last one of what is left; nothing where there is nothing. */
+/** Splits content into blocks of `size` bytes, the last one shorter; nothing for empty content. */
 export async function* inBlocks(content: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -19,7 +19,7 @@ export async function* inBlocks(content: AsyncIterable<Uint8Array>, size: number
   if (length > 0) yield Buffer.concat(waiting);
 }
 
-/** What `work` makes of each value, in their order, on all processors at once. */
+/** Maps values with `work` concurrently on all processors, preserving the order. */
 export async function* sideBySide<In, Out>(
   values: AsyncIterable<In>,
   work: (value: In) => Promise<Out>,
@@ -28,7 +28,7 @@ export async function* sideBySide<In, Out>(
   const working: Promise<Out>[] = [];
   for await (const value of values) {
     const result = work(value);
-    // A later one that fails before its turn is no unhandled rejection.
+    // Avoids an unhandled rejection of a later one that fails before its turn.
     result.catch(() => undefined);
     working.push(result);
     if (working.length === ahead) yield await (working.shift() as Promise<Out>);

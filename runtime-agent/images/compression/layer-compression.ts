@@ -14,7 +14,9 @@ const OCI: Readonly<Record<CompressionKind, string>> = {
   uncompressed: MEDIA_TYPES.ociLayer,
 };
 
-/** Of layers in an OCI manifest (image-spec, layer.md, "+gzip Media Types", "+zstd Media Types"). */
+/**
+ * Returns the media type of layers in an OCI manifest (image-spec, layer.md, "+gzip Media Types", "+zstd Media Types").
+ */
 export function ociLayerType(kind: CompressionKind): string {
   return OCI[kind];
 }

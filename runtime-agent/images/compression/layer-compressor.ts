@@ -17,19 +17,19 @@ export type CompressProgress = (done: number, total: number) => void;
 export interface WantedForms {
   readonly diffIds: readonly Digest[];
   readonly compression: LayerCompression;
-  /** Layers of which a form that a registry has had will do, whatever its compression. */
+  /** Layers for which a form that a registry already has suffices, whatever its compression. */
   readonly keeps: (diffId: Digest) => boolean;
-  /** Whether the bytes of all forms are to be here; else those of layers that are kept may be missing. */
+  /** Whether the bytes of all forms must be here; otherwise those of kept layers may be missing. */
   readonly isRead: boolean;
   readonly progress: (diffId: Digest, done: number, total: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** Compresses the layers of this host, each once at a time however many want it. */
+/** Compresses the layers of this host, each only once at a time for all callers. */
 export class LayerCompressor {
   readonly #layerStore: LayerStore;
   readonly #layerBlobs: LayerBlobs;
-  /** What layers became at levels of their own, which forms do not tell. */
+  /** Results of compression at explicit levels, which forms do not record. */
   readonly #atLevel = new Map<string, Digest>();
   readonly #compressing = new SingleFlight<string, { readonly done: number; readonly total: number }>();
 
@@ -69,14 +69,17 @@ export class LayerCompressor {
     return form;
   }
 
-  /** A form of each layer, compressed where there is none that will do; the caller holds the layers. Throws as compress() does. */
+  /**
+   * Returns a form of each layer, compressing those without a suitable one; the caller holds the layers. Throws as
+   * compress() does.
+   */
   async forms(wanted: WantedForms): Promise<ReadonlyMap<Digest, Blob>> {
     const forms = new Map<Digest, Blob>();
     for (const diffId of new Set(wanted.diffIds)) forms.set(diffId, await this.#form(diffId, wanted));
     return forms;
   }
 
-  /** The bytes of a form that is here. Throws EngineError 'not-found'. */
+  /** Reads the bytes of a form that is here. Throws EngineError 'not-found'. */
   read(diffId: Digest, blob: Blob, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return blob.digest === diffId
       ? this.#layerStore.read(diffId, signal)

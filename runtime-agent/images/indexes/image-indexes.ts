@@ -2,8 +2,8 @@ import type { Knex } from 'knex';
 import type { Digest } from '../../../oci/digest.ts';
 
 /**
- * Which images of this host belong together as one of several platforms. The first of each set is the one that has the names, and what
- * is pushed under these is an index of all. It goes with that image.
+ * Sets of images of this host for several platforms. The first of each set has the names, and pushing one of these
+ * pushes an index of the whole set. The set is removed with that image.
  */
 export class ImageIndexes {
   readonly #knex: Knex;
@@ -13,7 +13,7 @@ export class ImageIndexes {
     this.#knex = knex;
   }
 
-  /** Puts images together, in place of those that were with the first before; one alone is no set any more. */
+  /** Makes a set of images, replacing the earlier set of the first; a single image is not a set. */
   async put([first, ...others]: readonly [Digest, ...Digest[]], isIndex: boolean): Promise<void> {
     if (!isIndex) {
       await this.#knex<Row>('image_indexes').where({ image_id: first }).delete();
@@ -25,7 +25,7 @@ export class ImageIndexes {
       .merge();
   }
 
-  /** The images of the index that is pushed in place of this one, itself among them; undefined where it goes alone. */
+  /** Returns the images of the index that is pushed for this one, including itself; undefined if it is pushed alone. */
   async find(image: Digest): Promise<readonly Digest[] | undefined> {
     const row = await this.#knex<Row>('image_indexes').where({ image_id: image }).first();
     return row === undefined ? undefined : (JSON.parse(row.members) as readonly Digest[]);

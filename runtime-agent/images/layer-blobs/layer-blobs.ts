@@ -28,16 +28,16 @@ export interface BlobPlace {
 const MAX_PLACES = 8;
 
 /**
- * What registries know layers by, so that an image is pushed with the digests that it was pulled with: the descriptors of
- * its compressed layers, where they have been seen, and their bytes. Bytes may be missing; descriptors stay as long as the
- * layer. `driver` also holds manifests and configurations.
+ * The registries' descriptors of compressed layers, and their bytes, so that an image is pushed with the digests that
+ * it was pulled with. Bytes may be missing; descriptors stay as long as the layer. `driver` also stores manifests and
+ * configurations.
  */
 export class LayerBlobs {
   readonly #knex: Knex;
   readonly #driver: BlobDriver;
   readonly #keep: boolean;
 
-  /** `knex` has the tables of imageMigrations. `keep` is whether bytes of pulled layers are kept. */
+  /** `knex` has the tables of imageMigrations. `keep`: whether bytes of pulled layers are stored. */
   constructor(knex: Knex, driver: BlobDriver, { keep }: { readonly keep: boolean }) {
     this.#knex = knex;
     this.#driver = driver;
@@ -60,7 +60,7 @@ export class LayerBlobs {
       .pluck('repository');
   }
 
-  /** Remembers forms, and that all of them are at `place`. */
+  /** Records forms, and that all of them exist at `place`. */
   async record(forms: readonly LayerForm[], place?: BlobPlace): Promise<void> {
     const now = Date.now();
     await inTransaction(this.#knex, async (trx) => {
@@ -81,7 +81,10 @@ export class LayerBlobs {
     });
   }
 
-  /** Keeps the bytes of a pulled blob as they pass, which are checked elsewhere; undefined where bytes are not kept, or need not be. */
+  /**
+   * Stores the bytes of a pulled blob as they pass, which the caller verifies; undefined if they are not stored, or
+   * exist already.
+   */
   async keeping(form: LayerForm): Promise<KeptContent | undefined> {
     // A plain layer is the tar that the layer store has.
     if (!this.#keep || form.blob.digest === form.diffId) return undefined;
@@ -89,7 +92,7 @@ export class LayerBlobs {
     return await KeptContent.begin(this.#driver, randomUUID());
   }
 
-  /** Keeps the bytes that are made here; `commit` says what they are. */
+  /** Stores bytes that are produced here; `commit` names their digest. */
   async keepingNew(): Promise<KeptContent> {
     return await KeptContent.begin(this.#driver, randomUUID());
   }
@@ -114,7 +117,7 @@ export class LayerBlobs {
     });
   }
 
-  /** The forms that were made here and whose bytes are kept. */
+  /** Lists the forms that were made here and whose bytes are stored. */
   async made(): Promise<readonly MadeForm[]> {
     const rows = await this.#knex<FormRow>('layer_blobs').whereNotNull('made_at').orderBy('digest');
     const forms: MadeForm[] = [];
@@ -126,7 +129,7 @@ export class LayerBlobs {
     return forms;
   }
 
-  /** Deletes the bytes of a blob; what is known of it stays. */
+  /** Deletes the bytes of a blob; its description stays. */
   async discard(digest: Digest): Promise<void> {
     for (const stored of await this.#driver.findBlobs(digest)) await this.#driver.deleteBlob(stored);
   }
@@ -148,7 +151,7 @@ export class LayerBlobs {
     yield* await this.#driver.readBlob(stored, { start, end: stored.size - 1 }, signal);
   }
 
-  /** Forgets a layer that is gone, and deletes the bytes that no other layer has. */
+  /** Forgets a removed layer, and deletes bytes that no other layer uses. */
   async forget(diffId: Digest): Promise<void> {
     const lost = await inTransaction(this.#knex, async (trx) => {
       const digests: Digest[] = await trx<FormRow>('layer_blobs').where({ diff_id: diffId }).pluck('digest');
@@ -189,7 +192,7 @@ async function insertPlace(trx: Knex.Transaction, row: PlaceRow): Promise<void> 
   }
 }
 
-/** Content that is stored while it passes, and becomes a blob when somebody knows what it is. */
+/** Content that is stored while it passes, and becomes a blob once its digest is known. */
 export class KeptContent {
   readonly #driver: BlobDriver;
   readonly #begun: DriverUpload;
@@ -200,7 +203,7 @@ export class KeptContent {
     this.#driver = driver;
     this.#begun = begun;
     this.#stored = driver.appendUpload(begun, this.#handover);
-    // Whoever passes or commits hears of it.
+    // `pass` and `commit` report the failure.
     this.#stored.catch(() => undefined);
   }
 
@@ -209,8 +212,8 @@ export class KeptContent {
   }
 
   /**
-   * Hands chunks on while they are stored. Who gets a chunk is to be done with it when he asks for the next one, as this is
-   * with those of `content`. Fails as the disk does.
+   * Passes chunks on while they are stored. A chunk is valid until the next one is requested, also those of `content`.
+   * Fails with errors of the disk.
    */
   async *pass(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
@@ -222,12 +225,12 @@ export class KeptContent {
     this.#handover.end();
   }
 
-  /** Makes all that has passed the blob of `digest`, which the caller has checked. */
+  /** Makes everything that has passed the blob of `digest`, which the caller has verified. */
   async commit(digest: Digest): Promise<void> {
     await this.#driver.commitUpload(await this.#stored, digest);
   }
 
-  /** Drops what was not committed. */
+  /** Deletes uncommitted content. */
   async close(): Promise<void> {
     this.#handover.end();
     await this.#stored.catch(() => undefined);
@@ -248,7 +251,7 @@ class Handover implements AsyncIterable<Uint8Array> {
     return this.#isLeft;
   }
 
-  /** Resolves when the reader is done with the chunk, or has left. One at a time. */
+  /** Resolves when the reader has consumed the chunk, or has left. One at a time. */
   async give(chunk: Uint8Array): Promise<void> {
     if (this.#isLeft) return;
     const taken = new Promise<void>((resolve) => {
@@ -259,7 +262,7 @@ class Handover implements AsyncIterable<Uint8Array> {
     await taken;
   }
 
-  /** Nothing more comes. */
+  /** Ends the stream. */
   end(): void {
     this.#isEnded = true;
     this.#onChange?.();

@@ -40,7 +40,7 @@ export class LayerTransfer {
   }
 
   /**
-   * Brings layers into a repository, those that it has not, compressed once. `progress` gets the layer and its bytes that have gone. Throws
+   * Uploads missing layers to a repository, each compressed once. `progress` gets the layer and its bytes sent. Throws
    * as ImagePush.push does.
    */
   async send(

@@ -8,22 +8,22 @@ import { sha256 } from './plain-manifest.ts';
 export interface ComposedConfig {
   /** The configuration of the image below, byte for byte; it was read before. */
   readonly parent?: Uint8Array;
-  /** Of an image of nothing below it. */
+  /** Platform of an image without a base. */
   readonly platform: Platform;
   readonly config: ImageConfigDefaults;
   readonly created: Date;
   readonly author?: string;
   readonly createdBy?: string;
   readonly comment?: string;
-  /** The new layer; the history then says that it brought one. That of an empty tar is none. */
+  /** The new layer, which the history then mentions, unless it is an empty tar. */
   readonly layer?: Digest;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Of two blocks of zeros. */
+/** Digest of two blocks of zeros. */
 const EMPTY_TAR = sha256(Buffer.alloc(1024));
-/** What docker once noted of the container that an image came from. */
+/** docker's former fields about the container that an image came from. */
 const OF_THE_CONTAINER: ReadonlySet<string> = new Set(['id', 'parent', 'container', 'container_config']);
 
 /** The bytes of an image configuration (image-spec, config.md), fields in docker's order. */

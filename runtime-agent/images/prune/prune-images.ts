@@ -6,21 +6,21 @@ import type { ImageRemoval, Images, ImageUser } from '../images.ts';
 
 export interface PruneDeps {
   readonly images: Images;
-  /** Whether somebody is making this image, or about to name it. */
+  /** Reports whether this image is being created, or about to be named. */
   readonly isPending: (id: Digest) => boolean;
-  /** Whether the fleet goes back to an image, or will need it; absent for a host that has not joined. */
+  /** Reports whether the fleet may need an image; absent for a host that has not joined. */
   readonly isKept?: (image: Image) => boolean;
   /** Bytes of a layer's files. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
 }
 
-/** What a prune did, and the bytes of the layers that went. */
+/** The result of a prune, with the bytes of the removed layers. */
 export interface PruneResult {
   readonly removals: readonly ImageRemoval[];
   readonly reclaimed: number;
 }
 
-/** Removes images that nobody uses, with all their names; one that is in use by then stays. */
+/** Removes unused images, with all their names; one that is in use by then stays. */
 export async function pruneImages(
   deps: PruneDeps,
   pruning: ImagePruning,
@@ -48,7 +48,7 @@ export async function pruneImages(
   return { removals, reclaimed };
 }
 
-/** A digest goes with the last tag of its repository. */
+/** A digest is removed with the last tag of its repository. */
 function isAlone(digestName: string, tags: readonly string[]): boolean {
   const repository = digestName.slice(0, digestName.indexOf('@'));
   return !tags.some((tag) => tag.slice(0, tag.lastIndexOf(':')) === repository);
@@ -61,11 +61,11 @@ function unlessInUse(error: unknown): readonly ImageRemoval[] {
 
 /** Which images `docker image prune` takes. */
 interface ImagePruning {
-  /** Only those without a tag; else all that no container uses. */
+  /** Only images without a tag; otherwise all that no container uses. */
   readonly danglingOnly: boolean;
   /** Milliseconds since 1970: images made later stay. */
   readonly until?: number;
-  /** Of the labels of an image. */
+  /** Filters by the labels of an image. */
   readonly matches: (labels: Readonly<Record<string, string>>) => boolean;
 }
 
@@ -78,7 +78,7 @@ export function planPrune(
   const { danglingOnly, until, matches } = pruning;
   return images.filter((image) => {
     if (used.has(image.id) || (danglingOnly && image.repoTags.length > 0)) return false;
-    // As dockerd: what does not say when it was made is not taken by its age.
+    // As in dockerd: an image without a creation time is not pruned by age.
     const created = image.created === undefined ? Number.NaN : Date.parse(image.created);
     if (until !== undefined && !(created <= until)) return false;
     return matches(image.config.Labels ?? {});

@@ -33,7 +33,7 @@ export interface ImagePusherOptions {
   readonly leases: LayerLeases;
   readonly attestations: Pick<ImageAttestations, 'find'>;
   readonly indexes: Pick<ImageIndexes, 'find'>;
-  /** Of the catalog, under the key 'catalog'. */
+  /** Lock of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
 }
 
@@ -50,7 +50,7 @@ interface PushedImage {
   /** Its manifest as it was sent. */
   readonly bytes: Uint8Array;
   readonly manifestDigest: Digest;
-  /** Of what the tag names: the manifest, or the index that it is in. */
+  /** Digest that the tag gets: of the manifest, or of its index. */
   readonly digest: Digest;
   readonly size: number;
   readonly mediaType: string;
@@ -59,7 +59,7 @@ interface PushedImage {
 /** Pushes images of this host (distribution-spec, "Push"): layers, then the configuration, then the manifest. */
 export class ImagePusher implements ImagePush {
   readonly #options: ImagePusherOptions;
-  /** By registry: one that is slow holds up no push to others. */
+  /** By registry: a slow one does not block pushes to others. */
   readonly #places = new KeyedPool(() => new Semaphore(MAX_LAYER_UPLOADS));
 
   constructor(options: ImagePusherOptions) {
@@ -105,7 +105,7 @@ export class ImagePusher implements ImagePush {
     });
   }
 
-  /** The images of the index that the image stands for. */
+  /** Returns the images of the index that the image represents. */
   async #membersOf({ id }: ImageRecord): Promise<readonly ImageRecord[] | undefined> {
     const ids = await this.#options.indexes.find(id);
     if (ids === undefined) return undefined;
@@ -120,7 +120,7 @@ export class ImagePusher implements ImagePush {
     });
   }
 
-  /** Answers the first of them, as what the index's digest stands for on this host. */
+  /** Returns the first image, which represents the index on this host. */
   async #pushIndex(
     members: readonly ImageRecord[],
     tag: string,
@@ -146,7 +146,7 @@ export class ImagePusher implements ImagePush {
     return { ...first, digest: index.digest, size: index.bytes.length };
   }
 
-  /** `nameOf` gets the manifest, and answers what it is to be found by. */
+  /** `nameOf` gets the manifest, and returns its tag or digest. */
   async #pushImage(
     record: ImageRecord,
     nameOf: (manifest: Uint8Array) => string,
@@ -201,7 +201,7 @@ export class ImagePusher implements ImagePush {
     const { catalog, lock } = this.#options;
     const { id, size } = image.record;
     await lock.run('catalog', async () => {
-      // Whoever has removed the image meanwhile does not want it back.
+      // The image was removed meanwhile and must not be restored.
       if (!(await catalog.list()).some((record) => record.id === id)) return;
       await catalog.put({
         id,
@@ -214,7 +214,7 @@ export class ImagePusher implements ImagePush {
     });
   }
 
-  /** When one fails the others are stopped, and its failure is thrown. The top layer is told of first, as dockerd does. */
+  /** When one fails the others are aborted, and its error is thrown. The top layer is reported first, as in dockerd. */
   async #pushLayers(
     layers: readonly LayerToPush[],
     pushTarget: PushTarget,
@@ -269,7 +269,7 @@ function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** What was stored here was read before, so that it cannot be read now is damage. */
+/** It was readable when it was stored, so a failure now means damage. */
 function readStored(bytes: Uint8Array): Manifest {
   try {
     return readManifest(bytes);

@@ -10,14 +10,14 @@ import type { LayerToPush } from './push-plan.ts';
 type Blob = LayerForm['blob'];
 type LayerStep = Omit<Extract<PushProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
 
-/** Where layers go, and what is told of it. */
+/** The target of layers, and of their progress. */
 export interface PushTarget extends BlobPlace {
   readonly writer: RepositoryWriter;
   readonly progress: (step: PushProgress) => void;
   readonly signal: AbortSignal;
 }
 
-/** Repositories that a layer is asked for before it is sent. */
+/** Maximum repositories that are tried for a mount before a layer is sent. */
 const MAX_MOUNT_TRIES = 3;
 
 /** Brings single layers of this host into repositories, by the cheapest way that works. */
@@ -76,7 +76,7 @@ export class LayerPusher {
     report: (step: LayerStep) => void,
   ): Promise<Blob> {
     const blob = (await this.#formHere(layer)) ?? (await this.#compress(layer, report, signal));
-    // Compressing a layer twice here mostly gives the same bytes.
+    // Compressing a layer again here usually gives the same bytes.
     if (layer.stated !== undefined && blob.digest !== layer.stated) {
       progress({ kind: 'compressed-anew', id: shortDigest(layer.diffId) });
     }

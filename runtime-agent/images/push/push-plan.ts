@@ -7,20 +7,20 @@ import type { LayerForm } from '../layer-blobs/layer-blobs.ts';
 
 type Blob = LayerForm['blob'];
 
-/** A layer that is to be pushed. */
+/** A layer to push. */
 export interface LayerToPush {
   readonly diffId: Digest;
-  /** What the image's manifest names it by; undefined for a layer that was made or loaded here, and has not been pushed. */
+  /** Its digest in the image's manifest; undefined for a layer that was made or loaded here, and never pushed. */
   readonly stated: Digest | undefined;
   /** The forms that will do, the best first; the first one of an image that was pulled leaves its manifest as it is. */
   readonly forms: readonly Blob[];
-  /** The media type of a gzip of the layer that is made here. */
+  /** The media type of a gzip that is made here. */
   readonly gzipType: string;
 }
 
 /**
- * The layers of a manifest, the lowest first, each diff ID once. `known` are the forms in which registries have had them. Throws
- * EngineError 'bad-request' when manifest and configuration do not belong together.
+ * Returns the layers of a manifest, lowest first, each diff ID once. `known` are the forms in registries. Throws
+ * EngineError 'bad-request' when manifest and configuration do not match.
  */
 export function layersToPush(
   manifest: Manifest,
@@ -39,7 +39,7 @@ export function layersToPush(
   for (const [index, diffId] of diffIds.entries()) {
     const stated = manifest.layers[index];
     const forms = known.get(diffId) ?? [];
-    // A plain layer that no registry has had was made here, and is compressed before it goes anywhere.
+    // A plain layer that is in no registry was made here, and is compressed before the push.
     const isLocal = stated?.digest === diffId && !forms.some(({ digest }) => digest === diffId);
     const best = stated === undefined || isLocal ? [] : [stated];
     const others = forms.filter(({ digest }) => digest !== stated?.digest);

@@ -9,15 +9,15 @@ import {
   reversedAddress,
 } from './dns-message.ts';
 
-/** What a container can know of others in its networks. */
+/** The names and addresses that a container may know. */
 export interface Names {
-  /** Addresses of both families; undefined where nobody has the name. */
+  /** Addresses of both families; undefined if the name is unknown. */
   addressesOf(name: string): readonly string[] | undefined;
-  /** Undefined where nobody has the address. */
+  /** Undefined if the address is unknown. */
   nameOf(address: string): string | undefined;
 }
 
-/** The answer from the names that the agent knows; undefined where the query is for others to answer. */
+/** Answers a query from the names that the agent knows; undefined if other servers must answer it. */
 export function answerQuery(query: Buffer, names: Names): Buffer | undefined {
   const question = readQuestion(query);
   if (question === undefined) return emptyAnswer(query, DNS_CODE.formatError);
@@ -28,7 +28,7 @@ export function answerQuery(query: Buffer, names: Names): Buffer | undefined {
   }
   if (question.type !== DNS_TYPE.A && question.type !== DNS_TYPE.AAAA) return undefined;
   const addresses = names.addressesOf(question.name);
-  // A name that is known and has no address of this family is answered with none: others must not be asked for it.
+  // A known name without an address of this family gets an empty answer: other servers must not be queried for it.
   return addresses === undefined
     ? undefined
     : addressAnswer(

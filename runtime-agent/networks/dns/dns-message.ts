@@ -8,9 +8,9 @@ const IN = 1;
 const RESPONSE = 0x8000;
 const RECURSION_AVAILABLE = 0x80;
 const OPCODE_AND_RECURSION = 0x7900;
-/** Seconds. With dockerd's 600, what keeps answers, such as nginx, would miss that a service has moved. */
+/** Seconds. With dockerd's 600, caches such as nginx's would miss that a service has moved. */
 const TTL = 5;
-/** What a client takes by UDP unless it says more. */
+/** Default UDP size of a client. */
 const UDP_SIZE = 512;
 
 /** The question of a query. */
@@ -23,7 +23,7 @@ export interface DnsQuestion {
   readonly end: number;
 }
 
-/** Undefined where it is no query with one question of class IN. */
+/** Returns undefined if it is not a query with one question of class IN. */
 export function readQuestion(query: Buffer): DnsQuestion | undefined {
   if (query.length < HEADER || (query.readUInt16BE(2) & 0xf800) !== 0 || query.readUInt16BE(4) !== 1) {
     return undefined;
@@ -43,7 +43,7 @@ export function readQuestion(query: Buffer): DnsQuestion | undefined {
   return { id: query.readUInt16BE(0), name: labels.join('.'), type: query.readUInt16BE(at), end: at + 4 };
 }
 
-/** An answer without records, or with `code` why there are none. */
+/** Makes an answer without records, with `code` as its reason. */
 export function emptyAnswer(query: Buffer, code: number): Buffer {
   const end = readQuestion(query)?.end;
   return Buffer.concat([
@@ -52,7 +52,7 @@ export function emptyAnswer(query: Buffer, code: number): Buffer {
   ]);
 }
 
-/** An answer with these addresses, all of the question's family. */
+/** Makes an answer with these addresses, all of the question's family. */
 export function addressAnswer(query: Buffer, question: DnsQuestion, addresses: readonly string[]): Buffer {
   const records = addresses.flatMap((text) => {
     const address = parseAddress(text);
@@ -61,7 +61,7 @@ export function addressAnswer(query: Buffer, question: DnsQuestion, addresses: r
   return answer(query, question, records);
 }
 
-/** An answer with the name of an address. */
+/** Makes an answer with the name of an address. */
 export function nameAnswer(query: Buffer, question: DnsQuestion, name: string): Buffer {
   const labels = name.split('.').map((label) => {
     const bytes = Buffer.from(label.slice(0, 63), 'latin1');
@@ -82,7 +82,7 @@ export function reversedAddress(name: string): string | undefined {
     .replace(/.{4}(?=.)/g, '$&:');
 }
 
-/** Whether a client that asked by UDP can take an answer; otherwise it gets the truncated mark and asks again by TCP. */
+/** Returns an answer that fits a UDP client; otherwise a truncated one, after which the client retries by TCP. */
 export function fitUdp(query: Buffer, reply: Buffer): Buffer {
   if (reply.length <= UDP_SIZE) return reply;
   const truncated = emptyAnswer(query, DNS_CODE.ok);

@@ -16,8 +16,9 @@ export type DnsMessage =
 const PAUSE = 1_000;
 
 /**
- * The thread of all containers' resolvers. It has a copy of the names that they know, so that it answers while the API works, and the API
- * while a container floods it. It starts with the first resolver; one that fails is replaced, on the same sockets.
+ * The thread of all containers' resolvers. It has a copy of their names, so it answers while the API is busy, and the
+ * API works while a container floods it. It starts with the first resolver; a failed thread is replaced, on the same
+ * sockets.
  */
 export class DnsThread {
   readonly #log: Logger;
@@ -41,7 +42,7 @@ export class DnsThread {
     this.#worker?.postMessage({ kind: 'know', member } satisfies DnsMessage);
   }
 
-  /** Answers a container's queries on these sockets, which it takes over. */
+  /** Serves a container's queries on these sockets, which it takes over. */
   open(id: string, sockets: ResolverSockets): void {
     this.#release(id);
     this.#sockets.set(id, sockets);

@@ -2,13 +2,13 @@ import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { DNS_CODE, emptyAnswer } from './dns-message.ts';
 
-/** Milliseconds that one server has to answer. */
+/** Timeout of one server, milliseconds. */
 const PATIENCE = 4_000;
 const PORT = 53;
 
 /**
- * Asks the servers one after the other until one answers, over the same protocol as the client, from the host's network.
- * The answer of one that failed inside is kept for the case that no other does better.
+ * Queries the servers one after the other until one answers, over the client's protocol, from the host's network. A
+ * SERVFAIL is returned only if no other server does better.
  */
 export async function forwardQuery(
   query: Buffer,
@@ -44,7 +44,7 @@ function askByUdp(query: Buffer, server: string, signal: AbortSignal): Promise<B
     const abort = () => end(() => reject(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     socket.on('error', (error) => end(() => reject(error)));
-    // Connected, it takes answers of that server only, and hears of a port that nobody listens on.
+    // A connected socket accepts answers of that server only, and reports a closed port.
     socket.connect(PORT, server, () => socket.send(query));
     socket.on('message', (reply) => {
       if (reply.length >= 2 && reply.readUInt16BE(0) === query.readUInt16BE(0)) end(() => resolve(reply));

@@ -1,15 +1,15 @@
 /** Limits of one container in the resolvers' thread. */
 export const DNS_LIMITS = {
-  /** Queries a second that are answered, and how many at once after a pause. */
+  /** Queries per second that are answered, and the burst after a pause. */
   queriesPerSecond: 5_000,
   queriesAtOnce: 5_000,
   /** Connections that are open. */
   connections: { own: 32, all: 256, always: 4 },
-  /** Queries that wait for other servers, each of which takes a socket of the host. */
+  /** Maximum forwarded queries, each of which needs a socket of the host. */
   forwarded: { own: 256, all: 1024, always: 32 },
   /** Bytes of a query by TCP. */
   queryBytes: 4096,
-  /** Bytes of answers that wait in a socket. */
+  /** Maximum bytes of answers that wait in a socket. */
   waitingBytes: 256 * 1024,
   /** Milliseconds after which a silent connection is closed. */
   idle: 10_000,
@@ -33,7 +33,7 @@ export class Shares {
     this.#limits = limits;
   }
 
-  /** Takes one for a container; false if it is at its limit. The caller gives it back. */
+  /** Takes one for a container; returns false at its limit. The caller returns it. */
   take(container: string): boolean {
     const { own, all, always } = this.#limits;
     const held = this.#held.get(container) ?? 0;
@@ -51,7 +51,7 @@ export class Shares {
   }
 }
 
-/** How many queries a container has left: a bucket that fills at a steady rate. */
+/** A token bucket of a container's queries. */
 export class QueryBudget {
   readonly #perSecond: number;
   readonly #most: number;
@@ -59,7 +59,7 @@ export class QueryBudget {
   #left: number;
   #at: number;
 
-  /** `now` answers milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(perSecond: number, most: number, now: () => number = () => performance.now()) {
     this.#perSecond = perSecond;
     this.#most = most;
@@ -68,7 +68,7 @@ export class QueryBudget {
     this.#at = now();
   }
 
-  /** Takes one query; otherwise answers the milliseconds until there is one. */
+  /** Takes one query; otherwise returns the milliseconds until one is available. */
   take(): 0 | number {
     const now = this.#now();
     this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);

@@ -5,7 +5,7 @@ import type { Names } from './answer-query.ts';
 export interface DnsMember {
   readonly id: string;
   readonly places: readonly DnsPlace[];
-  /** Servers for other names that its client chose; empty: those of the host. */
+  /** Servers for other names from the client's request; empty: those of the host. */
   readonly servers: readonly string[];
   /** Without one, other names are answered with a failure. */
   readonly hasWayOut: boolean;
@@ -14,11 +14,11 @@ export interface DnsMember {
 /** A container in one network. */
 export interface DnsPlace {
   readonly network: { readonly id: string; readonly name: string };
-  /** Whether containers of the network know each other by name; those of the network `bridge` do not. */
+  /** Whether containers of the network can resolve each other's names; on the network `bridge` they cannot. */
   readonly isNamed: boolean;
   /**
-   * Whether it is to be found. Of several containers with one name, others find those that are ready; if none is, they find
-   * all. A container always finds itself.
+   * Whether it can be found. Of several containers with one name, others find the ready ones; if none is, all. A
+   * container always finds itself.
    */
   readonly isReady: boolean;
   readonly addresses: readonly string[];
@@ -30,12 +30,12 @@ export interface DnsPlace {
 
 /** One network's containers, by what queries ask for. */
 interface NetworkNames {
-  /** Lower case, with and without the network's name behind; places of all that have the name. */
+  /** By lower-case name, with and without the network's name appended: the places that have the name. */
   readonly places: Map<string, Map<DnsMember, DnsPlace>>;
   readonly names: Map<string, string>;
 }
 
-/** The names of all running containers. A container finds out about those that are in a network with it. */
+/** The names of all running containers. A container can resolve those that share a network with it. */
 export class NameDirectory {
   readonly #members = new Map<string, DnsMember>();
   readonly #networks = new Map<string, NetworkNames>();
@@ -91,13 +91,13 @@ export class NameDirectory {
     };
     return {
       addressesOf(name) {
-        // Its links come before names that all containers know.
+        // Its links take precedence over names that all containers know.
         for (const { network, links } of places()) {
           const link = links.find(({ alias }) => alias.toLowerCase() === name);
           const linked = link && find(network.id, link.target.toLowerCase());
           if (linked !== undefined) return shuffled(linked);
         }
-        // The first network that knows the name answers, and who asks again gets another order of its containers.
+        // The first network that knows the name answers; repeated queries get its containers in another order.
         for (const { network } of places()) {
           const found = find(network.id, name);
           if (found !== undefined) return shuffled(found);

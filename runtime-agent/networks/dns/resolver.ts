@@ -9,7 +9,7 @@ import { DNS_CODE, emptyAnswer, fitUdp } from './dns-message.ts';
 import { forwardQuery, framed, readFrames } from './forward-query.ts';
 import { DNS_LIMITS, QueryBudget, type Shares } from './limits.ts';
 
-/** What a resolver answers with. */
+/** The sources of a resolver. */
 export interface ResolverSource extends Names {
   /** Servers for all other names; empty: such names are answered with a failure, as in a network without a way out. */
   upstream(): readonly string[];
@@ -21,7 +21,7 @@ export interface ResolverShares {
   readonly forwarded: Shares;
 }
 
-/** Answers the DNS queries of one container, on sockets that lie in its namespace. */
+/** Answers the DNS queries of one container, on sockets in its namespace. */
 export class Resolver {
   readonly #id: string;
   readonly #source: ResolverSource;
@@ -39,7 +39,7 @@ export class Resolver {
     this.#shares = shares;
     this.#udp = createSocket('udp4');
     this.#udp.on('message', (query, { address, port }) => {
-      // A client that gets no answer asks again. Those that nobody takes wait in the kernel, which drops them in time.
+      // A client without an answer retries. Unread ones wait in the kernel, which eventually drops them.
       if (this.#udp.getSendQueueSize() > DNS_LIMITS.waitingBytes || this.#budget.take() > 0) return;
       void this.#answer(query, 'udp').then((reply) => {
         if (!this.#closing.signal.aborted) this.#udp.send(reply, port, address, () => undefined);
@@ -97,9 +97,9 @@ export class Resolver {
 const TURN = 32;
 
 /**
- * Answers the queries of one connection, one after the other, until its client ends it. The next one is read when the answer has been taken:
- * of a client that sends without reading, no more is held than its last query and a socket's buffer. Rejects when the connection breaks
- * off or sends what is no query.
+ * Answers the queries of one connection in order, until its client ends it. The next one is read when the answer was
+ * accepted: for a client that sends without reading, at most its last query and a socket's buffer are held. Rejects
+ * when the connection breaks or sends anything but a query.
  */
 export async function serveConnection(
   connection: Duplex,

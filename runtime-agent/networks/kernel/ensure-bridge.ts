@@ -28,8 +28,8 @@ export function writeSysctl(name: string, value: string): void {
 }
 
 /**
- * Makes a bridge unless it is there; answers whether it was made. One that an agent was killed over in the middle of making it is
- * made whole. Throws an Error where the name is somebody else's.
+ * Creates a bridge unless it exists; returns whether it was created. It completes one whose creation was interrupted.
+ * Throws an Error when another owner has the name.
  */
 export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean {
   const found = findLink(socket, bridge.name);
@@ -46,20 +46,20 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
   if (found === undefined) addBridge(socket, bridge);
   const { index } = found ?? findLink(socket, bridge.name) ?? { index: 0 };
   takeNoRouter(bridge.name);
-  // Packets to a published port of 127.0.0.1 come in by it; the filter keeps what containers make up out.
+  // Packets to a published port of 127.0.0.1 arrive through it; the filter drops forged ones from containers.
   writeSysctl(`ipv4/conf/${bridge.name}/route_localnet`, '1');
   writeSysctl(`ipv6/conf/${bridge.name}/disable_ipv6`, bridge.ipv6 ? '0' : '1');
   for (const text of bridge.addresses) {
     const parsed = parsePrefixed(text);
-    if (parsed === undefined) throw new Error(`${text} is no address`);
+    if (parsed === undefined) throw new Error(`${text} is not an address`);
     addAddress(socket, index, { bytes: addressBytes(parsed.address), prefix: parsed.prefix });
   }
-  // Last, for it says that all of this was done.
+  // Last, because the alias marks completion.
   if (isOwn) setAlias(socket, index, bridge.alias);
   return isOwn;
 }
 
-/** A container could call itself a router (RFC 4861), and get what the host sends (CVE-2020-13401). */
+/** A container could pose as a router (RFC 4861), and receive the host's traffic (CVE-2020-13401). */
 function takeNoRouter(bridge: string): void {
   writeSysctl(`ipv6/conf/${bridge}/accept_ra`, '0');
 }
@@ -72,7 +72,7 @@ export function allowIpv6(allowed: boolean): void {
 /** Makes the pair of links, in the host's namespace. */
 export function connectEndpoint(host: NetlinkSocket, namespace: number, endpoint: EndpointSpec): void {
   const bridge = findLink(host, endpoint.bridge);
-  if (bridge === undefined) throw new Error(`the bridge ${endpoint.bridge} is not there`);
+  if (bridge === undefined) throw new Error(`the bridge ${endpoint.bridge} does not exist`);
   const { link, mtu, mac, isolated } = endpoint;
   addVeth(host, {
     name: link,
@@ -83,18 +83,18 @@ export function connectEndpoint(host: NetlinkSocket, namespace: number, endpoint
   });
 }
 
-/** Switches the container's end on and gives it its addresses, in the container's namespace. */
+/** Sets the container's end up and adds its addresses, in the container's namespace. */
 export function addressEndpoint(inner: NetlinkSocket, endpoint: EndpointSpec): void {
   const { index } = findLink(inner, endpoint.interface) ?? missing(endpoint.interface);
   setUp(inner, index);
   for (const text of endpoint.addresses) {
     const parsed = parsePrefixed(text);
-    if (parsed === undefined) throw new Error(`${text} is no address`);
+    if (parsed === undefined) throw new Error(`${text} is not an address`);
     addAddress(inner, index, { bytes: addressBytes(parsed.address), prefix: parsed.prefix });
   }
 }
 
-/** Sets the default routes of a container's namespace, and takes away those it should not have. */
+/** Sets the default routes of a container's namespace, and deletes others. */
 export function setGateways(inner: NetlinkSocket, gateways: Gateways): void {
   setRoute(inner, 4, gateways.ipv4);
   setRoute(inner, 6, gateways.ipv6);
@@ -107,7 +107,7 @@ function setRoute(inner: NetlinkSocket, family: 4 | 6, route: Route | undefined)
   }
   const { index } = findLink(inner, route.interface) ?? missing(route.interface);
   const address = parseAddress(route.address);
-  if (address === undefined) throw new Error(`${route.address} is no address`);
+  if (address === undefined) throw new Error(`${route.address} is not an address`);
   setDefaultRoute(inner, addressBytes(address), index);
 }
 

@@ -66,7 +66,7 @@ export class Forwarding {
     return this.#filter.run(`list table ${table}`).ok;
   }
 
-  /** Another agent may make it at the same moment: then its own is there. */
+  /** Another agent may create it concurrently, which is fine. */
   #make(table: string): void {
     const { ok, error } = this.#filter.run(
       [
@@ -81,7 +81,7 @@ export class Forwarding {
   }
 }
 
-/** Of the namespace in which the thread is. */
+/** Links of the thread's current namespace. */
 function linkNames(): ReadonlySet<string> {
   const text = readFileSync('/proc/thread-self/net/dev', 'latin1');
   return new Set([...text.matchAll(/^ *([^:\s]+):/gm)].map(([, name = '']) => name));

@@ -72,7 +72,7 @@ export class KernelJobs {
       this.#inside(namespace, (inner) => setGateways(inner, gateways));
       return namespace;
     } catch (error) {
-      // The namespace goes with its last holder, and its links with it, only later.
+      // The namespace ends with its last holder, and its links only later.
       for (const { link } of endpoints) deleteLink(this.#host, link);
       closeSync(namespace);
       throw error;
@@ -167,8 +167,8 @@ export class KernelJobs {
 }
 
 /**
- * Where the sockets really listen: port 53 stays free for a name server in the container. It is beyond the ports that
- * Linux picks by itself.
+ * The port of the sockets: port 53 stays free for a name server in the container. It is outside Linux's ephemeral
+ * range.
  */
 const PORT = 61053;
 
@@ -184,7 +184,7 @@ add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} tcp dport 53 dnat to ${RES
 function openResolver(libc: Libc): ResolverSockets {
   const filter = new Nftables();
   try {
-    // After a restart of the agent it is there, and to make it anew takes the kernel long.
+    // After a restart of the agent it exists, and creating it again takes the kernel long.
     const { ok, error } = filter.run(`list table ${TABLE}`).ok
       ? { ok: true, error: '' }
       : filter.run(REDIRECT);

@@ -3,9 +3,9 @@ import type { NftAnswer } from '../../../lib/linux/network/nftables.ts';
 import type { BridgeSpec, EndpointSpec, Gateways } from '../plan/place-container.ts';
 import type { ForwardingSpec } from '../plan/ruleset.ts';
 
-/** The part of the kernel that networks are made of. Jobs run one after the other, in the order of asking. */
+/** The kernel's part of networks. Jobs run in order, one at a time. */
 export interface NetworkKernel {
-  /** Throws an Error, with the kernel's `code` (`EEXIST`) where there is one; half of what was asked for is taken back. */
+  /** Throws an Error, with the kernel's `code` (`EEXIST`) if there is one; partial changes are reverted. */
   run<K extends JobKind>(kind: K, request: JobRequest<K>): Promise<JobAnswer<K>>;
   close(): Promise<void>;
 }
@@ -19,13 +19,13 @@ export interface ResolverSockets {
 export interface FilterAnswer extends NftAnswer {
   /** The state of the filter when the commands had been run. */
   readonly generation: number;
-  /** Nobody else changed the filter while they ran. */
+  /** True if nothing else changed the filter meanwhile. */
   readonly alone: boolean;
 }
 
-/** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */
+/** Jobs of the network thread, with their results. Namespaces are paths such as `/proc/1/ns/net`. */
 interface NetworkJobs {
-  /** Makes a namespace with its endpoints on bridges that are there; answers its descriptor, which the receiver closes. */
+  /** Creates a namespace with its endpoints on existing bridges; returns its descriptor, which the receiver closes. */
   open: {
     readonly request: {
       readonly endpoints: readonly EndpointSpec[];
@@ -53,7 +53,7 @@ interface NetworkJobs {
   };
   /** Opens the sockets of a resolver in a namespace. */
   resolver: { readonly request: { readonly namespace: string }; readonly answer: ResolverSockets };
-  /** Makes the bridges that are not there, and puts links back under them. Answers the names of those it made. */
+  /** Creates missing bridges, and reattaches links to them. Returns the names of created ones. */
   bridges: {
     readonly request: {
       readonly bridges: readonly BridgeSpec[];
@@ -61,17 +61,17 @@ interface NetworkJobs {
     };
     readonly answer: readonly string[];
   };
-  /** Removes a bridge, unless it is somebody else's. */
+  /** Removes a bridge, unless it has another owner. */
   'remove-bridge': {
     readonly request: Pick<BridgeSpec, 'name' | 'alias' | 'mac'>;
     readonly answer: undefined;
   };
-  /** Which of these bridges are there: the agent's own, and those of others that a client named. Answers their names. */
+  /** Returns the names of the existing bridges among these: the agent's own, and foreign ones that a client named. */
   'present-bridges': {
     readonly request: { readonly bridges: readonly BridgeSpec[] };
     readonly answer: readonly string[];
   };
-  /** The bridge or other link that has a name; undefined: none. */
+  /** Finds the bridge or other link with a name; undefined: none. */
   'find-link': {
     readonly request: { readonly name: string };
     readonly answer: Pick<Link, 'alias' | 'mac'> | undefined;
@@ -79,7 +79,7 @@ interface NetworkJobs {
   unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
   /** Runs commands of nft(8) in the host's namespace. */
   filter: { readonly request: { readonly commands: string }; readonly answer: FilterAnswer };
-  /** The state of the whole filter: it is the same as before while nobody has changed any table. */
+  /** The generation of the whole filter: unchanged while no table was changed. */
   'filter-generation': { readonly request: Record<never, never>; readonly answer: number };
   /** Lets packets pass between these bridges and the rest, and nothing else that did not pass before. */
   forward: { readonly request: ForwardingSpec; readonly answer: Pick<FilterAnswer, 'generation'> };
@@ -96,7 +96,7 @@ export type JobMessage = {
   readonly [K in JobKind]: { readonly id: number; readonly kind: K; readonly request: JobRequest<K> };
 }[JobKind];
 
-/** What comes back. */
+/** Results of jobs. */
 export type JobReport =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly failure: string; readonly code?: string };

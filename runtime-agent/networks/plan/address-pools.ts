@@ -7,7 +7,10 @@ const POOLS: readonly IpBlock[] = [
   ...Array.from({ length: 16 }, (_, index) => block(`192.168.${16 * index}.0/20`)),
 ];
 
-/** The first block that meets none of `taken`, with its first address for the bridge. Throws EngineError 'not-found'. */
+/**
+ * Returns the first block that overlaps none of `taken`, with its first address for the bridge. Throws EngineError
+ * 'not-found'.
+ */
 export function choosePool(taken: readonly IpBlock[]): { readonly subnet: string; readonly gateway: string } {
   const free = POOLS.find((pool) => !taken.some((other) => overlaps(pool, other)));
   if (free === undefined) {
@@ -21,6 +24,6 @@ export function choosePool(taken: readonly IpBlock[]): { readonly subnet: string
 
 function block(text: string): IpBlock {
   const parsed = parseBlock(text);
-  if (parsed === undefined) throw new Error(`${text} is no block`);
+  if (parsed === undefined) throw new Error(`${text} is not a block`);
   return parsed;
 }

@@ -11,7 +11,7 @@ const KNOWN = new Set([
   `${PREFIX}driver.mtu`,
 ]);
 
-/** What the options of a bridge network mean. */
+/** The parsed options of a bridge network. */
 export interface BridgeOptions {
   /** Whether its containers reach each other. */
   readonly icc: boolean;
@@ -25,8 +25,8 @@ export interface BridgeOptions {
 }
 
 /**
- * Reads the driver's options; others are the client's own, kept and shown. Throws EngineError 'bad-request' for a value that
- * is none, 'not-implemented' for an option of Docker's that the agent does not have.
+ * Parses the driver's options; unknown ones are the client's own, stored and shown. Throws EngineError 'bad-request'
+ * for an invalid value, 'not-implemented' for an option of Docker's that the agent lacks.
  */
 export function bridgeOptions(options: Readonly<Record<string, string>>): BridgeOptions {
   for (const name of Object.keys(options)) {

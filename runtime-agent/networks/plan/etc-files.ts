@@ -15,7 +15,9 @@ export interface HostsEntry {
   readonly names: readonly string[];
 }
 
-/** A container's /etc/hosts: the local names, those a client gave, and the container's own in each network. */
+/**
+ * Returns a container's /etc/hosts: the local names, those from the client, and the container's own in each network.
+ */
 export function hostsFile(entries: readonly HostsEntry[]): string {
   return [...LOCAL_NAMES, ...entries.map(line)].map((text) => `${text}\n`).join('');
 }
@@ -25,7 +27,7 @@ export function addToHosts(text: string, entry: HostsEntry): string {
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${line(entry)}\n`;
 }
 
-/** The file with this address in place of the one that the same names had. */
+/** Returns the file with a new address for the same names. */
 export function replaceInHosts(text: string, entry: HostsEntry): string {
   return addToHosts(removeNames(text, entry.names), entry);
 }
@@ -38,7 +40,7 @@ export function removeNames(text: string, names: readonly string[]): string {
     .join('\n');
 }
 
-/** The file without the lines of an address; what the container has written itself stays. */
+/** Returns the file without the lines of an address; the container's own lines stay. */
 export function removeFromHosts(text: string, address: string): string {
   return text
     .split('\n')
@@ -58,7 +60,7 @@ function line({ address, names }: HostsEntry): string {
 /** Where a container finds the resolver that knows other containers' names, as in Docker. */
 export const RESOLVER_ADDRESS = '127.0.0.11';
 
-/** What resolv.conf(5) says. */
+/** The settings of resolv.conf(5). */
 export interface ResolverSettings {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
@@ -70,7 +72,7 @@ export function parseResolvConf(text: string): ResolverSettings {
   const all = (key: string) => lines.filter(([first]) => first === key).map(([, ...rest]) => rest);
   return {
     nameservers: all('nameserver').flatMap(([server]) => (server === undefined ? [] : [server])),
-    // The last line wins; `domain` is the older word for one.
+    // The last line wins; `domain` is an older form.
     search:
       lines
         .filter(([key]) => key === 'search' || key === 'domain')
@@ -80,7 +82,7 @@ export function parseResolvConf(text: string): ResolverSettings {
   };
 }
 
-/** What a client chose by --dns, --dns-search and --dns-option; an empty list is no choice. */
+/** A client's --dns, --dns-search and --dns-option; an empty list means no choice. */
 export interface ResolverChoice {
   readonly servers: readonly string[];
   readonly search: readonly string[];
@@ -88,9 +90,9 @@ export interface ResolverChoice {
 }
 
 /**
- * A container's /etc/resolv.conf, and the servers to which the agent's resolver passes on what it does not know. With
- * `internal` that resolver is the only server; it is too where the host's servers are on its loopback, which a container
- * does not reach.
+ * Plans a container's /etc/resolv.conf, and the servers to which the agent's resolver forwards unknown names. With
+ * `internal` that resolver is the only server, as it is if the host's servers are on its loopback, which a container
+ * cannot reach.
  */
 export function planResolvConf(
   host: ResolverSettings,

@@ -13,7 +13,7 @@ export interface IpBlock extends IpAddress {
   readonly prefix: number;
 }
 
-/** Undefined where the text is no address. */
+/** Returns undefined if the text is not an address. */
 export function parseAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) {
     return { family: 4, value: text.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n) };
@@ -22,7 +22,7 @@ export function parseAddress(text: string): IpAddress | undefined {
   return { family: 6, value: parseIpv6(text) };
 }
 
-/** Undefined where the text is no `address/bits`; the address may lie anywhere in its block. */
+/** Returns undefined if the text is not `address/bits`; the address may be anywhere in its block. */
 export function parsePrefixed(
   text: string,
 ): { readonly address: IpAddress; readonly prefix: number } | undefined {
@@ -33,7 +33,7 @@ export function parsePrefixed(
   return prefix > width(address.family) ? undefined : { address, prefix };
 }
 
-/** The block that an address with bits lies in. Undefined where the text is none. */
+/** Returns the block of an address with bits. Undefined if the text is invalid. */
 export function parseBlock(text: string): IpBlock | undefined {
   const parsed = parsePrefixed(text);
   return parsed === undefined ? undefined : blockOf(parsed.address, parsed.prefix);
@@ -104,7 +104,7 @@ function parseIpv6(text: string): bigint {
 export function gatewayOf({ gateway, subnet }: Subnet): string {
   if (gateway !== undefined) return gateway;
   const block = parseBlock(subnet);
-  if (block === undefined) throw new Error(`${subnet} is no subnet`);
+  if (block === undefined) throw new Error(`${subnet} is not a subnet`);
   return formatAddress({ family: block.family, value: block.value + 1n });
 }
 
@@ -121,7 +121,7 @@ export function withPrefix(address: string, { subnet }: Subnet): string {
 /** Returns the MAC address that Docker derives from an IPv4 address: `02:42:` and its four bytes. */
 export function macOf(ipv4: string): string {
   const address = parseAddress(ipv4);
-  if (address === undefined) throw new Error(`${ipv4} is no address`);
+  if (address === undefined) throw new Error(`${ipv4} is not an address`);
   return formatMac([0x02, 0x42, ...addressBytes(address)]);
 }
 

@@ -14,7 +14,7 @@ import {
   parsePrefixed,
 } from './ip-address.ts';
 
-/** What a client asks of `docker network create`. */
+/** A request of `docker network create`. */
 export interface NetworkRequest {
   readonly name: string;
   readonly driver: string;
@@ -31,8 +31,8 @@ export interface NetworkRequest {
 const PREDEFINED = ['bridge', 'host', 'none', 'default'];
 
 /**
- * Checks a request and fills in what it leaves open. `existing` are this host's networks, `routes` its other blocks.
- * Throws EngineError worded as dockerd does: 'bad-request', 'forbidden', 'conflict', 'not-found', 'not-implemented'.
+ * Validates a request and adds defaults. `existing` are this host's networks, `routes` its other blocks. Throws
+ * EngineError with dockerd's messages: 'bad-request', 'forbidden', 'conflict', 'not-found', 'not-implemented'.
  */
 export function planNetwork(
   id: string,
@@ -116,14 +116,14 @@ function checkDriver(driver: string): void {
   throw new EngineError('not-found', `plugin "${driver.slice(0, 80)}" not found`);
 }
 
-/** Every fault of every subnet is told in one message, as dockerd does. */
+/** Reports every fault of every subnet in one message, as dockerd does. */
 function checkSubnets(subnets: readonly Partial<Subnet>[]): readonly Subnet[] {
   const faults: string[] = [];
   const checked = subnets.flatMap((config): readonly Subnet[] => {
     const { subnet = '', range, gateway, auxiliary } = config;
     const block = parseBlock(subnet);
     if (block === undefined) {
-      // Without a subnet the rest has nothing to lie in.
+      // Without a subnet the other fields are meaningless.
       if (subnet === '' && range === undefined && gateway === undefined && auxiliary === undefined) return [];
       faults.push(
         subnet === ''
@@ -182,7 +182,7 @@ function addressFaults(what: string, text: string, block: IpBlock): readonly str
   return [];
 }
 
-/** The bridge has the first address unless a client said another; an IPv6 one gets it too, which inspect does not show. */
+/** The bridge gets the first address by default; an IPv6 one too, which inspect does not show. */
 function withGateway(config: Subnet): Subnet {
   const block = parseBlock(config.subnet);
   if (config.gateway !== undefined || block === undefined || block.family === 6) return config;

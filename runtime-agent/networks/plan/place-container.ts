@@ -5,9 +5,9 @@ import { bridgeOptions } from './bridge-options.ts';
 import { contains, gatewayOf, macOf, parseAddress, parseBlock, parseMac, withPrefix } from './ip-address.ts';
 import { parseLink } from './links.ts';
 
-/** What HostConfig.NetworkMode asks for. */
+/** The parsed HostConfig.NetworkMode. */
 export type NetworkMode =
-  /** A namespace of the container's own with endpoints in networks, the first of which is named. */
+  /** A separate namespace with endpoints in networks, the first of which is named. */
   | { readonly kind: 'networks'; readonly first: string }
   /** A namespace of the container's own with nothing but loopback. */
   | { readonly kind: 'none' }
@@ -42,7 +42,7 @@ export interface BridgeSpec {
   /** Its own addresses, such as `172.17.0.1/16`. */
   readonly addresses: readonly string[];
   readonly ipv6: boolean;
-  /** A client named the bridge: one that somebody else has made is used. */
+  /** A client named the bridge, so an existing foreign one is used. */
   readonly adopt: boolean;
 }
 
@@ -60,7 +60,7 @@ export interface EndpointSpec {
   readonly isolated: boolean;
 }
 
-/** Where a container's default routes lead; a family that is absent has none. */
+/** A container's default routes; an absent family has none. */
 export interface Gateways {
   readonly ipv4?: Route;
   readonly ipv6?: Route;
@@ -110,7 +110,7 @@ export function linkName(endpointId: string): string {
   return `veth${endpointId.slice(0, 11)}`;
 }
 
-/** The endpoint by which a container reaches what is in none of its networks: the first by name, as in Docker. */
+/** Returns the endpoint for addresses outside of all its networks: the first by name, as in Docker. */
 export function gatewayEndpoint(
   endpoints: readonly ActiveEndpoint[],
   family: 4 | 6,
@@ -120,7 +120,7 @@ export function gatewayEndpoint(
     .sort((a, b) => (a.network.name < b.network.name ? -1 : 1))[0];
 }
 
-/** Where a container's default routes lead. */
+/** Returns a container's default routes. */
 export function planGateways(endpoints: readonly ActiveEndpoint[]): Gateways {
   const ipv4 = routeBy(gatewayEndpoint(endpoints, 4), 'gateway4');
   const ipv6 = routeBy(gatewayEndpoint(endpoints, 6), 'gateway6');

@@ -8,11 +8,11 @@ export interface PortWish {
   readonly containerPort: number;
   /** One of them, or both families for "everywhere". */
   readonly hostIps: readonly string[];
-  /** The first port of these that is free; undefined: any. */
+  /** The first free port of these; undefined: any. */
   readonly hostPorts: { readonly from: number; readonly to: number } | undefined;
 }
 
-/** What of a container's configuration decides on its ports. */
+/** The part of a container's configuration that determines its ports. */
 export interface PortOptions {
   readonly bindings: PortBindings;
   readonly publishAll: boolean;
@@ -21,8 +21,8 @@ export interface PortOptions {
 }
 
 /**
- * What is to be published. `hostBinding` is the network's own choice for ports that name no address. Throws EngineError
- * 'bad-request', for too many as well, and 'not-implemented'.
+ * Returns the ports to publish. `hostBinding` is the network's default address for ports. Throws EngineError
+ * 'bad-request', also for too many, and 'not-implemented'.
  */
 export function planPorts(options: PortOptions, hostBinding?: string): readonly PortWish[] {
   const everywhere = hostBinding === undefined ? ['0.0.0.0', '::'] : [hostBinding];
@@ -65,7 +65,10 @@ interface PortRange {
   readonly to: number;
 }
 
-/** Every exposed port once. Ranges are listed port by port; the work is linear in the keys and the ports, however ranges overlap. */
+/**
+ * Returns every exposed port once. Ranges are expanded; the work is linear in the keys and the ports, however ranges
+ * overlap.
+ */
 export function exposedPorts(
   exposed: readonly string[],
 ): readonly { readonly protocol: Protocol; readonly port: number }[] {

@@ -1,9 +1,9 @@
 import type { Network, PublishedPort } from '../network.ts';
 import { bridgeOptions } from './bridge-options.ts';
 
-/** A published port with the container that it leads to. */
+/** A published port and its container. */
 export interface PortTarget extends PublishedPort {
-  /** Of the container; of the family of `hostIp`. */
+  /** Address of the container, of the family of `hostIp`. */
   readonly address: string;
 }
 
@@ -11,14 +11,14 @@ export interface PortTarget extends PublishedPort {
 export interface FilterElement {
   readonly set: string;
   readonly key: string;
-  /** Of a map. */
+  /** Value of a map element. */
   readonly value?: string;
 }
 
 /**
- * The whole table in the language of nft(8), as one transaction that replaces the one that is there. It is Berth's own, of
- * family inet, and touches nothing of others. What passes between networks, or from outside to a container, is dropped unless
- * a published port led it there; each such port is one element of one map.
+ * Returns the whole table in the language of nft(8), as one transaction that replaces the existing one. It is Berth's
+ * own, of family inet, and affects no other table. Packets between networks, or from outside to a container, are
+ * dropped unless a published port redirected them; each such port is one element of one map.
  */
 export function ruleset(table: string, elements: readonly FilterElement[]): string {
   const t = `inet ${table}`;
@@ -57,7 +57,7 @@ export function ruleset(table: string, elements: readonly FilterElement[]): stri
     `add chain ${t} postrouting { type nat hook postrouting priority srcnat; }`,
     `add rule ${t} postrouting ip saddr @masquerade4 oifname != @bridges masquerade`,
     `add rule ${t} postrouting ip6 saddr @masquerade6 oifname != @bridges masquerade`,
-    // A container that reaches another by a published port must get the answer by way of the host.
+    // A container that reaches another by a published port must get the answer through the host.
     `add rule ${t} postrouting oifname @bridges ct status dnat ip saddr @subnets4 masquerade`,
     `add rule ${t} postrouting oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade`,
     `add rule ${t} postrouting oifname @bridges ip saddr 127.0.0.0/8 masquerade`,
@@ -74,7 +74,7 @@ export function ruleset(table: string, elements: readonly FilterElement[]): stri
     .join('');
 }
 
-/** Adding an element that is there changes nothing; deleting one that is not fails the transaction. */
+/** Adding an existing element changes nothing; deleting a missing one fails the transaction. */
 export function elementCommand(
   action: 'add' | 'delete',
   table: string,
@@ -122,7 +122,7 @@ function portElement({ protocol, hostIp, hostPort, address, containerPort }: Por
 
 /** Forwarding that an agent needs from the host. */
 export interface ForwardingSpec {
-  /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
+  /** Names of the bridges that packets may pass; those with IPv6 separately. */
   readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
   /** Bridges that it no longer needs. */
   readonly gone: readonly string[];

@@ -5,7 +5,7 @@ import type { PublishedPort } from '../network.ts';
 import type { PortWish } from '../plan/port-bindings.ts';
 import { openRelay, type Relay, type SocketBudget } from './relay.ts';
 
-/** The first and last of Linux's ports for any purpose, of which Docker takes one where a client names none. */
+/** Linux's ephemeral port range, of which Docker takes one if a client names none. */
 const FIRST = 32768;
 const LAST = 60999;
 
@@ -18,8 +18,8 @@ interface Published extends PublishedPort {
 }
 
 /**
- * Holds the host's published ports: it listens on each, so that no other program gets it and a taken one is found out, and
- * passes on what the packet filter does not lead to the container, as connections to `[::1]`.
+ * Holds the host's published ports: it listens on each, so that no other program gets it and a taken one is detected,
+ * and relays connections that the packet filter cannot redirect, such as those to `[::1]`.
  */
 export class PortPublisher {
   readonly #byOwner = new Map<string, Set<Published>>();
@@ -29,15 +29,15 @@ export class PortPublisher {
   readonly #connections: SocketBudget;
   #next = FIRST;
 
-  /** `listeners` are the sockets that it may listen on, `connections` those of the connections that it passes on. */
+  /** `listeners` is the budget of listening sockets, `connections` that of relayed connections. */
   constructor(listeners: SocketBudget, connections: SocketBudget) {
     this.#listeners = listeners;
     this.#connections = connections;
   }
 
   /**
-   * Takes a port for each wish, all or none. `owner` is the container. Throws EngineError 'runtime', worded as dockerd does
-   * behind its prefix, and 'conflict' where all sockets for published ports are taken.
+   * Takes a port for each wish, all or none. `owner` is the container. Throws EngineError 'runtime', with dockerd's
+   * message after its prefix, and 'conflict' if the budget of sockets is exhausted.
    */
   async publish(owner: string, wishes: readonly PortWish[]): Promise<readonly PublishedPort[]> {
     const taken: Published[] = [];
@@ -55,7 +55,7 @@ export class PortPublisher {
     }
   }
 
-  /** Takes ports that a container has since before the agent's restart; answers those that cannot be listened on. */
+  /** Takes ports of a container from before the agent's restart; returns those that cannot be listened on. */
   async adopt(owner: string, ports: readonly PublishedPort[]): Promise<readonly PublishedPort[]> {
     const failed: PublishedPort[] = [];
     const pace = new Pace(SOCKETS_PER_TURN);
@@ -73,7 +73,7 @@ export class PortPublisher {
     return failed;
   }
 
-  /** Where what arrives at a container's ports goes from now on; undefined: nowhere. */
+  /** Sets the target of a container's ports; undefined: none. */
   aim(owner: string, address: string | undefined): void {
     for (const { relays, containerPort } of this.#of(owner)) {
       for (const relay of relays)
@@ -81,7 +81,7 @@ export class PortPublisher {
     }
   }
 
-  /** Lets go of all ports of a container. */
+  /** Releases all ports of a container. */
   async release(owner: string): Promise<void> {
     await this.#release(this.#of(owner));
   }
@@ -167,7 +167,7 @@ export class PortPublisher {
     return port;
   }
 
-  /** The address of a wish that somebody of this agent has at a port. */
+  /** Returns the address of a wish at a port that a container of this agent holds. */
   #holder(wish: PortWish, port: number): string | undefined {
     const others = [...(this.#byPort.get(portKey(wish.protocol, port)) ?? [])];
     return wish.hostIps.find((hostIp) => others.some((other) => collide(other.hostIp, hostIp)));

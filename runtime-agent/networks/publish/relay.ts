@@ -8,16 +8,16 @@ export interface RelayTarget {
   readonly port: number;
 }
 
-/** Listens on a port of the host and passes on what comes to a container's port, and what that answers. */
+/** Listens on a port of the host and relays to a container's port, and back. */
 export interface Relay {
-  /** From now on; without a target what comes is refused. */
+  /** Sets the target; without one new traffic is refused. */
   aim(target: RelayTarget | undefined): void;
-  /** Connections under way are cut. */
+  /** Cuts open connections. */
   close(): Promise<void>;
 }
 
 /**
- * Listens at once. Takes the sockets of its connections from `connections`, and refuses connections for which it has none.
+ * Listens at once. Takes the sockets of its connections from `connections`, and refuses connections beyond that.
  * Rejects with the error of bind(2): EADDRINUSE, EADDRNOTAVAIL …
  */
 export function openRelay(
@@ -81,9 +81,9 @@ function openTcpRelay(host: string, port: number, connections: SocketBudget): Pr
   });
 }
 
-/** Milliseconds after which a client that is silent is forgotten, as by Linux's own connection tracking. */
+/** Milliseconds after which a silent client is forgotten, as in Linux's own connection tracking. */
 const IDLE = 90_000;
-/** Maximum clients of a port, of which the oldest is forgotten first: their addresses may be made up. */
+/** Maximum clients of a port, of which the oldest is evicted first: addresses may be forged. */
 const MAX_CLIENTS = 1024;
 
 interface Client {
@@ -91,7 +91,7 @@ interface Client {
   timer: NodeJS.Timeout;
 }
 
-/** See openRelay. Each client has a socket of its own towards the container, by which answers find back. */
+/** See openRelay. Each client has its own socket towards the container, by which answers find their way back. */
 function openUdpRelay(host: string, port: number, connections: SocketBudget): Promise<Relay> {
   const family = host.includes(':') ? 'udp6' : 'udp4';
   const outer = createSocket({ type: family, ipv6Only: family === 'udp6' });

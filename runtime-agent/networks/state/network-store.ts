@@ -37,7 +37,10 @@ export class NetworkStore {
     return match;
   }
 
-  /** It is in memory at once, so that two at a time do not get the same name or subnet; taken back when it cannot be stored. */
+  /**
+   * It is in memory at once, so that two concurrent networks do not get the same name or subnet; it is removed when it
+   * cannot be stored.
+   */
   async put(network: Network): Promise<void> {
     const before = this.#byId.get(network.id);
     this.#byId.set(network.id, network);

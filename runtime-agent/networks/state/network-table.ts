@@ -29,7 +29,7 @@ export class NetworkTable {
     }));
   }
 
-  /** Stores a new network, or what has changed of one. */
+  /** Stores a new network, or the changes of one. */
   async put(network: Network): Promise<void> {
     const { id, name, createdAt, ...settings } = network;
     const row: Row = { id, name, created_at: createdAt, settings: JSON.stringify(settings) };

@@ -6,8 +6,8 @@ import { pathAt, statAt } from './tree-files.ts';
 const MAX_LINKS = 40;
 
 /**
- * Where a path leads when all its links are followed inside `root`, also past the point where nothing is there; absolute,
- * each character one byte. It is text for a client, and may be outdated when it is told. Undefined for a loop of links.
+ * Resolves all links of a path inside `root`, including a missing rest; absolute, one character per byte. The result is
+ * for a client, and may be outdated when it arrives. Undefined for a loop of links.
  */
 export function evaluateLinks(inRoot: InRoot, root: number, path: string): string | undefined {
   let done: string[] = [];

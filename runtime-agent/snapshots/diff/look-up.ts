@@ -4,9 +4,9 @@ import { evaluateLinks } from './evaluate-links.ts';
 import { statAt } from './tree-files.ts';
 import type { FoundPath, LookUpRequest } from './tree-tar.ts';
 
-/** What a path leads through is not there, or is a loop of links. */
+/** A component of the path is missing, or a loop of links. */
 const MISSING: ReadonlySet<unknown> = new Set(['ENOENT', 'ELOOP']);
-/** The same, or it is no folder. */
+/** The same, or it is not a folder. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** Looks a path up in the thread that calls it. See TreeTars.lookUp. */
@@ -43,7 +43,7 @@ export function lookUp(inRoot: InRoot, request: LookUpRequest): FoundPath | unde
   }
 }
 
-/** A small file of a tree as text, '' where there is none. */
+/** Reads a small file of a tree as text; '' if it is missing. */
 export function readText(inRoot: InRoot, root: number, path: string, limit: number): string {
   return readFileAt(inRoot, root, Buffer.from(path).toString('latin1'), limit)?.toString('utf8') ?? '';
 }
@@ -69,11 +69,11 @@ function utf8(bytes: string): string {
 
 /** A path of a tree, taken apart as `docker cp` means it. Each character is one byte. */
 interface PathInTree {
-  /** Where the last name lies; '' is the root. */
+  /** The parent of the last name; '' is the root. */
   readonly parent: string;
-  /** '' where the path ends with `/` or `/.`, or is the root: then it names what `parent` leads to, links followed. */
+  /** '' if the path ends with `/` or `/.`, or is the root: then it names `parent` itself, links followed. */
   readonly name: string;
-  /** What the file is called in a tar. */
+  /** The name of the file in a tar. */
   readonly shown: string;
 }
 
@@ -87,7 +87,7 @@ export function parsePathInTree(text: string): PathInTree {
   }
   const last = names.at(-1);
   const whole = names.join('/');
-  // What names the folder itself, as Go's path.Base sees it: slashes at the end do not count.
+  // Such a path names the folder itself, as in Go's path.Base: trailing slashes do not count.
   if (/(?:^|\/)\.\/*$/.test(bytes)) return { parent: whole, name: '', shown: '.' };
   if (last === undefined) return { parent: '', name: '', shown: '/' };
   if (bytes.endsWith('/')) return { parent: whole, name: '', shown: last };

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { WHITEOUT_PREFIX } from '../whiteout-names.ts';
 
-/** A tree holds what no layer can; the message says what, and what to do. */
+/** A tree contains something that a layer cannot represent; the message says what, and what to do. */
 export class UnusableTreeError extends Error {
   override readonly name = 'UnusableTreeError';
 }
@@ -9,22 +9,22 @@ export class UnusableTreeError extends Error {
 /** The prefixes of what overlay notes for itself, as root and in user namespaces. */
 const OVERLAY = ['trusted.overlay.', 'user.overlay.'];
 
-/** Whether an attribute belongs to the file and not to the host that it lies on. */
+/** Reports whether an attribute belongs to the file and not to its host. */
 export function isKept(name: string): boolean {
   if (OVERLAY.some((prefix) => name.startsWith(prefix))) return false;
   return name === 'security.capability' || name.startsWith('user.') || name.startsWith('system.posix_acl_');
 }
 
 /**
- * Whether overlay hides by this file what the layers below have of its name: a device 0/0, or an empty file with a mark
- * (Linux, filesystems/overlayfs.rst, "whiteouts and opaque directories").
+ * Reports whether overlay hides lower files with this name: a device 0/0, or an empty file with a mark (Linux,
+ * filesystems/overlayfs.rst, "whiteouts and opaque directories").
  */
 export function isWhiteout(stat: BigIntStats, xattrs: ReadonlyMap<string, string>): boolean {
   if (stat.isCharacterDevice()) return stat.rdev === 0n;
   return stat.isFile() && stat.size === 0n && OVERLAY.some((prefix) => xattrs.has(`${prefix}whiteout`));
 }
 
-/** Whether overlay hides all that the layers below have in this folder. */
+/** Reports whether overlay hides the whole lower content of this folder. */
 export function isOpaque(xattrs: ReadonlyMap<string, string>): boolean {
   return OVERLAY.some((prefix) => xattrs.get(`${prefix}opaque`) === 'y');
 }

@@ -1,15 +1,15 @@
 import { type BigIntStats, closeSync } from 'node:fs';
 import { namesIn, openFolderAt, statAt } from './tree-files.ts';
 
-/** An open folder of an upper tree, and the one of the layers below that it lies over. */
+/** An open folder of an upper tree, and the lower folder that it covers. */
 export interface Place {
   readonly fd: number;
   readonly base: number | undefined;
 }
 
 /**
- * Whether all that a name of an upper folder tells is that something was mounted there: an empty file or folder at one of
- * the paths `leftOut`, or a folder that holds only such. A folder of the layers below counts when nothing else of it changed.
+ * Reports whether an entry of an upper folder is only a mount point: an empty file or folder at one of the paths
+ * `leftOut`, or a folder with only such entries. A folder of the lower layers counts if nothing else of it changed.
  */
 export function isPlaceholder(
   place: Place,

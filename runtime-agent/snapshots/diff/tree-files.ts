@@ -11,7 +11,7 @@ import {
 import { O_PATH } from '../../../lib/linux/files/in-root.ts';
 import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 
-/** What went away, or is no folder or no link any more, while a tree is read. */
+/** The entry disappeared, or changed its type, while a tree is read. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL']);
 
 /*
@@ -19,17 +19,17 @@ const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVA
  * container which swaps folders for links while its tree is read gains nothing. Each character of a name is one byte.
  */
 
-/** The path by which the system calls that take only paths reach a name in an open folder. */
+/** Returns the path of a name in an open folder, for system calls that take only paths. */
 export function pathAt(folder: number, name: string): Buffer {
   return Buffer.from(`/proc/self/fd/${folder}/${name}`, 'latin1');
 }
 
-/** Undefined when there is nothing of that name. */
+/** Returns undefined when there is nothing with that name. */
 export function statAt(folder: number, name: string): BigIntStats | undefined {
   return lstatSync(pathAt(folder, name), { bigint: true, throwIfNoEntry: false });
 }
 
-/** The extended attributes of a name; undefined when there is nothing of that name. */
+/** Returns the extended attributes of a name; undefined when there is nothing with that name. */
 export function xattrsAt(
   xattrs: Xattrs,
   folder: number,
@@ -38,19 +38,19 @@ export function xattrsAt(
   return unlessGone(() => xattrs.read(pathAt(folder, name)));
 }
 
-/** The target of a symlink, each character one byte; undefined when there is no symlink of that name. */
+/** Returns the target of a symlink, one character per byte; undefined when there is no symlink with that name. */
 export function targetAt(folder: number, name: string): string | undefined {
   return unlessGone(() => readlinkSync(pathAt(folder, name), { encoding: 'latin1' }));
 }
 
-/** Undefined when there is no folder of that name. The caller closes the descriptor. */
+/** Returns undefined when there is no folder with that name. The caller closes the descriptor. */
 export function openFolderAt(folder: number, name: string): number | undefined {
   return unlessGone(() =>
     openSync(pathAt(folder, name), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW),
   );
 }
 
-/** Opens a regular file for reading; undefined when there is none of that name. The caller closes the descriptor. */
+/** Opens a regular file for reading; undefined when there is none with that name. The caller closes the descriptor. */
 export function openFileAt(folder: number, name: string): number | undefined {
   const named = unlessGone(() => openSync(pathAt(folder, name), O_PATH | constants.O_NOFOLLOW));
   if (named === undefined) return undefined;

@@ -1,6 +1,6 @@
 import type { FoundPath, LookUpRequest, TreeTarRequest, UpperChange, UpperRequest } from './tree-tar.ts';
 
-/** What the main thread asks of the thread of the trees. Each but `close` is answered by one TreeReport of its id. */
+/** A request to the tree thread. Each except `close` gets one TreeReport with its id. */
 export type TreeOrder =
   | { readonly id: number; readonly kind: 'open'; readonly request: TreeTarRequest }
   | { readonly id: number; readonly kind: 'next' }

@@ -245,7 +245,7 @@ export class TreeReader {
     }
   }
 
-  /** The full chunk, which goes to the reader for good. */
+  /** Hands the full chunk over to the reader. */
   #take(): Uint8Array {
     const full = this.#chunk;
     this.#chunk = Buffer.allocUnsafeSlow(CHUNK);

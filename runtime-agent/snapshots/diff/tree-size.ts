@@ -1,10 +1,13 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { namesIn, openFolderAt, statAt } from './tree-files.ts';
 
-/** No path of a process is so long that it leads deeper; what is there does not count. */
+/** Deeper folders are unreachable by a path, and do not count. */
 const MAX_DEPTH = 2_048;
 
-/** Bytes of the files of a tree, and of the targets of its symlinks; a file with two names counts once. No link is followed. */
+/**
+ * Returns the bytes of the files of a tree, and of the targets of its symlinks; a file with two names counts once. No
+ * link is followed.
+ */
 export function treeSize(folder: string): number {
   const seen = new Set<string>();
   const visit = (fd: number, depth: number): number => {

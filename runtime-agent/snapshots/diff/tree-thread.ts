@@ -14,8 +14,8 @@ import type {
 type Done = Exclude<TreeReport, { readonly failure: string }>;
 
 /**
- * Reads trees in a thread of its own: tens of thousands of short system calls, of which some wait for the disk, must
- * not keep the agent from answering. Tars that are read at the same time take turns, a mebibyte each.
+ * Reads trees in a separate thread: tens of thousands of short system calls, some of which wait for the disk, would
+ * block the agent. Concurrent tars take turns, a mebibyte each.
  */
 export class TreeThread implements TreeTars {
   readonly #thread = new RequestThread<TreeOrder, TreeReport>(new URL('./tree-worker.ts', import.meta.url), {
@@ -51,7 +51,7 @@ export class TreeThread implements TreeTars {
     signal.throwIfAborted();
     const asked = this.#thread.ask({ id: this.#thread.newId(), kind: 'look-up', request });
     const report = await this.#until(asked, signal).catch((error: unknown) => {
-      // Nobody takes what is opened for whoever has gone.
+      // The caller has gone, so a late descriptor must be closed.
       const closeParent = (late: TreeReport) => {
         if ('found' in late && late.found?.parent !== undefined) closeSync(late.found.parent);
       };
@@ -68,7 +68,7 @@ export class TreeThread implements TreeTars {
     return 'text' in report ? report.text : '';
   }
 
-  /** Resolves when all that it was told before is done. */
+  /** Resolves when all earlier requests are done. */
   async settle(): Promise<void> {
     await this.#thread.ask({ id: this.#thread.newId(), kind: 'next' });
   }

@@ -8,12 +8,12 @@ import type {
 } from './tree-tar.ts';
 import { TreeThread } from './tree-thread.ts';
 
-/** Threads that wait for work are kept up to here. */
+/** Maximum idle threads. */
 const IDLE = 2;
 
 /**
- * A thread for each piece of work at a time: what a container has mounted may keep a system call waiting for ever, and nobody
- * else is to wait with it.
+ * A thread for each concurrent task: a container's mount may block a system call for ever, which must block no other
+ * task.
  */
 export class TreeThreads implements TreeTars {
   readonly #idle: TreeThread[] = [];
@@ -71,7 +71,7 @@ export class TreeThreads implements TreeTars {
     return thread;
   }
 
-  /** After work that was given up it is waited for: it may still wait, or have to close what is open. */
+  /** After an aborted task the thread is awaited: it may be blocked, or have to close descriptors. */
   #give(thread: TreeThread, whole: boolean): void {
     const keep = () => {
       this.#busy.delete(thread);

@@ -5,7 +5,7 @@ import { hasSameOwner, isPlaceholder, type Place } from './placeholders.ts';
 import { namesIn, openFolderAt, statAt, xattrsAt } from './tree-files.ts';
 import type { UpperChange, UpperRequest } from './tree-tar.ts';
 
-/** What the upper folder of an overlay changes of the layers below, sorted; in the thread that calls it. See TreeTars.changes. */
+/** Returns the changes of an overlay's upper folder, sorted, in the calling thread. See TreeTars.changes. */
 export function upperChanges(request: UpperRequest, xattrs: Xattrs): readonly UpperChange[] {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY;
   const finder = new Finder(xattrs, new Set(request.leftOut ?? []));
@@ -86,5 +86,5 @@ class Finder {
   }
 }
 
-/** Layers keep whole seconds. */
+/** Layers store whole seconds. */
 const SECOND = 1_000_000_000n;

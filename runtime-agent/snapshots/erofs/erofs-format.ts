@@ -46,15 +46,15 @@ const XATTR_PREFIXES = [
   { prefix: 'user.', index: 1 },
 ];
 
-/** Where the parts of a node lie. */
+/** The position of a node's parts. */
 export interface Placement {
-  /** Of the inode, in bytes; a multiple of SLOT. */
+  /** Position of the inode, in bytes; a multiple of SLOT. */
   readonly position: number;
-  /** Of the content of folders and symlinks: behind the inode, or in blocks of its own from this one on. */
+  /** Position of the content of folders and symlinks: after the inode, or in separate blocks from this one on. */
   readonly content: 'inline' | { readonly block: number };
 }
 
-/** Fields of an inode beside those of its node. */
+/** Fields of an inode in addition to those of its node. */
 export interface InodeFacts extends Placement {
   /** Its own among the inodes. */
   readonly number: number;
@@ -65,7 +65,7 @@ export interface InodeFacts extends Placement {
 /** The head of the image, up to FIRST_INODE. `tarBlocks` is rounded up. */
 export function encodeHead(image: {
   readonly uuid: Buffer;
-  /** Of the root's inode: it lies before all others. */
+  /** Position of the root's inode, which precedes all others. */
   readonly rootPosition: number;
   readonly inodes: number;
   readonly blocks: number;
@@ -93,7 +93,7 @@ export function inodeSize(node: LayerNode): number {
   return node.kind === 'file' && node.size > 0 ? roundUp(size, CHUNK_INDEX_SIZE) + CHUNK_INDEX_SIZE : size;
 }
 
-/** Writes the inode, of as many bytes as inodeSize says, to where there are zeros. */
+/** Encodes the inode, inodeSize bytes, over zeros. */
 export function encodeInode(
   node: LayerNode,
   { number, links, content, contentSize }: InodeFacts,
@@ -149,12 +149,12 @@ export function folderSize(names: readonly string[]): number {
 /** An entry of a folder. */
 export interface FolderEntry {
   readonly name: string;
-  /** Of its inode. */
+  /** Position of its inode. */
   readonly position: number;
   readonly kind: LayerNode['kind'];
 }
 
-/** Writes a folder's sorted entries, in blocks that each begin with their heads and go on with their names. */
+/** Encodes a folder's sorted entries, in blocks that each begin with the heads and continue with the names. */
 export function encodeFolder(entries: readonly FolderEntry[], into: Buffer, at: number): void {
   let start = at;
   for (let first = 0; first < entries.length; start += BLOCK) {
@@ -181,7 +181,7 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-/** With those that tell overlay of deletions. */
+/** Includes the attributes that tell overlay of deletions. */
 function xattrsOf({ xattrs, isOpaque, hasWhiteouts }: LayerNode): readonly (readonly [string, string])[] {
   return [...xattrs, ...(isOpaque ? [OPAQUE] : []), ...(hasWhiteouts ? [ORIGIN] : [])];
 }
@@ -206,7 +206,7 @@ function writeXattrs(xattrs: readonly (readonly [string, string])[], into: Buffe
   }
 }
 
-/** A safe integer; without the objects that are made of it otherwise. */
+/** Writes a safe integer without allocating a bigint. */
 function writeInt64(into: Buffer, value: number, at: number): void {
   const high = Math.floor(value / 2 ** 32);
   into.writeUInt32LE(value - high * 2 ** 32, at);

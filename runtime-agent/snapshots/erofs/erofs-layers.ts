@@ -26,8 +26,8 @@ import { IndexThread } from './index-thread.ts';
 import { INDEX, MOUNT_POINT, OLD_IMAGES, readTar, TAR, tarSize } from './read-tar.ts';
 
 /**
- * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
- * stand on it: `<directory>/layers/<diff ID>/{layer.tar,index.erofs,fs}`.
+ * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once for all its containers:
+ * `<directory>/layers/<diff ID>/{layer.tar,index.erofs,fs}`.
  */
 export class ErofsLayers implements LayerStore {
   readonly kind = 'erofs';
@@ -42,7 +42,7 @@ export class ErofsLayers implements LayerStore {
     this.#mount = mount;
   }
 
-  /** Layers that are there may have been mounted otherwise: only the mounting differs. */
+  /** Existing layers may have been mounted another way: only the mounting differs. */
   static async open(directory: string, mount = mountErofsFiles): Promise<ErofsLayers> {
     return new ErofsLayers(await LayerFolders.open(join(directory, 'layers')), mount);
   }
@@ -77,7 +77,7 @@ export class ErofsLayers implements LayerStore {
 
   async remove(diffId: Digest): Promise<void> {
     await this.#lock.run(diffId, async () => {
-      // Overlays hold their own reference to the mount and its files: those that stand on it go on.
+      // Overlays hold their own reference to the mount and its files, so they continue.
       while (await unmount(join(this.#layers.path(diffId), MOUNT_POINT), { detach: true }));
       await this.#layers.remove(diffId);
     });
@@ -160,7 +160,7 @@ export class ErofsLayers implements LayerStore {
 
 /**
  * Writes the index of a layer beside its complete tar; both are mounted together. Leaves nothing when it fails. Throws
- * EngineError 'bad-request' for a tar that makes no tree, the signal's reason, and what the device fails with.
+ * EngineError 'bad-request' for a tar that is not a valid tree, the signal's reason, and errors of the device.
  */
 async function indexLayer(
   folder: string,
@@ -244,10 +244,10 @@ async function followTar(
   }
 }
 
-/** Bytes after which the device begins to store them, so that a sync at the end has little left to wait for. */
+/** Bytes after which write-back begins, so that a sync at the end waits only briefly. */
 const SYNC_EVERY = 32 << 20;
 
-/** Has a file that others write stored while it grows. */
+/** Writes back a file while other programs extend it. */
 class SyncBehind {
   readonly #file: FileHandle;
   #synced = 0;
@@ -272,7 +272,10 @@ class SyncBehind {
     );
   }
 
-  /** Resolves when nothing is on its way; the last bytes need not be stored. Throws what storing failed with: no later sync would tell. */
+  /**
+   * Resolves when no write-back is running; the last bytes may not be stored. Throws its error: no later sync would
+   * report it.
+   */
   async finish(): Promise<void> {
     await this.#syncing;
     if (this.#failure !== undefined) throw this.#failure.error;

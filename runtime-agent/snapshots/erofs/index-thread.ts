@@ -7,8 +7,8 @@ const MAX_HEAP_MEGABYTES = 1536;
 const IDLE_TIME = 10_000;
 
 /**
- * Makes indexes of tars, one after the other, in a thread of its own. Nothing of a layer reaches a program that is not safe for
- * memory: this thread writes the metadata that the kernel mounts.
+ * Makes indexes of tars, one after the other, in a separate thread. No program that is not memory-safe reads a layer:
+ * this thread writes the metadata that the kernel mounts.
  */
 export class IndexThread {
   readonly #thread = new RequestThread<IndexOrder, IndexReport>(

@@ -7,9 +7,9 @@ import { LayerTree } from '../layer-tree.ts';
 /** Fits a few headers: most bodies are small. */
 const BUFFER_SIZE = 16 << 10;
 const BLOCK = 512;
-/** What the chunk of a file can hold in an index, with blocks of that size. */
+/** Maximum file size in an index with blocks of that size. */
 const MAX_FILE = 2 ** 40;
-/** What the number of a block can tell of. */
+/** Maximum position that a block number can express. */
 const MAX_START = 2 ** 32 * BLOCK;
 
 /**

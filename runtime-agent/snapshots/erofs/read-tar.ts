@@ -4,7 +4,7 @@ import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { layerNotHere, tarNotKept } from '../layer-folders.ts';
 
-/** The uncompressed tar of a layer, as it came. */
+/** The uncompressed tar of a layer, unchanged. */
 export const TAR = 'layer.tar';
 
 /** The tree of a layer; the bodies of its files are in the tar. */
@@ -13,7 +13,10 @@ export const INDEX = 'index.erofs';
 /** Where the layer is mounted. */
 export const MOUNT_POINT = 'fs';
 
-/** Agents before this one added folders to tars: TAIL is what had stood there, from the byte on that TAIL_START says in decimal digits. */
+/**
+ * Earlier agents appended folders to tars: TAIL is the replaced original data, from the byte in TAIL_START (decimal)
+ * on.
+ */
 const TAIL = 'layer.tail';
 const TAIL_START = 'layer.tail-start';
 
@@ -22,7 +25,7 @@ export const OLD_IMAGES: readonly string[] = ['layer.erofs', 'whole.erofs'];
 
 const CHUNK = 1 << 20;
 
-/** The tar of the layer in `folder` as it came, without what was added to it. Throws EngineError 'not-found'. */
+/** Reads the original tar of the layer in `folder`, without additions. Throws EngineError 'not-found'. */
 export async function* readTar(
   folder: string,
   diffId: Digest,
@@ -40,7 +43,7 @@ export async function* readTar(
   }
 }
 
-/** Bytes of what readTar gives. Throws EngineError 'not-found'. */
+/** Returns the bytes of readTar. Throws EngineError 'not-found'. */
 export async function tarSize(folder: string, diffId: Digest): Promise<number> {
   const start = await readStart(folder, diffId);
   const size =
@@ -73,7 +76,7 @@ async function* readTail(path: string, signal: AbortSignal): AsyncGenerator<Uint
   }
 }
 
-/** Where TAIL begins; undefined where the tar is as it came. Throws EngineError 'not-found' where nothing tells. */
+/** Returns the start of TAIL; undefined if the tar is unchanged. Throws EngineError 'not-found' if it is unknown. */
 async function readStart(folder: string, diffId: Digest): Promise<number | undefined> {
   try {
     return Number(await readFile(join(folder, TAIL_START), 'utf8'));

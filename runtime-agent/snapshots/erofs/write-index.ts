@@ -14,13 +14,13 @@ import {
   SLOT,
 } from './erofs-format.ts';
 
-/** A node, once however many names it has, with all that its inode says. A layer may have two million of them. */
+/** A node, once for all its names, with the fields of its inode. A layer may have two million of them. */
 interface Placed extends Placement {
   readonly node: LayerNode;
   readonly number: number;
   readonly parent: LayerNode;
   readonly contentSize: number;
-  /** Of folders: with `.` and `..`, in the order of their bytes. */
+  /** For folders: with `.` and `..`, sorted by bytes. */
   readonly names: readonly string[];
 }
 
@@ -30,8 +30,8 @@ const NO_NAMES: readonly string[] = [];
 const GATHERED = 1 << 20;
 
 /**
- * Writes an EROFS image of a layer's tree whose files have their bodies in the tar (`tarSize` bytes), which is to be its second
- * device. The same tree and `uuid` (16 bytes) give the same bytes, which come in order.
+ * Writes an EROFS image of a layer's tree whose file bodies are in the tar (`tarSize` bytes), its second device. The
+ * same tree and `uuid` (16 bytes) give the same bytes, which are yielded in order.
  */
 export function* writeIndex(root: LayerNode, tarSize: number, uuid: Buffer): Generator<Buffer> {
   const { placed, blocks } = place(root);
@@ -62,7 +62,7 @@ export function* writeIndex(root: LayerNode, tarSize: number, uuid: Buffer): Gen
   yield* output.end();
 }
 
-/** Finds a place for each node, those of one folder beside each other. */
+/** Places each node, those of one folder next to each other. */
 function place(root: LayerNode): {
   readonly placed: ReadonlyMap<LayerNode, Placed>;
   readonly blocks: number;
@@ -76,7 +76,7 @@ function place(root: LayerNode): {
     const size = inodeSize(node);
     const isInline = !hasContent(node) || size + contentSize <= BLOCK;
     const needed = hasContent(node) && isInline ? size + contentSize : size;
-    // Neither the inode nor what is inline may lie across the end of a block.
+    // Neither the inode nor inline content may cross a block boundary.
     const left = BLOCK - (end % BLOCK);
     if (left < (needed <= BLOCK ? needed : INODE_SIZE)) end += left;
     const number = placed.size + 1;
@@ -137,7 +137,7 @@ function writeContent(
   encodeFolder(entries, into, at);
 }
 
-/** Puts small parts together, with zeros between them. Its buffer is used again when the next has been asked for. */
+/** Gathers small parts, with zeros between them. Its buffer is reused when the next chunk is requested. */
 class Gatherer {
   buffer: Buffer = Buffer.alloc(GATHERED);
   /** Where the present part is in the buffer. */

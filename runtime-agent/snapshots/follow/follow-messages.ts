@@ -1,7 +1,7 @@
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import type { TarFindings } from '../tar-findings.ts';
 
-/** What is asked of the thread that reads tars while they grow. Each but `forget` is answered by one FollowReport of its id. */
+/** A request to the thread that reads growing tars. Each except `forget` gets one FollowReport with its id. */
 export type FollowOrder =
   | {
       readonly id: number;

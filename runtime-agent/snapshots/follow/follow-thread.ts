@@ -11,7 +11,9 @@ const MAX_HEAP_MEGABYTES = 256;
 /** Milliseconds without a tar after which the thread's memory is given back. */
 const IDLE_TIME = 10_000;
 
-/** Digests and reads tars in a thread of its own while others write them. It is there while there are tars, and a little longer. */
+/**
+ * Hashes and reads tars in a separate thread while they are written. It runs while there are tars, and a little longer.
+ */
 export class FollowThread {
   readonly #thread = new RequestThread<FollowOrder, FollowReport>(
     new URL('./follow-worker.ts', import.meta.url),
@@ -30,7 +32,10 @@ export class FollowThread {
     this.#idleTime = idleTime;
   }
 
-  /** `fd` is of a file that is written from its start on. `onProgress` gets the bytes that have been read. The caller closes the result before the descriptor. */
+  /**
+   * `fd` is a file that is written from its start. `onProgress` gets the bytes read so far. The caller closes the
+   * result before the descriptor.
+   */
   follow(fd: number, algorithm: DigestAlgorithm, onProgress: (position: number) => void): FollowedTar {
     clearTimeout(this.#timer);
     this.#followed += 1;
@@ -81,7 +86,7 @@ export class FollowedTar {
     );
   }
 
-  /** What the file was, which has all of its bytes now. Throws what reading it failed with. */
+  /** Returns the findings about the file, which is complete now. Throws errors of reading it. */
   async findings(): Promise<TarFindings> {
     await this.#reading;
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -91,7 +96,7 @@ export class FollowedTar {
     }
   }
 
-  /** Resolves when nobody reads from the descriptor any more. Once. */
+  /** Resolves when the descriptor is no longer used. Call it once. */
   async close(): Promise<void> {
     this.#hasMore = false;
     await this.#reading;

@@ -4,9 +4,9 @@ import { TarParser } from '../../../lib/tar/tar-parser.ts';
 import { writeExtractionFailure } from './extraction-failure.ts';
 import { TreeWriter } from './tree-writer.ts';
 
-/*
- * A program: unpacks the tar on its standard input into the folder that it is told, which it first makes its root. From
- * then on no path, link or `..` of the tar leads anywhere else. Needs root.
+/**
+ * A program that unpacks the tar on its standard input into a folder, which it first makes its root, so that no path,
+ * link or `..` of the tar can escape. Needs root.
  */
 async function main(folder: string): Promise<void> {
   const calls = loadTreeCalls();

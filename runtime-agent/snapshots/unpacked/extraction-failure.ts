@@ -16,7 +16,7 @@ export function writeExtractionFailure(error: unknown): string {
   return JSON.stringify(failure);
 }
 
-/** Reads what the extracting process said last. */
+/** Parses the last message of the extracting process. */
 export function readExtractionFailure(report: string): ExtractionFailure {
   try {
     return JSON.parse(report) as ExtractionFailure;

@@ -21,7 +21,9 @@ const CAPABILITIES = [
   'sys_chroot',
 ];
 
-/** Starts a program with them alone, and without a network. Neither it nor what it runs gains others. */
+/**
+ * Starts a program with only these capabilities, and without a network. Neither it nor its children can gain others.
+ */
 const CONFINED = [
   ...['unshare', '--mount', '--net', '--ipc', '--uts', '--'],
   ...[
@@ -56,7 +58,7 @@ export class Extraction {
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       if (this.#report.length < MAX_REPORT) this.#report += chunk.toString('utf8');
     });
-    // It ends before its input does when it fails; finish() tells why.
+    // It ends before its input when it fails; finish() reports why.
     this.#child.stdin?.on('error', () => undefined);
     this.#ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
@@ -72,7 +74,9 @@ export class Extraction {
     await Promise.race([this.#ended, new Promise((resolve) => stdin.once('drain', resolve))]);
   }
 
-  /** Waits until everything is unpacked. Throws EngineError 'bad-request' for what the tar did wrong, and what the device said. */
+  /**
+   * Waits until everything is unpacked. Throws EngineError 'bad-request' for an invalid tar, and errors of the device.
+   */
   async finish(): Promise<void> {
     this.#child.stdin?.end();
     const code = await this.#ended;

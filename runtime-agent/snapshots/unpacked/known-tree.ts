@@ -17,8 +17,8 @@ const MAX_PATHS = 16 << 20;
 const FOLDER: FoundNode = { kind: 'folder' };
 
 /**
- * The folders and links of a tree that one writer alone changes, so that each is looked at once rather than for each entry below
- * it. The writer tells of every name that it changes. Memory is bounded.
+ * Caches the folders and links of a tree with a single writer, so that each is read once rather than for each entry
+ * below it. The writer reports every name that it changes. Memory is bounded.
  */
 export class KnownTree implements LinkedTree<KnownNode> {
   readonly root: KnownNode = { path: '/', children: new Map(), found: FOLDER };
@@ -59,7 +59,7 @@ export class KnownTree implements LinkedTree<KnownNode> {
   find(node: KnownNode): FoundNode {
     if (node.found !== undefined) return node.found;
     const found = this.#look(node.path);
-    // What else is there changes more often than it is asked for.
+    // Other entries change more often than they are looked up.
     if (found.kind === 'folder' || found.kind === 'link') node.found = found;
     return found;
   }

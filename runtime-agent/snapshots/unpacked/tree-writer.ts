@@ -28,7 +28,10 @@ const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 const ACL = 'system.posix_acl_access';
 const DEFAULT_ACL = 'system.posix_acl_default';
 
-/** Folders of a layer: a name of 4 kB can ask for 2,000 of them, and the time of each is kept in memory until the end. */
+/**
+ * Maximum folders of a layer: a name of 4 kB can require 2,000 of them, and the time of each is in memory until the
+ * end.
+ */
 const MAX_FOLDERS = 1_000_000;
 
 /**
@@ -40,10 +43,10 @@ export class TreeWriter implements TarHandler {
   readonly #tree = new KnownTree(look, new StepCount());
   /** Folders that were made without an entry or with one. */
   #folders = 0;
-  /** Some folder hands ACLs on to what is made in it, of which the entries do not tell. */
+  /** Some folder has default ACLs, which its entries inherit. */
   #handsAclsOn = false;
   #open: { readonly fd: number; left: number; readonly path: Buffer; readonly entry: TarEntry } | undefined;
-  /** A folder's time is set at the end: what is made in it changes it. Another may be at its path then. */
+  /** A folder's time is set at the end: creating entries in it changes it. Another folder may be at its path then. */
   readonly #folderTimes = new Map<string, { readonly mtime: number; readonly ino: number | undefined }>();
 
   constructor(calls: TreeCalls) {
@@ -83,7 +86,7 @@ export class TreeWriter implements TarHandler {
     }
   }
 
-  /** Makes the folders of which no entry has told, or not yet. */
+  /** Creates folders without an entry, or before their entry. */
   #ensureParent(names: readonly string[], entry: string): KnownNode {
     let node = this.#tree.root;
     for (const name of this.#follow(names, entry)) {
@@ -135,7 +138,7 @@ export class TreeWriter implements TarHandler {
     const path = bytes(join(parent, name));
     const existing = statOf(path);
     if (existing !== undefined) {
-      // An entry of this layer stays: the whiteout is for those below.
+      // An entry of this layer stays: the whiteout is for lower layers.
       if (existing.isDirectory()) this.#calls.setXattr(path, bytes('trusted.overlay.opaque'), bytes('y'));
       return;
     }
@@ -221,7 +224,7 @@ export class TreeWriter implements TarHandler {
     setTime(path, entry.mtime);
   }
 
-  /** Removes those that a folder above has handed on, as the tree is that of the entries alone. */
+  /** Removes inherited ACLs, as the tree contains only what the entries state. */
   #removeAcls(path: Buffer): void {
     if (!this.#handsAclsOn) return;
     for (const name of [ACL, DEFAULT_ACL]) this.#calls.removeXattr(path, bytes(name));
@@ -232,7 +235,7 @@ export class TreeWriter implements TarHandler {
       this.#calls.setXattr(path, bytes(name), bytes(value));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Many file systems say so of what one file may have, too.
+      // Many file systems report ENOSPC also for the limit of one file.
       if (code === 'E2BIG' || (code === 'ENOSPC' && statfsSync('/').bavail > 0)) throw tooMany(entry);
       throw error;
     }

@@ -23,8 +23,8 @@ const SIZE_FILE = 'size';
 const TAR_FILE = 'tar.zst';
 
 /**
- * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff ID>/{fs,size,tar.zst}`.
- * A tree does not tell what its tar was, so that is kept too, for who pushes or saves the image.
+ * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff
+ * ID>/{fs,size,tar.zst}`. A tree cannot reproduce its tar, so that is kept too, for pushing or saving the image.
  */
 export class UnpackedLayers implements LayerStore {
   readonly kind = 'unpacked';
@@ -138,22 +138,22 @@ async function unpackLayer(
   return received.diffId;
 }
 
-/** The fastest: what is written here is hardly ever read. */
+/** The fastest: this file is hardly ever read. */
 const LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
 
-/** Writes a tar, zstd-compressed, beside the tree that it was unpacked to. */
+/** Writes a tar, zstd-compressed, beside its unpacked tree. */
 class KeptTar {
   readonly #compress = createZstdCompress({ params: LEVEL });
   readonly #written: Promise<void>;
 
-  /** `path` is of a file that is not there yet. */
+  /** `path` must not exist yet. */
   constructor(path: string) {
     this.#written = pipeline(this.#compress, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
-    // Each caller hears of it: `write` and `finish` wait for it.
+    // `write` and `finish` report the failure.
     this.#written.catch(() => undefined);
   }
 
-  /** Resolves when there is room for more. `chunk` is the writer's own from then on. */
+  /** Resolves when there is room for more. It takes ownership of `chunk`. */
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#compress.destroyed) return await this.#written;
     if (!this.#compress.write(Buffer.from(chunk))) {
@@ -167,14 +167,14 @@ class KeptTar {
     await this.#written;
   }
 
-  /** Lets go of the file, whatever is in it. */
+  /** Closes the file, whatever its content. */
   async stop(): Promise<void> {
     this.#compress.destroy();
     await this.#written.catch(() => undefined);
   }
 }
 
-/** What a KeptTar has written; closes `file`. */
+/** Reads the file of a KeptTar; closes `file`. */
 async function* readKeptTar(file: FileHandle, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const tar = createZstdDecompress();
   const filled = pipeline(file.createReadStream(), tar, { signal });

@@ -11,7 +11,7 @@ import type { AcmeClient, IssuedCertificate } from './acme-client.ts';
 
 /** Milliseconds between looks at which certificates are missing or due. */
 const INTERVAL = 60_000;
-/** Milliseconds until a name that was refused is asked for again; doubled up to the maximum. */
+/** Milliseconds until a refused name is retried; doubled up to the maximum. */
 const RETRY_PAUSE = 60_000;
 const MAX_RETRY_PAUSE = 6 * 60 * 60_000;
 /** Milliseconds for one certificate. */
@@ -20,7 +20,7 @@ const ORDER_TIMEOUT = 300_000;
 export interface AcmeAuthorityOptions {
   /** URL of the directory of the authority. */
   readonly directory: string;
-  /** A folder that is kept: it gets the account's key and the certificates. */
+  /** A persistent folder for the account's key and the certificates. */
   readonly folder: string;
   readonly exchange: HttpExchange;
   readonly log: Logger;
@@ -34,8 +34,8 @@ interface Attempt {
 }
 
 /**
- * Certificates of an authority by ACME: each is kept in a file, ordered again when a third of its time is left, one at a time. Names
- * that the authority refuses are tried again after a minute, then after twice as long, up to six hours.
+ * Certificates of an ACME authority: each is stored in a file, and renewed when a third of its lifetime is left, one at
+ * a time. Refused names are retried after a minute, then after twice as long, up to six hours.
  */
 export class AcmeAuthority implements CertificateAuthority {
   readonly #options: AcmeAuthorityOptions;
@@ -65,7 +65,7 @@ export class AcmeAuthority implements CertificateAuthority {
   async certificates(hosts: readonly string[]): Promise<readonly HostCertificate[]> {
     this.#wanted = new Set(hosts);
     for (const host of hosts) if (!this.#known.has(host)) this.#known.set(host, await this.#load(host));
-    // Later, as the caller may hold what an order needs.
+    // Deferred, as the caller may hold resources that an order needs.
     setImmediate(() => void this.#orderDue());
     return hosts.flatMap((host) => this.#known.get(host) ?? []);
   }
@@ -114,7 +114,7 @@ export class AcmeAuthority implements CertificateAuthority {
         this.#known.set(host, certificate);
         this.#host?.changed();
       }
-      // Otherwise the next one would be ordered at once, and again, until the authority refuses all.
+      // Otherwise renewals would follow each other until the authority refuses all.
       if (isDue(certificate)) throw new Error(mistimed(certificate));
       this.#failures.delete(host);
       log.info({ host, expires: certificate.expires }, 'a certificate was issued');
@@ -154,7 +154,7 @@ export class AcmeAuthority implements CertificateAuthority {
     await writeWhole(this.#file(host), `${key}${certificate}`);
   }
 
-  /** Undefined where there is none, or none that can be used. */
+  /** Returns undefined if there is none, or it cannot be used. */
   async #load(host: string): Promise<HostCertificate | undefined> {
     const text = await readFile(this.#file(host), 'latin1').catch(unlessMissing);
     if (text === undefined) return undefined;
@@ -173,7 +173,7 @@ export class AcmeAuthority implements CertificateAuthority {
   }
 }
 
-/** When a third of its time is left. */
+/** Reports whether only a third of its lifetime is left. */
 function isDue({ issued, expires }: HostCertificate): boolean {
   return Date.now() > expires.getTime() - (expires.getTime() - issued.getTime()) / 3;
 }

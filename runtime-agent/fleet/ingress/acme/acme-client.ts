@@ -5,9 +5,9 @@ import { readAtMost } from '../../../../lib/streams/read-at-most.ts';
 import type { HttpExchange } from '../../../../oci/distribution/http-exchange.ts';
 import { signingRequest } from './signing-request.ts';
 
-/** Bytes of an answer. */
+/** Maximum bytes of an answer. */
 const MAX_ANSWER = 256 * 1024;
-/** Requests that are sent again because the authority wants another nonce (RFC 8555, section 6.5). */
+/** Maximum repetitions of a request because of a rejected nonce (RFC 8555, section 6.5). */
 const MAX_NONCES = 5;
 /** Looks at an authorization or order, and milliseconds between them. */
 const MAX_LOOKS = 40;
@@ -17,7 +17,7 @@ const FIRST_PAUSE = 250;
 const PATIENT_LOOKS = 6;
 const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 
-/** The authority refuses, or does not answer as RFC 8555 has it. */
+/** The authority refuses, or violates RFC 8555. */
 export class AcmeError extends Error {
   override readonly name = 'AcmeError';
 }
@@ -61,8 +61,9 @@ export class AcmeClient {
   }
 
   /**
-   * Orders a certificate with a new key for a host name. `answer` makes plain HTTP of the host answer a path with a value, or no
-   * longer. Throws AcmeError with the words of the authority, errors of the connection, and the signal's reason.
+   * Orders a certificate with a new key for a host name. `answer` makes the host's plain HTTP answer a path with a
+   * value, or stops that. Throws AcmeError with the authority's message, errors of the connection, and the signal's
+   * reason.
    */
   async order(
     host: string,
@@ -71,7 +72,7 @@ export class AcmeClient {
   ): Promise<IssuedCertificate> {
     const { newOrder } = await this.#readDirectory(signal);
     const created = await this.#post(newOrder, { identifiers: [{ type: 'dns', value: host }] }, signal);
-    const orderUrl = created.location ?? fail('the authority did not say where the order is.');
+    const orderUrl = created.location ?? fail('the authority did not return the URL of the order.');
     const order = parse(created.text);
     for (const url of strings(order.authorizations)) await this.#authorize(url, answer, signal);
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -105,7 +106,7 @@ export class AcmeClient {
     }
   }
 
-  /** Looks at a resource until its status is none of `waiting`. */
+  /** Polls a resource until its status is none of `waiting`. */
   async #until(url: string, waiting: readonly string[], signal: AbortSignal): Promise<Fields> {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       const fields = parse((await this.#post(url, undefined, signal)).text);
@@ -129,7 +130,7 @@ export class AcmeClient {
     const { kty = '', crv = '', x = '', y = '' } = this.#jwk;
     const jwk = { kty, crv, x, y };
     const { location } = await this.#send(newAccount, { termsOfServiceAgreed: true }, { jwk }, signal);
-    return location ?? fail('the authority did not say where the account is.');
+    return location ?? fail('the authority did not return the URL of the account.');
   }
 
   async #send(
@@ -234,7 +235,7 @@ function failedChallenge(fields: Fields): Fields | undefined {
   return objects(fields.challenges).find(({ error }) => error !== undefined);
 }
 
-/** The words of the authority, or of its first challenge that failed, short and on one line. */
+/** Returns the authority's message, or that of its first failed challenge, shortened to one line. */
 function describe(fields: Fields): string {
   const [problem = {}] = objects([failedChallenge(fields)?.error ?? fields.error ?? fields]);
   const words = [problem.detail, problem.type, problem.status].find((word) => typeof word === 'string');

@@ -56,7 +56,7 @@ describe('planLayers', () => {
     ]) {
       assert.throws(() => planLayers([layer('1', type)], [digest('a')]), {
         code: 'bad-request',
-        message: `layer ${digest('1')} is of the type ${type}, which is no layer of a container image`,
+        message: `layer ${digest('1')} is of the type ${type}, which is not a layer of a container image`,
       });
     }
   });
