@@ -43,3 +43,8 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
 export function describeUncopied({ blob, isMissing, message }: UncopiedBlob): string {
   return isMissing ? `lost: ${blob.digest}: its file is missing` : `damaged: ${blob.digest}: ${message}`;
 }
+
+/** Returns what JSON tells of a blob that was not copied. */
+export function viewOfUncopied({ blob, isMissing, message }: UncopiedBlob) {
+  return { digest: blob.digest, problem: isMissing ? 'missing' : 'damaged', message };
+}

@@ -16,14 +16,16 @@ import {
   describeUncopied,
   namesIn,
   readMark,
+  viewOfUncopied,
   WITH_CONTENT,
   writeMark,
 } from './backup-mark.ts';
 import { copyToFile } from './catalog-copies.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine, tellLine } from './printable.ts';
+import { tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
+import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /**
@@ -31,11 +33,18 @@ import { openStoredRegistry } from './stored-registry.ts';
  * of the registry is lost or damaged, or it was interrupted.
  */
 export async function backup(args: readonly string[]): Promise<number> {
-  const { to, content, ...flags } = parseOptions(args, {
+  const {
+    to,
+    content,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, {
     to: { type: 'string' },
     content: { type: 'boolean' },
+    ...FORMAT_OPTION,
     ...STORAGE_OPTIONS,
   });
+  const format = parseFormat(wanted);
   if (to === undefined) throw new ConfigError('where the backup is was not said: give --to FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(to);
@@ -68,13 +77,13 @@ export async function backup(args: readonly string[]): Promise<number> {
         progress.show(`${count(blobs, 'blob')} copied`, { done: bytes, total: totalBytes, unit: 'bytes' }),
     });
     progress.clear();
-    for (const lost of report.lost) printLine(describeUncopied(lost));
-    const { blobs, bytes, deleted } = report;
-    printLine(
+    const { blobs, bytes, deleted, lost } = report;
+    printOne(format, { folder, blobs, bytes, deleted, lost: lost.map(viewOfUncopied) }, () => [
+      ...lost.map(describeUncopied),
       `backup in ${folder}: ${count(blobs, 'blob')} copied (${byteCount(bytes)}), ${deleted} deleted` +
-        `${report.lost.length === 0 ? '' : `; ${count(report.lost.length, 'damaged blob')}: see above`}`,
-    );
-    return report.lost.length === 0 ? 0 : 1;
+        `${lost.length === 0 ? '' : `; ${count(lost.length, 'damaged blob')}: see above`}`,
+    ]);
+    return lost.length === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;

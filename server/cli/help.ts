@@ -129,6 +129,8 @@ ${COMMON}  --from SOURCE         the URL of a registry; or the rootdirectory in 
   --user NAME           log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
   --untagged            also manifests without a tag, which only a storage can list
   --jobs NUMBER         things to read at once, 1 to 64 (default 4)
+  --format FORMAT       table, json (the summary as one document), or jsonl (each repository and each problem as it
+                        comes, and the summary)
 `,
   backup: `Brings a backup up to date, also beside a running registry. Only content that is not there yet is copied, and
 verified on the way. It holds every push that was answered before it began. Exit code 1: something is damaged, or it
@@ -138,12 +140,14 @@ Usage: berth backup --to FOLDER [options]
 
 ${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
   --content             also the content of a bucket (content of the data folder is always included)
+  --format FORMAT       table, json or jsonl; default: table
 `,
   restore: `Fills an empty registry from a backup, and verifies every byte of it. Exit code 1: something is damaged.
 
 Usage: berth restore --from FOLDER [options]
 
 ${COMMON}  --from FOLDER         the backup
+  --format FORMAT       table, json or jsonl; default: table
 `,
   catalog: `Works on the database.
 

@@ -9,8 +9,9 @@ import { recordDescription } from '../registry/repository-description.ts';
 import { openImportSource } from './import-source.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine, tellLine } from './printable.ts';
+import { tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
+import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 const DEFAULT_JOBS = 4;
@@ -21,14 +22,24 @@ const MOST_JOBS = 64;
  * when everything was imported, 1 when something could not be, or it was interrupted.
  */
 export async function importFrom(args: readonly string[]): Promise<number> {
-  const { from, user, untagged, jobs, repository, ...flags } = parseOptions(args, {
+  const {
+    from,
+    user,
+    untagged,
+    jobs,
+    repository,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, {
     from: { type: 'string' },
     repository: { type: 'string', multiple: true },
     user: { type: 'string' },
     untagged: { type: 'boolean' },
     jobs: { type: 'string' },
+    ...FORMAT_OPTION,
     ...STORAGE_OPTIONS,
   });
+  const format = parseFormat(wanted);
   if (from === undefined)
     throw new ConfigError('where to import from was not said: give --from FOLDER or --from URL');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
@@ -44,9 +55,11 @@ export async function importFrom(args: readonly string[]): Promise<number> {
   const { catalog, blobs } = registry;
   const signal = interruption();
   const progress = new Progress();
-  const say = (line: string) => {
+  const problems: string[] = [];
+  /** Prints a line, or an object in the format jsonl; with json there is the summary alone. */
+  const say = (line: string, value: object) => {
     progress.clear();
-    printLine(line);
+    if (format !== 'json') printOne(format, value, () => [line]);
   };
   let showing: NodeJS.Timeout | undefined;
   let total: number | undefined;
@@ -60,7 +73,10 @@ export async function importFrom(args: readonly string[]): Promise<number> {
       untagged: untagged === true,
       jobs: jobCount,
       signal,
-      onProblem: (problem) => say(`not imported: ${problem}`),
+      onProblem: (problem) => {
+        if (format === 'json') problems.push(problem);
+        say(`not imported: ${problem}`, { problem });
+      },
       onTagged: (name, manifest) => recordDescription({ catalog, blobs }, name, manifest),
       onListed: (repositories) => {
         total = repositories;
@@ -76,9 +92,15 @@ export async function importFrom(args: readonly string[]): Promise<number> {
           });
         }, 250);
       },
-      onRepository: (name, done) => say(`${name}: ${contents(done)}`),
+      onRepository: (name, { tags, manifests, blobs, bytes }) => {
+        const done = { tags, manifests, blobs, bytes };
+        say(`${name}: ${contents(done)}`, { repository: name, ...done });
+      },
     });
-    say(`${count(report.repositories, 'repository')}: ${contents(report)}${problemsOf(report)}`);
+    progress.clear();
+    printOne(format, format === 'json' ? { ...report, problems } : report, () => [
+      `${count(report.repositories, 'repository')}: ${contents(report)}${problemsOf(report)}`,
+    ]);
     return report.problems === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
@@ -103,7 +125,9 @@ function trustSystemAuthorities(): void {
   setDefaultCACertificates([...new Set([...getCACertificates('default'), ...getCACertificates('system')])]);
 }
 
-function contents({ tags, manifests, blobs, bytes }: Readonly<ImportReport>): string {
+type Contents = Pick<ImportReport, 'tags' | 'manifests' | 'blobs' | 'bytes'>;
+
+function contents({ tags, manifests, blobs, bytes }: Readonly<Contents>): string {
   return `${count(tags, 'tag')}; new: ${count(manifests, 'manifest')}, ${count(blobs, 'blob')} (${byteCount(bytes)})`;
 }
 

@@ -9,22 +9,36 @@ import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-
 import { loadConfig } from '../config/config.ts';
 import { takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.ts';
-import { CATALOG_ALONE, describeUncopied, namesIn, readMark, WITH_CONTENT } from './backup-mark.ts';
+import {
+  CATALOG_ALONE,
+  describeUncopied,
+  namesIn,
+  readMark,
+  viewOfUncopied,
+  WITH_CONTENT,
+} from './backup-mark.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine, tellLine } from './printable.ts';
+import { tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
+import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 
 /**
  * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is restored, 1 when content of
  * the backup is lost or damaged, or it was interrupted.
  */
 export async function restore(args: readonly string[]): Promise<number> {
-  const { from, ...flags } = parseOptions(args, {
+  const {
+    from,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, {
     from: { type: 'string' },
+    ...FORMAT_OPTION,
     ...STORAGE_OPTIONS,
   });
+  const format = parseFormat(wanted);
   if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(from);
@@ -67,11 +81,14 @@ export async function restore(args: readonly string[]): Promise<number> {
       await rm(catalogFile);
     }
     progress.clear();
-    for (const blob of lost) printLine(describeUncopied(blob));
-    printLine(`restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})`);
-    if (lost.length === 0) return 0;
-    printLine(`${count(lost.length, 'blob')} lost, see above: "berth fsck" shows which images need them`);
-    return 1;
+    printOne(format, { folder: config.data, blobs, bytes, lost: lost.map(viewOfUncopied) }, () => [
+      ...lost.map(describeUncopied),
+      `restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})`,
+      ...(lost.length === 0
+        ? []
+        : [`${count(lost.length, 'blob')} lost, see above: "berth fsck" shows which images need them`]),
+    ]);
+    return lost.length === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
     if (!signal.aborted && !isRefusal(error)) throw error;
