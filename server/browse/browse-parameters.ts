@@ -60,7 +60,7 @@ interface ListQuery {
   readonly after?: string;
 }
 
-/** Throws SettingInvalidError for a cursor that is none of this order. */
+/** Throws SettingInvalidError for a cursor of another order. */
 export function pageFrom({ limit = USUAL_LIMIT, after: cursor, search, order }: ListQuery, keyParts: number) {
   const { after } = rowPageOf({ limit, ...(cursor !== undefined && { after: cursor }) }, keyParts);
   return {
@@ -84,7 +84,7 @@ export function cursorOf(key: SortKey | undefined): string | null {
   return cursorAfter(key?.map(String));
 }
 
-/** What cannot name a manifest is not there either. */
+/** Parses a reference. An invalid one gets the answer of a missing manifest. */
 export function referenceOf(repository: string, text: string): Reference {
   if (isDigest(text)) return { digest: text };
   if (isTag(text)) return { tag: text };
@@ -103,7 +103,7 @@ export function sidesOf(
   };
 }
 
-/** Where a request comes from, for the audit. */
+/** Returns the origin of a request, for the audit. */
 export function originOf({ state: { origin } }: RequestContext): { readonly address?: string } {
   return origin.remote === undefined ? {} : { address: origin.remote };
 }

@@ -36,7 +36,7 @@ import {
   TAG,
 } from './browse-schemas.ts';
 
-/** What repositories, tags and manifests there are, what a delete would take, and the deletes themselves. */
+/** Lists repositories, tags and manifests, previews deletes, and deletes. */
 export function browseRoutes(browse: Browse): readonly Route[] {
   return [...repositoryRoutes(browse), ...tagRoutes(browse), ...manifestRoutes(browse)];
 }

@@ -21,7 +21,7 @@ import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import type { CopyView } from './copy-image.ts';
 import type { RepositoryLossView } from './delete-repository.ts';
 
-/** What a visitor may do with a repository that they may see. */
+/** The rights of a visitor on a visible repository. */
 export interface RepositoryRights {
   readonly push: boolean;
   readonly delete: boolean;
@@ -47,7 +47,7 @@ export interface Readme {
 /** A member of an index. */
 export interface MemberView {
   readonly digest: Digest;
-  /** Such as `linux/arm64/v8`; undefined when the index names none. */
+  /** Such as `linux/arm64/v8`; undefined if the index states none. */
   readonly platform?: string;
   readonly mediaType: string;
   readonly artifactType?: string;
@@ -62,7 +62,7 @@ export interface MemberView {
 export interface LayerView {
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Bytes, as the manifest says. */
+  /** Bytes, as the manifest states. */
   readonly size: number;
   /** Layers that other registries serve need not be here. */
   readonly foreign: boolean;
@@ -87,7 +87,7 @@ export interface ConfigView {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly size: number;
-  /** Why it is not shown: it is missing, too large, or no image configuration. Then there are no other fields. */
+  /** Why it is not shown: it is missing, too large, or not an image configuration. Then there are no other fields. */
   readonly problem?: string;
   readonly platform?: string;
   readonly created?: string;
@@ -110,7 +110,7 @@ export interface PackageView {
   readonly licence?: string;
 }
 
-/** What an SBOM lists, as far as it could be read. */
+/** The content of an SBOM, as far as it could be read. */
 export interface SbomView {
   readonly format?: 'SPDX' | 'CycloneDX' | 'Syft';
   /** Why nothing is listed: it is missing, larger than 2 MiB, or of another format. */
@@ -121,7 +121,7 @@ export interface SbomView {
   readonly packageCount: number;
 }
 
-/** What a build says of itself: nothing of it is verified. Each text has at most 1,000 characters. */
+/** The provenance that a build states: nothing is verified. Each text has at most 1,000 characters. */
 export interface ProvenanceView {
   /** Why nothing is shown: it is missing, larger than 2 MiB, or of another format. */
   readonly problem?: string;
@@ -134,7 +134,7 @@ export interface ProvenanceView {
   readonly invocation?: string;
   readonly started?: Date;
   readonly finished?: Date;
-  /** Addresses of what was built from; of the first 100, 64 KB together. */
+  /** Addresses of the build's materials; the first 100, 64 KB together. */
   readonly materials: readonly string[];
   /** How many there are. */
   readonly materialCount: number;
@@ -143,7 +143,7 @@ export interface ProvenanceView {
 export const REFERRER_KINDS = ['signature', 'sbom', 'provenance', 'attestation', 'other'] as const;
 export type ReferrerKind = (typeof REFERRER_KINDS)[number];
 
-/** A signature of cosign or Notation, as its maker describes it: nothing of it is verified. */
+/** A signature of cosign or Notation, as its maker describes it: nothing is verified. */
 export interface SignatureView {
   /** `unknown`: it was not read. */
   readonly by: 'key' | 'certificate' | 'unknown';
@@ -157,7 +157,7 @@ export interface SignatureView {
   readonly issuer?: string;
   /** SHA-256 of the signature itself; undefined where it stands in an envelope, which is not read. */
   readonly digest?: Digest;
-  /** Why not all of it is shown. */
+  /** Why it is not shown completely. */
   readonly problem?: string;
 }
 
@@ -172,7 +172,7 @@ export interface ReferrerView {
   readonly annotations: Readonly<Record<string, string>>;
   /** 10 at most, and of the first 20 manifests that have some, 2 MiB together. */
   readonly signatures: readonly SignatureView[];
-  /** What is about it: a signature of an SBOM, say. Two levels, 100 entries of each. */
+  /** Its referrers, such as a signature of an SBOM. Two levels, 100 entries each. */
   readonly referrers: readonly ReferrerView[];
 }
 
@@ -183,7 +183,7 @@ export interface RunningView {
   readonly service: string;
   /** Names of the hosts that run it now. */
   readonly hosts: readonly string[];
-  /** False: it is kept for a rollback. */
+  /** False: it is kept only for a rollback. */
   readonly runs: boolean;
 }
 
@@ -213,13 +213,13 @@ export interface ManifestView extends BrowsedManifest {
   readonly rights: RepositoryRights;
 }
 
-/** What a delete does; of `dryRun`, would do. */
+/** The consequences of a delete; for `dryRun`, the possible ones. */
 export interface ConsequencesView extends Loss {
   /** What the image runs in, of apps that the visitor may see. */
   readonly running: readonly RunningView[];
   /** Why it would be refused: a tag rule, a release that runs it; undefined: it is allowed. */
   readonly refusal?: string;
-  /** Whether `force` helps: a release runs the image, and no rule keeps it. */
+  /** Whether `force` helps: a release runs the image, and no rule protects it. */
   readonly needsForce: boolean;
   /** Until then at least the tag can be restored; undefined: it cannot, since its manifest goes at once. */
   readonly restorableUntil?: Date;
@@ -236,7 +236,7 @@ export interface DifferenceView {
     readonly size: number;
     readonly change: 'same' | 'removed' | 'added';
   }[];
-  /** Bytes that somebody who has `from` downloads for `to`. */
+  /** Bytes that a client with `from` downloads for `to`. */
   readonly download: number;
   /** Fields of the configuration that differ, such as `user`; lists as JSON. */
   readonly configuration: readonly Change[];
@@ -317,7 +317,7 @@ export type Reference = ManifestKey;
  *     await browse.restore(identity, 'team/app', '1.0', { address });
  */
 export interface Browse {
-  /** By name unless `sort` says otherwise. */
+  /** By name by default. */
   repositories(visitor: Identity, page: SortedPage<RepositorySort>): Promise<Listed<BrowsedRepository>>;
   repository(visitor: Identity, name: string): Promise<RepositoryView>;
   tags(visitor: Identity, repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag>>;
@@ -333,7 +333,7 @@ export interface Browse {
     reference: Reference,
     options: Pick<Actor, 'address'> & { readonly force?: boolean },
   ): Promise<void>;
-  /** Points a deleted tag at its last manifest again; answers which. Throws TagRestoreError (409). */
+  /** Restores a deleted tag; returns its manifest. Throws TagRestoreError (409). */
   restore(
     visitor: Identity,
     repository: string,
@@ -368,7 +368,7 @@ export interface Browse {
     repository: string,
     options: Pick<Actor, 'address'> & {
       readonly dryRun?: boolean;
-      /** Also what a release runs. */
+      /** Also deletes images that a release runs. */
       readonly force?: boolean;
       readonly signal?: AbortSignal;
     },
@@ -379,7 +379,7 @@ export interface Browse {
     repository: string,
     sides: { readonly from: Reference; readonly to: Reference; readonly platform?: string },
   ): Promise<DifferenceView>;
-  /** Reads layers, with limits: for somebody who asks for it. Throws as `difference`, and the signal's reason. */
+  /** Reads layers, with limits, on explicit request. Throws as `difference`, and the signal's reason. */
   files(
     visitor: Identity,
     repository: string,

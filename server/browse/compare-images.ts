@@ -12,12 +12,12 @@ import { configOf, layersOf, membersOf, parseContent } from './manifest-parts.ts
 import { type ImageSbom, packageChanges, sbomsOf } from './package-changes.ts';
 import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 
-/** The key of an image that is no member of an index. */
+/** The key of an image that is not a member of an index. */
 const ANY = '';
 /** The annotation of BuildKit's attestations that names the image of the index that they are about. */
 const ATTESTED = 'vnd.docker.reference.digest';
 
-/** Milliseconds that layers are read for one answer. */
+/** Maximum milliseconds of reading layers for one answer. */
 const LONGEST_READING = 20_000;
 const MOST_WAITING = 8;
 

@@ -10,7 +10,7 @@ import { recordDescription } from '../registry/repository-description.ts';
 
 /** Manifests that one copy takes along. */
 const MOST_MANIFESTS = 1000;
-/** Referrers that are read at once. */
+/** Referrers per read. */
 const PAGE = 100;
 
 export interface CopyStores {
@@ -85,7 +85,7 @@ class Copy {
     };
   }
 
-  /** Copies a manifest with all that it needs; undefined when the source does not have it. */
+  /** Copies a manifest with its dependencies; returns undefined when the source does not have it. */
   async #copy(digest: Digest, tags: readonly string[]): Promise<Manifest | undefined> {
     const { blobs, catalog, content } = this.#stores;
     const { by, from, signal, to } = this.#wanted;
@@ -122,7 +122,7 @@ class Copy {
   async #isThere({ blob }: FoundManifest): Promise<boolean> {
     const { catalog } = this.#stores;
     const { to } = this.#wanted;
-    // In this order: the grace period of what is looked for is renewed, and it may have been a plain blob until now.
+    // In this order: the first call renews the grace period, and the content may have been a plain blob until now.
     await catalog.blobs.findToRefer(to, blob.digest);
     return (await catalog.manifests.find(to, { digest: blob.digest })) !== undefined;
   }
@@ -138,7 +138,7 @@ class Copy {
     this.#bytes += mounted.size;
   }
 
-  /** Copies what is about each manifest that was copied, and about that; returns tags that stayed as they were. */
+  /** Copies the referrers of each copied manifest, and theirs; returns tags that were not moved. */
   async #copyReferrers(): Promise<readonly string[]> {
     const { browse } = this.#stores;
     const { from } = this.#wanted;
@@ -166,7 +166,7 @@ class Copy {
     }
   }
 
-  /** Answers false when the target has another manifest under the tag. */
+  /** Returns false when the target has another manifest under the tag. */
   async #copyTag(tag: string): Promise<boolean> {
     const { catalog } = this.#stores;
     const { from, to } = this.#wanted;

@@ -30,7 +30,7 @@ export interface DeleteStores {
   readonly catalog: Pick<Catalog, 'manifests' | 'tags'>;
 }
 
-/** What a delete of a repository takes, or would take. Throws NameUnknownError. */
+/** Returns the consequences of deleting a repository. Throws NameUnknownError. */
 export async function repositoryLoss(
   { browse }: Pick<DeleteStores, 'browse'>,
   repository: string,

@@ -8,7 +8,7 @@ export interface Compared {
   readonly config: ConfigView | undefined;
 }
 
-/** What somebody who has one image gets with another one. */
+/** Returns the difference for a client that has one image and pulls another. */
 export function differenceOf(from: Compared, to: Compared): Omit<DifferenceView, 'platform' | 'packages'> {
   const before = new Set(from.layers.map(({ digest }) => digest));
   const after = new Set(to.layers.map(({ digest }) => digest));
@@ -71,7 +71,7 @@ function environmentOf(config: ConfigView | undefined): Readonly<Record<string, 
   return Object.assign(Object.create(null), Object.fromEntries(variables));
 }
 
-/** What differs, in the order of the names. */
+/** Returns the differences, ordered by name. */
 function changes(
   before: Readonly<Record<string, string>>,
   after: Readonly<Record<string, string>>,

@@ -31,7 +31,7 @@ const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 
-/** Files of layers cannot be compared; the message says why. */
+/** The files of layers cannot be compared; the message says why. */
 export class FilesUnreadError extends Error {
   override readonly name = 'FilesUnreadError';
 }
@@ -63,7 +63,7 @@ export class LayerFiles {
     this.#signal = signal;
   }
 
-  /** What some layers do together, the lowest first. Throws FilesUnreadError, and the signal's reason. */
+  /** Returns the combined effect of some layers, lowest first. Throws FilesUnreadError, and the signal's reason. */
   async read(layers: readonly OpenLayer[]): Promise<Files> {
     const files: Files = new Map();
     /** Paths below which lower layers show nothing. */
@@ -182,7 +182,7 @@ async function* uncompressed(
     ? createGunzip({ chunkSize: CHUNK })
     : createZstdDecompress({ chunkSize: CHUNK });
   const fed = pipeline(Readable.from(content, { objectMode: false }), filter, { signal });
-  // The failure is told where the output is read.
+  // The reader of the output gets the failure.
   fed.catch(() => undefined);
   try {
     for await (const chunk of filter) yield chunk as Buffer;

@@ -7,7 +7,7 @@ export const NOTATION_TYPE = 'application/vnd.cncf.notary.signature';
 const JWS = 'application/jose+json';
 const COSE = 'application/cose';
 
-/** What an envelope of Notation has in its unsigned part; nothing of it is verified. */
+/** The unsigned part of a Notation envelope; nothing is verified. */
 export interface NotationEnvelope {
   /** The signer's certificate, DER. */
   readonly certificate?: Buffer;
@@ -19,7 +19,7 @@ export function isNotationEnvelope(mediaType: string): boolean {
   return mediaType === JWS || mediaType === COSE;
 }
 
-/** Reads an envelope; what of it is not as it should be is left out. Throws OciError for a JWS that is no JSON. */
+/** Reads an envelope, ignoring invalid parts. Throws OciError for a JWS that is not JSON. */
 export function readNotation(body: Buffer, mediaType: string): NotationEnvelope {
   return mediaType === COSE ? readCose(body) : readJws(body);
 }

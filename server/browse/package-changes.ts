@@ -7,7 +7,7 @@ import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 import { referrerKind } from './referrer-views.ts';
 import { type PackageList, packageListOf } from './sbom.ts';
 
-/** Manifests that are looked at for SBOMs of one image, and SBOMs of it that are read. */
+/** Maximum manifests that are searched for SBOMs of one image, and SBOMs that are read. */
 const MOST_MANIFESTS = 10;
 const MOST_SBOMS = 3;
 
@@ -44,7 +44,7 @@ export async function sbomsOf(
   return found;
 }
 
-/** What differs between the packages of two images, by two SBOMs of the same format where there are such. */
+/** Returns the differences between the packages of two images, by two SBOMs of the same format if possible. */
 export function packageChanges(from: readonly ImageSbom[], to: readonly ImageSbom[]): PackageChangesView {
   const before = from.find(({ format }) => to.some((one) => one.format === format)) ?? from[0];
   const after = to.find(({ format }) => format === before?.format) ?? to[0];

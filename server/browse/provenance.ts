@@ -6,7 +6,7 @@ import type { ProvenanceView } from './browse.ts';
 import type { ContentReader } from './read-content.ts';
 import { attests, predicateOf } from './sbom.ts';
 
-/** Provenance that is read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
+/** Maximum bytes of provenance: JSON is parsed in one piece, which blocks all other requests. */
 const LARGEST = 2 * 1024 * 1024;
 const LONGEST_TEXT = 1000;
 const LONGEST_TIME = 64;
@@ -32,7 +32,7 @@ export async function provenanceOf(
   return typeof body === 'string' ? { problem: body, ...NOTHING } : readProvenance(body);
 }
 
-/** Reads the text of a provenance; what of it is not as it should be is left out. */
+/** Reads the text of a provenance, ignoring invalid parts. */
 export function readProvenance(body: Buffer): ProvenanceView {
   try {
     const predicate = predicateOf(parseJsonObject(body, 'the provenance'));

@@ -11,7 +11,7 @@ export const LARGEST_MANIFEST = 1024 * 1024;
 /** The same of configurations. */
 export const LARGEST_CONFIG = 1024 * 1024;
 
-/** Content, or a sentence that says why there is none. */
+/** Content, or a sentence that says why it is missing. */
 export type Content = Buffer | string;
 
 /**

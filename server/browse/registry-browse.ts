@@ -47,9 +47,9 @@ export interface BrowseDependencies extends FleetStores {
   /** Whether tags and manifests can be deleted. */
   readonly deletes: boolean;
   readonly readOnly: boolean;
-  /** When garbage collection takes what; it need not run by itself. */
+  /** The rules of garbage collection, which need not run automatically. */
   readonly garbage: Pick<GarbagePolicy, 'graceMs' | 'historyMs' | 'untagged'>;
-  /** Called after a tag was restored or copied, as after a push; absent: nobody follows tags. */
+  /** Called after a tag was restored or copied, as after a push; absent: no app follows tags. */
   readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
 }
 

@@ -12,11 +12,13 @@ export interface Running {
   readonly shown: readonly RunningView[];
   /** Whether a release runs it, of whatever app. */
   readonly isHeld: boolean;
-  /** Tags by which releases that run have it. */
+  /** Tags by which running releases name it. */
   readonly tags: readonly string[];
 }
 
-/** Which releases have an image, and which hosts run them; `mayPull` tells which apps the visitor may see. */
+/**
+ * Returns the releases with an image, and the hosts that run them; `mayPull` reports which apps the visitor may see.
+ */
 export async function runningOf(
   { apps, hosts }: FleetStores,
   repository: string,

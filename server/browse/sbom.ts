@@ -85,7 +85,7 @@ export function readSbom(body: Buffer): SbomView {
   return shownOf(readPackages(body));
 }
 
-/** Reads the text of an SBOM; what of it is not as it should be is left out. A sentence where it is none. */
+/** Reads the text of an SBOM, ignoring invalid parts; a sentence if it is not one. */
 export function readPackages(body: Buffer): PackageList | string {
   try {
     return packagesOf(predicateOf(parseJsonObject(body, 'the SBOM')));

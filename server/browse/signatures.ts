@@ -134,7 +134,7 @@ function annotated({ annotations = {} }: Descriptor): SignatureView {
   return { by: 'key', ...keyOfLogEntry(annotations[LOG_ENTRY]), ...digest };
 }
 
-/** Reads a Sigstore bundle; what of it is not as it should be is left out. */
+/** Reads a Sigstore bundle, ignoring invalid parts. */
 export function readBundle(body: Buffer): {
   readonly signature: SignatureView;
   readonly predicateType?: string;

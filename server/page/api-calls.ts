@@ -23,8 +23,8 @@ export class ApiCalls {
   }
 
   /**
-   * What the route with an id answers, whose type the caller states as the document of the API has it. Throws what the route
-   * refuses with.
+   * Returns the answer of the route with an id; the caller states its type as in the API's document. Throws the route's
+   * refusals.
    */
   async call<Answer = void>(ctx: RequestContext, id: string, given: GivenRequest = {}): Promise<Answer> {
     const route = this.#routes.get(id);

@@ -3,7 +3,7 @@ export function csvLine(cells: readonly (string | number | undefined)[]): string
   return `${cells.map(cellOf).join(',')}\r\n`;
 }
 
-/** A spreadsheet takes what begins with one of these for a formula, which somebody else has written. */
+/** Spreadsheets read a cell that begins with one of these as a formula, which a stranger may have written. */
 function cellOf(value: string | number | undefined): string {
   const text = String(value ?? '');
   const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

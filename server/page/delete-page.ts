@@ -12,7 +12,7 @@ import { type RepositoryPage, referencePath, referenceText, repositoryPath } fro
 /** Tags that a question names. */
 const NAMED = 20;
 
-/** Says what a delete would take, what it would leave and until when it can be undone, and asks. */
+/** Explains the consequences of a delete, what remains and until when it can be undone, and asks for confirmation. */
 export async function askToDelete(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,

@@ -45,7 +45,7 @@ export function createPageRouter(dependencies: PageDependencies): Middleware<Req
   return router.routes() as unknown as Middleware<RequestState>;
 }
 
-/** Identifies the account that is logged in with this browser, or else a visitor, who sees what is public. */
+/** Identifies the account that is logged in with this browser, or else an anonymous visitor. */
 function identify({ authenticator, login }: PageDependencies): Middleware<RequestState> {
   return async (context, next) => {
     const ctx = context as RequestContext;

@@ -47,7 +47,7 @@ export function addManifestRoutes(router: RequestRouter, dependencies: RegistryD
     const pushing = repositoryScope(repository, 'push');
     const refers = access.allows(ctx.state.identity, pushing);
     const now = Date.now();
-    // Whoever may push looks before he refers to it, as an index does: then the manifest must stay for a while.
+    // Pushers check a manifest before an index refers to it, so the check extends its grace period.
     if (refers && (await catalog.blobs.findToRefer(repository, record.blob.digest)) === undefined) {
       throw unknownManifest(repository, reference);
     }

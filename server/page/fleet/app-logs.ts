@@ -24,10 +24,10 @@ interface Latest {
 
 /** Characters of a line that are shown; berth.js has the same bound. */
 const LONGEST = 2_000;
-/** Last lines of each instance from which a page that is open goes on: it knows those that it shows. */
+/** Number of repeated lines of each instance when an open page continues: it skips known ones. */
 const OVERLAP = 100;
 
-/** The latest lines of an app, or of one of its services; with a script also those that come. */
+/** Shows the latest lines of an app, or of one of its services; with a script also new ones. */
 export async function showLogs(ctx: RequestContext, api: ApiCalls): Promise<Html> {
   const name = asked(ctx, 'app');
   const params = { app: name };

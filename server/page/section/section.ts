@@ -6,7 +6,7 @@ import type { ApiCalls } from '../api-calls.ts';
 import type { MadeSecret } from '../credential-parts.ts';
 import type { Question } from '../question.ts';
 
-/** What somebody has written into a form that was refused; nothing of a page that was opened. */
+/** The values of a refused form; empty for a page that was opened. */
 export interface Draft {
   /** The value of a field, or what it is before anybody writes. */
   value(name: string, usual?: string): string;
