@@ -172,7 +172,7 @@ async function writeScripts(within: Within, { program }: DebianOptions): Promise
     'prerm',
     `if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
   deb-systemd-invoke stop ${program}.service || true
-${program === 'berth' ? '  deb-systemd-invoke stop berth-backup.timer || true\n' : ''}fi
+${program === 'berth' ? '  deb-systemd-invoke stop berth-backup.timer berth-backup-verify.timer || true\n' : ''}fi
 `,
   );
   await script(

@@ -1,5 +1,8 @@
 import { type BigIntStats, realpathSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { copyPrivateFile } from '../../lib/files/private-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
@@ -8,8 +11,9 @@ import {
   openFilesystemDriver,
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
+import { parseDuration } from '../config/duration.ts';
 import { takeFolder } from '../on-folder.ts';
-import { sqliteFile } from '../open-storage.ts';
+import { openBlobDriver, sqliteFile } from '../open-storage.ts';
 import {
   type BackupMark,
   CATALOG_ALONE,
@@ -21,6 +25,7 @@ import {
   writeMark,
 } from './backup-mark.ts';
 import { copyToFile } from './catalog-copies.ts';
+import { verifyStored } from './fsck.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { tellLine } from './printable.ts';
@@ -33,6 +38,7 @@ import { openStoredRegistry } from './stored-registry.ts';
  * of the registry is lost or damaged, or it was interrupted.
  */
 export async function backup(args: readonly string[]): Promise<number> {
+  if (args[0] === 'verify') return verify(args.slice(1));
   const {
     to,
     content,
@@ -91,6 +97,57 @@ export async function backup(args: readonly string[]): Promise<number> {
     tellLine(`berth: ${why}: the backup is unchanged; run the same command again to continue`);
     return 1;
   }
+}
+
+/**
+ * `berth backup verify`: reads every byte of a backup as a restore would, and changes nothing. Exit code 0 when it is whole, and no
+ * older than `--max-age`; otherwise 1.
+ */
+async function verify(args: readonly string[]): Promise<number> {
+  const {
+    from,
+    'max-age': longest,
+    format: wanted,
+    ...flags
+  } = parseOptions(args, {
+    from: { type: 'string' },
+    'max-age': { type: 'string' },
+    ...FORMAT_OPTION,
+    ...STORAGE_OPTIONS,
+  });
+  if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
+  const format = parseFormat(wanted);
+  const maxAge = longest === undefined ? undefined : parseDuration(longest);
+  if (longest !== undefined && maxAge === undefined) {
+    throw new ConfigError(`"${longest}" is not a time: --max-age takes one such as 26h`);
+  }
+  const folder = resolve(from);
+  const mark = await readMark(folder);
+  const file = sqliteFile({ data: folder });
+  if (mark === undefined || !(await namesIn(folder)).includes(basename(file))) {
+    throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
+  }
+  const { storage } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  if (mark === CATALOG_ALONE && storage === undefined) {
+    throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
+  }
+  const made = statSync(file).mtime;
+  const isOld = maxAge !== undefined && Date.now() - made.getTime() > maxAge;
+  tellLine(`the backup in ${folder} was completed at ${made.toISOString()}`);
+  if (isOld) tellLine(`berth: the backup is older than ${longest}: look at what makes it`);
+  await using opened = new AsyncDisposableStack();
+  const lock = takeFolder(folder);
+  opened.defer(() => lock.release());
+  // A later version than the backup's would change its catalog.
+  const copy = await mkdtemp(join(tmpdir(), 'berth-verify-'));
+  opened.defer(() => rm(copy, { recursive: true, force: true }));
+  await copyPrivateFile(file, sqliteFile({ data: copy }));
+  const registry = opened.use(await openStoredRegistry({ data: copy }));
+  const driver = await openBlobDriver({ data: folder, ...(mark === CATALOG_ALONE && { storage }) });
+  opened.defer(() => driver.close());
+  const blobs = new BlobStore(driver);
+  const exitCode = await verifyStored({ ...registry, blobs }, folder, { repair: false, format });
+  return isOld ? 1 : exitCode;
 }
 
 /** Alone in the folder, so that many small blobs need not wait for the device one by one. */

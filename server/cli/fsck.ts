@@ -6,8 +6,8 @@ import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
-import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
-import { openStoredRegistry, recordedContent } from './stored-registry.ts';
+import { FORMAT_OPTION, type Format, parseFormat, printOne } from './remote/table.ts';
+import { openStoredRegistry, recordedContent, type StoredRegistry } from './stored-registry.ts';
 
 /** Maximum names per line. */
 const MOST_NAMES = 10;
@@ -26,10 +26,18 @@ export async function fsck(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
     repair: { type: 'boolean' },
   });
-  const format = parseFormat(wanted);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   await using registry = await openStoredRegistry(config);
-  const wider = describeWiderFiles(config.data);
+  return await verifyStored(registry, config.data, { repair: repair === true, format: parseFormat(wanted) });
+}
+
+/** Verifies all that a registry stores, and the modes of files in `folder`. Returns the exit code of `berth fsck`. */
+export async function verifyStored(
+  registry: StoredRegistry,
+  folder: string,
+  { repair, format }: { readonly repair: boolean; readonly format: Format },
+): Promise<number> {
+  const wider = describeWiderFiles(folder);
   const tell = format === 'table' ? printLine : tellLine;
   for (const sentence of wider) tell(`wider than it should be: ${sentence}`);
   const signal = interruption();
@@ -53,7 +61,7 @@ export async function fsck(args: readonly string[]): Promise<number> {
   try {
     const summary = await checkStore({
       ...registry,
-      repair: repair === true,
+      repair,
       signal,
       onFinding,
       onProgress,

@@ -136,10 +136,14 @@ ${COMMON}  --from SOURCE         the URL of a registry; or the rootdirectory in 
 verified on the way. It holds every push that was answered before it began. Exit code 1: something is damaged, or it
 was interrupted and the backup is unchanged.
 
-Usage: berth backup --to FOLDER [options]
+Usage: berth backup --to FOLDER [options]         make or update one
+       berth backup verify --from FOLDER [options]  read every byte of one, as a restore would; exit code 1:
+                                                  something is damaged, or it is older than --max-age
 
-${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
+${COMMON}  --to FOLDER           the backup; it has the form of a data folder
   --content             also the content of a bucket (content of the data folder is always included)
+  --from FOLDER         the backup to verify
+  --max-age TIME        how old it may be at most, such as 26h
   --format FORMAT       table, json or jsonl; default: table
 `,
   restore: `Fills an empty registry from a backup, and verifies every byte of it. Exit code 1: something is damaged.

@@ -79,7 +79,9 @@ test('a Debian gets the registry, upgrades, removes and purges it; the data stay
     'verify',
     '--man=no',
     `--root=${root}`,
-    ...['berth.service', 'berth-backup.service', 'berth-backup.timer'].map((name) => join(root, units, name)),
+    ...['berth.service', 'berth-backup.service', 'berth-backup.timer', 'berth-backup-verify.service'].map(
+      (name) => join(root, units, name),
+    ),
   ]);
 
   const port = await freePort();

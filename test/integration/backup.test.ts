@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
 import { defer } from '../support/cleanup.ts';
@@ -160,4 +160,56 @@ async function pushUnderSweeps(client: ReturnType<typeof createRegistryClient>, 
       if (attempt === 50 || !String(error).includes('MANIFEST_BLOB_UNKNOWN')) throw error;
     }
   }
+}
+
+test('a backup is verified byte by byte, and is left as it is', async (t) => {
+  const server = await startRegistry(t);
+  const client = createRegistryClient(server.url);
+  const { digest } = await client.pushImage('team/app', '1');
+  const folder = await makeTempDir(t, 'backup');
+  const backup = join(folder, 'backup');
+  const verify = (...more: readonly string[]) => runBerth('backup', 'verify', '--from', backup, ...more);
+  const absent = await verify();
+  assert.equal(absent.exitCode, 2);
+  assert.match(absent.stderr, /is not a complete backup of "berth backup"/);
+  assert.equal((await runBerth('backup', '--data', server.dataDir, '--to', backup)).exitCode, 0);
+  const before = await treeOf(backup);
+  const whole = await verify('--max-age', '1h');
+  assert.equal(whole.exitCode, 0, whole.stdout + whole.stderr);
+  assert.match(whole.stdout, /^checked 3 blobs \(.*\) and 1 manifests: clean$/m);
+  assert.match(whole.stderr, /^the backup in .* was completed at \d{4}-/m);
+  assert.deepEqual(await treeOf(backup), before);
+
+  await utimes(join(backup, 'catalog.sqlite'), new Date(), new Date(Date.now() - 7_200_000));
+  const old = await verify('--max-age', '1h');
+  assert.equal(old.exitCode, 1);
+  assert.match(old.stderr, /the backup is older than 1h/);
+  assert.equal((await verify('--max-age', '3h')).exitCode, 0);
+  const unclear = await verify('--max-age', 'long');
+  assert.equal(unclear.exitCode, 2);
+  assert.match(unclear.stderr, /"long" is not a time/);
+
+  const [damaged = ''] = (await treeOf(backup)).filter((path) =>
+    path.includes(digest.slice('sha256:'.length)),
+  );
+  await writeFile(join(backup, damaged.split(' ')[0] ?? ''), 'something else');
+  const bad = await verify('--format', 'json');
+  assert.equal(bad.exitCode, 1);
+  const { findings } = JSON.parse(bad.stdout);
+  assert.ok(findings.every(({ outcome }: { readonly outcome: string }) => outcome === 'kept'));
+  assert.ok(findings.length > 0);
+});
+
+/** Paths of the files in a folder, with their sizes and times. */
+async function treeOf(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  return Promise.all(
+    files.sort().map(async (path) => {
+      const { size, mtimeMs } = await stat(path);
+      return `${relative(folder, path)} ${size} ${mtimeMs}`;
+    }),
+  );
 }

@@ -182,7 +182,7 @@ test('systemd takes the units, and finds the registry well locked in', async (t)
   assert.equal(verified.exitCode, 0, verified.stderr);
   // What the agent is forbidden, its containers would be too.
   const lockedIn = units.filter((name) => name.endsWith('.service') && !name.endsWith('berth-agent.service'));
-  assert.equal(lockedIn.length, 2);
+  assert.equal(lockedIn.length, 3);
   for (const unit of lockedIn) {
     await runCommand('systemd-analyze', ['security', '--offline=true', '--threshold=30', '--no-pager', unit]);
   }
