@@ -124,7 +124,7 @@ describe('the agent’s own logins', () => {
         { auths: { 'a.lan': { auth: base64('secret') } } },
         /the "auth" of a\.lan is not base64 of USER:PASSWORD$/,
       ],
-      [{ credHelpers: { 'a.lan': 1 } }, /the helper of a\.lan is no string$/],
+      [{ credHelpers: { 'a.lan': 1 } }, /the helper of a\.lan is not a string$/],
     ] as const) {
       const source = await files(t, content);
       await assert.rejects(source.find('a.lan', '', t.signal), (error: Error) => {
