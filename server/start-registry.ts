@@ -15,6 +15,7 @@ import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { SecretsKey } from '../storage/fleet/secrets-key.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
+import type { IdentifyAgain } from './api/while-allowed.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
 import { PullRecorder, PullSamples } from './background/pull-recorder.ts';
@@ -110,6 +111,10 @@ export async function startRegistry(
   const { access, authenticator, challenges, hostTokens, keysFor, login, management, tokens } =
     await openAuth(config, storage, say);
 
+  const again: IdentifyAgain = async (ctx) =>
+    authenticator === undefined
+      ? ctx.state.identity
+      : identifyAgain(ctx, { authenticator, ...(login && { sessions: login.sessions }) });
   const sender = new BodySender();
   opened.defer(() => sender.close());
   const metrics = new MetricSet();
@@ -125,6 +130,7 @@ export async function startRegistry(
       metrics,
       log,
       certificate: () => current,
+      identifyAgain: again,
     }));
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
     ...COMMON_HEADERS,
@@ -191,10 +197,7 @@ export async function startRegistry(
   const events = eventRoutes({
     access,
     feed,
-    identifyAgain: async (ctx) =>
-      authenticator === undefined
-        ? ctx.state.identity
-        : identifyAgain(ctx, { authenticator, ...(login && { sessions: login.sessions }) }),
+    identifyAgain: again,
   });
   const app = await createApp({
     ...shared,

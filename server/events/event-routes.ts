@@ -4,7 +4,7 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import { type Access as RouteAccess, scopedTo } from '../api/access.ts';
 import { type Route, route } from '../api/route.ts';
 import { optional, text } from '../api/schema.ts';
-import type { RequestContext } from '../request-context.ts';
+import type { IdentifyAgain } from '../api/while-allowed.ts';
 import type { EventFeed } from './event-feed.ts';
 import type { Sight } from './event-reader.ts';
 import { EVENT_DATA, EVENT_NAMES, type FeedEvent } from './feed-event.ts';
@@ -12,8 +12,7 @@ import { EVENT_DATA, EVENT_NAMES, type FeedEvent } from './feed-event.ts';
 export interface EventRoutesDependencies {
   readonly feed: EventFeed;
   readonly access: Access;
-  /** Who a client is now, by the credentials of its request; undefined when these no longer count. */
-  readonly identifyAgain: (ctx: RequestContext) => Promise<Identity | undefined>;
+  readonly identifyAgain: IdentifyAgain;
 }
 
 const HEADERS = {

@@ -4,6 +4,7 @@ import { type ChannelRequest, MESSAGE_LIMIT } from '../../fleet/messages.ts';
 import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import { type Route, route } from '../api/route.ts';
 import { boolean, integer, list, object, optional, text } from '../api/schema.ts';
+import { type IdentifyAgain, whileAllowed } from '../api/while-allowed.ts';
 import { RegistryError } from '../errors.ts';
 import { answerStream } from '../http/answer.ts';
 import { offersUpgrade } from '../http/upgrades.ts';
@@ -36,6 +37,7 @@ export interface ChannelRoutesDependencies {
   readonly hosts: Pick<HostStore, 'list'>;
   readonly openChannel: OpenChannel;
   readonly audit: Pick<AuditCatalog, 'record'>;
+  readonly identifyAgain: IdentifyAgain;
 }
 
 const INSTANCE = optional(integer({ minimum: 1, maximum: 1_000_000, description: 'Number of the instance' }));
@@ -57,18 +59,24 @@ const LOG_LINE = object(
   { title: 'LogLine' },
 );
 
+const READS_LOGS = { access: APP_READERS, area: 'apps', method: 'GET' } as const;
+const RUNS_COMMANDS = { access: APP_MAINTAINERS, area: 'apps', method: 'GET', changes: true } as const;
+
 /** Logs of instances, and commands in them. */
-export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDependencies): readonly Route[] {
+export function channelRoutes({
+  hosts,
+  openChannel,
+  audit,
+  identifyAgain,
+}: ChannelRoutesDependencies): readonly Route[] {
   return [
     route({
-      method: 'GET',
+      ...READS_LOGS,
       path: '/apps/{app}/logs',
       id: 'readLogs',
       summary: 'Lines of the instances of an app, as JSON lines',
       description:
-        'By time or, with `follow`, as they come. A host that cannot be asked is a line with `error`.',
-      access: APP_READERS,
-      area: 'apps',
+        'By time or, with `follow`, as they come, until the login or the right to them ends. A host that cannot be asked is a line with `error`.',
       params: { app: 'Name of the app; write %2F for each slash' },
       query: {
         service: optional(text({ description: 'One service alone' })),
@@ -92,7 +100,10 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
         const app = appOf(ctx);
         const { follow = false, timestamps = false } = query;
         const request: LogRequest = { ...query, kind: 'logs', app, follow, timestamps };
-        const { found, open, sources, failures, signal } = await openLogs(ctx, request, ctx.state.signal);
+        const wanted = follow
+          ? whileAllowed(ctx, READS_LOGS, identifyAgain, ctx.state.signal)
+          : ctx.state.signal;
+        const { found, open, sources, failures, signal } = await openLogs(ctx, request, wanted);
         const lines = follow
           ? followLogs({
               hosts: () => hostsThat(app),
@@ -145,15 +156,12 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
       },
     }),
     route({
-      method: 'GET',
+      ...RUNS_COMMANDS,
       path: '/apps/{app}/exec',
       id: 'execInApp',
       summary: 'Run a command in an instance, over a WebSocket',
       description:
-        'The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found. The header Berth-Environment has variables: a JSON object of strings, in base64url.',
-      access: APP_MAINTAINERS,
-      area: 'apps',
-      changes: true,
+        'It ends when the login or the right to it does. The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found. The header Berth-Environment has variables: a JSON object of strings, in base64url.',
       params: { app: 'Name of the app; write %2F for each slash' },
       query: {
         service: text({ description: 'Name of the service' }),
@@ -207,7 +215,10 @@ export function channelRoutes({ hosts, openChannel, audit }: ChannelRoutesDepend
           record(ctx, `${what} on ${host.name}: ${shown}`),
         );
         try {
-          void relayExec(await acceptWebSocket(ctx, MESSAGE_LIMIT), channel);
+          const person = await acceptWebSocket(ctx, MESSAGE_LIMIT);
+          const left = new AbortController();
+          const allowed = whileAllowed(ctx, RUNS_COMMANDS, identifyAgain, left.signal);
+          void relayExec(person, channel, allowed).finally(() => left.abort());
         } catch (error) {
           channel.close();
           throw error;

@@ -4,6 +4,7 @@ import { HOST_STATES } from '../../fleet/host.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
 import type { Route } from '../api/route.ts';
+import type { IdentifyAgain } from '../api/while-allowed.ts';
 import type { SharedDuty } from '../background/shared-duty.ts';
 import { RegistryError } from '../errors.ts';
 import type { OpenedStorage } from '../open-storage.ts';
@@ -32,6 +33,7 @@ export interface FleetParts {
   readonly log: Logger;
   /** That of this registry; undefined without TLS. */
   readonly certificate: () => Certificate | undefined;
+  readonly identifyAgain: IdentifyAgain;
 }
 
 /** The fleet of a registry: dependencies of its routes, and its background work. */
@@ -54,6 +56,7 @@ export function openFleet({
   metrics,
   log,
   certificate,
+  identifyAgain,
 }: FleetParts): OpenedFleet {
   const { catalog, hosts } = storage;
   const { apps, blobs } = storage;
@@ -93,7 +96,7 @@ export function openFleet({
     routes: [
       ...hostRoutes({ hosts, hub, signals, authority }),
       ...appRoutes({ apps, hosts, catalog, deployments, secretsKey, signals }),
-      ...channelRoutes({ hosts, openChannel, audit: catalog.audit }),
+      ...channelRoutes({ hosts, openChannel, audit: catalog.audit, identifyAgain }),
     ],
     pushed: (repository, tags, by) => {
       for (const tag of tags) follow.pushed({ repository, tag, by });

@@ -11,9 +11,9 @@ const PER_SECOND = 50;
 
 /**
  * Relays the frames of a channel between a person's WebSocket, where it has number 0, and a host. Each side is held to
- * its credit, so neither costs memory. Ends both when one ends; resolves then.
+ * its credit, so neither costs memory. Ends both when one ends, or when `allowed` aborts; resolves then.
  */
-export function relayExec(person: WebSocket, channel: HostChannel): Promise<void> {
+export function relayExec(person: WebSocket, channel: HostChannel, allowed: AbortSignal): Promise<void> {
   const up = new ChannelWindow();
   let budget = BURST;
   let filledAt = performance.now();
@@ -75,8 +75,11 @@ export function relayExec(person: WebSocket, channel: HostChannel): Promise<void
     else if (person.readyState === person.OPEN) person.ping();
   }, PING_INTERVAL);
   timer.unref();
+  const stop = () => refuse('your login, or the right to this, has ended');
+  allowed.addEventListener('abort', stop, { once: true });
   return new Promise((resolve) =>
     person.once('close', () => {
+      allowed.removeEventListener('abort', stop);
       clearInterval(timer);
       channel.close();
       resolve();

@@ -195,6 +195,21 @@ describe('logs', { concurrency: true }, () => {
     await waitUntil('the host is told', () => host.frames.some(({ kind }) => kind === 'close'));
   });
 
+  test('that are followed end when the account is removed', async () => {
+    const reader = await registry.addUser('leaver', { 'team/*': 'reader' });
+    const host = await startHost('left', 'team/left', instance('web', 1));
+    const answer = await fetch(`${registry.url}/api/v1${pathOf('team/left', 'logs', { follow: 'true' })}`, {
+      headers: { Authorization: reader },
+    });
+    const { channel } = await host.opened();
+    host.socket.send(encodeFrame(channel, 'data', entry('hello', '1')));
+    const text = answer.text();
+    await registry.store.accounts.remove('leaver');
+    // It ends before the account's last line, or is cut there.
+    assert.match(await text.catch(() => '"line":"hello"'), /"line":"hello"/);
+    await waitUntil('the host is told', () => host.frames.some(({ kind }) => kind === 'close'));
+  });
+
   test('that nobody reads are held back at the host', async () => {
     const host = await startHost('writer', 'team/slow', instance('web', 1));
     const leaving = new AbortController();
@@ -304,6 +319,25 @@ describe('logs', { concurrency: true }, () => {
 
 describe('exec', { concurrency: true }, () => {
   const SHELL = { service: 'web', command: '["sh","-c","cat"]', tty: 'false', stdin: 'true' };
+
+  test('ends when the right to it is taken away, and goes on while it is there', async () => {
+    const keeper = await registry.addUser('keeper', { 'team/*': 'maintainer' });
+    const leaver = await registry.addUser('loser', { 'team/*': 'maintainer' });
+    const host = await startHost('rights', 'team/rights', instance('web', 1));
+    const staying = await exec('team/rights', SHELL, keeper);
+    await host.opened();
+    const leaving = await exec('team/rights', SHELL, leaver);
+    await registry.store.roles.put({
+      holder: { kind: 'user', name: 'loser' },
+      pattern: 'team/*',
+      role: 'reader',
+    });
+    await waitUntil('it has ended', () => leaving.end() !== undefined);
+    assert.deepEqual(leaving.end(), { code: 1008, reason: 'your login, or the right to this, has ended' });
+    await waitUntil('the host is told', () => host.frames.some(({ kind }) => kind === 'close'));
+    assert.equal(staying.end(), undefined);
+    staying.socket.close();
+  });
 
   test('passes input, output and the exit code on', async () => {
     const host = await startHost('shell', 'team/shell', instance('web', 1));
