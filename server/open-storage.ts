@@ -4,6 +4,7 @@ import type { HostStore } from '../fleet/host-store.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import { widerFiles } from '../lib/files/wider-files.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
+import { SNAPSHOTS_FOLDER } from '../storage/backup/snapshots.ts';
 import type { BlobDriver, UploadLocks } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import {
@@ -31,6 +32,7 @@ import { NAMES_FOLDER } from '../storage/recovery-copies/names-snapshot.ts';
 import { ROWS_FOLDER } from '../storage/recovery-copies/read-rows.ts';
 import type { Config } from './config/config.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';
+import { type UpgradeTerms, upgradeDatabase } from './upgrade/upgrade-database.ts';
 
 /** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */
 const S3_SEGMENT_SIZE = 512 * 1024 * 1024;
@@ -66,7 +68,10 @@ export interface OpenedStorage extends AsyncDisposable {
  * Opens the storage of a running registry, creates what is missing, and migrates the catalog's tables. Throws
  * ConfigError when it cannot be used, or another registry that cannot share it runs on it.
  */
-export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
+export async function openStorage(
+  config: StorageConfig,
+  report: UpgradeTerms['report'] = () => undefined,
+): Promise<OpenedStorage> {
   await using opened = new AsyncDisposableStack();
   const reserve = new DiskReserve(config.data);
   await reserve.releaseIfLow();
@@ -75,7 +80,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   opened.defer(() => lock.release());
   const device = new DeviceWatch();
   const onDeviceFailure = (error: unknown) => device.report(error);
-  const database = await openCatalogDatabase(config, reserve, { onDeviceFailure });
+  const database = await openCatalogDatabase(config, reserve, { onDeviceFailure, report, isLocked: true });
   opened.defer(() => database.destroy());
   const isNew = !(await hasCatalog(database));
   const hashes = new HashThread();
@@ -123,8 +128,35 @@ async function refuseContent(driver: BlobDriver): Promise<void> {
   }
 }
 
-/** Opens the database of the catalog and accounts; creates one in the data folder if needed. Throws ConfigError. */
+export interface CatalogOptions extends Pick<DatabaseOptions, 'onDeviceFailure'> {
+  /** Receives sentences about an upgrade; by default nobody does. */
+  readonly report?: UpgradeTerms['report'];
+  /** Whether this process has the lock of the data folder. */
+  readonly isLocked?: boolean;
+}
+
+/**
+ * Opens the database of the catalog and accounts; creates one in the data folder if needed. Upgrades that of an earlier
+ * version. Throws ConfigError.
+ */
 export async function openCatalogDatabase(
+  config: StorageConfig,
+  reserve: DiskReserve = new DiskReserve(config.data),
+  { report = () => undefined, isLocked = false, ...options }: CatalogOptions = {},
+): Promise<Database> {
+  const database = await openUnchangedDatabase(config, reserve, options);
+  try {
+    const lock = () => (isLocked ? { release: () => undefined } : lockForUpgrade(config));
+    await upgradeDatabase(database, { data: config.data, lock, report });
+    return database;
+  } catch (error) {
+    await database.destroy();
+    throw error;
+  }
+}
+
+/** Opens the database as openCatalogDatabase does, without an upgrade. Throws ConfigError. */
+export async function openUnchangedDatabase(
   config: StorageConfig,
   reserve: DiskReserve = new DiskReserve(config.data),
   options: Pick<DatabaseOptions, 'onDeviceFailure'> = {},
@@ -202,6 +234,18 @@ async function openUploadLocks(
   return locks;
 }
 
+function lockForUpgrade({ data }: StorageConfig): FolderLock {
+  try {
+    return lockFolder(data);
+  } catch (cause) {
+    if (!(cause instanceof FolderInUseError)) throw cause;
+    throw new ConfigError(
+      `a registry of an earlier version runs on the data folder ${data}: stop it, and start it again as this version`,
+      { cause },
+    );
+  }
+}
+
 /** Registries that have their catalog in one database share the folder of their blobs. */
 function takeDataFolder({ data, database }: StorageConfig): FolderLock {
   try {
@@ -219,7 +263,7 @@ function takeDataFolder({ data, database }: StorageConfig): FolderLock {
  * each.
  */
 export function describeWiderFiles(data: string): readonly string[] {
-  return widerFiles(data, [NAMES_FOLDER, ROWS_FOLDER]).map(
+  return widerFiles(data, [NAMES_FOLDER, ROWS_FOLDER, SNAPSHOTS_FOLDER]).map(
     ({ path, mode }) =>
       `${path} may hold secrets, and others on this machine may use it (mode ${mode}): run chmod 600 ${path}`,
   );

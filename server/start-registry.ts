@@ -99,7 +99,7 @@ export async function startRegistry(
 ): Promise<RunningRegistry> {
   // Everything is closed in reverse order, also when a later step fails.
   await using opened = new AsyncDisposableStack();
-  const storage = opened.use(await openStorage(config));
+  const storage = opened.use(await openStorage(config, (sentence) => log.info(sentence)));
   const { blobs, catalog, version } = storage;
   for (const sentence of describeWiderFiles(config.data)) log.warn(sentence);
   // Before the administrator is created: the password is shown once, by a start that succeeds.

@@ -6,7 +6,7 @@ import { openCatalogDatabase } from '../open-storage.ts';
 import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
 import { advice, parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { printLine } from './printable.ts';
+import { printLine, tellLine } from './printable.ts';
 import { expectFile } from './stored-registry.ts';
 
 const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -35,7 +35,7 @@ async function upgrade(args: readonly string[]): Promise<number> {
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   // A PostgreSQL database may be new, but a folder without a registry is a mistake.
   if (config.database === undefined) await expectFile(config);
-  const database = await openCatalogDatabase(config);
+  const database = await openCatalogDatabase(config, undefined, { report: tellLine });
   try {
     await openCatalog(database);
     await openAccounts(database);

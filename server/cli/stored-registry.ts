@@ -14,6 +14,7 @@ import {
   type StorageConfig,
   sqliteFile,
 } from '../open-storage.ts';
+import { tellLine } from './printable.ts';
 
 /** The data of a registry, for commands that may run beside a server. */
 export type StoredRegistry = Omit<OpenedStorage, 'browse' | 'device' | 'reserve' | 'sideFiles' | 'version'>;
@@ -23,7 +24,9 @@ export async function openStoredRegistry(
   config: StorageConfig,
   { make = false }: { readonly make?: boolean } = {},
 ): Promise<StoredRegistry> {
-  const database = make ? await openCatalogDatabase(config) : await openStoredDatabase(config);
+  const database = make
+    ? await openCatalogDatabase(config, undefined, { report: tellLine })
+    : await openStoredDatabase(config);
   try {
     const catalog = await openCatalog(database);
     await replay(config);
@@ -40,7 +43,7 @@ export async function openStoredRegistry(
 /** Opens the database of a server. Throws ConfigError when there is none. */
 export async function openStoredDatabase(config: StorageConfig): Promise<Database> {
   await expectFile(config);
-  const database = await openCatalogDatabase(config);
+  const database = await openCatalogDatabase(config, undefined, { report: tellLine });
   try {
     if (await hasCatalog(database)) return database;
     throw new ConfigError('the database is not that of a registry: give the database of berth serve');

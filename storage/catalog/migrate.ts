@@ -54,7 +54,7 @@ export async function migrateAll(knex: Knex, lists: readonly MigrationList[]): P
 function laterVersion(table: string, unknown: readonly string[]): Error {
   return new Error(
     `the database was written by a later version: it has the unknown steps ${unknown.join(', ')} in ${table}; ` +
-      'use that version, undo them with its "berth downgrade", or restore a backup',
+      'use that version, or restore a backup',
   );
 }
 
