@@ -11,6 +11,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** Each is loaded when it is called: `--help` needs no database. */
 const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command>>> = {
   backup: async () => (await import('./backup.ts')).backup,
+  downgrade: async () => (await import('./downgrade.ts')).downgrade,
   restore: async () => (await import('./restore.ts')).restore,
   serve: async () => (await import('./serve.ts')).serve,
   catalog: async () => (await import('./catalog.ts')).catalog,

@@ -22,6 +22,7 @@ Usage: berth serve [options]            run the registry
        berth backup [options]           make or update a backup, also beside a running registry
        berth restore [options]          fill an empty data folder from a backup
        berth catalog upgrade [options]  bring the tables of the database up to date
+       berth downgrade --to VERSION     prepare the database for an earlier version, while no registry runs
        berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
 
@@ -152,6 +153,14 @@ Usage: berth restore --from FOLDER [options]
 
 ${COMMON}  --from FOLDER         the backup
   --format FORMAT       table, json or jsonl; default: table
+`,
+  downgrade: `Undoes the steps by which later versions have changed the database, so that an earlier version starts. It keeps
+what was written since. It needs the program of the later version, and no registry may run. Exit code 2: it was refused,
+and nothing has changed.
+
+Usage: berth downgrade --to VERSION|STEP [options]
+
+${COMMON}  --to VERSION|STEP     the version to go back to, such as 0.1.0, or the last step that stays; repeatable
 `,
   catalog: `Works on the database.
 
