@@ -223,7 +223,7 @@ test('robots: of people by themselves, of teams by administrators', async () => 
   assert.equal((await call(ada, 'POST', '/robots', { ...fields, owner: 'user:eve' })).status, 403);
   assert.equal((await call(ada, 'POST', '/robots', { ...fields, name: 'x', scopes: [] })).status, 400);
   const { json: refusal } = await call(ada, 'POST', '/robots', { owner: 'user:ada', name: 'x' });
-  assert.match(refusal.errors[0].message, /^a robot account needs scopes: /);
+  assert.match(refusal.errors[0].message, /^a robot account needs scopes, /);
   const renewed = (await call(ada, 'POST', '/robots/ada+ci/secret', {})).json;
   assert.equal((await call(robot, 'GET', '/me')).status, 401);
   assert.equal((await call(basicAuthorization('ada+ci', renewed.secret), 'GET', '/me')).status, 200);

@@ -60,6 +60,7 @@ export const HOSTS: Section = {
               { head: 'Last seen' },
             ],
             rows,
+            { stacks: true },
           );
     return html`${livePart(ctx, { id: 'hosts', names: ['host'] }, list)}${sectionForm(ctx, {
       id: 'make-join-token',
