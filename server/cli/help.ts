@@ -22,6 +22,7 @@ Usage: berth serve [options]            run the registry
        berth backup [options]           make or update a backup, also beside a running registry
        berth restore [options]          fill an empty data folder from a backup
        berth catalog upgrade [options]  bring the tables of the database up to date
+       berth upgrade --check            what this version changes in the database of an earlier one
        berth downgrade --to VERSION     prepare the database for an earlier version, while no registry runs
        berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
@@ -153,6 +154,14 @@ Usage: berth restore --from FOLDER [options]
 
 ${COMMON}  --from FOLDER         the backup
   --format FORMAT       table, json or jsonl; default: table
+`,
+  upgrade: `Tells what this version changes in the database of an earlier one, also beside a running registry; it changes
+nothing. The start of the registry runs these steps, and copies an SQLite database before. Exit code 0: there is nothing to
+change; 1: there is; 2: the database or a setting cannot be read, or it is of a later version.
+
+Usage: berth upgrade --check [options]
+
+${COMMON}  --format FORMAT       table, json or jsonl; default: table
 `,
   downgrade: `Undoes the steps by which later versions have changed the database, so that an earlier version starts. It keeps
 what was written since. It needs the program of the later version, and no registry may run. Exit code 2: it was refused,
