@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { runBerth, runBerthIn } from '../support/berth-command.ts';
 import { REGISTRY_CACHE } from '../support/compile-cache.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { expectFrozenContent, type FrozenRegistry, thawRegistry } from '../support/frozen-registry.ts';
 import { LATER_VERSION } from '../support/later-steps.ts';
@@ -65,6 +66,31 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
       old.stderr,
       /later version: it has the unknown steps 0900-later-pushes, 0901-later-table; use/,
     );
+  });
+}
+
+for (const kind of ['SQLite', 'PostgreSQL'] as const) {
+  test(`a downgrade on ${kind} that is killed at any step leaves the later schema, and the next one ends it`, async (t) => {
+    const frozen = await thawRegistry(t, kind === 'PostgreSQL' ? postgres : undefined);
+    await (await startRegistry(t, { ...frozen.options, env: LATER_VERSION })).stop();
+    const later = await schemaOf(frozen);
+    const command = ['downgrade', '--to', '0.1.0', ...frozen.args];
+    for (const place of [11, 12, 13]) {
+      const undoing = startProcess(t, process.execPath, [MAIN, ...command], {
+        env: { ...REGISTRY_CACHE, ...LATER_VERSION, LATER_STEPS_PAUSE: String(place) },
+      });
+      await undoing.waitForLine(new RegExp(`pause ${place}`));
+      await undoing.end('SIGKILL');
+      assert.deepEqual(await schemaOf(frozen), later, `killed at ${place}`);
+    }
+    // PostgreSQL notices only in a moment that a client is gone.
+    await eventually('the downgrade ends', async () => {
+      const { exitCode, stderr } = await runBerthIn(LATER_VERSION, ...command);
+      if (exitCode !== 0) assert.match(stderr, /a registry is connected to the database/);
+      return exitCode === 0 ? true : undefined;
+    });
+    const registry = await startRegistry(t, frozen.options);
+    await expectFrozenContent(registry.url, frozen.content);
   });
 }
 
