@@ -31,7 +31,11 @@ export function settingsReference(table: SettingsTable): string {
     cell(setting.usual ?? ''),
     cell(setting.help),
   ]);
-  const head = ['Option', 'Variable', 'Key', 'Default', 'What it does'];
+  return markdownTable(['Option', 'Variable', 'Key', 'Default', 'What it does'], rows);
+}
+
+/** Renders a table in Markdown with aligned columns. Cells are Markdown without line breaks. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, index) =>
     Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
   );

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import type { HostFacts, HostState, ReportedHost } from '../../fleet/host.ts';
+import type { HostFacts, ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { PING_INTERVAL } from '../../fleet/messages.ts';
 import { HostInputError } from '../../fleet/read-host.ts';
@@ -47,7 +47,6 @@ export class HostHub {
   #tick = 0;
   #beatAt = performance.now();
   #closing = false;
-  #states: Readonly<Record<HostState, number>> = { online: 0, offline: 0, unknown: 0, draining: 0 };
   onMessage: (message: MessageCount) => void = () => {};
 
   constructor(options: HostHubOptions) {
@@ -60,11 +59,6 @@ export class HostHub {
   /** Hosts that are connected to this process. */
   get size(): number {
     return this.#connections.size;
-  }
-
-  /** How many hosts were in each state half a minute ago, over all processes. */
-  get states(): Readonly<Record<HostState, number>> {
-    return this.#states;
   }
 
   /** The connection of a host to this process, by its ID. */
@@ -172,7 +166,6 @@ export class HostHub {
       if ((await hosts.find(host)) === undefined) connection.end('removed');
       else this.#replace(connection);
     }
-    this.#states = await hosts.countStates(new Date());
   }
 
   async #greeted(connection: HostConnection, facts: HostFacts): Promise<void> {

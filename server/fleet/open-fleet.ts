@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { HOST_STATES } from '../../fleet/host.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { SecretsKey } from '../../storage/fleet/secrets-key.ts';
 import type { Route } from '../api/route.ts';
@@ -112,12 +111,6 @@ export function openFleet({
 }
 
 function exposeHosts(metrics: MetricSet, hub: HostHub): void {
-  for (const state of HOST_STATES) {
-    metrics.gauge(
-      { name: `berth_fleet_hosts_${state}`, help: `Hosts in the state ${state}, over all replicas.` },
-      () => hub.states[state],
-    );
-  }
   metrics.gauge(
     { name: 'berth_fleet_connections', help: 'Hosts that are connected to this process.' },
     () => hub.size,

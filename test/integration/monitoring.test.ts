@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { markdownTable } from '../../lib/settings/describe-settings.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import type { CleanupScope } from '../support/cleanup.ts';
 import { callEngineAt } from '../support/engine-call.ts';
@@ -13,6 +15,13 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
+const REFERENCE = join(import.meta.dirname, '../../docs/reference/metrics.md');
+const REFERENCE_HEAD = `# Metrics
+
+Both programs answer Prometheus where \`--metrics HOST:PORT\` says, without a password, and the agent on its socket too. Names and
+labels stay as they are; new ones may come. Numbers that cannot be read are left out of an answer. Alerts and dashboards are in
+[deploy/monitoring](../../deploy/monitoring/README.md). This page is made from what running programs tell.
+`;
 const FOLDER = join(import.meta.dirname, '../../deploy/monitoring');
 
 test('each alert fires by the series of its fault, and not before', async () => {
@@ -37,7 +46,9 @@ test('the compose file is one', async () => {
 test('alerts and dashboards ask for what programs tell, which promtool understands', {
   skip: unlessRoot(),
 }, async (t) => {
-  const told = [await registryMetrics(t), await agentMetrics(t)].join('');
+  const metrics = { berth: await registryMetrics(t), 'berth-agent': await agentMetrics(t) };
+  expectReference(metrics);
+  const told = Object.values(metrics).join('');
   const names = new Set(Array.from(told.matchAll(/^# TYPE (\w+) (\w+)$/gm), ([, name]) => name ?? ''));
   for (const [, name] of told.matchAll(/^# TYPE (\w+) histogram$/gm)) names.add(`${name}_bucket`);
   const asked = (await expressions()).flatMap(
@@ -49,6 +60,24 @@ test('alerts and dashboards ask for what programs tell, which promtool understan
     [],
   );
 });
+
+/** docs/reference/metrics.md names what the programs tell (BERTH_WRITE_DOCS=1 writes it). */
+function expectReference(metrics: Readonly<Record<string, string>>): void {
+  const parts = Object.entries(metrics).map(([program, text]) => {
+    const types = new Map(
+      Array.from(text.matchAll(/^# TYPE (\w+) (\w+)$/gm), ([, name, type]) => [name, type]),
+    );
+    const rows = Array.from(text.matchAll(/^# HELP (\w+) (.+)$/gm), ([, name, help = '']) => [
+      `\`${name}\``,
+      types.get(name) ?? '',
+      help,
+    ]);
+    return `## \`${program} serve\`\n\n${markdownTable(['metric', 'type', 'what it is'], rows)}`;
+  });
+  const reference = `${REFERENCE_HEAD}\n${parts.join('\n')}`;
+  if (process.env.BERTH_WRITE_DOCS === '1') writeFileSync(REFERENCE, reference);
+  assert.equal(readFileSync(REFERENCE, 'utf8'), reference);
+}
 
 /** All that is asked for: expressions of alerts and of panels. */
 async function expressions(): Promise<readonly string[]> {
