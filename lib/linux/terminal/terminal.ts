@@ -12,9 +12,13 @@ export interface Terminal {
   resize(rows: number, columns: number): void;
 }
 
-/** Takes ownership of the descriptor: it is closed with the stream. */
-export function openTerminal(libc: Libc, fd: number): Terminal {
+/** Changes output as it comes. The last call, without a chunk, returns what was held back. */
+export type OutputFilter = (chunk?: Buffer) => Buffer;
+
+/** Takes ownership of the descriptor: it is closed with the stream. Output passes through `filter`. */
+export function openTerminal(libc: Libc, fd: number, filter?: OutputFilter): Terminal {
   const stream = new ReadStream(fd);
+  if (filter !== undefined) filterOutput(stream, filter);
   // Output of the terminal does not keep this process alive.
   stream.unref();
   // The kernel signals the end of a terminal by EIO.
@@ -26,5 +30,42 @@ export function openTerminal(libc: Libc, fd: number): Terminal {
       const size = new Uint16Array([rows, columns, 0, 0]);
       libc.ioctl(fd, TIOCSWINSZ, new Uint8Array(size.buffer));
     },
+  };
+}
+
+function filterOutput(stream: ReadStream, filter: OutputFilter): void {
+  const push = stream.push.bind(stream);
+  stream.push = (chunk: Buffer | null) => {
+    const passed = filter(chunk ?? undefined);
+    const wantsMore = passed.length === 0 || push(passed);
+    return chunk === null ? push(null) : wantsMore;
+  };
+}
+
+const RETURN = 0x0d;
+const LINE_FEED = 0x0a;
+
+/** Returns a filter that makes one carriage return of two before a line feed, also where chunks split them. */
+export function singleReturns(): OutputFilter {
+  /** Carriage returns at the end of the last chunk: of two, the second is held back. */
+  let returns = 0;
+  return (chunk = Buffer.alloc(0)) => {
+    const passed: number[] = [];
+    if (chunk.length === 0 && returns === 2) passed.push(RETURN);
+    for (const byte of chunk) {
+      if (byte === RETURN) {
+        // A third one: the one that is held back is no double.
+        if (returns === 2) passed.push(RETURN);
+        else {
+          returns += 1;
+          if (returns === 1) passed.push(RETURN);
+        }
+        continue;
+      }
+      if (returns === 2 && byte !== LINE_FEED) passed.push(RETURN);
+      returns = 0;
+      passed.push(byte);
+    }
+    return Buffer.from(passed);
   };
 }

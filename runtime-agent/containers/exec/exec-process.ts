@@ -8,7 +8,7 @@ import { signalGroup, signalProcess } from '../../../lib/linux/process/signal-pr
 import { type PipedProcess, spawnPiped } from '../../../lib/linux/process/spawn-piped.ts';
 import { ConsoleSocket } from '../../../lib/linux/terminal/console-socket.ts';
 import { openPseudoTerminal } from '../../../lib/linux/terminal/pseudo-terminal.ts';
-import { openTerminal, type Terminal } from '../../../lib/linux/terminal/terminal.ts';
+import { openTerminal, singleReturns, type Terminal } from '../../../lib/linux/terminal/terminal.ts';
 import { EngineError } from '../../errors.ts';
 import { type OciProcess, writeOciJson } from '../../oci-runner/bundle.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
@@ -56,12 +56,12 @@ export interface ExecProcess {
 export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const { libc, runtime, folder, name, process: spec, streams } = options;
   const pidFile = join(folder, `${name}.pid`);
-  // runc hands a terminal over only where it does not wait for the process; it copies between two terminals then. It makes
-  // this one raw only after it has begun to copy, so it must be raw before: otherwise early lines end with two carriage returns.
+  // runc passes a terminal on only where it does not wait for the process; otherwise it copies between two terminals. It has this
+  // one add carriage returns, and the process's one add none, but only after the process has started: early lines get two.
   const own = spec.terminal && runtime.name === 'runc' ? openPseudoTerminal(libc) : undefined;
   const console =
     spec.terminal && own === undefined ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
-  let terminal = own && openTerminal(libc, own.master);
+  let terminal = own && openTerminal(libc, own.master, singleReturns());
   if (spec.consoleSize !== undefined) terminal?.resize(spec.consoleSize.height, spec.consoleSize.width);
   let child: PipedProcess;
   try {
