@@ -39,7 +39,7 @@ export function createPlainServer(
   }
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-    else socket.end(malformedAnswer());
+    else socket.end(malformedAnswer(), () => socket.destroy());
   });
   return server;
 }

@@ -2,6 +2,8 @@ import { listen } from '../http/listen.ts';
 import { createPlainServer } from '../http/plain-server.ts';
 import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
 
+/** Milliseconds: clients that send no whole request must not take the connections of monitoring. */
+const TIMEOUTS = { headersTimeout: 2_000, requestTimeout: 2_000, connectionsCheckingInterval: 500 };
 /** More connections than monitoring needs. */
 const MOST_CONNECTIONS = 64;
 
@@ -19,7 +21,7 @@ export async function startMetricsServer(
   metrics: MetricSet,
   address: { readonly host: string; readonly port: number },
 ): Promise<MetricsServer> {
-  const server = createPlainServer({}, async ({ method, url }) => {
+  const server = createPlainServer(TIMEOUTS, async ({ method, url }) => {
     const known = url === '/metrics' && (method === 'GET' || method === 'HEAD');
     return known
       ? { status: 200, body: await metrics.collect(), headers: { 'Content-Type': METRICS_TYPE } }

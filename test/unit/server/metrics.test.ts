@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { METRICS_TYPE, MetricSet } from '../../../lib/metrics/metric-set.ts';
 import { startMetricsServer } from '../../../lib/metrics/metrics-server.ts';
@@ -7,6 +9,7 @@ import { exposeStorage } from '../../../server/metrics/storage-metrics.ts';
 import { countRequests } from '../../../server/request-recorder.ts';
 import { makeCertificate } from '../../support/certificates.ts';
 import { defer } from '../../support/cleanup.ts';
+import { eventually } from '../../support/eventually.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
@@ -108,4 +111,22 @@ test('the metrics listener answers /metrics and nothing else', async (t) => {
     connection.write(`${request}Connection: close\r\n\r\n`);
     await connection.waitFor(new RegExp(`^HTTP/1\\.1 ${status} .*x-content-type-options: nosniff\r\n`, 'is'));
   }
+});
+
+test('clients that send no whole request do not keep monitoring out', async (t) => {
+  const server = await startMetricsServer(new MetricSet(), { host: '127.0.0.1', port: 0 });
+  defer(t, () => server.close());
+  await Promise.all(
+    Array.from({ length: 64 }, async () => {
+      const socket = connect(server.port, '127.0.0.1');
+      defer(t, () => void socket.destroy());
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n');
+    }),
+  );
+  await eventually('monitoring is answered', async () => {
+    const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`).catch(() => undefined);
+    return answer?.status === 200 ? true : undefined;
+  });
 });
