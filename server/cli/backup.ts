@@ -1,4 +1,4 @@
-import { type BigIntStats, realpathSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, realpathSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -28,7 +28,7 @@ import { copyToFile } from './catalog-copies.ts';
 import { verifyStored } from './fsck.ts';
 import { interruption, isRefusal } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
-import { tellLine } from './printable.ts';
+import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry } from './stored-registry.ts';
@@ -122,9 +122,10 @@ async function verify(args: readonly string[]): Promise<number> {
     throw new ConfigError(`"${longest}" is not a time: --max-age takes one such as 26h`);
   }
   const folder = resolve(from);
-  const mark = await readMark(folder);
   const file = sqliteFile({ data: folder });
-  if (mark === undefined || !(await namesIn(folder)).includes(basename(file))) {
+  const isThere = (await namesIn(folder)).includes(basename(file));
+  const mark = await readMark(folder);
+  if (mark === undefined || !isThere || !lstatSync(file).isFile()) {
     throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
   }
   const { storage } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
@@ -142,7 +143,12 @@ async function verify(args: readonly string[]): Promise<number> {
   const copy = await mkdtemp(join(tmpdir(), 'berth-verify-'));
   opened.defer(() => rm(copy, { recursive: true, force: true }));
   await copyPrivateFile(file, sqliteFile({ data: copy }));
-  const registry = opened.use(await openStoredRegistry({ data: copy }));
+  const registry = await openStoredRegistry({ data: copy }).catch((error: Error) => error);
+  if (registry instanceof Error) {
+    printLine(`damaged: the catalog of the backup: ${registry.message}`);
+    return 1;
+  }
+  opened.use(registry);
   const driver = await openBlobDriver({ data: folder, ...(mark === CATALOG_ALONE && { storage }) });
   opened.defer(() => driver.close());
   const blobs = new BlobStore(driver);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
@@ -196,6 +196,13 @@ test('a backup is verified byte by byte, and is left as it is', async (t) => {
   const bad = await verify('--format', 'json');
   assert.equal(bad.exitCode, 1);
   const { findings } = JSON.parse(bad.stdout);
+  await truncate(join(backup, 'catalog.sqlite'), 5000);
+  const half = await verify();
+  assert.equal(half.exitCode, 1);
+  assert.match(half.stdout, /^damaged: the catalog of the backup: /m);
+  const file = await runBerth('backup', 'verify', '--from', join(backup, 'BACKUP'));
+  assert.equal(file.exitCode, 2);
+  assert.match(file.stderr, /cannot be read \(ENOTDIR\)/);
   assert.ok(findings.every(({ outcome }: { readonly outcome: string }) => outcome === 'kept'));
   assert.ok(findings.length > 0);
 });
