@@ -5,6 +5,7 @@ import type { ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { callEngineAt } from '../support/engine-call.ts';
+import { eventually } from '../support/eventually.ts';
 import { startFleetHost } from '../support/fleet-host.ts';
 import { appTarget, serviceSpec, serviceTarget } from '../support/fleet-targets.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -82,7 +83,11 @@ test('an instance that somebody stops, kills, restarts or removes runs again, an
     await disturb('web', 1, act, isWaiting);
     await disturb('late', 1, act, isWaiting);
   }
-  await agent.docker(['exec', 'team-shop-late-1', 'touch', '/ready']);
+  // The last act may have its container started once more.
+  await eventually('the other service is ready', async () => {
+    const touched = ['exec', 'team-shop-late-1', 'touch', '/ready'];
+    return (await agent.docker(touched, { expectExit: 'any' })).exitCode === 0 ? true : undefined;
+  });
   await registry.reported(APP, (report) => isWell(report, 1));
   // While they are watched, and when that is over: the old ones are removed then.
   for (const [release, monitor] of [
