@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import { listen } from './listen.ts';
 import { http } from './node-http.ts';
 
 /** Headers of every answer: browsers must not guess content types. */
@@ -42,6 +43,29 @@ export function createPlainServer(
     else socket.end(malformedAnswer(), () => socket.destroy());
   });
   return server;
+}
+
+/** A plain server that listens. */
+export interface PlainListener {
+  readonly port: number;
+  /** Cuts all connections; resolves when they are closed. */
+  close(): Promise<void>;
+}
+
+/** Listens; the system chooses the port when `port` is 0. Rejects with the system's error. */
+export async function listenPlain(
+  server: Server,
+  address: { readonly host: string; readonly port: number },
+): Promise<PlainListener> {
+  const port = await listen(server, address);
+  return {
+    port,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 function malformedAnswer(): string {

@@ -1,17 +1,10 @@
-import { listen } from '../http/listen.ts';
-import { createPlainServer } from '../http/plain-server.ts';
+import { createPlainServer, listenPlain, type PlainListener } from '../http/plain-server.ts';
 import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
 
 /** Milliseconds: clients that send no whole request must not take the connections of monitoring. */
 const TIMEOUTS = { headersTimeout: 2_000, requestTimeout: 2_000, connectionsCheckingInterval: 500 };
 /** More connections than monitoring needs. */
 const MOST_CONNECTIONS = 64;
-
-/** The listener that Prometheus asks. */
-export interface MetricsServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
 
 /**
  * Answers `GET /metrics` on a separate address: numbers reveal what a program is used for, and a listener that clients
@@ -20,7 +13,7 @@ export interface MetricsServer {
 export async function startMetricsServer(
   metrics: MetricSet,
   address: { readonly host: string; readonly port: number },
-): Promise<MetricsServer> {
+): Promise<PlainListener> {
   const server = createPlainServer(TIMEOUTS, async ({ method, url }) => {
     const known = url === '/metrics' && (method === 'GET' || method === 'HEAD');
     return known
@@ -28,13 +21,5 @@ export async function startMetricsServer(
       : { status: 404, body: 'metrics are at /metrics\n' };
   });
   server.maxConnections = MOST_CONNECTIONS;
-  const port = await listen(server, address);
-  return {
-    port,
-    close: async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return listenPlain(server, address);
 }

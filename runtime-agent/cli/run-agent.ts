@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { readVersion } from '../../lib/files/version.ts';
+import type { PlainListener } from '../../lib/http/plain-server.ts';
 import { proxyEnvironment } from '../../lib/http/proxies/proxy-settings.ts';
 import type { MountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
 import { releaseProgramPages } from '../../lib/linux/release-program-pages.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
-import type { MetricsServer } from '../../lib/metrics/metrics-server.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
@@ -254,7 +254,7 @@ function ingressOf(
   };
 }
 
-async function listenForMetrics(metrics: MetricSet, address: ListenAddress): Promise<MetricsServer> {
+async function listenForMetrics(metrics: MetricSet, address: ListenAddress): Promise<PlainListener> {
   const { startMetricsServer } = await import('../../lib/metrics/metrics-server.ts');
   try {
     return await startMetricsServer(metrics, address);

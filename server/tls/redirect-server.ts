@@ -1,16 +1,9 @@
-import { listen } from '../../lib/http/listen.ts';
-import { createPlainServer } from '../../lib/http/plain-server.ts';
+import { createPlainServer, listenPlain, type PlainListener } from '../../lib/http/plain-server.ts';
 import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
 
 /** Milliseconds in which a client must have sent its request. */
 const REQUEST_TIMEOUT = 10_000;
-
-/** The listener that sends clients of plain HTTP to HTTPS. */
-export interface RedirectServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
 
 /**
  * Redirects every request to the same host and path by HTTPS on `securePort`, keeping the method (RFC 9110, section
@@ -21,7 +14,7 @@ export async function startRedirectServer(
   address: { readonly host: string; readonly port: number },
   securePort: number,
   gate: ConnectionGate,
-): Promise<RedirectServer> {
+): Promise<PlainListener> {
   const timeouts = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT };
   const server = createPlainServer(timeouts, ({ headers: { host = '' }, url = '' }) => {
     if (!isHost(host) || !url.startsWith('/')) {
@@ -35,13 +28,5 @@ export async function startRedirectServer(
   server.on('connection', (socket) => {
     if (!gate.admit(socket)) socket.destroy();
   });
-  const port = await listen(server, address);
-  return {
-    port,
-    close: async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return listenPlain(server, address);
 }
