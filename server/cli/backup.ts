@@ -100,8 +100,8 @@ export async function backup(args: readonly string[]): Promise<number> {
 }
 
 /**
- * `berth backup verify`: reads every byte of a backup as a restore would, and changes nothing. Exit code 0 when it is whole, and no
- * older than `--max-age`; otherwise 1.
+ * `berth backup verify`: reads every byte of a backup, as a restore does, and changes none of it. Exit code 0 when the backup is
+ * complete and not older than `--max-age`; otherwise 1.
  */
 async function verify(args: readonly string[]): Promise<number> {
   const {
@@ -144,6 +144,8 @@ async function verify(args: readonly string[]): Promise<number> {
   opened.defer(() => rm(copy, { recursive: true, force: true }));
   await copyPrivateFile(file, sqliteFile({ data: copy }));
   const registry = await openStoredRegistry({ data: copy }).catch((error: Error) => error);
+  // Such as a backup of a later version.
+  if (registry instanceof ConfigError) throw registry;
   if (registry instanceof Error) {
     printLine(`damaged: the catalog of the backup: ${registry.message}`);
     return 1;

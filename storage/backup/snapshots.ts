@@ -1,5 +1,6 @@
-import { open, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileSystemSpace } from '../../lib/files/file-system-space.ts';
 import { makeFolder } from '../../lib/files/make-folder.ts';
 import { syncFolder } from '../blobs/filesystem/device.ts';
 import type { Database } from '../catalog/database.ts';
@@ -80,8 +81,8 @@ export function spaceForUpgrade(size: number): number {
 }
 
 async function expectSpace(data: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(data);
-  const [needed, free] = [spaceForUpgrade(size), bavail * bsize];
+  const needed = spaceForUpgrade(size);
+  const { free } = await fileSystemSpace(data);
   if (free >= needed) return;
   const inMiB = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   throw new StorageFullError(
