@@ -5,7 +5,7 @@ import { fileSystemSpace } from '../../lib/files/file-system-space.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { BrowseCatalog } from '../../storage/catalog/browse/browse-catalog.ts';
 
-/** Rollouts that are told of by their apps; there are rarely more than a few at a time. */
+/** Maximum series of rollouts; rarely more than a few run at a time. */
 const MOST_ROLLOUTS = 100;
 
 /** What is read for each scrape. */

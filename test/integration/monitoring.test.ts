@@ -18,9 +18,9 @@ enterOwnNetwork();
 const REFERENCE = join(import.meta.dirname, '../../docs/reference/metrics.md');
 const REFERENCE_HEAD = `# Metrics
 
-Both programs answer Prometheus where \`--metrics HOST:PORT\` says, without a password, and the agent on its socket too. Names and
-labels stay as they are; new ones may come. Numbers that cannot be read are left out of an answer. Alerts and dashboards are in
-[deploy/monitoring](../../deploy/monitoring/README.md). This page is made from what running programs tell.
+Both programs answer Prometheus at \`--metrics HOST:PORT\`, without a password, and the agent on its socket too. Names and labels are
+stable; new ones may be added. A metric that cannot be read is missing from the answer. Alerts and dashboards are in
+[deploy/monitoring](../../deploy/monitoring/README.md). This page is generated from the answers of both programs.
 `;
 const FOLDER = join(import.meta.dirname, '../../deploy/monitoring');
 
