@@ -1,6 +1,6 @@
 /**
- * Passes values on and calls `close` once, when they have ended, failed, or their reader has gone; even if it has not
- * read anything, which a generator would not notice.
+ * Passes values on and calls `close` once, when they have ended, failed, or their reader has stopped; even if it has
+ * not read anything, which a generator would not notice.
  */
 export function closing<T>(values: AsyncIterable<T>, close: () => Promise<void>): AsyncIterableIterator<T> {
   const iterator = values[Symbol.asyncIterator]();

@@ -26,7 +26,7 @@ export interface AgentConfig {
   readonly socketGroup?: string;
   /** Absolute path of the folder that holds images, containers and the state. */
   readonly dataDirectory: string;
-  /** `host` or `host:port` of registries that are asked by plain HTTP. */
+  /** `host` or `host:port` of registries that are reached over plain HTTP. */
   readonly insecureRegistries: readonly string[];
   /**
    * Whether compressed layers are deleted after unpacking: an image may then be pushed with other digests than it came
@@ -37,24 +37,24 @@ export interface AgentConfig {
   readonly registryMirrors: readonly RegistryMirror[];
   /** Absolute paths of the files with the agent's own logins at registries; the first takes precedence. */
   readonly registryAuthFiles: readonly string[];
-  /** How registries, and what builds fetch, are reached; undefined: directly. */
+  /** Proxies for registries and for what builds fetch; undefined means direct connections. */
   readonly proxies?: ProxySettings;
-  /** Bytes that one layer of an image may have, uncompressed. */
+  /** Maximum bytes of one layer of an image, uncompressed. */
   readonly layerLimit: number;
-  /** Bytes that the context of one build may have, uncompressed. */
+  /** Maximum bytes of the context of one build, uncompressed. */
   readonly buildContextLimit: number;
   /** Maximum bytes of the build cache; the oldest records are pruned first. */
   readonly buildCacheLimit: number;
   /** Entitlements that clients may grant to builds. */
   readonly allowedEntitlements: readonly Entitlement[];
   readonly logLevel: LogLevel;
-  /** Milliseconds without a turn of the event loop after which the process ends; undefined: it is not watched. */
+  /** Milliseconds without a turn of the event loop after which the process ends; undefined disables the watchdog. */
   readonly watchdog?: number;
-  /** Where routes of the fleet's apps are served; undefined: nowhere. */
+  /** Where routes of the fleet's apps are served; undefined means nowhere. */
   readonly ingress?: IngressConfig;
-  /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
+  /** Where the API is served over TCP to clients with a certificate; undefined means only on the socket. */
   readonly tcp?: TcpConfig;
-  /** Where Prometheus asks. */
+  /** Where metrics are served to Prometheus. */
   readonly metrics?: ListenAddress;
 }
 
@@ -63,18 +63,18 @@ export interface IngressConfig {
   readonly secure: readonly { readonly address: string; readonly port: number }[];
   /** Absolute path of the folder with `HOST.crt` and `HOST.key`. */
   readonly certificates?: string;
-  /** URL of the directory of an authority by ACME. */
+  /** Directory URL of an ACME authority. */
   readonly acme?: string;
 }
 
 /** An address of this host. */
 export interface ListenAddress {
   readonly host: string;
-  /** 0: one that is free. */
+  /** 0 chooses a free port. */
   readonly port: number;
 }
 
-/** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
+/** Every connection is encrypted, and each client shows a certificate that `authority` has signed. */
 export interface TcpConfig extends ListenAddress {
   /** Absolute paths of PEM files. */
   readonly authority: string;
@@ -93,11 +93,11 @@ const DEFAULT_LAYER_LIMIT = '100g';
 const DEFAULT_BUILD_LIMIT = '20g';
 const LONGEST_STALL = 60 * 60 * 1000;
 const DEFAULT_DATA = '/var/lib/berth-agent';
-/** `sun_path` of unix(7) holds 108 bytes with its end. */
+/** Maximum bytes of a socket path: `sun_path` of unix(7) holds 108 bytes including its end. */
 const SOCKET_PATH_LIMIT = 107;
 /**
- * Reads the configuration: flags take precedence over `BERTH_AGENT_*`, those over the file, that over HTTP_PROXY and
- * similar variables, those over the defaults. Reads only the configuration file. Throws ConfigError.
+ * Reads the configuration. Command-line flags take precedence over `BERTH_AGENT_*`, those over the file, that over
+ * HTTP_PROXY and similar variables, and those over the defaults. Reads only the configuration file. Throws ConfigError.
  */
 export function readConfig(
   flags: ConfigFlags,
@@ -206,7 +206,7 @@ function readTcp(flags: AgentSettings): TcpConfig | undefined {
   }
   if (tlsAuthority === undefined || tlsCertificate === undefined || tlsKey === undefined) {
     throw new ConfigError(
-      'who may use the API is root on this host, so --listen needs certificates of both sides: give --tls-ca, --tls-cert and --tls-key.',
+      'anyone who may use the API is root on this host, so --listen needs certificates of both sides: give --tls-ca, --tls-cert and --tls-key.',
     );
   }
   return {
@@ -223,7 +223,7 @@ function readMetrics(text: string): ListenAddress {
   throw new ConfigError(`"${text}" is not an address: --metrics takes HOST:PORT, such as 127.0.0.1:9501.`);
 }
 
-/** Undefined for what is no address with a port. */
+/** Returns undefined if the text is not an address with a port. */
 function hostAndPort(text: string): ListenAddress | undefined {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
@@ -235,7 +235,7 @@ function acmeDirectory(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'https:') return url.href;
   throw new ConfigError(
-    `"${text}" is not a directory: --ingress-acme takes an address of https, such as https://acme-v02.api.letsencrypt.org/directory.`,
+    `"${text}" is not a directory: --ingress-acme takes an HTTPS URL, such as https://acme-v02.api.letsencrypt.org/directory.`,
   );
 }
 

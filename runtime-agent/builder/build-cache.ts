@@ -9,21 +9,21 @@ export interface CacheRecord {
   readonly createdAt: Date;
   readonly lastUsedAt?: Date;
   readonly usageCount: number;
-  /** A build works with it: it cannot be pruned. */
+  /** Whether a build uses it, so that it cannot be pruned. */
   readonly inUse: boolean;
-  /** An image of this host uses it too, so removing it frees nothing. */
+  /** Whether an image of this host uses it too; removing it then frees nothing. */
   readonly shared: boolean;
 }
 
 /** Selects the records of a prune; records in use stay. */
 export interface CachePruning {
-  /** Also records that an image or another record still has; else only what nothing refers to. */
+  /** Whether to remove records that an image or another record still uses, rather than only unreferenced ones. */
   readonly all: boolean;
-  /** Records used after this stay. */
+  /** Records used after this time stay. */
   readonly usedBefore?: Date;
   /** The most recently used records stay, up to this size; 0 keeps none. */
   readonly keepBytes: number;
-  /** Only of these. */
+  /** Selects the records that may be removed. */
   readonly matches: (record: CacheRecord) => boolean;
 }
 

@@ -13,22 +13,22 @@ import type { GitClient } from './context/git/git-access.ts';
 export interface ContextFolder {
   /** Absolute; owners, modes and link targets are the client's. */
   readonly path: string;
-  /** The build reads it no more. */
+  /** Releases the folder when the build has read it. */
   release(): Promise<void>;
 }
 
-/** Which files of a context a build reads. */
+/** The files of a context that a build reads. */
 export interface ContextWant {
-  /** Patterns as COPY has them, without the leading slash; undefined is all. A source may bring more. */
+  /** Patterns in the form of COPY, without the leading slash; undefined means all files. A source may return more. */
   readonly include?: readonly string[];
   /** The lines of the ignore file, in their order. */
   readonly exclude: readonly string[];
 }
 
 /**
- * What the ignore file excludes from the main context, as with dockerd: from a client's folder everything that it
- * names; from an archive of the classic builder only the Dockerfile and the ignore file, since clients exclude the
- * rest; from other contexts nothing.
+ * The files of the main context that the ignore file excludes, as with dockerd: in a client's folder all that it names;
+ * in an archive of the classic builder only the Dockerfile and the ignore file, since clients exclude the rest; in
+ * other contexts none.
  */
 export type Ignoring = 'all' | 'build-files' | 'nothing';
 
@@ -61,7 +61,7 @@ export interface SentForm {
   readonly compression: LayerCompression;
   /** Layers that may be sent in a form that a registry already has. */
   readonly keeps: 'all' | 'base' | 'none';
-  /** Whether their bytes are wanted here, and not only where they go. */
+  /** Whether this host needs their bytes too, not only the destination. */
   readonly isRead: boolean;
 }
 
@@ -77,7 +77,7 @@ export interface BuildRequest {
   readonly platform?: Platform;
   /** Steps that must run again: none, all, or those of the named stages. */
   readonly noCache: false | true | readonly string[];
-  /** Asks the registry for base images although they are here. */
+  /** Whether to ask the registry for base images that are on this host already. */
   readonly pull: boolean;
   /** `default`, `none`, `host`, or a network's name (classic API only). */
   readonly network: string;
@@ -93,15 +93,15 @@ export interface BuildRequest {
    * undefined.
    */
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
-  /** Images and caches whose steps may be taken over. */
+  /** Images and caches whose steps may be reused. */
   readonly cacheFrom: readonly CacheSource[];
   /** Where leaveCaches() is to put the cache afterwards. */
   readonly cacheTo: readonly CacheTarget[];
   /** Whether the image's configuration holds the cache of its own steps (`--cache-to type=inline`). */
   readonly inlineCache?: boolean;
-  /** The image's layers are compressed so while it is built; a build that sends nothing compresses nothing. */
+  /** Compression of the image's layers, done while it is built; a build that sends nothing compresses nothing. */
   readonly sends?: readonly SentForm[];
-  /** Where its client pushes the image next: the layers are uploaded there while it is built. */
+  /** Where the client pushes the image next: its layers are uploaded there during the build. */
   readonly pushesTo?: readonly ImageReference[];
   /** Maximum time in the image, seconds since 1970; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
@@ -124,7 +124,7 @@ export type BuildProgress =
       readonly inputs: readonly string[];
       /** Absent for internal steps. */
       readonly instruction?: NumberedInstruction;
-      /** It changes the configuration alone (ENV, CMD …): BuildKit shows no vertex for such a step. */
+      /** Whether it changes only the configuration (ENV, CMD …): BuildKit shows no vertex for such a step. */
       readonly isConfigOnly?: boolean;
     }
   /** `container` is the ID of the container of a command, for display. */
@@ -155,7 +155,7 @@ export type BuildProgress =
       readonly instruction?: NumberedInstruction;
     };
 
-/** The steps of a build, as caches take them. */
+/** The steps of a build, for export to caches. */
 export interface BuiltSteps {
   /** For the mode `min`: the steps of the image's layers. */
   readonly ofImage: readonly RemoteStep[];
@@ -170,14 +170,14 @@ export interface BuiltImage {
   readonly manifestDigest: Digest;
   /** The layers of its base image. */
   readonly baseLayers: ReadonlySet<Digest>;
-  /** A statement of what went in, for `--provenance`. */
+  /** The inputs of the build, for `--provenance`. */
   readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
   /** Steps for the caches; empty if the request names none. Their layers are held until `release`. */
   readonly steps: BuiltSteps;
   release(): Promise<void>;
 }
 
-/** Makes images of Dockerfiles, for the classic API and for BuildKit's; it depends on neither. */
+/** Builds images from Dockerfiles, for the classic API and for BuildKit's; it depends on neither. */
 export interface Builder {
   /**
    * Builds an image, which is in the store when the promise resolves. An abort stops the running step within a second

@@ -19,8 +19,8 @@ const TAKEN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The configuration after the instructions of `--change`, each one line of a Dockerfile. Throws EngineError 'bad-request'
- * that names the instruction.
+ * Returns the configuration after the instructions of `--change`, each one line of a Dockerfile. Throws EngineError
+ * 'bad-request' that names the instruction.
  */
 export function changeConfig(base: ImageConfigDefaults, changes: readonly string[]): ImageConfigDefaults {
   if (changes.length === 0) return base;

@@ -38,7 +38,7 @@ import { stubLayer } from './execute/stub-layer.ts';
 
 export interface CreateBuilderOptions {
   readonly dataDirectory: string;
-  /** That of its containers. */
+  /** The run directory of its containers. */
   readonly runDirectory: string;
   /** Becomes a file system in memory, for secrets. */
   readonly memoryDirectory: string;
@@ -54,7 +54,7 @@ export interface CreateBuilderOptions {
   readonly transfer: LayerTransfer;
   readonly compressor: LayerCompressor;
   readonly layerBlobs: LayerBlobs;
-  /** Fetches what ADD names by URL. */
+  /** Fetches URLs of ADD. */
   readonly exchange: HttpExchange;
   /** Folder for contexts and archives while they are read, and their limits. */
   readonly contexts: UnpackOptions;
@@ -73,7 +73,7 @@ export interface CreatedBuilder {
   readonly caches: readonly BuildCache[];
 }
 
-/** The layers that builds of this host need though no image may have them. */
+/** Returns the layers that builds of this host need even if no image has them. */
 export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[]> {
   return [...(await cache.layers()), stubLayer().diffId];
 }

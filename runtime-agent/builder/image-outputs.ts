@@ -7,9 +7,9 @@ import type { FileTree } from './context/file-tree.ts';
 /** The form that an output wants layers in. */
 export interface LayerForms {
   readonly compression: LayerCompression;
-  /** Layers that may stay as a registry has had them. */
+  /** Whether a layer may stay in the form that a registry had. */
   readonly keeps: (diffId: Digest) => boolean;
-  /** Gets the bytes of layers that are done. */
+  /** Receives the number of bytes of layers that are done. */
   readonly progress: (diffId: Digest, done: number, total: number) => void;
 }
 
@@ -29,11 +29,11 @@ export interface ArchivedImages {
 
 /** Outputs of built images. */
 export interface ImageOutputs {
-  /** Lets the image have layers of these forms wherever it is pushed. */
+  /** Compresses the image's layers in these forms, for all later pushes. */
   compress(image: Digest, forms: LayerForms, signal: AbortSignal): Promise<void>;
-  /** An OCI layout with docker's manifest.json. */
+  /** Returns an OCI layout with docker's manifest.json. */
   archive(archived: ArchivedImages, signal: AbortSignal): AsyncIterable<Uint8Array>;
-  /** The files of the image as one tar. */
+  /** Returns the files of the image as one tar. */
   filesTar(image: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Opens the files of the image; they exist until the tree's `release`. */
   files(image: Digest): Promise<FileTree>;

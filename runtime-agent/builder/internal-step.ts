@@ -3,9 +3,9 @@ import type { BuildProgress } from './builder.ts';
 
 /** A step of the builder itself, such as the transfer of the context, shown among those of the Dockerfile. */
 export interface InternalStep {
-  /** Total bytes that were received or sent. */
+  /** Reports the total bytes received or sent. */
   transferred(what: string, bytes: number): void;
-  /** Something that the step has done. */
+  /** Reports an action of the step. */
   did(what: string): void;
 }
 

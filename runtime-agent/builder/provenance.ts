@@ -6,7 +6,7 @@ import type { BuildRequest, BuiltImage } from './builder.ts';
 
 /** A finished build. */
 export interface FinishedBuild {
-  /** As its client named it. */
+  /** The ID that its client chose. */
   readonly id: string;
   readonly request: Pick<
     BuildRequest,

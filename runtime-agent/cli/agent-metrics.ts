@@ -7,13 +7,13 @@ import type { Containers } from '../containers/containers.ts';
 import type { ContainerStats, StatsSample } from '../containers/stats/container-stats.ts';
 import type { EngineEvent, EventBus } from '../events/event-bus.ts';
 
-/** Containers whose usage is told; the series of more would cost Prometheus too much. */
+/** Maximum containers whose usage is reported; the series of more would cost Prometheus too much. */
 const MOST_CONTAINERS = 500;
-/** Of them, how many are read at the same time. */
+/** Maximum containers that are read at the same time. */
 const READ_AT_ONCE = 16;
 const NANOSECONDS = 1e9;
 
-/** What the agent tells of itself and its containers. */
+/** The parts of the agent that its metrics describe. */
 export interface MeasuredAgent {
   readonly containers: Pick<Containers, 'list'>;
   readonly stats: Pick<ContainerStats, 'sample'>;
@@ -21,7 +21,7 @@ export interface MeasuredAgent {
   readonly dataDirectory: string;
 }
 
-/** Usage of a container, by the names that cAdvisor has for it. */
+/** Metrics of a container's usage, by cAdvisor's names. */
 const USAGE = {
   cpu: {
     name: 'container_cpu_usage_seconds_total',
@@ -111,7 +111,7 @@ export function exposeAgent(
     const rest = running.slice(0, MOST_CONTAINERS).values();
     const read = async () => {
       for (const info of rest) {
-        // One that has just ended has no usage.
+        // A container that has just ended has no usage.
         const sample = await stats.sample(info.id).catch(() => undefined);
         if (sample !== undefined) addUsage(found, info, sample);
       }
@@ -131,7 +131,7 @@ function addUsage(
   add('cpu', cpu.total / NANOSECONDS);
   add('throttled', cpu.throttledTime / NANOSECONDS);
   add('memory', memory.usage);
-  // Version 1 of cgroups counts what lies below too, under other names.
+  // Version 1 of cgroups reports totals of the hierarchy under other names.
   const droppable = memory.stats.total_inactive_file ?? memory.stats.inactive_file ?? 0;
   add('workingSet', Math.max(0, memory.usage - droppable));
   add('limit', memory.limit ?? 0);
@@ -153,7 +153,7 @@ function countEvents(set: MetricSet, events: MeasuredAgent['events']): void {
     help: 'Events of `docker events`, by type and action; a container ends by `die`.',
   });
   events.subscribe(({ type, action }: EngineEvent) => {
-    // The actions of commands have these behind a colon.
+    // Actions of commands continue after a colon.
     const [word = ''] = action.split(':');
     counter.with({ type, action: word }).value += 1;
   });

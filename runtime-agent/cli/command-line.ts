@@ -17,7 +17,7 @@ export type Command =
   | { readonly kind: 'serve'; readonly config: AgentConfig }
   | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly format: DoctorFormat }
   | FleetCommand
-  /** Without `yes` it only lists. */
+  /** Without `yes` it only lists leftovers. */
   | { readonly kind: 'reset'; readonly yes: boolean };
 
 /** Reads the arguments after the script, and for `serve` and `doctor` the configuration. Throws ConfigError. */
@@ -53,7 +53,8 @@ export function readCommandLine(
       `${asked}: use "berth-agent serve", "berth-agent join", "berth-agent leave", "berth-agent doctor" or "berth-agent reset", or "berth-agent --help" for their options.`,
     );
   }
-  if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: ${command} takes options only.`);
+  if (extra !== undefined)
+    throw new ConfigError(`"${extra}" is not an option: ${command} takes only options.`);
   const given = values.json === undefined ? values.format : 'json';
   if (given !== undefined && command !== 'doctor') {
     throw new ConfigError('--json and --format are options of "berth-agent doctor" alone.');

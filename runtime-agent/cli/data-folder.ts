@@ -16,7 +16,7 @@ export async function prepareDataFolder(path: string): Promise<string> {
   }
 }
 
-/** Takes the data folder for this process. Throws ConfigError when another agent has it, or it cannot be written. */
+/** Claims the data folder for this process. Throws ConfigError if another agent holds it, or it is not writable. */
 export function claimDataFolder(folder: string): void {
   let lock: FileLock | undefined;
   try {

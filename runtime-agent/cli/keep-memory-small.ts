@@ -2,11 +2,11 @@ import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Between two looks, in milliseconds. */
+/** Milliseconds between two checks. */
 const LOOK = 2_000;
-/** Bytes. */
+/** Growth in bytes after which memory is trimmed. */
 const GROWTH = 8 << 20;
-/** Bytes of growth that justify a pause of the whole agent. */
+/** Growth in bytes that justifies pausing the whole agent. */
 const MUCH = 64 << 20;
 /** Number of idle checks until the garbage of the start is collected. */
 const SETTLED = 15;
@@ -14,13 +14,13 @@ const SETTLED = 15;
 const IDLE = 0.1;
 
 export interface MemoryOptions {
-  /** Bytes of memory that the process has. */
+  /** Returns the bytes of memory that the process has. */
   readonly resident?: () => number;
   /** Returns unused memory to the system. */
   readonly trim: () => Promise<void>;
-  /** Collects garbage, while everything else waits. */
+  /** Collects garbage, which blocks everything else. */
   readonly collect: () => void;
-  /** Gives back pages of the program itself. */
+  /** Releases pages of the program itself. */
   readonly release: () => Promise<void>;
   /** Returns the utilization of the thread since the last call. */
   readonly utilization?: () => number;

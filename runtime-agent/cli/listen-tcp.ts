@@ -14,7 +14,7 @@ import {
   serveEngine,
 } from '../engine-api/engine-server.ts';
 
-/** The API by TCP, until it is closed. */
+/** The API over TCP, until it is closed. */
 export interface TcpListener {
   /** `HOST:PORT`, with the port that was chosen for 0. */
   readonly address: string;
@@ -22,8 +22,8 @@ export interface TcpListener {
 }
 
 /**
- * Serves the API by TCP to clients with a certificate. SIGHUP reloads the files; if they cannot be used, the last good
- * ones stay. Throws ConfigError.
+ * Serves the API over TCP to clients with a certificate. SIGHUP reloads the files; if they cannot be used, the last
+ * good ones stay. Throws ConfigError.
  */
 export async function listenTcp(config: TcpConfig, deps: EngineDeps, log: Logger): Promise<TcpListener> {
   const server = createMutualTlsEngineServer(deps, await readFiles(config));
@@ -84,15 +84,15 @@ async function readPem(path: string): Promise<string> {
   }
 }
 
-/** For TCP: a client without a certificate of the authority (`ca`) gets no answer. */
+/** Creates the server for TCP: a client without a certificate of the authority (`ca`) gets no answer. */
 function createMutualTlsEngineServer(
   deps: EngineDeps,
   certificates: Required<Pick<SecureContextOptions, 'ca' | 'cert' | 'key'>>,
 ): EngineServer<Server> {
   const options = { ...SERVER_OPTIONS, ...certificates, requestCert: true, rejectUnauthorized: true };
   const http = createServer(options, createEngineApp(deps).callback());
-  // As in plain HTTP: the CLI half-closes an attached connection at once, and continues reading. Not as an option of
-  // the server, with which a client that leaves during the handshake would stay.
+  // As with plain HTTP, the CLI half-closes an attached connection at once and continues reading. This is set per
+  // connection: as an option of the server, a client that leaves during the handshake would leave its socket open.
   http.on('secureConnection', (socket) => {
     socket.allowHalfOpen = true;
   });

@@ -23,9 +23,9 @@ export interface OpenBuildOptions
   readonly host: HostFacts;
   readonly attestations: ImageAttestations;
   readonly indexes: ImageIndexes;
-  /** Bytes of one context, uncompressed. */
+  /** Maximum bytes of one context, uncompressed. */
   readonly maxContextSize: number;
-  /** Bytes of the cache. */
+  /** Maximum bytes of the cache. */
   readonly maxCacheSize: number;
   /** Aborted when the agent stops. */
   readonly signal: AbortSignal;

@@ -38,7 +38,7 @@ export async function readSystemFacts(): Promise<SystemFacts> {
   };
 }
 
-/** PRETTY_NAME of os-release(5). */
+/** Returns PRETTY_NAME of os-release(5). */
 async function operatingSystem(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';

@@ -266,7 +266,7 @@ async function listenForMetrics(metrics: MetricSet, address: ListenAddress): Pro
   }
 }
 
-/** To the programs that are started from now on. */
+/** Sets variables of the programs that are started from now on. */
 function passOn(variables: Readonly<Record<string, string | undefined>>): void {
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined) delete process.env[name];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Each agent has a folder here, which outlives a kill. */
+/** The folder with each agent's own folder, which outlives a kill. */
 export const RUN_DIRECTORIES = '/run/berth-agent';
 
 /**

@@ -4,15 +4,18 @@ import { MetricSet } from '../../lib/metrics/metric-set.ts';
 import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
 import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 
-/** The connections between Engine API and watchdog. */
+/** The parts that connect the Engine API and the watchdog. */
 export interface WatchedAgent {
   readonly work: WorkUnderWay;
   readonly metrics: MetricSet;
-  /** Begins to watch. Does nothing where the watchdog is off. */
+  /** Begins to watch. Does nothing if the watchdog is off. */
   start(): void;
 }
 
-/** The agent's watchdog. `directory` is in memory, so that the count of ends can be written whatever the disks do. */
+/**
+ * Creates the agent's watchdog. `directory` is in memory, so that the count of ends can be written whatever state the
+ * disks are in.
+ */
 export function watchAgent(limit: number | undefined, directory: string, log: Logger): WatchedAgent {
   const record = join(directory, 'watchdog-ends');
   const work = new WorkUnderWay();

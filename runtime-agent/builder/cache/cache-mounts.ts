@@ -21,7 +21,7 @@ export interface CacheMountRequest {
 export interface OpenedCacheMount {
   /** Absolute path of the folder. */
   readonly folder: string;
-  /** The step uses it no longer. */
+  /** Releases the folder after the step. */
   release(): void;
 }
 
@@ -50,7 +50,7 @@ export class CacheMounts implements BuildCache {
     return new CacheMounts(root, sync);
   }
 
-  /** Waits, where the request wants the cache for itself. Rejects with the signal's reason. */
+  /** Acquires a cache; waits if the request needs exclusive use. Rejects with the signal's reason. */
   async acquire(request: CacheMountRequest, signal: AbortSignal): Promise<OpenedCacheMount> {
     const key = keyOf(request.id, 0);
     if (request.sharing === 'locked') return await this.#acquireLocked(key, request, signal);
@@ -119,7 +119,7 @@ export class CacheMounts implements BuildCache {
       if (signal.aborted) return;
       const opened = await this.#use(key, request);
       if (signal.aborted) {
-        // The caller has gone, and would never release it.
+        // The caller has given up, and would never release it.
         opened.release();
         return;
       }
@@ -156,7 +156,7 @@ export class CacheMounts implements BuildCache {
     return { folder: join(this.#root, key, DATA), release };
   }
 
-  /** Creates a cache atomically under its name; one whose note was lost in a power cut is created again. */
+  /** Creates a cache atomically under its name; a cache whose note was lost in a power cut is created again. */
   async #make(key: string, request: CacheMountRequest): Promise<void> {
     const folder = join(this.#root, key);
     const note = join(folder, NOTE);
@@ -191,7 +191,7 @@ interface Note {
   readonly uses: number;
 }
 
-/** Undefined where it is missing, or damaged by a power cut. */
+/** Returns undefined if it is missing, or was damaged by a power cut. */
 async function readNote(path: string): Promise<Note | undefined> {
   const text = await readFile(path, 'utf8').catch(unlessMissing);
   try {

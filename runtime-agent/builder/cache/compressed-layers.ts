@@ -4,8 +4,8 @@ import { shortDigest } from '../../images/resolve-image.ts';
 import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 
 /**
- * The compressed forms of layers that this host has made for registries and archives, as `docker builder prune` and `docker system df`
- * see them. They are made again where they are wanted again.
+ * The compressed forms of layers that this host has made for registries and archives, as `docker builder prune` and
+ * `docker system df` show them. They are made again on demand.
  */
 export class CompressedLayers implements BuildCache {
   readonly #layerBlobs: Pick<LayerBlobs, 'made' | 'discard'>;
@@ -34,7 +34,7 @@ export class CompressedLayers implements BuildCache {
     const removed: CacheRecord[] = [];
     for (const { record, form } of found) {
       if (!wanted.has(record)) continue;
-      // A push or a build may have begun to work with it.
+      // A push or a build may have begun to use it.
       const discard = () => this.#layerBlobs.discard(form.blob.digest);
       if (await this.#leases.unlessHeld(form.diffId, discard)) removed.push(record);
     }

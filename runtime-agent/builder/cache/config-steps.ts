@@ -9,8 +9,8 @@ const NOTED_AFTER = 1000;
 const AT_ONCE = 200;
 
 /**
- * The keys of executed steps that change only the configuration. They need no data to be repeated; builds report them
- * as cached, as dockerd's classic builder does.
+ * The keys of executed steps that change only the configuration. Repeating them needs no data; builds report them as
+ * cached, as dockerd's classic builder does.
  */
 export class ConfigSteps {
   readonly #knex: Knex;
@@ -19,7 +19,7 @@ export class ConfigSteps {
   readonly #used = new Set<string>();
   #noting: NodeJS.Timeout | undefined;
 
-  /** The table exists. */
+  /** The table must exist. */
   constructor(knex: Knex, most = MOST) {
     this.#knex = knex;
     this.#most = most;
@@ -30,7 +30,7 @@ export class ConfigSteps {
     return (await this.#knex('build_config_steps').where({ key }).first('key')) !== undefined;
   }
 
-  /** Notes that a build has done these. It is written a little later; a power cut may undo it. */
+  /** Records that a build has executed these steps. Written a little later; a power cut may undo it. */
   note(keys: Iterable<string>): void {
     for (const key of keys) this.#used.add(key);
     if (this.#used.size === 0) return;
@@ -64,7 +64,7 @@ export class ConfigSteps {
     for (const key of keys) this.#used.delete(key);
   }
 
-  /** Forgets all. */
+  /** Forgets all steps. */
   async clear(): Promise<void> {
     this.#used.clear();
     await inTransaction(this.#knex, (trx) => trx('build_config_steps').delete(), { durable: false });

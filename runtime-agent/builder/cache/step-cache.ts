@@ -7,7 +7,7 @@ import { ConfigSteps } from './config-steps.ts';
 /** A step that was executed. */
 export interface CachedStep {
   readonly key: string;
-  /** Undefined: it changed no file. */
+  /** Undefined if it changed no file. */
   readonly diffId: Digest | undefined;
   /** The instruction. */
   readonly description: string;
@@ -29,7 +29,7 @@ export class StepCache {
   /** Steps that changed only the configuration. */
   readonly config: ConfigSteps;
   readonly #knex: Knex;
-  /** Steps that were looked for, by key: only this object changes the table. */
+  /** Steps that were looked up, by key; only this object changes the table. */
   readonly #known = new Map<string, CachedStep>();
   /** Uses that are not recorded yet, and their number. */
   readonly #used = new Map<string, number>();
@@ -46,7 +46,7 @@ export class StepCache {
     return new StepCache(knex);
   }
 
-  /** The step of this key; see `touch`. */
+  /** Finds the step with this key; see `touch`. */
   async find(key: string): Promise<CachedStep | undefined> {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -58,7 +58,7 @@ export class StepCache {
     return step;
   }
 
-  /** Notes that a build has just used the steps of these keys. It is written a little later; a power cut may undo it. */
+  /** Records that a build has just used the steps with these keys. Written a little later; a power cut may undo it. */
   touch(keys: readonly string[]): void {
     for (const key of keys) this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
     this.#noting ??= setTimeout(() => {
@@ -83,7 +83,7 @@ export class StepCache {
       uses: 1,
     };
     const rows = [row, ...aliases.map((alias) => ({ ...row, key: alias, alias_of: key }))];
-    // A step that a power cut undoes is built again.
+    // A step that is lost in a power cut is built again.
     await inTransaction(this.#knex, (trx) => trx('build_steps').insert(rows).onConflict('key').merge(), {
       durable: false,
     });
@@ -101,13 +101,13 @@ export class StepCache {
     return rows.map(stepOf);
   }
 
-  /** The layers that steps have, which no sweep may take. */
+  /** Returns the layers of all steps, which a sweep must keep. */
   async layers(): Promise<readonly Digest[]> {
     const rows = await this.#knex<StepRow>('build_steps').distinct('diff_id').whereNotNull('diff_id');
     return rows.map(({ diff_id }) => diff_id as Digest);
   }
 
-  /** Forgets steps; their layers go with the next sweep, where no image has them. */
+  /** Forgets steps; the next sweep deletes their layers, unless an image has them. */
   async remove(keys: readonly string[]): Promise<void> {
     this.#known.clear();
     await inTransaction(this.#knex, async (trx) => {
@@ -171,9 +171,9 @@ export const BUILD_MIGRATIONS: readonly Migration[] = [
     async up(knex) {
       await knex.schema.createTable('build_steps', (table) => {
         table.string('key', 64).primary();
-        /** Null: the step changed no file. */
+        /** Null if the step changed no file. */
         table.string('diff_id', 135);
-        /** The key of the same step with its size: both are removed together. */
+        /** The key of the same step that holds its size: both are removed together. */
         table.string('alias_of', 64);
         table.string('description', 1000).notNullable();
         table.bigInteger('size').notNullable();

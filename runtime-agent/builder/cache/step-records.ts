@@ -28,7 +28,7 @@ export class StepRecords implements BuildCache {
       createdAt: new Date(step.createdAt),
       lastUsedAt: new Date(step.lastUsedAt),
       usageCount: step.uses,
-      // A build that uses a layer holds it itself.
+      // A build that uses a layer holds the layer itself.
       inUse: false,
       shared: step.diffId !== undefined && ofImages.has(step.diffId),
     }));

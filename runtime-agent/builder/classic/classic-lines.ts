@@ -26,7 +26,7 @@ interface ShownStep {
   kept: number;
   /** Some output was dropped. */
   isClipped: boolean;
-  /** Characters may be cut between two pieces of output of one stream. */
+  /** Decoders, because a character may be split between two pieces of output. */
   readonly decoders: Readonly<Record<'stdout' | 'stderr', TextDecoder>>;
   /** The name of the container that runs its command. */
   container?: string;

@@ -13,12 +13,12 @@ import { byteText, resolveInTree } from '../context/tree-paths.ts';
 
 /** A context that a client sent as one tar, with its metadata. */
 export interface ReceivedSource extends BuildSource {
-  /** Nothing reads it any more. */
+  /** Closes the source after its last reader. */
   close(): Promise<void>;
 }
 
 export interface ReceiveOptions {
-  /** Folder for contents during the build; unnamed files, so that a killed agent leaves nothing. */
+  /** Folder for contents during the build; the files are unnamed, so that a killed agent leaves nothing behind. */
   readonly directory: string;
   readonly limits: ArchiveLimits;
   readonly credentials: ReadonlyMap<string, RegistryCredentials>;
@@ -43,7 +43,7 @@ export async function receiveSource(
   }
 }
 
-/** A context that is completely here; its tree is released with it. */
+/** Returns a context that was received completely; its tree is released with it. */
 export function treeSource(
   tree: FileTree,
   credentials: ReadonlyMap<string, RegistryCredentials>,

@@ -87,7 +87,7 @@ export class ArchiveTree implements FileTree {
   async #readSpool(offset: number, length: number, needed: number | 'all'): Promise<Buffer> {
     const { bytesRead, buffer } = await this.#spool.read(Buffer.allocUnsafeSlow(length), 0, length, offset);
     if (bytesRead < (needed === 'all' ? length : needed))
-      throw new Error('what was received of an archive was cut short');
+      throw new Error('the received part of an archive was truncated');
     return buffer.subarray(0, bytesRead);
   }
 

@@ -10,7 +10,7 @@ import type { UnpackOptions } from './unpack-archive.ts';
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
-/** A file that ADD names by URL. */
+/** A file that ADD fetches from a URL. */
 export interface RemoteSource {
   readonly url: string;
   /** Name of the resulting file. */

@@ -1,7 +1,7 @@
 import type { DigestNotes } from './digest-notes.ts';
 
 interface CommonFields {
-  /** Without a slash at the beginning; '' is the root. Each character is one byte, whatever encoding was meant. */
+  /** Without a leading slash; '' is the root. Each character is one byte, whatever the encoding. */
   readonly path: string;
   /** Permission bits, with set-uid, set-gid and sticky. */
   readonly mode: number;
@@ -17,7 +17,7 @@ export type TreeEntry = CommonFields &
     | {
         readonly kind: 'file';
         readonly size: number;
-        /** The same for all names of one file; absent where it has one name. */
+        /** The same for all names of one file; absent if it has one name. */
         readonly inode?: string;
       }
     | { readonly kind: 'folder' }

@@ -82,7 +82,7 @@ export class FolderTree implements FileTree {
   }
 }
 
-/** As glibc's gnu_dev_major and gnu_dev_minor take a device number apart. */
+/** Splits a device number as glibc's gnu_dev_major and gnu_dev_minor do. */
 function majorOf(rdev: number): number {
   return Number((BigInt(rdev) >> 8n) & 0xfffn);
 }

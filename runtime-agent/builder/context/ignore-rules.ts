@@ -4,11 +4,11 @@ import { IgnorePattern } from '../../../lib/pattern/ignore-pattern.ts';
 import { trimOf } from '../../../lib/pattern/trim.ts';
 import type { Pace } from '../../../lib/sync/pace.ts';
 
-/** Which paths of a context a build does not see. Paths have no slash at their beginning. */
+/** The paths of a context that are hidden from a build. Paths have no leading slash. */
 export interface IgnoreRules {
   /** Reports whether the path, or a folder above it, is excluded. Throws PatternError. */
   excludes(path: string, pace: Pace): Promise<boolean>;
-  /** Whether something below an excluded path may be taken in again (`!`). */
+  /** Whether something below an excluded path may be included again (`!`). */
   readonly hasExceptions: boolean;
 }
 
@@ -32,7 +32,7 @@ export function ignoreLines(content: string): readonly string[] {
   return lines;
 }
 
-/** Go's filepath.Clean. */
+/** Cleans a path like Go's filepath.Clean. */
 function clean(path: string): string {
   return posix.normalize(path).replace(/(?<=.)\/$/s, '');
 }

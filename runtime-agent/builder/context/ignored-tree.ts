@@ -65,7 +65,7 @@ export class IgnoredTree implements FileTree {
 
   async #decide(entry: TreeEntry): Promise<boolean> {
     if (!(await this.#excludes(entry.path))) return true;
-    // An excluded folder is still seen when something in it is taken in again.
+    // An excluded folder is still visible if something in it is included again.
     if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;
     for (const name of await this.#inner.children(entry.path)) {
       if ((await this.entry(joinPath(entry.path, name))) !== undefined) return true;

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 
-/** Bytes of a piece at most. */
+/** Maximum bytes of a piece. */
 const PIECE = 1 << 20;
 
 /**

@@ -11,12 +11,12 @@ import { parentOf, shownPath } from './tree-paths.ts';
 
 /** Limits of a client's archive. */
 export interface ArchiveLimits {
-  /** Bytes of all files together, uncompressed. */
+  /** Maximum bytes of all files together, uncompressed. */
   readonly size: number;
   readonly entries: number;
 }
 
-/** Bytes of the names, link targets and attributes of a context, which are held in memory. */
+/** Maximum bytes of the names, link targets and attributes of a context, which are held in memory. */
 export const MAX_METADATA = 512 << 20;
 
 export function tooMuchMetadata(): EngineError {
@@ -68,7 +68,7 @@ class Receiver {
   readonly #nodes = new Map<string, ArchiveNode>([['', folderNode('')]]);
   readonly #output: SpoolWriter;
   #offset = 0;
-  /** Bytes of names, targets and attributes. */
+  /** Bytes of names, targets and attributes received. */
   #metadata = 0;
   #hash: Hash | undefined;
   #current:
@@ -195,7 +195,7 @@ function folderNode(path: string): ArchiveNode {
   return { entry: { path, kind: 'folder', ...FOLDER }, xattrs: NOTHING };
 }
 
-/** As dockerd unpacks a context: `..` ends at its root, so that `../a` is `a`. */
+/** Cleans a path as dockerd does when it unpacks a context: `..` ends at its root, so that `../a` is `a`. */
 function cleanPath(path: string): string {
   return posix.normalize(`/${path}`).replace(/^\//, '').replace(/\/$/, '');
 }

@@ -30,7 +30,7 @@ export class SharedTrees {
   }
 }
 
-/** A tree that belongs to another owner, who is notified once when this reader releases it. */
+/** Returns a tree that belongs to another owner, who is notified once when this reader releases it. */
 export function borrowed(tree: FileTree, release: () => Promise<void>): FileTree {
   let isReleased = false;
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const SIZE = 1 << 20;
 
-/** Writes pieces of any size one after the other into a file, a mebibyte at a time, one write behind. */
+/** Writes pieces of any size one after the other into a file, a mebibyte at a time, with one write in progress. */
 export class SpoolWriter {
   readonly #spool: FileHandle;
   #filling = Buffer.allocUnsafeSlow(SIZE);
@@ -18,14 +18,14 @@ export class SpoolWriter {
     this.#spool = spool;
   }
 
-  /** Makes room for `length` bytes, which `add` takes without waiting. Rejects where a write failed. */
+  /** Makes room for `length` bytes, which `add` takes without waiting. Rejects if a write failed. */
   async reserve(length: number): Promise<void> {
     if (this.#filled + length <= this.#filling.length) return;
     await this.#flush();
     if (length > this.#filling.length) this.#filling = Buffer.allocUnsafeSlow(length);
   }
 
-  /** Copies a piece, whose memory is the caller's. */
+  /** Copies a piece, whose memory stays the caller's. */
   add(piece: Uint8Array): void {
     this.#filling.set(piece, this.#filled);
     this.#filled += piece.length;
@@ -45,12 +45,12 @@ export class SpoolWriter {
     this.#other = full;
     this.#filled = 0;
     this.#writing = this.#spool.write(full, 0, length, this.#offset).then(({ bytesWritten }) => {
-      // A disk that becomes full writes a part, and fails only at the next write.
+      // A full disk writes a part, and fails only at the next write.
       if (bytesWritten < length) {
-        throw Object.assign(new Error('the disk wrote only a part of the data'), { code: 'ENOSPC' });
+        throw Object.assign(new Error('the disk wrote only part of the data'), { code: 'ENOSPC' });
       }
     });
-    // The next waiter gets a failure.
+    // The next waiter gets the failure.
     this.#writing.catch(() => undefined);
     this.#offset += length;
   }

@@ -1,9 +1,9 @@
 import type { FileTree, TreeEntry } from './file-tree.ts';
 
-/** As path resolution in Linux: more links than this are a loop. */
+/** Maximum links on the way to a path, as in Linux; more are a loop. */
 const MAX_LINKS = 40;
 
-/** The bytes of a text, each as one character, as trees name their files. */
+/** Returns the bytes of a text, each as one character, the form of file names in trees. */
 export function byteText(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }

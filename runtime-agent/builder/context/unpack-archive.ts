@@ -22,7 +22,7 @@ export async function isArchive(tree: FileTree, file: FileEntry, signal: AbortSi
   try {
     return isTarHeader(await beginning(decompressStream(tree.read(file), signal), BLOCK));
   } catch {
-    // Damaged, or compressed and no tar: it is copied as it is.
+    // Damaged, or compressed but not a tar: it is copied unchanged.
     signal.throwIfAborted();
     return false;
   }

@@ -8,7 +8,7 @@ import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildSource } from '../builder.ts';
 
-/** A base image, or one that files are copied from; all its layers are here. */
+/** A base image, or one that files are copied from; all its layers are on this host. */
 export interface BaseImage {
   readonly reference: string;
   readonly id: Digest;
@@ -21,7 +21,7 @@ export interface BaseImagesOptions {
   readonly images: Images;
   readonly pendingImages: PendingImages;
   readonly source: BuildSource;
-  /** Ask the registry although the image is here. */
+  /** Whether to ask the registry even if the image is on this host. */
   readonly pull: boolean;
   readonly progress: (step: PullProgress) => void;
   readonly signal: AbortSignal;
@@ -71,7 +71,7 @@ async function pulled(
   const credentials = await source.credentials(registry, signal);
   return await images.pull(reference, {
     ...(platform === undefined ? {} : { platform }),
-    // The tag keeps naming an image for this host.
+    // The tag keeps pointing to an image for this host.
     leavesTag: platform !== undefined && platform.architecture !== hostPlatform().architecture,
     ...(credentials === undefined ? {} : { credentials }),
     progress,

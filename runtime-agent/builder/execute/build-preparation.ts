@@ -47,7 +47,7 @@ const NO_CONFIG: ImageConfigDefaults = {
   WorkingDir: '/',
 };
 
-/** Everything before the first step: the Dockerfile is read, base images are here, stages are planned. */
+/** The phase before the first step: reads the Dockerfile, finds base images and plans the stages. */
 export class BuildPreparation {
   readonly #options: BuildPreparationOptions;
   readonly #bases = new Map<string, BaseImage>();
@@ -56,7 +56,7 @@ export class BuildPreparation {
     this.#options = options;
   }
 
-  /** Tells the client of all steps, too. Throws EngineError. */
+  /** Prepares the build, and reports all steps to the client. Throws EngineError. */
   async prepare(): Promise<PreparedBuild> {
     const { request, progress, allowed } = this.#options;
     const granted = grantedEntitlements(request.entitlements, allowed);
@@ -114,7 +114,7 @@ export class BuildPreparation {
     return { dockerfile, global: globalScope(dockerfile, buildArguments, platforms), namedContexts };
   }
 
-  /** Images bring instructions (ONBUILD), which may need further stages and images. */
+  /** Images have instructions of their own (ONBUILD), which may need further stages and images. */
   async #resolve(scope: NameScope, target: Stage): Promise<readonly NeededStage[]> {
     const triggers = (stage: Stage, base: Source): readonly Instruction[] =>
       this.#triggersOf(scope, base).map((trigger) =>

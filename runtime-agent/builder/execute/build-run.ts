@@ -115,7 +115,7 @@ export class BuildRun {
         try {
           return await this.#attempt(prepared, { settings, sources, shared });
         } catch (error) {
-          // In each round another cache has one step less.
+          // Each round looks for one step fewer in the caches.
           if (!(error instanceof LayerLostError)) throw error;
         }
       }

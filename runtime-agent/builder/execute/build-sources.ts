@@ -26,7 +26,7 @@ export interface BuildSourcesOptions {
   /** The parts of a context that the build reads; undefined means all of it. */
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
   readonly fetchGit: (url: GitUrl) => Promise<GitFiles>;
-  /** Brings layers here that are not. */
+  /** Brings missing layers to this host. */
   readonly bring: (chain: LayerChain) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -48,7 +48,7 @@ export class BuildSources {
     return once(this.#contexts, name, () => this.#openContext(name));
   }
 
-  /** The files that layers make together. */
+  /** Returns the combined files of layers. */
   layers(chain: LayerChain): Promise<FileTree> {
     return once(this.#layers, chain.join(), () => this.#mount(chain));
   }
@@ -58,7 +58,7 @@ export class BuildSources {
     return once(this.#repositories, JSON.stringify(url), () => this.#options.fetchGit(url));
   }
 
-  /** A folder with the files of layers, for a step to write in. */
+  /** Opens a folder with the files of layers, writable for a step. */
   async openLayers(chain: LayerChain): Promise<OpenedFolder> {
     await this.#options.bring(chain);
     const id = randomId();
@@ -66,7 +66,7 @@ export class BuildSources {
     return { path, release: () => this.#options.overlays.remove(id) };
   }
 
-  /** A folder with the files of a context, for a step to write in. */
+  /** Opens a folder with the files of a context, writable for a step. */
   async openContext(name: string | undefined): Promise<OpenedFolder> {
     return await this.openLayers([await once(this.#contextLayers, name, () => this.#packContext(name))]);
   }

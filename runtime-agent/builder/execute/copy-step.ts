@@ -18,13 +18,13 @@ import type { LayerEntry } from './write-layer.ts';
 /** The resolved sources of a COPY. */
 export interface FoundSources {
   readonly copied: readonly CopiedSource[];
-  /** Files that are unpacked. */
+  /** Archives to unpack. */
   readonly archives: readonly CopiedSource[];
-  /** Files that are fetched. */
+  /** Files to fetch. */
   readonly remotes: readonly RemoteSource[];
   /** Digest of everything that would be written. */
   readonly digest: string;
-  /** Paths that contain all sources, also potential ones; undefined means any path. */
+  /** Paths that contain all sources, including possible ones; undefined means any path. */
   readonly within: readonly string[] | undefined;
 }
 
@@ -168,7 +168,7 @@ function placesOf({ sources }: CopyOp, copied: readonly CopiedSource[]): readonl
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 
-/** Reports whether an ADD names remote files, which may change. */
+/** Reports whether an ADD names git repositories, which may change. */
 export function isOfGit({ isAdd, sources }: CopyOp): boolean {
   return isAdd && sources.some(isGitSource);
 }

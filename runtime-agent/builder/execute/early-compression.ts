@@ -16,7 +16,7 @@ export interface EarlyCompressionOptions {
   readonly signal: AbortSignal;
 }
 
-/** Bytes of layers that are done. */
+/** Reports the number of bytes of layers that are done. */
 type Report = (diffId: Digest, done: number) => void;
 
 /**
@@ -47,9 +47,7 @@ export class EarlyCompression {
     this.#begun.set(diffId, work);
   }
 
-  /**
-   * Resolves when everything started was compressed and uploaded, shown as a step if there is something to wait for.
-   */
+  /** Resolves when everything that was started is compressed and uploaded; shown as a step if it has to wait. */
   async finish(): Promise<void> {
     if (this.#waiting === 0) return;
     await internalStep('compressing and uploading layers', this.#options.progress, async (step) => {
@@ -58,7 +56,7 @@ export class EarlyCompression {
     });
   }
 
-  /** Resolves when nothing is compressed or uploaded any more. */
+  /** Resolves when no layer is being compressed or uploaded any more. */
   async settle(): Promise<void> {
     await Promise.all(this.#begun.values());
   }

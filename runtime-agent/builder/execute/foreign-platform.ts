@@ -51,17 +51,17 @@ const INTERPRETERS: Readonly<Record<string, string>> = {
   mips64le: 'mips64el',
 };
 
-/** Whether a host runs the programs of a platform, and why it does not. */
+/** Whether a host can run the programs of a platform, and if not, why. */
 type Emulation =
   | { readonly kind: 'own' }
   | { readonly kind: 'emulated' }
   | { readonly kind: 'other-system' }
   | { readonly kind: 'not-registered' }
   | { readonly kind: 'disabled' }
-  /** The kernel looks for the interpreter in the image, which does not have it. */
+  /** The kernel looks for the interpreter in the image, where it does not exist. */
   | { readonly kind: 'not-fixed'; readonly interpreter: string };
 
-/** The name of the interpreter in binfmt_misc(5) that runs programs of an architecture. */
+/** Returns the name of the interpreter in binfmt_misc(5) that runs programs of an architecture. */
 export function interpreterName(architecture: string): string {
   return `qemu-${INTERPRETERS[architecture] ?? architecture}`;
 }

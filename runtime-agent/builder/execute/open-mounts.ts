@@ -130,7 +130,7 @@ class Opener {
     }
   }
 
-  /** In /dev/pipes, where BuildKit's users expect it; /dev is not in any layer. */
+  /** Writes a script to /dev/pipes, where BuildKit's users expect it; no layer contains /dev. */
   async script(name: string, content: string): Promise<void> {
     const file = await this.#privateFile(Buffer.from(content), { mode: 0o755, uid: 0, gid: 0 });
     this.#bind(file, `/dev/pipes/${name}`, false);
@@ -165,7 +165,7 @@ class Opener {
     this.#bind(opened.folder, mount.target, !mount.readonly);
   }
 
-  /** Keeps owners, names, pipes and attributes, unlike fs.cp. */
+  /** Fills a folder with owners, names, pipes and attributes, which fs.cp does not keep. */
   async #fill(folder: string, from: Source, path: string): Promise<void> {
     const { path: root } = await this.#openFolder(from);
     const { libc, trees } = this.#context;
@@ -237,9 +237,9 @@ class Opener {
   }
 }
 
-/** Paths of a root file system that are made only because something is mounted there. */
+/** Paths of a root file system that exist only because something is mounted there. */
 interface MountStubs {
-  /** Removes empty ones, after the process has ended. */
+  /** Removes the empty ones, after the process has ended. */
   clear(): Promise<void>;
 }
 
@@ -264,8 +264,8 @@ export async function noteMountStubs(root: string, targets: readonly string[]): 
 }
 
 /**
- * The process may have replaced a component by a link, and another holder of a descriptor may do so now: no link is
- * followed.
+ * Removes an empty mount point. The process may have replaced a component by a link, and another holder of a descriptor
+ * may do so now: no link is followed.
  */
 function clearStub(root: string, path: string): void {
   const opened: number[] = [];

@@ -4,8 +4,8 @@ import type { FileTree } from '../context/file-tree.ts';
 import { resolveInTree } from '../context/tree-paths.ts';
 
 /**
- * Whom `user` or `user:group` means in an image: a number alone is the group too; a name has its own group (reference, "COPY --chown"). Throws
- * EngineError for names that the image has not.
+ * Resolves `user` or `user:group` in an image: a number alone is also the group; a name implies its own group
+ * (reference, "COPY --chown"). Throws EngineError for names that the image lacks.
  */
 export async function ownerOf(
   chown: string,
@@ -22,7 +22,7 @@ export async function ownerOf(
 }
 
 /**
- * Like ownerOf; a user that the image lacks becomes root, as in BuildKit: USER may name one that comes with a volume.
+ * Like ownerOf; a user that the image lacks becomes root, as in BuildKit: USER may name a user that a volume provides.
  */
 export async function ownerOrRoot(
   user: string,

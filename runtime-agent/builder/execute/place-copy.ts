@@ -8,14 +8,14 @@ import type { LayerEntry } from './write-layer.ts';
 export interface CopyRules {
   /** Without a slash at the beginning; each character is one byte. */
   readonly destination: string;
-  /** It ends with a slash: sources go into it. */
+  /** Whether it ends with a slash, so that sources go into it. */
   readonly isFolder: boolean;
-  /** Several sources require a folder as the destination. */
+  /** Whether there are several sources, which require a folder as the destination. */
   readonly areSeveral?: boolean;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Change of the permission bits. */
   readonly mode: FileModeChange | undefined;
-  /** Owner and mode apply only to created folders: entries of an archive keep theirs. */
+  /** Whether owner and mode apply only to created folders; entries of an archive keep their own. */
   readonly keepsOwn?: boolean;
   /** Time of created folders: seconds since 1970. */
   readonly mtime: number;
@@ -44,7 +44,7 @@ export class CopyPlacement {
     return this.#entries.values();
   }
 
-  /** Throws SourceError where a folder would go over a file, or a file over a folder. */
+  /** Throws SourceError if a folder would replace a file, or a file a folder. */
   async add(source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
     const { destination, isFolder } = this.#rules;
     this.#names = new Map();
@@ -70,7 +70,7 @@ export class CopyPlacement {
     await this.#addInside(base, source, copied);
   }
 
-  /** Adds an entry with a known place. */
+  /** Adds an entry with a known path. */
   put(entry: LayerEntry): void {
     if (entry.kind !== 'folder') this.#clear(entry.path);
     this.#entries.set(entry.path, entry);
@@ -88,7 +88,7 @@ export class CopyPlacement {
     }
   }
 
-  /** A document of the Dockerfile. */
+  /** Adds a document of the Dockerfile. */
   async addDocument(name: string, content: Buffer): Promise<void> {
     const found = await this.#resolve(this.#rules.destination);
     const isThere = (this.#entries.get(found.path)?.kind ?? found.entry?.kind) === 'folder';
@@ -139,7 +139,7 @@ export class CopyPlacement {
     }
   }
 
-  /** A folder whose own entry was excluded while something in it was not. */
+  /** Makes a folder whose own entry was excluded while something in it was not. */
   async #madeFor(
     targets: Map<string, { readonly path: string; readonly isThere: boolean }>,
     path: string,

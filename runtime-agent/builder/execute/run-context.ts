@@ -19,8 +19,8 @@ export interface RunContext {
   readonly host: OciHost;
   readonly commands: RuntimeCommands;
   /**
-   * Folders of steps are beside those of containers, so recovery removes both after a crash. The runtime's state is in
-   * memory.
+   * The folders of steps are beside those of containers, so recovery removes both after a crash. The runtime's state is
+   * in memory.
    */
   readonly paths: SharedPaths;
   /** A folder in memory for configurations of steps, which hold secrets. */

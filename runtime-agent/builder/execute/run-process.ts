@@ -66,7 +66,7 @@ export async function runStepProcess(
 
 async function killStep(context: RunContext, id: string): Promise<void> {
   try {
-    // The runtime cleans up when the process ends, unless it was killed itself.
+    // The runtime cleans up when the process ends, unless the runtime itself was killed.
     if (existsSync(join(context.paths.runtimeRoot, id))) await context.commands.delete(id, true);
     await destroyCgroup(context.host.cgroups, cgroupPath(id));
   } catch (error) {
@@ -74,7 +74,7 @@ async function killStep(context: RunContext, id: string): Promise<void> {
   }
 }
 
-/** The runtime writes into its log only where it could not start the process. */
+/** Throws the reason from the runtime's log, which has content only if the process could not be started. */
 async function throwCreateFailure(runtime: string, log: string): Promise<void> {
   const text = await readFile(log, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';

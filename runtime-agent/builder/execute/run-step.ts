@@ -64,7 +64,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
 /** The network of a step, which opens while the root file system is mounted. */
 interface OpeningNetwork {
   readonly opened: Promise<RunNetwork>;
-  /** Closes it, also if it could not be opened. May be called several times. */
+  /** Closes it, even if it could not be opened. May be called several times. */
   close(): Promise<void>;
 }
 

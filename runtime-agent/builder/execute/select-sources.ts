@@ -8,14 +8,14 @@ import { byteText, joinPath, nameOf, parentOf, resolveInTree, shownPath } from '
 /** A file or folder that a COPY names, found in its tree. */
 export interface SelectedSource {
   readonly tree: FileTree;
-  /** Where it was looked for; its entry is elsewhere where that led over links. */
+  /** The requested path; the entry itself is elsewhere if links led there. */
   readonly path: string;
   /** Name at the destination. */
   readonly name: string;
   readonly entry: TreeEntry;
   /** Parent folders that `--parents` keeps, '' if there are none; undefined without that flag. */
   readonly above: string | undefined;
-  /** The owners come from a client and are dropped. */
+  /** Whether the owners come from a client and are dropped. */
   readonly dropsOwners: boolean;
 }
 
@@ -61,7 +61,7 @@ export async function selectSources(
   return selected;
 }
 
-/** Everything of a source, without what `--exclude` names. Throws PatternError. */
+/** Yields everything of a source except what `--exclude` names. Throws PatternError. */
 export async function* copiedEntries(
   source: SelectedSource,
   exclude: readonly string[],
@@ -95,12 +95,12 @@ async function* below(
   }
 }
 
-/** `..` ends at the root of the tree, as with BuildKit. */
+/** Cleans the path of a source; `..` ends at the root of the tree, as with BuildKit. */
 function cleanSource(written: string): string {
   return posix.normalize(`/${written}`).replace(/^\//, '').replace(/\/$/, '');
 }
 
-/** Paths that match, one folder at a time; links on the way are followed within the tree. */
+/** Finds matching paths, one folder at a time; links on the way are followed within the tree. */
 async function matches(tree: FileTree, pattern: string): Promise<readonly string[]> {
   let found = [''];
   const pace = new Pace();

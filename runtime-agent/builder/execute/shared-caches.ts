@@ -18,13 +18,13 @@ export interface SharedCachesOptions {
   readonly signal: AbortSignal;
 }
 
-/** A layer of a step that was found in a cache and cannot be had: the build begins its steps again without it. */
+/** A layer of a step was found in a cache but cannot be fetched: the build starts its steps again without it. */
 export class LayerLostError extends Error {
   override readonly name = 'LayerLostError';
 }
 
 interface AwaitedLayer {
-  /** Undefined: this host knew the step, but no known cache has its layer. */
+  /** Undefined if this host knew the step, but no known cache has its layer. */
   readonly cache: ImportedCache | undefined;
   readonly diffId: Digest;
   readonly keys: readonly string[];
@@ -37,7 +37,7 @@ export class SharedCaches {
   readonly #options: SharedCachesOptions;
   readonly #imported: ImportedCache[] = [];
   readonly #recorded = new Map<string, RemoteStep>();
-  /** Layers of steps that were found, and are not here yet. */
+  /** Layers of found steps that are not on this host yet. */
   readonly #awaited = new Map<Digest, AwaitedLayer>();
   readonly #lost = new Set<Digest>();
 
@@ -62,7 +62,7 @@ export class SharedCaches {
     );
   }
 
-  /** A step that another host has built. Its layer need not be here: see `bring`. */
+  /** Finds a step that another host has built. Its layer need not be on this host: see `bring`. */
   async find(keys: readonly string[]): Promise<RemoteStep | undefined> {
     for (const cache of this.#imported) {
       const step = cache.find(keys);
@@ -76,9 +76,7 @@ export class SharedCaches {
     return undefined;
   }
 
-  /**
-   * Skips a step of which this host has everything except the layer. Returns false if that was tried before in vain.
-   */
+  /** Skips a step of which only the layer is missing here. Returns false if that failed before. */
   expect(keys: readonly string[], step: RemoteStep & { readonly diffId: Digest }): boolean {
     const { diffId } = step;
     if (this.#lost.has(diffId)) return false;
@@ -101,7 +99,7 @@ export class SharedCaches {
     );
   }
 
-  /** To be called at the end: steps whose layers were of no use are known from now on all the same. */
+  /** Closes the caches at the end; records the found steps even if their layers were not needed. */
   async close(): Promise<void> {
     for (const { cache, keys, step } of this.#awaited.values()) {
       if (cache !== undefined) await this.#remember(keys, step, false);
@@ -120,7 +118,7 @@ export class SharedCaches {
   }
 
   /**
-   * Returns the steps for the requested caches, all of whose layers are here then. `chain` are those of the image.
+   * Returns the steps for the requested caches, after bringing all their layers here. `chain` are those of the image.
    * Throws LayerLostError as bring() does.
    */
   async built(chain: readonly Digest[]): Promise<BuiltSteps> {
@@ -147,7 +145,7 @@ export class SharedCaches {
       signal.throwIfAborted();
       this.#lost.add(diffId);
       this.#awaited.delete(diffId);
-      throw new LayerLostError(`the layer of ${step.description} cannot be had any more`, { cause });
+      throw new LayerLostError(`the layer of ${step.description} is no longer available`, { cause });
     }
     this.#awaited.delete(diffId);
     await this.#remember(keys, step);

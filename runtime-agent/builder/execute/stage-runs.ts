@@ -23,7 +23,7 @@ export interface StageRunsOptions {
   readonly prepared: PreparedBuild;
   readonly executor: StepExecutor;
   readonly request: BuildRequest;
-  /** Called with each layer of a step when it exists. */
+  /** Called with each layer that a step has made. */
   readonly made: (plan: StagePlan, diffId: Digest) => void;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ export class StageRuns {
     return (await this.stage(prepared.plan(source.index))).chain;
   }
 
-  /** Resolves when no stage runs any more. */
+  /** Resolves when no stage is running. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#stages.values());
   }
@@ -129,14 +129,14 @@ function reuses({ index, name }: StagePlan, { noCache }: BuildRequest): boolean 
   return !noCache.some((wanted) => wanted === name || wanted === String(index));
 }
 
-/** Time of an image's last step, in milliseconds since 1970; undefined if the history does not state it. */
+/** Returns the time of an image's last step, in milliseconds since 1970; undefined if the history does not state it. */
 function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
   const text = history.findLast(({ created }) => created !== undefined)?.created;
   const time = text === undefined ? Number.NaN : Date.parse(text);
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** The first twelve digits of an ID, as docker's progress shows the result of a step. */
+/** Returns the first twelve digits of an ID, as docker's progress shows the result of a step. */
 function shortName(chain: LayerChain): string {
   const top = chain.at(-1);
   return top === undefined ? '' : top.slice(top.indexOf(':') + 1).slice(0, 12);

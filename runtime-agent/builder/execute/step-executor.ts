@@ -47,12 +47,15 @@ export class StepExecutor {
     }
   }
 
-  /** Takes a step of the configuration. Returns whether an earlier build has done the same on the same files. */
+  /**
+   * Runs a step that changes only the configuration. Returns whether an earlier build has done the same on the same
+   * files.
+   */
   async configure({ lineage }: Step, chain: LayerChain): Promise<boolean> {
     return await this.#steps.configure(configKey(chain, lineage));
   }
 
-  /** Resolves when nothing that this build has begun runs any more. */
+  /** Resolves when all work that this build has started has ended. */
   async settle(): Promise<void> {
     await this.#steps.settle();
   }

@@ -6,7 +6,7 @@ import type { StepOutput } from './run-process.ts';
 
 /** The result of a step. */
 export interface StepOutcome {
-  /** Undefined: it changed no file. */
+  /** Undefined if it changed no file. */
   readonly diffId: Digest | undefined;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -28,10 +28,10 @@ export type Make = (signal: AbortSignal, output: StepOutput) => Promise<Digest |
 export class StepOnce {
   readonly #parts: SharedParts;
   readonly #scope: BuildScope;
-  /** Work that this build has started, which reads its context although others may wait for it. */
+  /** Work that this build has started, which reads its context even when only other builds wait for it. */
   readonly #begun = new Set<Promise<unknown>>();
   readonly #used = new Set<string>();
-  /** The steps of the configuration that it has done. */
+  /** The configuration steps that it has done. */
   readonly #configured = new Set<string>();
 
   constructor(parts: SharedParts, scope: BuildScope) {
@@ -39,7 +39,7 @@ export class StepOnce {
     this.#scope = scope;
   }
 
-  /** Resolves when nothing that this build has begun runs any more, and its use of earlier steps is noted. */
+  /** Resolves when all work that this build has started has ended, and its use of earlier steps is recorded. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#begun);
     this.#parts.cache.touch([...this.#used]);
@@ -78,7 +78,7 @@ export class StepOnce {
     return outcome;
   }
 
-  /** Whether an earlier build has done this step of the configuration too. */
+  /** Reports whether an earlier build has done this configuration step too. */
   async configure(key: string): Promise<boolean> {
     this.#configured.add(key);
     return await this.#parts.cache.config.has(key);
@@ -139,7 +139,7 @@ export class StepOnce {
     return undefined;
   }
 
-  /** Makes a layer of a tar; the build holds it. */
+  /** Makes a layer from a tar; the build holds it. */
   async keep(tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Digest> {
     const { held } = this.#scope;
     return await this.#parts.run.layerStore.addNew(tar, (diffId) => held.claim(diffId), signal);

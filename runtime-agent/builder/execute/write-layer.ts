@@ -78,7 +78,7 @@ interface ReadEntry {
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-/** The entries in their order, with small files read before their turn: a thread each rather than one after the other. */
+/** Yields the entries in order, with small files read ahead: in parallel rather than one after the other. */
 async function* readAhead(entries: Iterable<LayerEntry>): AsyncGenerator<ReadEntry> {
   const queue: Promise<ReadEntry>[] = [];
   try {

@@ -36,7 +36,7 @@ export function parseCheckOptions(text: string): CheckOptions {
 /** The parser directives at the top of a Dockerfile (reference, "Parser directives"). */
 export interface Directives {
   readonly escapeToken: '\\' | '`';
-  /** The image of a frontend; this builder is its own. */
+  /** The image of a frontend; only this builder's own language is supported. */
   readonly syntax?: string;
   readonly check?: CheckOptions;
 }

@@ -14,17 +14,17 @@ export interface Location {
   readonly endLine: number;
 }
 
-/** Lines of one instruction that a message shows; a heredoc may be long. */
+/** Maximum lines of one instruction in a message; a heredoc may be long. */
 const MAX_SHOWN = 12;
-/** Characters of each. */
+/** Maximum characters of each line. */
 const MAX_LINE = 200;
 
-/** An EngineError 'bad-request' that names file and line and shows the lines. */
+/** Returns an EngineError 'bad-request' that names file and line and shows the lines. */
 export function dockerfileError(at: Location, message: string, options?: ErrorOptions): EngineError {
   return new EngineError('bad-request', locatedMessage(at, message), options);
 }
 
-/** `Dockerfile:3: message`, and below it the lines that are meant. */
+/** Returns `Dockerfile:3: message`, followed by the lines in question. */
 export function locatedMessage({ text, line, endLine }: Location, message: string): string {
   const shown = text.lines.slice(line - 1, Math.min(endLine, line - 1 + MAX_SHOWN));
   const width = String(line + shown.length - 1).length;

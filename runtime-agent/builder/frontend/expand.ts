@@ -8,13 +8,13 @@ export interface WordOptions {
   readonly lookup: (name: string) => string | undefined;
   /** Quotes, escapes and variables that are not set stay as they are. */
   readonly raw?: boolean;
-  /** Quotes mean nothing, and an escape something before a `$` alone: the text of a document. */
+  /** Whether the text is a document: quotes have no meaning, and an escape only before a `$`. */
   readonly isDocument?: boolean;
   /** Shared by all words of a file. */
   readonly budget?: ExpansionBudget;
 }
 
-/** Expands variables and takes quotes away (reference, "Environment replacement"). Throws WordError. */
+/** Expands variables and removes quotes (reference, "Environment replacement"). Throws WordError. */
 export function expandWord(word: string, options: WordOptions): string {
   return new WordReader(word, options).whole().join('');
 }
@@ -31,7 +31,7 @@ class WordReader {
   readonly #options: WordOptions;
   readonly #budget: ExpansionBudget;
   #at = 0;
-  /** Modifiers that are being read, one in the other. */
+  /** Depth of nested modifiers. */
   #depth = 0;
   #length = 0;
 
@@ -136,7 +136,7 @@ class WordReader {
         continue;
       }
       this.#at += 1;
-      // Within double quotes the escape takes the meaning from these alone.
+      // Within double quotes the escape works only before these.
       result += next === '"' || next === '$' || next === escapeToken ? next : char + next;
     }
   }
@@ -207,7 +207,7 @@ class WordReader {
     return result + value.slice(kept);
   }
 
-  /** `#` and `%` take the shortest beginning or end that the pattern matches, `##` and `%%` the longest. */
+  /** Removes the shortest matching beginning (`#`) or end (`%`) of the value, or with `##` and `%%` the longest. */
   #trimmed(value: string, operator: string, word: string): string {
     const wanted = operator.length === 2 ? 'longest' : 'shortest';
     const pattern = new ShellPattern(word);
@@ -217,7 +217,7 @@ class WordReader {
       : value.slice(0, pattern.matchEnd(value, wanted, steps) ?? value.length);
   }
 
-  /** The expanded text up to one of `ends`, which is passed. */
+  /** Returns the expanded text up to one of `ends`, and skips that. */
   #until(ends: string): string {
     let result = '';
     this.#depth += 1;

@@ -7,11 +7,11 @@ import type { Steps } from '../../../lib/pattern/steps.ts';
 const MAX_EXPANDED = 64 << 20;
 /** Maximum characters of one text. */
 const MAX_TEXT = 4 << 20;
-/** Steps that all patterns of one Dockerfile may take over values: a tenth of a second or so. */
+/** Maximum steps that all patterns of one Dockerfile may take over values: about a tenth of a second. */
 const MAX_STEPS = 5e7;
-/** Variables within the modifiers of variables. */
+/** Maximum depth of variables within modifiers of variables. */
 const MAX_DEPTH = 100;
-/** Characters of a pattern in a message. */
+/** Maximum characters of a pattern in a message. */
 const MAX_SHOWN = 200;
 
 /** An invalid word; the message has no location. */
@@ -31,7 +31,7 @@ export class ExpansionBudget {
       throw new WordError(`the file comes to more than ${MAX_EXPANDED} characters when it is expanded`);
   }
 
-  /** The budget of steps of a pattern; beyond it a WordError names the pattern. */
+  /** Returns the remaining steps for a pattern; beyond them a WordError names the pattern. */
   stepsOf(pattern: string, value: string): Steps {
     return {
       take: (count) => {

@@ -12,7 +12,7 @@ const CLASSES: Readonly<Record<string, { readonly shift: number; readonly specia
 };
 const BITS: Readonly<Record<string, number>> = { r: 4, w: 2, x: 1 };
 
-/** Reads `0755`, or `u=rwX,go-w` as chmod(1) takes it with no umask; undefined where it is neither. */
+/** Parses `0755`, or `u=rwX,go-w` as chmod(1) reads it with no umask; undefined if it is neither. */
 export function fileModeChange(text: string): FileModeChange | undefined {
   if (OCTAL.test(text)) {
     const fixed = Number.parseInt(text, 8);
@@ -52,7 +52,7 @@ function changed(
   return operator === '-' ? mode & ~meant : (mode & ~cleared) | meant;
 }
 
-/** Bits of one class, from 0 to 7. */
+/** Returns the bits of one class, from 0 to 7. */
 function bitsOf(mode: number, isFolder: boolean, given: string): number {
   const from = CLASSES[given];
   if (from !== undefined) return (mode >> from.shift) & 7;

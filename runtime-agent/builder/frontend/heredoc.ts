@@ -5,16 +5,16 @@ import { quotedWords } from './words.ts';
 /** A document in a Dockerfile (`<<EOF`) that RUN, COPY and ADD take. */
 export interface Heredoc {
   readonly name: string;
-  /** False where the name was quoted: variables stay as they are. */
+  /** Whether variables are expanded; false if the name was quoted. */
   readonly expands: boolean;
-  /** With `<<-`, leading tabs of its lines are removed. */
+  /** Whether leading tabs of its lines are removed (`<<-`). */
   readonly stripsTabs: boolean;
-  /** With the line feed of its last line. */
+  /** Includes the line feed of its last line. */
   readonly content: string;
 }
 
 export interface HeredocStart extends Omit<Heredoc, 'content'> {
-  /** The name is separate, `<< EOF`: a numeric shift looks the same. */
+  /** Whether the name is separate, `<< EOF`: a numeric shift looks the same. */
   readonly isApart: boolean;
 }
 
@@ -29,7 +29,7 @@ export function heredocStarts(line: string, escapeToken: '\\' | '`'): readonly H
   try {
     words = expandWords(line, { escapeToken, lookup: () => undefined, raw: true });
   } catch (error) {
-    // Shells have quoting that this one has not; such a line announces nothing.
+    // Shells have quoting that this parser does not support; such a line starts no heredoc.
     if (error instanceof WordError) return [];
     throw error;
   }

@@ -1,12 +1,12 @@
 import type { Location } from './dockerfile-text.ts';
 import type { Heredoc } from './heredoc.ts';
 
-/** A command in one of its two forms; the shell form is handed to the stage's SHELL. */
+/** A command in one of its two forms; the stage's SHELL runs the shell form. */
 export type Command =
   | { readonly form: 'exec'; readonly words: readonly string[] }
   | { readonly form: 'shell'; readonly text: string };
 
-/** A pair as it was written: quotes and variables are still in both. */
+/** A pair as written: quotes and variables are unchanged. */
 export interface Pair {
   readonly key: string;
   readonly value: string;
@@ -15,7 +15,7 @@ export interface Pair {
 /** Where COPY, ADD and binds of RUN take files from. */
 export type CopySource =
   | { readonly kind: 'context' }
-  /** A stage by name or number, a named context, or an image: only the whole Dockerfile decides. */
+  /** A stage by name or number, a named context, or an image: telling them apart needs the whole Dockerfile. */
   | { readonly kind: 'named'; readonly name: string };
 
 /** `RUN --mount`; absent values have their defaults, texts are not expanded yet. */
@@ -84,7 +84,7 @@ export interface CopyInstruction {
 export type Instruction = {
   /** Its position; for an `ONBUILD` of a base image, that of the FROM. */
   readonly at: Location;
-  /** As it was written, on one line. */
+  /** As written, on one line. */
   readonly text: string;
 } & (
   | {
@@ -114,7 +114,7 @@ export type Instruction = {
   | { readonly kind: 'onbuild'; readonly trigger: string }
 );
 
-/** As image configurations have it; times in nanoseconds. */
+/** In the form of image configurations; times in nanoseconds. */
 export interface Healthcheck {
   readonly Test: readonly string[];
   readonly Interval?: number;

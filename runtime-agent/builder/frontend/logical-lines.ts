@@ -14,7 +14,7 @@ export interface LogicalLine {
 const COMMENT = /^\s*#/;
 const TAKES_HEREDOCS = /^\s*(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s/i;
 
-/** Cuts a Dockerfile into its instructions (reference, "Format"). Throws EngineError 'bad-request'. */
+/** Splits a Dockerfile into its instructions (reference, "Format"). Throws EngineError 'bad-request'. */
 export function logicalLines(text: DockerfileText, escapeToken: '\\' | '`'): readonly LogicalLine[] {
   const continued = escapeToken === '\\' ? /(^|[^\\])\\[ \t]*$/ : /(^|[^`])`[ \t]*$/;
   const found: LogicalLine[] = [];

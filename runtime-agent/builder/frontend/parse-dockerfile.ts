@@ -12,7 +12,7 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-/** A Dockerfile that was understood. */
+/** A parsed Dockerfile. */
 export interface Dockerfile {
   readonly escapeToken: '\\' | '`';
   /** Budget of its expansions. */
@@ -26,7 +26,7 @@ export interface Dockerfile {
   readonly at: Location;
 }
 
-/** More than any handwritten file has; a kernel stacks 500 layers. */
+/** Maximum instructions: more than any handwritten file has; a kernel stacks 500 layers. */
 const MAX_INSTRUCTIONS = 5000;
 const MAX_STAGES = 1000;
 
@@ -70,7 +70,7 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
   };
 }
 
-/** Why a Dockerfile builds nothing. */
+/** Returns why a Dockerfile builds nothing. */
 function emptyWords(text: DockerfileText, instructions: number): string {
   if (text.lines.length === 0) return 'the Dockerfile cannot be empty';
   return instructions === 0 ? 'file with no instructions' : 'the Dockerfile has no FROM';

@@ -61,7 +61,7 @@ export function parseInstruction(line: LogicalLine, escapeToken: '\\' | '`'): In
   const split = splitFlags(rest, escapeToken);
   const written: Written = { keyword, flags: split.flags, rest: split.rest, heredocs, escapeToken, at };
   if (!HAVE_FLAGS.has(keyword)) new FlagReader(written, []);
-  // The fields of each kind are its parser's; at and text are common to all.
+  // Each parser returns the fields of its kind; at and text are common to all.
   return { ...parse(written), at, text: `${keyword} ${rest}`.trim() } as Instruction;
 }
 

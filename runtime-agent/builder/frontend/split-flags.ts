@@ -5,7 +5,7 @@ export interface Flag {
   readonly value?: string;
 }
 
-/** Takes the flags off the beginning of what follows a keyword; `--` alone ends them. Quotes are taken away. */
+/** Splits the flags off the text after a keyword; a lone `--` ends them. Quotes are removed. */
 export function splitFlags(
   rest: string,
   escapeToken: '\\' | '`',

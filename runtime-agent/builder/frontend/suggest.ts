@@ -14,7 +14,7 @@ export function suggestion(typed: string, options: readonly string[]): string {
   return ` (did you mean ${best.option}?)`;
 }
 
-/** Levenshtein's, with two neighbours that changed places as one edit. */
+/** Levenshtein distance, where swapping two neighbours counts as one edit. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -18,7 +18,7 @@ export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[]
       name: `${title(1)} ${stage.baseText}`,
       inputs: stage.base.kind === 'stage' ? [lastOf(stages, stage.base.index)] : [],
       instruction: { text: stage.baseText, number: number(), count },
-      // A stage on another one begins where that ends.
+      // A stage based on another one begins where that ends.
       ...(stage.base.kind === 'stage' ? { isConfigOnly: true } : {}),
     });
     let position = 1;

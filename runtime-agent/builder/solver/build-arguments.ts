@@ -5,11 +5,14 @@ import { expandWord, type WordOptions } from '../frontend/expand.ts';
 import { WordError } from '../frontend/expansion-budget.ts';
 import type { Dockerfile } from '../frontend/parse-dockerfile.ts';
 
-/** Arguments that steps see without an ARG, and that neither the cache nor the history knows (reference, "Predefined ARGs"). */
+/**
+ * Arguments that steps see without an ARG, and that neither the cache nor the history contains (reference, "Predefined
+ * ARGs").
+ */
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
 const PREDEFINED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
 
-/** Characters of a text that a message shows. */
+/** Maximum characters of a text that a message shows. */
 const MAX_SHOWN = 500;
 
 /** The client's `--build-arg`s; undefined for an argument without a value. */
@@ -38,7 +41,7 @@ export function unusedArguments(given: GivenArguments, taken: ReadonlySet<string
   );
 }
 
-/** TARGETPLATFORM and its like (reference, "Automatic platform ARGs in the global scope"). */
+/** Returns TARGETPLATFORM and related arguments (reference, "Automatic platform ARGs in the global scope"). */
 export function platformArguments(
   target: Platform,
   build: Platform,
@@ -97,7 +100,7 @@ export function expandAt(
   }
 }
 
-/** People find the line by its number, and messages stay short. */
+/** Shortens a text for messages: people find the line by its number. */
 function shortened(text: string): string {
   return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }

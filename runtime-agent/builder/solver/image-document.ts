@@ -11,11 +11,11 @@ export interface ImageParts {
   readonly labels: ReadonlyMap<string, string>;
   readonly diffIds: readonly Digest[];
   readonly history: readonly ImageConfigHistory[];
-  /** The steps that made it, for builds that take them over; undefined leaves them out. */
+  /** The steps that made it, for builds that reuse them; undefined leaves them out. */
   readonly inlineCache?: readonly RemoteStep[];
 }
 
-/** `comment` of history entries, with which tools recognise `created_by` as an instruction. */
+/** `comment` of history entries, by which tools recognise `created_by` as an instruction. */
 const COMMENT = 'buildkit.dockerfile.v0';
 
 /** Makes a history entry (image-spec, config.md); `created` in milliseconds since 1970, undefined if unknown. */
@@ -32,7 +32,7 @@ export function historyEntry(
   };
 }
 
-/** The image configuration, byte for byte the same for the same parts (image-spec, config.md). */
+/** Returns the image configuration, byte for byte the same for the same parts (image-spec, config.md). */
 export function imageDocument(parts: ImageParts): Buffer {
   const { platform, author, config, labels, diffIds, history, inlineCache } = parts;
   const created = history.findLast((entry) => entry.created !== undefined)?.created;

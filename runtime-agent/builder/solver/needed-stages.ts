@@ -57,7 +57,7 @@ export function neededImages(
   return [...found.values()];
 }
 
-/** Tells images apart that a build needs. */
+/** Returns a key that distinguishes the images of a build. */
 export function imageKey({ reference, platform }: Extract<Source, { readonly kind: 'image' }>): string {
   return JSON.stringify([reference, platform ?? null]);
 }

@@ -101,7 +101,7 @@ function takeArguments(
   return `ARG ${shown.join(' ')}`;
 }
 
-/** Names set in one instruction are seen from the next one on. */
+/** Applies an ENV; its names are visible from the next instruction on. */
 function takeEnvironment(
   scope: StageScope,
   instruction: Extract<Instruction, { readonly kind: 'env' | 'label' }>,
@@ -116,7 +116,7 @@ function takeEnvironment(
   return `ENV ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
 }
 
-/** Each step gets all of them. */
+/** Checks the number of variables, since each step gets all of them. */
 function checkCount(instruction: Instruction, count: number): void {
   if (count <= MAX_VARIABLES) return;
   const keyword = instruction.kind.toUpperCase();
@@ -143,7 +143,7 @@ function portsOf(scope: StageScope, instruction: Instruction, value: string): re
   });
 }
 
-/** Texts of the history as the field's tools write and expect them: Go's `%q` of a list, of a set. */
+/** Formats texts of the history in the form that existing tools write and expect: Go's `%q` of a list or set. */
 export function goList(words: readonly string[]): string {
   return `[${words.map((word) => JSON.stringify(word)).join(' ')}]`;
 }
@@ -155,7 +155,7 @@ export function goSet(names: readonly string[]): string {
     .join(' ')}]`;
 }
 
-/** Go's `%q` of the structure that BuildKit has for a health check; its number of retries is quoted as a character. */
+/** Go's `%q` of BuildKit's structure for a health check; its number of retries is quoted as a character. */
 export function goHealthcheck(check: Healthcheck): string {
   const times = [check.Interval, check.Timeout, check.StartPeriod, check.StartInterval];
   const quoted = times.map((time = 0) => `"${time === 0 ? '0s' : goDuration(time / 1e6)}"`);

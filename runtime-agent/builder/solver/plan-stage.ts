@@ -22,7 +22,7 @@ export interface StageInputs {
   readonly given: GivenArguments;
 }
 
-/** Takes the instructions of a stage in, in their order. Throws EngineError 'bad-request' that names the instruction. */
+/** Plans the instructions of a stage, in order. Throws EngineError 'bad-request' that names the instruction. */
 export function planStage(inputs: StageInputs): StagePlan {
   const { needed, baseConfig } = inputs;
   const { stage, base } = needed;

@@ -11,7 +11,7 @@ export type Source =
   | { readonly kind: 'scratch' }
   | { readonly kind: 'stage'; readonly index: number }
   | { readonly kind: 'image'; readonly reference: string; readonly platform: Platform | undefined }
-  /** Undefined is the main one. */
+  /** Undefined means the main context. */
   | { readonly kind: 'context'; readonly name: string | undefined };
 
 /** The meaning of names in a Dockerfile. */
@@ -71,7 +71,7 @@ export function copySource(scope: NameScope, stage: Stage, at: Location, source:
     );
   }
   const isMeant = ({ from }: Stage) => from.name === name.toLowerCase();
-  // Of several with one name the last one before this stage counts.
+  // Of several stages with one name, the last one before this stage counts.
   const named = stages.slice(0, stage.index).findLast(isMeant) ?? stages.find(isMeant);
   if (named?.index === stage.index) {
     throw dockerfileError(at, `circular dependency detected on stage: ${name} copies from itself`);
@@ -82,7 +82,7 @@ export function copySource(scope: NameScope, stage: Stage, at: Location, source:
   return { kind: 'image', reference: name, platform: undefined };
 }
 
-/** The sources of an instruction's files. */
+/** Returns the sources of an instruction's files. */
 export function instructionSources(
   scope: NameScope,
   stage: Stage,
@@ -128,7 +128,7 @@ function namedContext(scope: NameScope, at: Location, name: string): Source {
   return { kind: 'image', reference, platform: undefined };
 }
 
-/** Architectures by the names that people have for them, with their variants (containerd's platforms). */
+/** Common names of architectures, with their variants (containerd's platforms). */
 const ALIASES: Readonly<Record<string, string>> = {
   x86_64: 'amd64',
   'x86-64': 'amd64',

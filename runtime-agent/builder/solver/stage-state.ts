@@ -5,11 +5,11 @@ const UNSEEN: ReadonlySet<string> = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUIL
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The configuration of a stage while its instructions are taken in. */
+/** The configuration of a stage while its instructions are planned. */
 export class StageState {
   readonly config: Mutable<ImageConfigDefaults>;
   author: string | undefined;
-  /** ARGs in scope, in order; undefined: declared without a value. */
+  /** ARGs in scope, in order; undefined if declared without a value. */
   readonly #args = new Map<string, string | undefined>();
   /** ARGs that got a value after the ENV of the same name, if there is one. */
   readonly #latest = new Set<string>();
@@ -27,7 +27,7 @@ export class StageState {
     this.#latest = new Set(below.#latest);
   }
 
-  /** Of an ARG and an ENV with one name the later one counts. */
+  /** The later one counts if an ARG and an ENV have the same name. */
   readonly lookup = (name: string): string | undefined =>
     this.#latest.has(name) ? this.#args.get(name) : (this.environment(name) ?? this.#args.get(name));
 
@@ -35,7 +35,7 @@ export class StageState {
     return this.#args.size;
   }
 
-  /** Without a value it keeps the previous one. */
+  /** Sets an ARG; without a value it keeps the previous one. */
   setArgument(name: string, value: string | undefined): void {
     if (value === undefined && this.#args.has(name)) return;
     this.#args.set(name, value);

@@ -9,7 +9,7 @@ const VERSION = 1;
 /** The layers below a step, lowest first. */
 export type LayerChain = readonly Digest[];
 
-/** The settings of the build for each RUN, as far as a RUN can see them. */
+/** The settings of the build that each RUN can observe. */
 export interface RunSurroundings {
   readonly network: string;
   readonly extraHosts: readonly string[];
@@ -18,8 +18,8 @@ export interface RunSurroundings {
 }
 
 /**
- * Returns the key of a RUN: its command, its files, and its environment. As in BuildKit the names of --add-host count
- * and their addresses do not. `inputs` are digests of mounted sources.
+ * Returns the key of a RUN: its command, files and environment. As in BuildKit the names of --add-host count and their
+ * addresses do not. `inputs` are digests of mounted sources.
  */
 export function runKey(
   chain: LayerChain,

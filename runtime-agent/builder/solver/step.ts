@@ -36,11 +36,11 @@ export interface CacheMount {
 
 export interface RunOp {
   readonly kind: 'run';
-  /** Program and arguments, the shell's included. */
+  /** Program and arguments, including those of the shell. */
   readonly args: readonly string[];
   /** Variables of the stage and its arguments, `NAME=value`. */
   readonly env: readonly string[];
-  /** Proxies: the process sees them, neither key nor history do. */
+  /** Proxies: visible to the process, but not in key or history. */
   readonly hiddenEnv: readonly string[];
   readonly cwd: string;
   readonly user: string;
@@ -48,7 +48,7 @@ export interface RunOp {
   /** Without a sandbox a step has the rights of a privileged container. */
   readonly security: 'sandbox' | 'insecure';
   readonly mounts: readonly StepMount[];
-  /** A program that is mounted for the process and run. */
+  /** A script that is mounted for the process and run. */
   readonly script: InlineFile | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface CopyOp {
   readonly from: Source;
   readonly sources: readonly string[];
   readonly documents: readonly InlineFile[];
-  /** Absolute, with a slash at its end where it must be a folder. */
+  /** Absolute, with a trailing slash if it must be a folder. */
   readonly destination: string;
   readonly chown: string | undefined;
   readonly chmod: string | undefined;
@@ -86,7 +86,7 @@ export interface Step {
   /** Unique in the build. */
   readonly id: string;
   readonly at: Location;
-  /** The instruction as it was written. */
+  /** The instruction as written. */
   readonly text: string;
   readonly op: StepOp | undefined;
   /** `created_by` of the history. */

@@ -4,9 +4,9 @@ import { planReset } from './plan-reset.ts';
 import { noteOwner, thisOwner } from './run-owner.ts';
 
 /**
- * Registers the agent of this data folder, and removes folders, bridges and tables of killed agents. Their
- * next start recreates them. Does nothing the second time, when the process is in the agent's mount namespace. Leftovers that cannot be
- * removed do not stop the agent from starting.
+ * Registers the agent of this data folder, and removes folders, bridges and tables of killed agents. Their next start
+ * recreates them. Does nothing the second time, when the process is in the agent's mount namespace. Leftovers that
+ * cannot be removed do not stop the agent from starting.
  */
 export async function clearRemains(dataDirectory: string): Promise<void> {
   const own = runDirectory(dataDirectory);

@@ -1,17 +1,18 @@
-/** A folder below /run/berth-agent, with the state of its agent. */
+/** A folder below /run/berth-agent, with the state of one agent. */
 export interface RunFolder {
   readonly path: string;
   /**
-   * Its agent or one of its processes runs, such as the monitor of a container; or its containers may run out of sight.
+   * Whether its agent or one of its processes runs, such as the monitor of a container; true too if its containers may
+   * run where this process cannot see them.
    */
   readonly inUse: boolean;
-  /** Its agent registered itself there and has ended. */
+  /** Whether its agent registered itself there and has ended. */
   readonly isNoted: boolean;
-  /** Its data folder exists, so its agent may start again. */
+  /** Whether its data folder exists, so that its agent may start again. */
   readonly hasData: boolean;
-  /** It has a pinned mount namespace. */
+  /** Whether it has a pinned mount namespace. */
   readonly isPinned: boolean;
-  /** Its packet filter is in this network namespace, or in an unknown one. */
+  /** Whether its packet filter is in this network namespace, or in an unknown one. */
   readonly isHere: boolean;
 }
 
@@ -21,10 +22,10 @@ export interface AgentTable {
   readonly bridges: readonly string[];
 }
 
-/** A bridge that is marked as an agent's. */
+/** A bridge that is marked as belonging to an agent. */
 export interface AgentBridge {
   readonly name: string;
-  /** Links of containers. */
+  /** Number of links of containers. */
   readonly ports: number;
 }
 
@@ -45,8 +46,8 @@ export interface ResetPlan {
 }
 
 /**
- * Plans the removal of leftovers. Keeps everything of agents that run or whose containers run: their links are below its bridges,
- * and its table guards them. With `unnoted`, the plan includes leftovers of unknown agents.
+ * Plans the removal of leftovers. Keeps everything of agents that run or whose containers run: their links are on its
+ * bridges, and its table protects them. With `unnoted`, the plan includes leftovers of unknown agents.
  */
 export function planReset(
   { folders, tables, bridges }: HostRemains,
@@ -84,7 +85,7 @@ export function planReset(
   };
 }
 
-/** The table of the agent that has a folder below /run/berth-agent: both are named for the data folder. */
+/** Returns the table of the agent that has a folder below /run/berth-agent: both are named after the data folder. */
 function tableName(folder: string): string {
   return `berth_${folder.slice(folder.lastIndexOf('/') + 1).slice(0, 8)}`;
 }

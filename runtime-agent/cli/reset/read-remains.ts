@@ -14,7 +14,7 @@ import { ownerRuns, type RunOwner, readOwner } from './run-owner.ts';
 /** linux/magic.h */
 const NSFS_MAGIC = 0x6e736673;
 
-/** The folders that agents have below /run. Called outside of an agent's mount namespace. */
+/** Reads the folders that agents have below /run. Must be called outside an agent's mount namespace. */
 export async function readFolders(here: RunOwner): Promise<readonly RunFolder[]> {
   const names = (await readdir(RUN_DIRECTORIES).catch(() => [])).filter((name) =>
     /^[0-9a-f]{12}$/.test(name),
@@ -34,7 +34,7 @@ export async function readFolders(here: RunOwner): Promise<readonly RunFolder[]>
           (owner !== undefined && ownerRuns(owner, here)) ||
           (pinned !== undefined && lived.has(pinned)) ||
           (!isHere && lived.has(owner.networkNamespace)) ||
-          // It serves in the namespace of the host.
+          // It serves in the host's namespace.
           (await isProxyRunning(join(path, 'ingress'))),
         isNoted: owner !== undefined,
         isPinned: pinned !== undefined,
@@ -74,7 +74,7 @@ function readBridges(): readonly AgentBridge[] {
   }
 }
 
-/** The mount and network namespaces in which a process is, as /proc names them. */
+/** Returns the mount and network namespaces of running processes, as /proc names them. */
 async function livedNamespaces(): Promise<ReadonlySet<string>> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const links = pids.flatMap((pid) => ['mnt', 'net'].map((kind) => `/proc/${pid}/ns/${kind}`));

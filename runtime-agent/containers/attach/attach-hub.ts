@@ -23,7 +23,7 @@ export class AttachThreadError extends EngineError {
 }
 
 interface AttachThreadOptions {
-  /** Gets the thread's reports in order. */
+  /** Receives the thread's reports in order. */
   readonly onReport: (report: AttachReport) => void;
   /** Called once, when the thread has ended without `close`. */
   readonly onFailure: (error: AttachThreadError) => void;
@@ -31,7 +31,7 @@ interface AttachThreadOptions {
   readonly file?: URL;
 }
 
-/** The thread that holds the attach sockets, as the rest of the agent sees it. */
+/** The thread that holds the attach sockets, as seen by the rest of the agent. */
 class AttachThread {
   readonly #worker: Worker;
   readonly #wakeFd: number;
@@ -62,7 +62,7 @@ class AttachThread {
         if (failed) onFailure(new AttachThreadError(reason));
       });
     });
-    // Last, as each listener makes the thread count again.
+    // Last, because each listener makes Node wait for the thread again.
     this.#worker.unref();
   }
 
@@ -85,7 +85,7 @@ const STALL_CHECK = 500;
 
 interface Connected {
   readonly session: AttachSession;
-  /** The thread's descriptor, from when the connection is open; it outlives a thread that fails. */
+  /** The thread's descriptor, once the connection is open; it outlives a thread that fails. */
   fd: number | undefined;
 }
 

@@ -2,7 +2,7 @@
 export type AttachCommand =
   | { readonly kind: 'open'; readonly key: number; readonly path: string }
   | { readonly kind: 'send'; readonly key: number; readonly sequence: number; readonly data: Uint8Array }
-  /** End of input, after all earlier input. */
+  /** Ends the input, after all earlier input. */
   | { readonly kind: 'end-input'; readonly key: number }
   /** Bytes of output that have been consumed. */
   | { readonly kind: 'consumed'; readonly key: number; readonly bytes: number }

@@ -8,17 +8,20 @@ import { AttachmentQueue } from './attachment-queue.ts';
 
 /** How a container treats its stdin. */
 export interface InputPolicy {
-  /** Whether it has a stdin at all. */
+  /** Whether it has a stdin. */
   readonly open: boolean;
-  /** Gets end of file when the client that feeds it leaves. */
+  /** Whether it gets end of file when the client that feeds it leaves. */
   readonly once: boolean;
 }
 
-/** The way to the thread. Each connection has a key of its own, so that late reports of an earlier one are lost. */
+/**
+ * The session's link to the thread. Each connection has a key of its own, so that late reports of an earlier one are
+ * ignored.
+ */
 export interface AttachLink {
-  /** A client exists: a connection will be claimed soon. */
+  /** Announces that a connection will be claimed soon, because there is a client. */
   prepare(): void;
-  /** A new key whose reports go to the session. */
+  /** Returns a new key whose reports go to the session. */
   claim(session: AttachSession): number;
   command(command: AttachCommand, transfer?: readonly ArrayBuffer[]): void;
   /** Closes the connection; no further report of it arrives. */
@@ -91,7 +94,7 @@ export class AttachSession {
       this.#connected = { resolve, reject };
       this.#link.command({ kind: 'open', key: this.#key, path });
     });
-    // A busy conmon may read the container's output before it takes in who wants to have it.
+    // A busy conmon may read the container's output before it accepts the connection that should receive it.
     await untilAccepted(path);
   }
 
@@ -145,7 +148,7 @@ export class AttachSession {
     for (const client of this.#clients) client.queue.finish();
   }
 
-  /** The container will write no more. */
+  /** Reads the rest of the output: the container will write no more. */
   #drain(): void {
     if (this.#state === 'ended') return;
     this.#state = 'drained';
@@ -193,7 +196,7 @@ export class AttachSession {
     }
   }
 
-  /** Unsent input will never be sent. */
+  /** Settles sends whose input will never be sent. */
   #settleSends(): void {
     for (const send of this.#unsent.splice(0)) send.done();
     for (const done of this.#sending.values()) done();
@@ -259,7 +262,7 @@ export class AttachSession {
   }
 }
 
-/** Milliseconds. */
+/** Maximum milliseconds to wait for accept. */
 const ACCEPT_PATIENCE = 5_000;
 const PAUSE = 1;
 

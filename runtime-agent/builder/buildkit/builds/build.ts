@@ -37,7 +37,7 @@ export interface BuildOptions extends CacheExports {
 
 /** A build from `Control/Solve` to its answer; other calls of its client find it by its name. */
 export class Build {
-  /** Its name, which the client makes up. */
+  /** The name that the client chose. */
   readonly ref: string;
   readonly status = new StatusLog();
   /** The manifest of the cache in a client's folder, which the client records. */
@@ -85,7 +85,7 @@ export class Build {
     return this.#solved.get(ref);
   }
 
-  /** The client's callback is done. */
+  /** Records the result of the client's callback. */
   return(returned: Returned): void {
     this.#returned.resolve(returned);
   }
@@ -141,7 +141,10 @@ export class Builds {
     return build;
   }
 
-  /** Clients start a build and ask about it concurrently, so this waits for a while. Throws EngineError 'not-found'. */
+  /**
+   * Returns a build. Clients start a build and ask about it concurrently, so this waits for a while. Throws EngineError
+   * 'not-found'.
+   */
   async get(ref: string, signal: AbortSignal): Promise<Build> {
     const patience = AbortSignal.timeout(PATIENCE);
     const ended = AbortSignal.any([signal, patience]);

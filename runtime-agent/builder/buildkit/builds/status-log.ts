@@ -12,14 +12,14 @@ const MAX_PASSING = 16 << 20;
 const UPDATE = 500;
 
 interface Kept {
-  /** Its place among all updates. */
+  /** Its position among all updates. */
   readonly place: number;
   readonly update: StatusUpdate;
 }
 
 /**
- * The status of a build for any number of readers, also late ones. Only the latest output and counts are kept, because
- * a step or client may send any amount.
+ * The status of a build for any number of readers, including late ones. Only the latest output and counts are kept,
+ * because a step or client may send any amount.
  */
 export class StatusLog {
   /** Vertexes and warnings: as many as the build has steps. */

@@ -14,13 +14,13 @@ interface Step {
   readonly inputs: readonly string[];
   started?: Timestamp;
   cached: boolean;
-  /** This build has begun to make it. */
+  /** Whether this build has begun to run the step. */
   built: boolean;
   logged: number;
   readonly statuses: Map<string, MessageInitShape<typeof VertexStatusSchema>>;
 }
 
-/** Words the steps of one build as the vertexes that BuildKit's clients show. */
+/** Describes the steps of one build as the vertexes that BuildKit's clients show. */
 export class StepVertexes {
   readonly #build: string;
   readonly #steps = new Map<string, Step>();

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Platform } from '../../../images/image.ts';
 import type { WorkerRecordSchema } from '../proto/worker_pb.ts';
 
-/** The facts about the only worker for clients. */
+/** Facts about the only worker, for clients. */
 export interface WorkerFacts {
   readonly id: string;
   readonly hostname: string;
@@ -18,7 +18,8 @@ export function workerRecord(worker: WorkerFacts): MessageInitShape<typeof Worke
     Labels: {
       'org.mobyproject.buildkit.worker.executor': 'oci',
       'org.mobyproject.buildkit.worker.hostname': worker.hostname,
-      // By this label buildx knows that there are outputs other than images, caches in registries, and several platforms.
+      // This label tells buildx that the worker supports outputs other than images, caches in registries, and several
+      // platforms.
       'org.mobyproject.buildkit.worker.snapshotter': worker.storageDriver,
     },
     platforms: [{ OS: os, Architecture: architecture, Variant: variant ?? '' }],

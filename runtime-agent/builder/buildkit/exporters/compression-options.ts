@@ -14,7 +14,7 @@ export const COMPRESSION_ATTRIBUTES: ReadonlySet<string> = new Set([
   'force-compression',
 ]);
 
-/** The levels that there are, and why one is refused. */
+/** The supported levels, and why others are refused. */
 const LEVELS: Readonly<Record<CompressionKind, readonly [number, number]>> = {
   gzip: [0, 9],
   zstd: [0, 22],
@@ -41,7 +41,7 @@ export function decodeCompression(attributes: ReadonlyMap<string, string>): Imag
   if (!(level >= least && level <= most)) {
     throw new EngineError(
       'bad-request',
-      `compression-level=${text} is none of ${kind}: its levels are ${least} to ${most}`,
+      `compression-level=${text} is not a level of ${kind}: its levels are ${least} to ${most}`,
     );
   }
   return { compression: { kind, level }, forces };

@@ -48,7 +48,7 @@ export async function exportAll(deps: ExportersDeps, wanted: Export): Promise<Re
   return answer;
 }
 
-/** Throws EngineError 'bad-request' for an output that has a place for one image alone. */
+/** Throws EngineError 'bad-request' for an output that can hold only one image. */
 function refuseSeveral(plan: ExporterPlan, { all }: BuiltImages): void {
   if (all.length === 1 || plan.kind === 'image') return;
   if (plan.kind === 'archive' && plan.format === 'oci') return;
@@ -134,7 +134,7 @@ function imageAnswer(id: Digest, names: readonly ImageReference[]): Record<strin
   };
 }
 
-/** Names a built image; of several platforms the one that this host runs, and the others are pushed with it. */
+/** Names a built image; of several platforms it names the one that this host runs, and pushes the others with it. */
 async function exportImage(
   images: Pick<Images, 'tag'>,
   indexes: Pick<ImageIndexes, 'put'>,

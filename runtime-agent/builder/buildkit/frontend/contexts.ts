@@ -10,7 +10,9 @@ export type MainContext =
   /** A repository that the agent fetches. */
   | { readonly kind: 'git'; readonly url: GitUrl };
 
-/** Where a further context is: in a folder of the client's, an image by reference, or a repository that the agent fetches. */
+/**
+ * Location of a further context: a folder of the client, an image by reference, or a repository that the agent fetches.
+ */
 export type NamedContext =
   | { readonly kind: 'folder'; readonly name: string }
   | { readonly kind: 'image'; readonly reference: string }
@@ -38,7 +40,10 @@ function gitContext(options: FrontendOptions, value: string): MainContext {
   return { kind: 'git', url: keeps ? { ...url, keepsHistory: true } : url };
 }
 
-/** The contexts of --build-context. `images` are the results of other builds that the client hands over, by their keys. */
+/**
+ * Decodes the contexts of --build-context. `images` are the results of other builds that the client passes in, by their
+ * keys.
+ */
 export function decodeNamedContexts(
   options: FrontendOptions,
   images: ReadonlyMap<string, string>,

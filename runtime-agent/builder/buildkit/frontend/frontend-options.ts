@@ -22,7 +22,7 @@ export interface FrontendPlan {
   >;
   /** One image for each; empty is the host's own. */
   readonly platforms: readonly Platform[];
-  /** Whether the result is an index even where it is of one platform. */
+  /** Whether the result is an index even for one platform. */
   readonly multiPlatform: boolean;
   readonly context: MainContext;
   /** The client's folder with the Dockerfile; undefined if it is in the context. */
@@ -39,7 +39,7 @@ const WITHOUT_EFFECT =
 const KNOWN =
   /^(filename|target|platform|multi-platform|no-cache|image-resolve-mode|force-network-mode|add-hosts|shm-size|ulimit|cache-imports|cache-from|contextsubdir|(build-arg|label|context|attest):.*)$/;
 
-/** Why an option is refused, if there is more to say than that it is unknown. */
+/** Why an option is refused, for those that are not simply unknown. */
 const REFUSED: Readonly<Record<string, string>> = {
   'cgroup-parent': '--cgroup-parent is not supported: the steps of a build run in a cgroup of the agent',
   requestid:
@@ -93,7 +93,7 @@ export function decodeFrontendOptions(
 
 /** Arguments for the builder rather than a Dockerfile; clients handle these themselves. */
 const OF_CLIENTS = /^BUILDKIT_(INLINE_CACHE|MULTI_PLATFORM|INLINE_BUILDINFO_ATTRS|CONTEXT_KEEP_GIT_DIR)$/;
-/** Such arguments that the builder would have to act on. */
+/** Build arguments that would change how the builder works. */
 const OF_BUILDER = /^BUILDKIT_(SYNTAX|CACHE_MOUNT_NS|SANDBOX_HOSTNAME)$/;
 
 function buildArguments(options: FrontendOptions): ReadonlyMap<string, string> {

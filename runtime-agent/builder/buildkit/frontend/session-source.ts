@@ -154,7 +154,7 @@ export class SessionSource implements BuildSource {
     return this.#session && (await forwardSsh(this.#session, id, signal));
   }
 
-  /** Throws EngineError 'bad-request' where the client has opened no session. */
+  /** Throws EngineError 'bad-request' if the client has opened no session. */
   #opened(): ClientSession {
     if (this.#session !== undefined) return this.#session;
     throw new EngineError(

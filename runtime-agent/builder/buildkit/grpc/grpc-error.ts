@@ -2,12 +2,15 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { isEngineError } from '../../../errors.ts';
 import { storageFull } from '../../../storage-full.ts';
 
-/** Characters of a message. It is sent in a header, nine bytes a character at most, and HTTP/2 here takes 64 KiB of headers. */
+/**
+ * Maximum characters of a message. It is sent in a header, at up to nine bytes per character, and HTTP/2 here accepts
+ * 64 KiB of headers.
+ */
 const MAX_MESSAGE = 6000;
 
 /**
- * Converts a failure to gRPC. Clients print only the message if the code is Unknown, as BuildKit uses for all errors in
- * a Dockerfile; they prefix it with other codes.
+ * Converts a failure to gRPC. Clients print only the message for the code Unknown, which BuildKit uses for all errors
+ * in a Dockerfile; they prefix the message with other codes.
  */
 export function grpcError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;

@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { Code, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 
-/** Serves gRPC on connections that something else has accepted. */
+/** Serves gRPC on connections that were accepted elsewhere. */
 export interface GrpcServer {
   /** Takes over a connection on which the client speaks HTTP/2 with prior knowledge. */
   serve(connection: Duplex): void;
@@ -12,7 +12,7 @@ export interface GrpcServer {
   close(): void;
 }
 
-/** Bytes of one message: what BuildKit's clients send is small, and the definition of a build is the largest. */
+/** Maximum bytes of one message: BuildKit's clients send small ones, and the definition of a build is the largest. */
 const LARGEST_MESSAGE = 16 << 20;
 
 /** `routes` declares the services; other calls are answered UNIMPLEMENTED. */

@@ -1,15 +1,18 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 
-/** Bytes before each message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
+/**
+ * Length of the prefix of each message, in bytes: whether it is compressed, and its length (gRPC over HTTP/2,
+ * "Length-Prefixed-Message").
+ */
 const PREFIX = 5;
-/** Bytes of one message; clients send files in pieces of 32 KiB. */
+/** Maximum bytes of one message; clients send files in pieces of 32 KiB. */
 const LARGEST = 16 << 20;
 
 /** Splits a stream of bytes into messages. Each byte is copied at most three times. */
 export class MessageReader {
-  /** Bytes of an incomplete message, with room for more. */
+  /** The bytes of an incomplete message, with spare capacity. */
   #pending: Buffer = Buffer.alloc(0);
-  /** Received bytes of #pending. */
+  /** Number of bytes received into #pending. */
   #length = 0;
   /** Bytes needed before parsing continues. */
   #needed = PREFIX;

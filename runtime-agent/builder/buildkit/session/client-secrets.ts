@@ -4,7 +4,7 @@ import { Auth } from '../proto/auth_pb.ts';
 import { Secrets } from '../proto/secrets_pb.ts';
 import type { ClientSession } from './client-session.ts';
 
-// As BuildKit does, these ask without looking at the methods that the session names: some clients, such as dockerode, name none.
+// Like BuildKit, these call methods that the session does not announce: some clients, such as dockerode, announce none.
 
 /** Returns the value of `--secret`; undefined if the client has none with this name. */
 export async function clientSecret(

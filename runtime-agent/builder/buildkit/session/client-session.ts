@@ -11,13 +11,16 @@ const AUTHORITY = 'http://session';
 export interface SessionHeaders {
   readonly id: string;
   readonly name: string;
-  /** Equal for each build of the same folder by the same client; empty if nothing should be cached. */
+  /** The same for each build of one folder by one client; empty if nothing should be cached. */
   readonly sharedKey: string;
   /** Full names of the methods that may be called, in lower case: `/moby.filesync.v1.filesync/diffcopy`. */
   readonly methods: ReadonlySet<string>;
 }
 
-/** The services that a client offers to the builder while its build runs: it has dialled, and is called back on that connection. */
+/**
+ * The services that a client offers to the builder while its build runs: the client dials, and the builder calls it
+ * back on that connection.
+ */
 export class ClientSession {
   readonly headers: SessionHeaders;
   /** Aborted when the connection has ended. */
@@ -61,7 +64,7 @@ export class ClientSession {
     return createClient(service, this.#transport);
   }
 
-  /** A call of a method whose messages the caller frames himself. It is given up when `signal` aborts. */
+  /** Calls a method whose messages the caller frames itself. The call is cancelled when `signal` aborts. */
   call(service: DescService, method: string, metadata: Metadata, signal: AbortSignal): ClientHttp2Stream {
     const fields = {
       ':method': 'POST',
@@ -82,6 +85,6 @@ export class ClientSession {
 
 /** Maximum bytes of a message, the same as for clients that send to the builder. */
 const LARGEST_MESSAGE = 16 << 20;
-/** Bytes that a client may send ahead: files arrive fast over a unix socket. */
+/** Bytes that a client may send ahead of reads: files arrive fast over a unix socket. */
 const STREAM_WINDOW = 4 << 20;
 const CONNECTION_WINDOW = 16 << 20;

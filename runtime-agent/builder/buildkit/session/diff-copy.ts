@@ -21,7 +21,7 @@ export interface FileReceiver {
    * and `stat` is not called.
    */
   repeats?(message: Buffer): boolean;
-  /** Gets the next file of the walk; returns true to request its content. `message` is its encoded form. */
+  /** Receives the next file of the walk; returns true to request its content. `message` is its encoded form. */
   stat(stat: FileStat, id: number, message: Buffer): boolean;
   data(id: number, bytes: Uint8Array): void;
   /** Called at the end of a file's content. */
@@ -29,8 +29,8 @@ export interface FileReceiver {
 }
 
 /**
- * Fetches a client's folder for a receiver (BuildKit's FileSync.DiffCopy). `progress` gets the bytes received. Throws
- * EngineError 'bad-request' with the client's message when it cannot read its files or has no such folder.
+ * Fetches a client's folder for a receiver (BuildKit's FileSync.DiffCopy). `progress` receives the number of bytes.
+ * Throws EngineError 'bad-request' with the client's message if it cannot read its files or has no such folder.
  */
 export async function diffCopy(
   session: ClientSession,
@@ -107,7 +107,7 @@ export async function diffCopy(
   }
 }
 
-/** Bytes of a client's message that are shown. */
+/** Maximum bytes of a client's message that are shown. */
 const MAX_MESSAGE = 2000;
 
 /** The first byte of a packet that describes a file: field 2, with its length; the type 0 is omitted. */

@@ -9,7 +9,7 @@ export interface IndexedFile {
   readonly size: number;
   /** Nanoseconds since 1970, in decimal. */
   readonly modified: string;
-  /** The target of a symbolic link, or the first name of a file that this is a further name of. */
+  /** The target of a symbolic link, or the first name of a file for its further names. */
   readonly link: string;
   /** Values in base64. */
   readonly xattrs?: Readonly<Record<string, string>>;

@@ -32,16 +32,16 @@ export class FolderReceiver implements FileReceiver {
   readonly #changed = new Set<string>();
   /** The client's messages, in order. */
   readonly #messages: Buffer[] = [];
-  /** Where in the earlier listing the next file should be. */
+  /** Expected position of the next file in the earlier listing. */
   #next = 0;
-  /** The listing so far equals the old one, in the same order; nothing was examined yet. */
+  /** Whether the listing so far equals the old one, in the same order; then no file has been examined yet. */
   #inStep = true;
   #size = 0;
   /** Bytes of content received. */
   #received = 0;
   /** Bytes of all file metadata. */
   #told = 0;
-  /** Files whose content has begun to arrive. */
+  /** Number of files whose content has begun to arrive. */
   #begun = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
@@ -139,7 +139,7 @@ export class FolderReceiver implements FileReceiver {
     for (const { file } of this.#open.values()) file.close();
   }
 
-  /** Something has changed: now process the skipped messages. */
+  /** Processes the skipped messages, because something has changed. */
   #leaveStep(): void {
     if (!this.#inStep) return;
     this.#inStep = false;
@@ -156,7 +156,7 @@ export class FolderReceiver implements FileReceiver {
     this.#take(this.#newPath(path), file);
   }
 
-  /** Where a file stood before; nearly always where the next was awaited, or a little later. */
+  /** Returns the earlier position of a file; nearly always the expected one, or a little later. */
   #positionOf(path: string): number {
     const { paths } = this.#before;
     const later = paths.indexOf(path, this.#next);

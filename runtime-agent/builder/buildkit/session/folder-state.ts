@@ -9,7 +9,7 @@ import { SyncedNodes } from './synced-nodes.ts';
 export class FolderState {
   /** In the order in which the client lists them. */
   readonly files: FileIndex;
-  /** How the client told of them, in the same order; undefined where that was in an earlier life of the agent. */
+  /** The client's messages about the files, in the same order; undefined if they came before the agent last started. */
   readonly listing: Listing | undefined;
   readonly notes: DigestNotes;
   #nodes: SyncedNodes | undefined;

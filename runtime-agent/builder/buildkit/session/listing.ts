@@ -1,7 +1,7 @@
 /** A client's listing of a folder, as received bytes: one comparison decides whether a file is unchanged. */
 export class Listing {
   readonly #bytes: Buffer;
-  /** Where each message ends. */
+  /** End offset of each message. */
   readonly #ends: Uint32Array;
 
   private constructor(bytes: Buffer, ends: Uint32Array) {
@@ -30,7 +30,7 @@ export class Listing {
     return end === undefined ? undefined : this.#bytes.subarray(this.#ends[index - 1] ?? 0, end);
   }
 
-  /** Reports whether the bytes for the file are the same. */
+  /** Reports whether the client sent the same bytes for the file. */
   repeats(index: number, message: Buffer): boolean {
     const end = this.#ends[index];
     const begin = this.#ends[index - 1] ?? 0;

@@ -10,7 +10,7 @@ export function metadataHeader(metadata: Metadata): Record<string, string> {
   return { [CARRIER]: Buffer.from(JSON.stringify(metadata)).toString('base64') };
 }
 
-/** The headers of a request as they go out: each value of the metadata in a field of its own. */
+/** Returns the headers of a request to send: each value of the metadata in a field of its own. */
 export function expandMetadata(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   const { [CARRIER]: carried, ...rest } = headers;
   if (typeof carried !== 'string') return rest;
@@ -18,7 +18,7 @@ export function expandMetadata(headers: OutgoingHttpHeaders): OutgoingHttpHeader
   return { ...rest, ...metadataFields(metadata) };
 }
 
-/** Each value in a field of its own, encoded as BuildKit's clients decode it (session/filesync). */
+/** Returns each value in a field of its own, encoded as BuildKit's clients decode it (session/filesync). */
 export function metadataFields(metadata: Metadata): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = {};
   for (const [name, values] of Object.entries(metadata)) {
@@ -30,7 +30,7 @@ export function metadataFields(metadata: Metadata): Record<string, string | stri
   return fields;
 }
 
-/** Names one of the outputs of a build, by its place among them, for the client that takes it. */
+/** Names an output of a build, by its position, for the client that receives it. */
 export function exporterMetadata(exporter: number): Record<string, string> {
   return metadataHeader({ 'buildkit-attachable-exporter-id': [String(exporter)] });
 }

@@ -4,8 +4,8 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { framed, MessageReader } from '../grpc/message-reader.ts';
 
 /**
- * A call of `DiffCopy`, both ways. A folder of thousands of files is as many messages, so they are taken out of the stream in batches and
- * without the client library, which costs as much as all else together.
+ * A call of `DiffCopy`, in both directions. A folder of thousands of files is as many messages, so they are read from
+ * the stream in batches and without the client library, which costs as much as everything else together.
  */
 export class PacketStream {
   readonly #stream: ClientHttp2Stream;
@@ -28,12 +28,12 @@ export class PacketStream {
     if (messages.length > 0) this.#stream.write(Buffer.concat(messages.map(framed)));
   }
 
-  /** There will be nothing more to send. */
+  /** Ends sending. */
   end(): void {
     this.#stream.end();
   }
 
-  /** Gives the call up, unless it has ended. */
+  /** Cancels the call, unless it has ended. */
   cancel(): void {
     if (!this.#stream.destroyed) this.#stream.close(CANCEL);
   }

@@ -7,7 +7,7 @@ export type FileStat = Pick<Stat, 'path' | 'mode' | 'size' | 'modTime' | 'linkna
 export type ReceivedPacket = Pick<Packet, 'type' | 'ID' | 'data'> & { readonly stat: FileStat | undefined };
 
 const NOTHING = Buffer.alloc(0);
-/** Field numbers with the kind of their values, a varint. */
+/** Field numbers with the wire type of their values, varint. */
 const TYPE_FIELD = 1 << 3;
 const ID_FIELD = 3 << 3;
 
@@ -32,7 +32,7 @@ export function decodePacket(bytes: Buffer): ReceivedPacket {
   return { type, stat, ID, data };
 }
 
-/** Packets that ask for the contents of files, by their numbers. */
+/** Encodes packets that ask for the contents of files, by their numbers. */
 export function encodeRequests(ids: readonly number[]): readonly Uint8Array[] {
   return ids.map((id) => {
     const bytes = [TYPE_FIELD, Kind.PACKET_REQ];

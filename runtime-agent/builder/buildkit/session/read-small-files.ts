@@ -83,7 +83,10 @@ export async function readSmallFiles(
   };
 }
 
-/** Bytes in one piece of memory, which at least doubles when it is full: pieces of a byte each take no more than large ones. */
+/**
+ * Bytes in one buffer, whose capacity at least doubles when it is full: many small pieces take no more memory than a
+ * few large ones.
+ */
 class Content {
   length = 0;
   #bytes = Buffer.alloc(0);

@@ -30,7 +30,7 @@ export class ReceivedFile {
     return this.#isBegun;
   }
 
-  /** The bytes must stay as they are until the file ends. */
+  /** Appends bytes, which must not change until the file ends. */
   write(bytes: Uint8Array): void {
     this.#isBegun = true;
     this.#chunks.push(bytes.length < SMALL ? Buffer.from(bytes) : bytes);

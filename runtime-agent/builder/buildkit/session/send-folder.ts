@@ -81,7 +81,10 @@ export async function sendFolder(
   }
 }
 
-/** BuildKit's messages hold UTF-8 alone. Other bytes would become another name, which the client may have a link at. */
+/**
+ * Decodes a path as UTF-8, the only encoding of BuildKit's messages. Other bytes would become another name, which may
+ * be a link on the client.
+ */
 function utf8Of(path: string): string {
   const bytes = Buffer.from(path, 'latin1');
   if (isUtf8(bytes)) return bytes.toString('utf8');

@@ -76,7 +76,7 @@ class SessionContent implements ClientContent {
       }
       if (!isKept) throw new ConnectError('the client has not kept it', Code.Aborted);
     } catch (error) {
-      // Another build has brought it at the same time.
+      // Another build has written it at the same time.
       if (error instanceof ConnectError && error.code === Code.AlreadyExists) return;
       await this.#client.abort({ ref }, { headers: this.#headers, timeoutMs: 1000 }).catch(() => undefined);
       throw this.#told(error, signal);

@@ -6,14 +6,14 @@ import { ClientSession, type SessionHeaders } from './client-session.ts';
 
 /** Milliseconds that a request waits for its session, as in BuildKit. */
 const PATIENCE = 5_000;
-/** Sessions that have ended and are still known. */
+/** Maximum ended sessions that are remembered. */
 const KEPT = 64;
 
 /** The open sessions, by the identifiers that their clients chose. */
 export class Sessions {
   readonly #open = new Map<string, ClientSession>();
   readonly #changes = new EventEmitter<{ opened: [] }>();
-  /** The most recently lost ones: no request waits for them. */
+  /** The most recently ended sessions; no request waits for them. */
   readonly #lost = new Set<string>();
 
   constructor() {
@@ -40,8 +40,8 @@ export class Sessions {
   }
 
   /**
-   * Clients open the session and request the build concurrently, so this waits for a while. Throws EngineError
-   * 'conflict' when there is none, or no longer.
+   * Returns a session. Clients open the session and request the build concurrently, so this waits for a while. Throws
+   * EngineError 'conflict' if there is none, or it has ended.
    */
   async get(id: string, signal: AbortSignal): Promise<ClientSession> {
     const patience = AbortSignal.timeout(PATIENCE);
@@ -63,7 +63,7 @@ export class Sessions {
     this.#lost.add(id);
     const [oldest] = this.#lost;
     if (this.#lost.size > KEPT && oldest !== undefined) this.#lost.delete(oldest);
-    // Who waits for it looks again.
+    // Requests that wait for it check again.
     this.#changes.emit('opened');
   }
 

@@ -17,7 +17,7 @@ export interface ForwardedSocket {
 /** Maximum concurrent connections of a step to the agent. */
 const MOST_CONNECTIONS = 64;
 
-/** Undefined where the client has no agent of this name (`--ssh id`, `default` when it is not named). */
+/** Returns undefined if the client has no agent of this name (`--ssh id`; `default` if none is given). */
 export async function forwardSsh(
   session: ClientSession,
   id: string,

@@ -20,7 +20,7 @@ export interface ClaimedCopy {
 
 export interface ReceivedCopy {
   readonly state: FolderState;
-  /** The index in the file is another one. */
+  /** Whether the index in the file is out of date. */
   readonly changed: boolean;
 }
 
@@ -51,9 +51,9 @@ export class SyncedFolders implements BuildCache {
   }
 
   /**
-   * Claims a copy for one build: the one that the same build had before, else the least recently used one of this
-   * folder, else a new one; a Dockerfile that copies other paths needs other files of the folder. `sharedKey` is equal
-   * for each build of one folder; if it is empty nothing is kept.
+   * Claims a copy for one build: the one that the same build used before, else the least recently used one of this
+   * folder, else a new one; a Dockerfile that copies other paths needs other files of the folder. `sharedKey` is the
+   * same for each build of one folder; nothing is kept if it is empty.
    */
   async claim(sharedKey: string, query: FolderQuery): Promise<ClaimedCopy> {
     await Promise.all(this.#saves);
@@ -118,7 +118,7 @@ export class SyncedFolders implements BuildCache {
     this.#known.set(name, { state, expiry });
     for (const oldest of [...this.#known.keys()].slice(0, -KNOWN)) this.#takeKnown(oldest);
     const written = changed ? writeFileIndex(index, state.files) : utimes(index, new Date(), new Date());
-    // Without an index the next build asks for everything, as it does where the disk is full.
+    // Without an index the next build requests everything, which is also the result on a full disk.
     const save = written
       .catch(() => undefined)
       .finally(() => {
@@ -155,7 +155,7 @@ export class SyncedFolders implements BuildCache {
     for (const { name } of free.slice(0, Math.max(0, free.length - KEPT))) await this.#remove(name);
   }
 
-  /** False where a build works with it. */
+  /** Returns false if a build uses it. */
   async #remove(name: string): Promise<boolean> {
     if (this.#busy.has(name)) return false;
     this.#busy.add(name);
@@ -168,7 +168,7 @@ export class SyncedFolders implements BuildCache {
     return true;
   }
 
-  /** Least recently used first; times are milliseconds since 1970. */
+  /** Lists the copies, least recently used first; times are milliseconds since 1970. */
   async #list(): Promise<
     readonly { readonly name: string; readonly used: number; readonly created: number }[]
   > {

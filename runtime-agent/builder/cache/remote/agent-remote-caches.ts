@@ -3,7 +3,7 @@ import type { FolderCaches } from './folder-caches.ts';
 import type { RegistryCaches } from './registry-caches.ts';
 import type { CacheClient, RemoteCaches } from './remote-cache.ts';
 
-/** The RemoteCaches of an agent, by kind of place. */
+/** Returns the RemoteCaches of an agent, by kind of location. */
 export function agentRemoteCaches(
   registries: Pick<RegistryCaches, 'read' | 'write'>,
   folders: Pick<FolderCaches, 'read' | 'write'>,

@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from '../../../../oci/digest.ts';
 import { EngineError } from '../../../errors.ts';
 
-/** A step of an earlier build, on whatever host. */
+/** A step of an earlier build, on any host. */
 export interface RemoteStep {
   /** Digests of its inputs and actions; any one of them identifies it. */
   readonly keys: readonly string[];
@@ -23,7 +23,7 @@ export interface CacheDocument {
 /** The media type that marks a manifest as such a cache. */
 export const CACHE_CONFIG_TYPE = 'application/vnd.berth.build-cache.config.v1+json';
 
-/** The field of an image's configuration in which the cache of its own steps is. */
+/** The field of an image's configuration that holds the cache of its own steps. */
 export const INLINE_CACHE = 'berth.build-cache.v1';
 
 /** Maximum bytes of a document. */
@@ -33,7 +33,7 @@ export function encodeCacheDocument({ steps, diffIds }: CacheDocument): Buffer {
   return Buffer.from(JSON.stringify({ version: 1, diffIds, steps }));
 }
 
-/** Throws EngineError 'bad-request' for anything but such a document. */
+/** Decodes such a document. Throws EngineError 'bad-request' for anything else. */
 export function decodeCacheDocument(bytes: Uint8Array): CacheDocument {
   const document = parseJson(bytes);
   const { steps, diffIds } = (document ?? {}) as { steps?: unknown; diffIds?: unknown };

@@ -10,7 +10,7 @@ export interface WrittenBlob extends Descriptor {
   readonly bytes: Buffer;
 }
 
-/** A cache as it is written: an OCI artifact (image-spec, manifest.md, "Guidelines for Artifact Usage"). */
+/** A cache in its stored form: an OCI artifact (image-spec, manifest.md, "Guidelines for Artifact Usage"). */
 export interface WrittenCache {
   readonly config: WrittenBlob;
   readonly manifest: WrittenBlob;
@@ -27,7 +27,7 @@ function inOrder(steps: readonly RemoteStep[]): readonly RemoteStep[] {
   return [...steps].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-/** `layers` are the forms of layersOfSteps(). Reproducible. */
+/** Returns the manifest of a cache. `layers` are the forms of layersOfSteps(). The result is reproducible. */
 export function cacheManifest(
   steps: readonly RemoteStep[],
   layers: ReadonlyMap<Digest, LayerForm['blob']>,

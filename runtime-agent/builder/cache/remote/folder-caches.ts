@@ -19,7 +19,7 @@ export class FolderCaches {
     this.#compressor = compressor;
   }
 
-  /** `digest` is of the manifest. */
+  /** Reads a cache. `digest` is that of the manifest. */
   async read(
     name: string,
     content: ClientContent,
@@ -42,7 +42,7 @@ export class FolderCaches {
     return await importCache(this.#transfer, found, signal);
   }
 
-  /** The caller holds the layers. Returns the manifest, for the index of the client's folder. */
+  /** Writes a cache, whose layers the caller holds. Returns the manifest, for the index of the client's folder. */
   async write(
     content: ClientContent,
     steps: readonly RemoteStep[],
@@ -63,7 +63,7 @@ export class FolderCaches {
       await content.write(blob, read, (bytes) => progress(diffId, bytes, blob.size), signal);
     }
     const { config, manifest } = cacheManifest(steps, forms);
-    // The manifest comes last, so that everything that it names exists.
+    // The manifest comes last, so that everything that it refers to exists.
     for (const blob of [config, manifest])
       await content.write(
         blob,

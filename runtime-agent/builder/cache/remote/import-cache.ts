@@ -19,20 +19,22 @@ import {
 } from './cache-document.ts';
 import type { ImportedCache } from './remote-cache.ts';
 
-/** A cache whose manifests were read, and where the rest of it is. */
+/** A cache whose manifests were read, and the source of its blobs. */
 export interface FoundCache {
   /** For messages. */
   readonly name: string;
   /** See BlobSource. */
   readonly origin: string;
-  /** Several where it is an image for several platforms. */
+  /** Several manifests if it is an image for several platforms. */
   readonly manifests: AsyncIterable<Uint8Array> | readonly Uint8Array[];
   readonly readBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Like readBlob; a chunk's memory may be reused when the next one is requested. */
   readonly streamBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 }
 
-/** The steps of a cache, or of images that hold their own. Throws EngineError 'bad-request' where it is neither. */
+/**
+ * Returns the steps of a cache, or of images that hold their own. Throws EngineError 'bad-request' if it is neither.
+ */
 export async function importCache(
   transfer: Pick<LayerTransfer, 'fetch'>,
   { name, origin, manifests, readBlob, streamBlob }: FoundCache,
@@ -69,7 +71,7 @@ export async function importCache(
   };
 }
 
-/** Undefined where an image has no cache in it. */
+/** Returns undefined if an image has no cache in it. */
 async function documentOf(
   name: string,
   { config }: Manifest,

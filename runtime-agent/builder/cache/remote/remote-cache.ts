@@ -3,13 +3,13 @@ import type { RegistryCredentials } from '../../../../oci/distribution/credentia
 import type { Descriptor } from '../../../../oci/manifest.ts';
 import type { RemoteStep } from './cache-document.ts';
 
-/** A cache outside of this host. */
+/** A cache outside this host. */
 export type CacheSource =
   | { readonly kind: 'registry'; readonly reference: string }
   /** In a client's folder, by the client's path; `digest` is that of the manifest. */
   | { readonly kind: 'folder'; readonly path: string; readonly digest: Digest };
 
-/** Where a build leaves its steps. */
+/** Where a build exports its steps. */
 export type CacheTarget = {
   /** `max` includes the steps of all stages. */
   readonly mode: 'min' | 'max';
@@ -28,8 +28,8 @@ export interface ImportedCache {
   /** Finds the step with one of these keys. */
   find(keys: readonly string[]): RemoteStep | undefined;
   /**
-   * Brings the layer of one of its steps here; it is held until `whileHeld` has ended. Throws EngineError where its place has it no
-   * more.
+   * Brings the layer of one of its steps to this host; it is held until `whileHeld` has ended. Throws EngineError if
+   * its source no longer has it.
    */
   fetchLayer(
     diffId: Digest,
@@ -47,7 +47,7 @@ export interface CacheClient {
   folderContent(path: string): ClientContent;
 }
 
-/** Caches of steps outside of this host: in registries, which hosts share, and in folders of clients. */
+/** Caches of steps outside this host: in registries, which hosts share, and in folders of clients. */
 export interface RemoteCaches {
   /**
    * Reads a cache. Throws EngineError 'not-found' if there is none, 'bad-request' if it is not a cache of this kind.

@@ -4,13 +4,13 @@ import { GitError, type GitPlace, gitOutput } from './run-git.ts';
 /** A commit that was fetched into the repository, without its history if the server allows that. */
 export interface FetchedCommit {
   readonly commit: string;
-  /** `refs/heads/main`, also here; undefined where no ref was named. */
+  /** `refs/heads/main`, the same name here; undefined if no ref was named. */
   readonly name: string | undefined;
 }
 
 const WHOLE_COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SHORT_COMMIT = /^[0-9a-f]{7,63}$/;
-/** Errors of a server without shallow fetches, as over plain HTTP. */
+/** Errors of servers without shallow fetches, such as dumb HTTP servers. */
 const NO_SHALLOW = /shallow|--depth/;
 const PATIENCE = ['-c', 'http.lowSpeedLimit=100', '-c', 'http.lowSpeedTime=60'];
 
@@ -33,7 +33,7 @@ export async function fetchCommit(
   return { commit, name: ref?.name };
 }
 
-/** Returns undefined if it is not a name but an abbreviated commit, which servers do not know. */
+/** Returns undefined for an abbreviated commit, which servers do not know. */
 async function meant(place: GitPlace, url: GitUrl, signal: AbortSignal): Promise<RemoteRef | undefined> {
   const { remote, ref } = url;
   if (ref !== undefined && WHOLE_COMMIT.test(ref)) return { name: undefined, object: ref };
@@ -94,14 +94,14 @@ function refuseOther({ checksum }: GitUrl, [object, commit]: readonly [string, s
 
 /** A ref of a repository and its object. */
 interface RemoteRef {
-  /** `refs/heads/main`; undefined where it is a commit that no ref names. */
+  /** `refs/heads/main`; undefined if it is a commit that no ref names. */
   readonly name: string | undefined;
   /** The commit, or an annotated tag. */
   readonly object: string;
 }
 
 /**
- * Returns the wanted ref in the output of `git ls-remote`: for a branch and a tag with one name the branch, as git
+ * Returns the wanted ref in the output of `git ls-remote`: the branch if a branch and a tag have the same name, as git
  * itself checks out. Without `ref` the default branch.
  */
 export function meantRef(listed: string, ref: string | undefined): RemoteRef | undefined {

@@ -16,7 +16,7 @@ export interface GitClient {
   ): Promise<{ readonly path: string; release(): Promise<void> } | undefined>;
 }
 
-/** How git shows a server who asks, while it is not released. */
+/** Git's credentials for a server, until they are released. */
 export interface GitAccess {
   /** For git's environment. */
   readonly env: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export const NO_GIT_CLIENT: GitClient = {
   sshSocket: async () => undefined,
 };
 
-/** Secrets for servers, in order of preference (docker build, "Git authentication"). */
+/** Names of the secrets for servers, in order of preference (docker build, "Git authentication"). */
 const SECRETS = ['GIT_AUTH_HEADER', 'GIT_AUTH_TOKEN'];
 /** Hosts where a token for one repository is valid for all. */
 const ONE_ACCOUNT = /^https:\/\/(?:www\.)?github\.com\//;
@@ -82,8 +82,8 @@ async function byAgent(
 }
 
 /**
- * Never uses a key of this host, nor a server that contradicts the host's known hosts. As in BuildKit an unknown server
- * is trusted by the first key that it shows.
+ * Uses no key of this host, and refuses a server that contradicts the host's known hosts. As in BuildKit an unknown
+ * server is trusted on first use.
  */
 function sshCommand(knownHosts: string): string {
   const options = [

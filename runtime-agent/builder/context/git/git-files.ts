@@ -13,9 +13,9 @@ import { GitError, type GitPlace, gitOutput, runGit } from './run-git.ts';
 import { refuseLargeCommit, settleFiles } from './settle-files.ts';
 import { whileWithin } from './watch-size.ts';
 
-/** Submodules within submodules. */
+/** Maximum depth of nested submodules. */
 const MAX_DEPTH = 20;
-/** Milliseconds that a fetch may take. */
+/** Maximum milliseconds of a fetch. */
 const TIMEOUT = 600_000;
 
 /** The files of a repository; its caller releases the tree. */
@@ -113,7 +113,7 @@ async function takeSubmodules(
   return true;
 }
 
-/** The paths of the commits of other repositories. */
+/** Returns the paths of submodule commits. */
 async function submodulesOf(place: GitPlace, signal: AbortSignal): Promise<readonly string[]> {
   const paths: string[] = [];
   let rest = '';
@@ -145,7 +145,7 @@ async function tidyHistory(
   }
 }
 
-/** Returns a folder of the checkout that is not reached through a link. */
+/** Returns a folder of the checkout, if no link leads to it. */
 async function folderOf(files: string, folder: string): Promise<string> {
   let path = files;
   for (const name of folder === '' ? [] : folder.split('/')) {

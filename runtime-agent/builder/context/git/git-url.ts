@@ -4,13 +4,13 @@ import { EngineError } from '../../../errors.ts';
 export interface GitUrl {
   /** The URL for git: without query and fragment. It may contain a password. */
   readonly remote: string;
-  /** The same for people to read. */
+  /** The URL for messages. */
   readonly shown: string;
   /** A branch, a tag or a commit; undefined means the default branch. */
   readonly ref: string | undefined;
   /** Without a slash at either end; '' is the whole repository. */
   readonly folder: string;
-  /** The commit that it must be, or how that begins. */
+  /** The required commit, or its first digits. */
   readonly checksum: string | undefined;
   /** Whether `.git` is included; undefined if the URL does not say. */
   readonly keepsHistory: boolean | undefined;
@@ -20,19 +20,19 @@ export interface GitUrl {
 }
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
-/** As scp names a file of another host. */
+/** The form in which scp names a file of another host. */
 const SCP = /^([A-Za-z0-9_-]+)@([A-Za-z0-9.-]+):([^?#]*)/;
 const GITHUB = /^github\.com\//i;
 const HTTP_REPOSITORY = /^https?:\/\/[^?#]+\.git\/?(?:[?#]|$)/i;
 const REF = /^[A-Za-z0-9_][\w./+@-]*$/;
 const COMMIT = /^[0-9a-f]{1,64}$/i;
 
-/** Whether a context is a git repository rather than a file (BuildKit, util/gitutil). */
+/** Reports whether a context is a git repository rather than a file (BuildKit, util/gitutil). */
 export function isGitUrl(text: string): boolean {
   return GITHUB.test(text) || isGitSource(text);
 }
 
-/** The same of what ADD names, where `github.com/…` is a path of the context. */
+/** Like isGitUrl, for a source of ADD, where `github.com/…` is a path of the context. */
 export function isGitSource(text: string): boolean {
   return HTTP_REPOSITORY.test(text) || /^(?:git|ssh):\/\//i.test(text) || SCP.test(text);
 }
@@ -68,7 +68,7 @@ export function parseGitUrl(text: string): GitUrl {
   };
 }
 
-/** The checksum of a git repository. Throws EngineError 'bad-request'. */
+/** Returns the checksum of a git repository. Throws EngineError 'bad-request'. */
 export function checkedCommit(checksum: string): string {
   if (COMMIT.test(checksum)) return checksum.toLowerCase();
   throw new EngineError(
@@ -114,7 +114,7 @@ function cut(text: string, mark: string): readonly [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + mark.length)];
 }
 
-/** Merges a value that may be in the fragment and the query. */
+/** Merges a value that may be in the fragment and in the query. */
 function theOne(shown: string, what: string, first: string, second = ''): string {
   if (first !== '' && second !== '' && first !== second) {
     throw new EngineError(
@@ -155,7 +155,7 @@ interface GitQuery {
 const SWITCHES = ['submodules', 'keep-git-dir'];
 const KNOWN = ['ref', 'tag', 'branch', 'subdir', 'checksum', 'commit', ...SWITCHES];
 
-/** Reads what follows the `?` (BuildKit, frontend/dockerfile/dfgitutil). Throws EngineError 'bad-request'. */
+/** Parses what follows the `?` (BuildKit, frontend/dockerfile/dfgitutil). Throws EngineError 'bad-request'. */
 function gitQuery(shown: string, query: string): GitQuery {
   const refuse = (why: string) =>
     new EngineError('bad-request', `the address of the git repository ${shown} is wrong: ${why}`);

@@ -18,21 +18,21 @@ const PASSED_ON = [
 const ADVICE = /^(?:Please make sure you have the correct access rights|and the repository exists\.)/;
 /** Maximum bytes of an answer that is parsed in one turn of the event loop. */
 const LARGEST_ANSWER = 1 << 20;
-/** Maximum bytes kept of its error output. */
+/** Maximum bytes of its error output that are kept. */
 const COMPLAINT = 2_000;
 
 export interface GitPlace {
   /** Its home folder, used by nobody else. */
   readonly folder: string;
-  /** The files, in which it runs. */
+  /** The files, and git's working directory. */
   readonly files: string;
-  /** Bytes of the largest file that git may write there. */
+  /** Maximum bytes of a file that git may write there. */
   readonly limit: number;
   /** Its repository, and its credentials for a server. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** git did not do it; the message is its own. */
+/** git failed; the message is its own. */
 export class GitError extends Error {
   override readonly name = 'GitError';
 }

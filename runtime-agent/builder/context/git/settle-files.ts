@@ -25,7 +25,7 @@ class Budget {
   }
 }
 
-/** Refuses a commit whose files would be more than the limits, before any of them is written. Throws EngineError 'bad-request'. */
+/** Refuses a commit whose files exceed the limits, before any of them is written. Throws EngineError 'bad-request'. */
 export async function refuseLargeCommit(
   place: GitPlace,
   commit: string,

@@ -3,16 +3,16 @@ import { runProcess } from '../../../../lib/linux/process/run-process.ts';
 import { EngineError } from '../../../errors.ts';
 import type { ArchiveLimits } from '../receive-archive.ts';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const PAUSE = 500;
-/** Files exist twice, once in git's own form, and older versions where a shallow fetch is impossible. */
+/** Copies of each file: one in git's own form, and older versions if a shallow fetch is impossible. */
 const COPIES = 3;
 /** Bytes and files of git itself. */
 const OVERHEAD = { size: 64 << 20, entries: 10_000 };
 
 /**
- * Runs `work`, and aborts it when the folder has grown far beyond the limits of a context: git asks for no submodule's size before it writes
- * it. Rejects as `work` does, with EngineError 'bad-request' then.
+ * Runs `work`, and aborts it when the folder has grown far beyond the limits of a context: git reports no submodule's
+ * size before it writes it. Rejects as `work` does, or with EngineError 'bad-request' beyond the limits.
  */
 export async function whileWithin<T>(
   folder: string,

@@ -68,7 +68,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   JSONArgsRecommended: function* ({ stages }) {
     for (const { instructions } of stages) {
-      // Who sets a shell wants it.
+      // An author who sets a shell wants it.
       if (instructions.some(({ kind }) => kind === 'shell')) continue;
       for (const instruction of instructions) {
         if (instruction.kind !== 'cmd' && instruction.kind !== 'entrypoint') continue;
@@ -124,7 +124,7 @@ function instructionsOf({ globalArguments, stages }: Dockerfile): readonly Instr
   return [...globalArguments, ...stages.flatMap(ofStage)];
 }
 
-/** As they were written. */
+/** Returns the words as written. */
 function wordsOf({ text, line, endLine }: Location): readonly string[] {
   return text.lines
     .slice(line - 1, endLine)

@@ -4,7 +4,7 @@ import { parseDuration } from './quantities.ts';
 import { FlagReader, refuse, type Written } from './written.ts';
 
 const FLAGS = ['interval', 'timeout', 'start-period', 'start-interval', 'retries'];
-/** The least that the Engine API takes: 1 ms. */
+/** Minimum duration of the Engine API: 1 ms. */
 const LEAST = 1e6;
 
 export function parseHealthcheck(written: Written): Healthcheck {

@@ -2,7 +2,7 @@ import type { Pair } from '../instruction.ts';
 import { quotedWords } from '../words.ts';
 import { refuse, type Written } from './written.ts';
 
-/** `NAME=value …`, or the old `NAME value with spaces` for one of them. */
+/** Parses `NAME=value …`, or the old `NAME value with spaces` for one pair. */
 export function parsePairs(written: Written): readonly Pair[] {
   const { rest, escapeToken, keyword } = written;
   const words = quotedWords(rest, escapeToken);

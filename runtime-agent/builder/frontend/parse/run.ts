@@ -46,7 +46,7 @@ function parseRunCommand(written: Written): Pick<RunFields, 'command' | 'script'
   return { command: { form: 'shell', text: [rest, ...bodies].join('\n') }, script: undefined };
 }
 
-/** CMD, ENTRYPOINT, and the command of a health check. */
+/** Parses CMD, ENTRYPOINT, or the command of a health check. */
 export function parseCommand(rest: string): Command {
   const words = execForm(rest);
   return words === undefined ? { form: 'shell', text: rest } : { form: 'exec', words };

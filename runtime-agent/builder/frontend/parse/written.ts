@@ -4,7 +4,7 @@ import type { Heredoc } from '../heredoc.ts';
 import type { Flag } from '../split-flags.ts';
 import { suggestion } from '../suggest.ts';
 
-/** An instruction with its flags apart, as its parser gets it. */
+/** An instruction with its flags split off, the input of its parser. */
 export interface Written {
   readonly keyword: string;
   readonly flags: readonly Flag[];
@@ -14,7 +14,7 @@ export interface Written {
   readonly at: Location;
 }
 
-/** The failure of one instruction. */
+/** Returns the failure of one instruction. */
 export function refuse(written: Written, message: string): EngineError {
   return dockerfileError(written.at, `${written.keyword}: ${message}`);
 }
@@ -28,7 +28,7 @@ export function checkFileName(written: Written, { name }: Heredoc): void {
   );
 }
 
-/** The flags by name. Throws for one that is unknown, repeated, or without its value. */
+/** Reads flags by name. Throws for a flag that is unknown, repeated, or without its value. */
 export class FlagReader {
   readonly #written: Written;
   readonly #values = new Map<string, (string | undefined)[]>();
