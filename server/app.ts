@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import { requestIdOf } from '../lib/http/request-id.ts';
 import type { Route } from './api/route.ts';
 import type { Refusal } from './audit/refusals.ts';
 import type { Browse } from './browse/browse.ts';
@@ -68,8 +69,9 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are not errors of the server.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
-    if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
-    else log.error({ err: error }, 'an answer failed');
+    const details = { err: error, ...(ctx && { requestId: requestIdOf(ctx.req) }) };
+    if (ctx?.req.socket.destroyed) log.debug(details, 'a connection broke');
+    else log.error(details, 'an answer failed');
   });
   app.use(beginRequest(registry.pathPrefix, proxies, challenges));
   app.use(answerHealth(health));

@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { type Access, ANONYMOUS, type Identity } from '../auth/access/access.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import { requestIdOf } from '../lib/http/request-id.ts';
 import { TOUCH_INTERVAL } from '../storage/catalog/catalog.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { answerJson, canAnswer, sendPrepared } from './http/answer.ts';
@@ -54,7 +55,10 @@ export function createCachedResponses(
     try {
       found = find(req);
     } catch (error) {
-      log.error({ err: error }, 'whether kept answers still hold could not be found out');
+      log.error(
+        { err: error, requestId: requestIdOf(req) },
+        'whether kept answers still hold could not be found out',
+      );
     }
     if (found === undefined) return false;
     const { kept, identity } = found;

@@ -5,6 +5,7 @@ import { HostError } from '../fleet/host-store.ts';
 import { HostInputError } from '../fleet/read-host.ts';
 import { http } from '../lib/http/node-http.ts';
 import { COMMON_HEADERS } from '../lib/http/plain-server.ts';
+import { newRequestId, REQUEST_ID_HEADER } from '../lib/http/request-id.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import {
   BlobInUseError,
@@ -246,15 +247,17 @@ export interface ErrorAnswer {
 
 /**
  * Returns the answer for an error (distribution-spec, "Error Codes"). Errors of the server itself (5xx) get only the
- * table's message, since their own may reveal paths and similar details, except those about a host.
+ * table's message, since their own may reveal paths and similar details, except those about a host. Their detail has
+ * `requestId`, by which the log has more.
  */
-export function errorAnswer(error: unknown): ErrorAnswer {
+export function errorAnswer(error: unknown, requestId?: string): ErrorAnswer {
   if (error instanceof TokenRefusal) return tokenRefusal(error);
   const known = asRegistryError(error);
   const { code, status, message } = ERRORS[known.kind];
   const isShown = status < 500 || known.kind === 'HOST_UNREACHABLE';
   const retry = status === 503 ? { 'Retry-After': '10' } : {};
-  const detail = known.detail === undefined ? {} : { detail: known.detail };
+  const told = known.detail ?? (status >= 500 && requestId !== undefined ? { requestId } : undefined);
+  const detail = told === undefined ? {} : { detail: told };
   return {
     status,
     body: { errors: [{ code, message: isShown ? known.message : message, ...detail }] },
@@ -367,6 +370,7 @@ export function malformedAnswer(error: NodeJS.ErrnoException): string {
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
     'Content-Type: application/json',
     ...Object.entries(COMMON_HEADERS).map(([name, value]) => `${name}: ${value}`),
+    `${REQUEST_ID_HEADER}: ${newRequestId()}`,
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),

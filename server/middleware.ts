@@ -6,6 +6,7 @@ import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { parseBasicCredentials } from '../auth/authenticators/login-method.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../auth/errors.ts';
 import { COMMON_HEADERS } from '../lib/http/plain-server.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from '../lib/http/request-id.ts';
 import { refusalOf } from './audit/refusal-of.ts';
 import type { Refusal } from './audit/refusals.ts';
 import { BodyMemory } from './body-memory.ts';
@@ -33,6 +34,7 @@ export function beginRequest(
   return async (ctx, next) => {
     ctx.state.bodies = bodies;
     ctx.set(COMMON_HEADERS);
+    ctx.set(REQUEST_ID_HEADER, requestIdOf(ctx.req));
     ctx.state.identity = ANONYMOUS;
     ctx.state.origin = requestOrigin(ctx.req, proxies);
     ctx.state.challenge = challengeFor(challenges, ctx.state.origin, pathPrefix);
@@ -89,11 +91,15 @@ export function answerErrors(
         ctx.respond = false;
         return;
       }
-      const { status, body, headers } = errorAnswer(error);
+      const requestId = requestIdOf(ctx.req);
+      const { status, body, headers } = errorAnswer(error, requestId);
       // Anybody can cause a full house, as often as he likes.
       const isFull = error instanceof RegistryError && error.kind === 'TOO_MANY_CONNECTIONS';
       if (status >= 500 && !isFull)
-        log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
+        log.error(
+          { err: error, method: ctx.method, path: shortPath(ctx.path), requestId },
+          'a request failed',
+        );
       if (status === 401 || status === 403) {
         const refusal = refusalOf(ctx, status, messageOf(body));
         if (refusal !== undefined) note(refusal);

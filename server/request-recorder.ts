@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { type Identity, nameOf } from '../auth/access/access.ts';
+import { requestIdOf } from '../lib/http/request-id.ts';
 import type { Observations } from '../lib/metrics/metric.ts';
 import type { MetricSet } from '../lib/metrics/metric-set.ts';
 import { requestOrigin, type TrustedProxies } from './http/forwarded.ts';
@@ -98,6 +99,7 @@ export class RequestRecorder {
           bytesOut,
           remote,
           user,
+          requestId: requestIdOf(req),
           ...(aborted && { aborted: true }),
           ...(unlogged > 0 && { unlogged }),
         },

@@ -1,4 +1,5 @@
 import type { Challenge } from '../../lib/http/parse-challenges.ts';
+import { requestIdHint } from '../../lib/http/request-id.ts';
 import type { RegistryCredentials } from './credentials/registry-credentials.ts';
 import { connectionFailure, DistributionError, RegistryUnavailableError } from './errors.ts';
 import type { HttpExchange } from './http-exchange.ts';
@@ -104,7 +105,8 @@ async function fetchToken(
     const { status, headers } = response;
     const body = await readBody(response, MAX_TOKEN_ANSWER, signal);
     if (!isTransientStatus(status)) return readToken(status, body?.toString('utf8') ?? '', realm);
-    throw new TransientError(noToken(status, realm), retryAfter(headers['retry-after'], Date.now()));
+    const hint = requestIdHint(status, headers, 'the token server');
+    throw new TransientError(noToken(status, realm, hint), retryAfter(headers['retry-after'], Date.now()));
   } catch (error) {
     const isWorded = error instanceof DistributionError || error instanceof TransientError;
     if (signal.aborted || isWorded) throw error;
@@ -167,10 +169,10 @@ function readToken(status: number, text: string, realm: URL): Authorization {
   };
 }
 
-function noToken(status: number, realm: URL): RegistryUnavailableError {
+function noToken(status: number, realm: URL, hint = ''): RegistryUnavailableError {
   return new RegistryUnavailableError(
     'registry',
-    `${tokenRequest(realm)}: the token server answered ${status} without a token`,
+    `${tokenRequest(realm)}: the token server answered ${status} without a token${hint}`,
   );
 }
 

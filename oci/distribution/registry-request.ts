@@ -1,3 +1,4 @@
+import { requestIdHint } from '../../lib/http/request-id.ts';
 import {
   connectionFailure,
   type DistributionError,
@@ -35,7 +36,8 @@ export async function sendExpecting(
   const { status, headers } = response;
   if (statuses.includes(status)) return response;
   const body = await readWhole(response, MAX_ERROR_BODY, signal);
-  const error = refusal(response, readErrorBody(status, body?.toString('utf8') ?? ''));
+  const { code, message } = readErrorBody(status, body?.toString('utf8') ?? '');
+  const error = refusal(response, { code, message: `${message}${requestIdHint(status, headers)}` });
   if (!isTransient(status)) throw error;
   throw new TransientError(error, retryAfter(headers['retry-after'], Date.now()));
 }

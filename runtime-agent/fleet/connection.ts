@@ -10,6 +10,7 @@ import {
   TARGET_LIMIT,
 } from '../../fleet/messages.ts';
 import type { AppTarget, HostTarget } from '../../fleet/target.ts';
+import { requestIdHint } from '../../lib/http/request-id.ts';
 import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import type { Membership } from './membership.ts';
 import { RegistryAnswerError, type RegistryApi } from './registry-api.ts';
@@ -224,9 +225,13 @@ async function opened(socket: WebSocket, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve);
     socket.once('error', reject);
-    socket.once('unexpected-response', (_, { statusCode = 0 }) => {
+    socket.once('unexpected-response', (_, { statusCode = 0, headers }) => {
+      const hint = requestIdHint(statusCode, headers);
       reject(
-        new RegistryAnswerError(statusCode, `the registry answers ${statusCode} instead of a WebSocket`),
+        new RegistryAnswerError(
+          statusCode,
+          `the registry answers ${statusCode} instead of a WebSocket${hint}`,
+        ),
       );
       socket.terminate();
     });

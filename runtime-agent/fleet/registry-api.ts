@@ -2,6 +2,7 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { challengeText } from '../../fleet/join-token.ts';
 import { type HostMessage, TARGET_LIMIT } from '../../fleet/messages.ts';
 import type { HostTarget } from '../../fleet/target.ts';
+import { requestIdHint } from '../../lib/http/request-id.ts';
 import { isJsonObject } from '../../lib/json/json-fields.ts';
 import type { HttpExchange, HttpResponse } from '../../oci/distribution/http-exchange.ts';
 import { readBody } from '../../oci/distribution/read-body.ts';
@@ -134,7 +135,8 @@ export async function readAnswer(
     value = undefined;
   }
   if (status >= 200 && status < 300) return value;
-  throw new RegistryAnswerError(status, messageOf(value) ?? `the registry answered ${status}`);
+  const message = messageOf(value) ?? `the registry answered ${status}`;
+  throw new RegistryAnswerError(status, `${message}${requestIdHint(status, response.headers)}`);
 }
 
 /** Returns the message of an error, in the management API's form or in that of the distribution API. */

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws';
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { PROTOCOL } from '../../fleet/messages.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
 import { RegistryError } from '../errors.ts';
 import { offersUpgrade, takeUpgrade } from '../http/upgrades.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -27,6 +28,7 @@ export async function acceptWebSocket(ctx: RequestContext, limit: number): Promi
     handleProtocols: () => PROTOCOL,
   };
   const server = new WebSocketServer(options);
+  server.once('headers', (lines) => lines.push(`${REQUEST_ID_HEADER}: ${requestIdOf(ctx.req)}`));
   const upgrade = takeUpgrade(ctx.req);
   if (upgrade === undefined) throw new RegistryError('UPGRADE_REQUIRED');
   ctx.respond = false;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Context } from 'koa';
+import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
 import { matchesEntityTag } from './conditional.ts';
 
 /** Headers of an answer; undefined ones are omitted. */
@@ -91,9 +92,9 @@ export function answerReady(ctx: Context, { headers, length, body }: ReadyAnswer
 /** A ready answer in the form that is cheapest to send repeatedly. */
 export interface PreparedAnswer {
   readonly etag: string | undefined;
-  /** Names and values in turn, as Node takes them. */
-  readonly headers: readonly string[];
-  readonly headersUnchanged: readonly string[];
+  /** Names and values in turn, as Node takes them. The last value is the ID of the request that is answered. */
+  readonly headers: string[];
+  readonly headersUnchanged: string[];
   /** A character for each byte: what Node sends in one piece with the head, unlike a buffer. */
   readonly body: string | undefined;
   /** Bytes of body and headers. */
@@ -102,10 +103,11 @@ export interface PreparedAnswer {
 
 /** `common` are the headers of every answer of the server. */
 export function prepareAnswer(answer: ReadyAnswer, common: AnswerHeaders): PreparedAnswer {
-  const headersUnchanged = Object.entries({ ...common, ...answer.headers }).flatMap(([name, value]) =>
+  const described = Object.entries({ ...common, ...answer.headers }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, value],
   );
-  const headers = [...headersUnchanged, 'Content-Length', String(answer.length)];
+  const headersUnchanged = [...described, REQUEST_ID_HEADER, ''];
+  const headers = [...described, 'Content-Length', String(answer.length), REQUEST_ID_HEADER, ''];
   const body = answer.body?.toString('latin1');
   const size = headers.reduce((sum, text) => sum + text.length, body?.length ?? 0);
   return { etag: answer.headers.ETag, headers, headersUnchanged, body, size };
@@ -118,13 +120,20 @@ export function canAnswer(prepared: PreparedAnswer, { method }: IncomingMessage)
 
 /** Answers like answerReady, without koa; only if canAnswer is true. */
 export function sendPrepared(prepared: PreparedAnswer, req: IncomingMessage, res: ServerResponse): void {
+  const id = requestIdOf(req);
   if (isUnchanged(req, prepared.etag)) {
-    res.writeHead(304, prepared.headersUnchanged as string[]).end();
+    res.writeHead(304, withId(prepared.headersUnchanged, id)).end();
     return;
   }
-  res.writeHead(200, prepared.headers as string[]);
+  res.writeHead(200, withId(prepared.headers, id));
   if (req.method === 'HEAD') res.end();
   else res.end(prepared.body, 'latin1');
+}
+
+/** Replaces the last value: Node has read the headers when writeHead returns, so a copy for each request is not needed. */
+function withId(headers: string[], id: string): string[] {
+  headers[headers.length - 1] = id;
+  return headers;
 }
 
 function isUnchanged(req: IncomingMessage, etag: string | undefined): boolean {

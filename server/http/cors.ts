@@ -24,6 +24,7 @@ const EXPOSED = [
   'Retry-After',
   'Warning',
   'WWW-Authenticate',
+  'X-Request-ID',
 ].join(', ');
 /** Headers of requests that a page may set. */
 const ACCEPTED = [
@@ -37,6 +38,7 @@ const ACCEPTED = [
   'If-Range',
   'Pragma',
   'Range',
+  'X-Request-ID',
   'X-Requested-With',
 ].join(', ');
 const PREFLIGHT_SECONDS = '600';

@@ -5,6 +5,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { listen } from '../../lib/http/listen.ts';
 import { http, https } from '../../lib/http/node-http.ts';
 import { COMMON_HEADERS } from '../../lib/http/plain-server.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { asksForWebSocket, offerUpgrade } from './upgrades.ts';
 
@@ -254,6 +255,7 @@ function refuseMalformed(res: ServerResponse, answer: string): void {
     ...COMMON_HEADERS,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
+    [REQUEST_ID_HEADER]: requestIdOf(res.req),
     Connection: 'close',
   });
   res.end(body);

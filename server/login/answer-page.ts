@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { allowsAction, isAdmin } from '../../auth/access/rights.ts';
 import { LoginRefusedError } from '../../auth/errors.ts';
+import { requestIdOf } from '../../lib/http/request-id.ts';
 import { refusalOf } from '../audit/refusal-of.ts';
 import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
@@ -117,20 +118,23 @@ interface ErrorListeners {
 /** Answers with a page that explains an error in a sentence. */
 export function showError(ctx: RequestContext, error: unknown, { log, note }: ErrorListeners): void {
   const { status, body, headers } = errorAnswer(error);
+  const requestId = requestIdOf(ctx.req);
   if (status >= 500) {
-    log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
+    log.error({ err: error, method: ctx.method, path: shortPath(ctx.path), requestId }, 'a request failed');
   }
   const [{ message }] = body.errors;
   const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
   if (refusal !== undefined) note(refusal);
   const sentence = error instanceof LoginRefusedError ? error.message : message;
   const stays = status === 503 && html`<p>Tokens and sessions that there are go on counting.</p>`;
+  const named =
+    status >= 500 && html`<p>The registry's log has more: request ID <code>${requestId}</code>.</p>`;
   const { pathPrefix: prefix, offers } = ctx.state;
   answerPage(
     ctx,
     status,
     TITLES[status] ?? 'This did not work',
-    html`<h1>${TITLES[status] ?? 'This did not work'}</h1><p id="error">${asSentence(sentence)}</p>${stays}
+    html`<h1>${TITLES[status] ?? 'This did not work'}</h1><p id="error">${asSentence(sentence)}</p>${stays}${named}
 <p class="actions"><a class="button" href="${prefix}${offers?.pages ? '/' : '/auth/'}">Back to the start</a></p>`,
   );
   for (const [name, value] of Object.entries(headers)) ctx.set(name, value);

@@ -1,4 +1,5 @@
 import { createPlainServer, listenPlain, type PlainListener } from '../../lib/http/plain-server.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
 import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
 
@@ -16,14 +17,18 @@ export async function startRedirectServer(
   gate: ConnectionGate,
 ): Promise<PlainListener> {
   const timeouts = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT };
-  const server = createPlainServer(timeouts, ({ headers: { host = '' }, url = '' }) => {
+  const server = createPlainServer(timeouts, (req) => {
+    const {
+      headers: { host = '' },
+      url = '',
+    } = req;
+    const common = { Connection: 'close', [REQUEST_ID_HEADER]: requestIdOf(req) };
     if (!isHost(host) || !url.startsWith('/')) {
-      return { status: 400, body: 'name the host, and a path\n', headers: { Connection: 'close' } };
+      return { status: 400, body: 'name the host, and a path\n', headers: common };
     }
     const port = securePort === 443 ? '' : `:${securePort}`;
     const location = `https://${host.replace(/:\d+$/, '')}${port}${url}`;
-    const headers = { Connection: 'close', Location: location };
-    return { status: 308, body: 'this registry speaks HTTPS\n', headers };
+    return { status: 308, body: 'this registry speaks HTTPS\n', headers: { ...common, Location: location } };
   });
   server.on('connection', (socket) => {
     if (!gate.admit(socket)) socket.destroy();

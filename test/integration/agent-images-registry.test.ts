@@ -185,7 +185,9 @@ describe('images of the agent: what registries do', { skip: unlessRoot() }, () =
     const refuse = (status: number, code: string, message: string) => {
       registry.intercept = (request, response) => {
         if (request.url === '/v2/') return false;
-        response.writeHead(status).end(JSON.stringify({ errors: [{ code, message }] }));
+        response
+          .writeHead(status, { 'x-request-id': 'their-7' })
+          .end(JSON.stringify({ errors: [{ code, message }] }));
         return true;
       };
     };
@@ -203,7 +205,12 @@ describe('images of the agent: what registries do', { skip: unlessRoot() }, () =
     refuse(404, '', '');
     await fails(agent, app, 'not-found', /: unexpected status 404$/);
     refuse(500, 'UNKNOWN', '\u001b[31mred\nlines');
-    await fails(agent, app, 'registry', /: unknown: {2}\[31mred lines$/);
+    await fails(
+      agent,
+      app,
+      'registry',
+      /: unknown: {2}\[31mred lines \(the registry's log has more: request ID their-7\)$/,
+    );
   });
 
   it('says why a registry cannot be reached', async (t) => {

@@ -29,7 +29,7 @@ async function fromMemory(registry: InProcessRegistry, ask: () => Promise<HttpAn
 }
 
 function comparable({ status, headers, body }: HttpAnswer) {
-  const { date: _, ...others } = headers;
+  const { date: _date, 'x-request-id': _id, ...others } = headers;
   return { status, headers: others, body: body.toString('latin1') };
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { http, https } from '../../../lib/http/node-http.ts';
+import { requestIdHint } from '../../../lib/http/request-id.ts';
 import { isJsonObject } from '../../../lib/json/json-fields.ts';
 import { readAtMost } from '../../../lib/streams/read-at-most.ts';
 import { printable } from '../printable.ts';
@@ -112,7 +113,8 @@ export class RegistryApi {
         `${this.url.host} does not have what this command asks for: it is older, has no accounts, or is no Berth registry`,
       );
     }
-    return new ApiError(status, message ?? `${this.url.host} answers with status ${status}`, problems);
+    const said = message ?? `${this.url.host} answers with status ${status}`;
+    return new ApiError(status, `${said}${requestIdHint(status, answer.headers)}`, problems);
   }
 
   #loginAdvice(): string {
