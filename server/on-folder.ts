@@ -1,4 +1,4 @@
-import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
+import { FolderInUseError, type FolderLock, lockFolder, lockFolderToRead } from '../lib/files/folder-lock.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -7,6 +7,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is mounted read-only',
   ENOTDIR: 'a file is where a folder should be',
   EISDIR: 'a folder is where a file should be',
+  ENOTREG: 'something that is not a file is where a file should be',
   ENOENT: 'no folder can be created there, or a symbolic link is dangling',
   ELOOP: 'its symbolic links go round in a circle',
   ENOSPC: 'the device has no space left',
@@ -37,8 +38,17 @@ export function refusedFolder(folder: string, advice: string, cause: unknown): C
 
 /** Locks a folder for this process, creating it if needed. Throws ConfigError. */
 export function takeFolder(folder: string): FolderLock {
+  return locked(folder, lockFolder);
+}
+
+/** Locks a folder for this process, which only reads it: it may be on a read-only file system. Throws ConfigError. */
+export function takeFolderToRead(folder: string): FolderLock {
+  return locked(folder, lockFolderToRead);
+}
+
+function locked(folder: string, lock: (folder: string) => FolderLock): FolderLock {
   try {
-    return lockFolder(folder);
+    return lock(folder);
   } catch (cause) {
     if (cause instanceof FolderInUseError) {
       throw new ConfigError(`another berth is working on ${folder}: wait until it has ended, or stop it`, {

@@ -1,5 +1,6 @@
 import { closeSync, type OpenMode, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { openRegularFile } from './regular-file.ts';
 
 /** Mode of every new file: only its owner may read and write it. */
 const PRIVATE_MODE = 0o600;
@@ -30,12 +31,13 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
   await file.writeFile(content);
 }
 
-/** Copies a file to a new path. The copy is private, whatever the mode of the original. */
-export async function copyPrivateFile(from: string, to: string): Promise<void> {
-  await using source = await open(from, 'r');
+/** Copies a file to a new path. The copy is private, whatever the mode of the original. Throws as openRegularFile, and the signal's reason. */
+export async function copyPrivateFile(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  await using source = await openRegularFile(from);
   await using target = await openPrivateFile(to, 'wx');
   const buffer = Buffer.allocUnsafe(COPY_SIZE);
   for (;;) {
+    signal?.throwIfAborted();
     const { bytesRead } = await source.read(buffer, 0, buffer.length);
     if (bytesRead === 0) return;
     await target.writeFile(buffer.subarray(0, bytesRead));

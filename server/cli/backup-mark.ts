@@ -1,8 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writePrivateFile } from '../../lib/files/private-file.ts';
+import { readRegularFile } from '../../lib/files/regular-file.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { UncopiedBlob } from '../../storage/backup/copy-content.ts';
+import { sqliteFile } from '../open-storage.ts';
 
 /** A file that only backups have; it states their kind. */
 const MARK = 'BACKUP';
@@ -17,15 +19,24 @@ export function writeMark(folder: string, mark: BackupMark): Promise<void> {
   return writePrivateFile(join(folder, MARK), mark);
 }
 
-/** Returns undefined when the folder is not a backup. */
+/** Returns undefined when the folder is not a backup. Throws ConfigError. */
 export async function readMark(folder: string): Promise<BackupMark | undefined> {
   try {
-    const text = await readFile(join(folder, MARK), 'utf8');
+    const text = await readRegularFile(join(folder, MARK));
     return [WITH_CONTENT, CATALOG_ALONE].find((mark): mark is BackupMark => mark === text);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (['ENOENT', 'ENOTDIR', 'ENOTREG'].includes(code ?? '')) return undefined;
+    throw new ConfigError(`${join(folder, MARK)} cannot be read (${code})`, { cause });
   }
+}
+
+/** Returns the kind of a complete backup. Throws ConfigError when the folder is none. */
+export async function expectBackup(folder: string): Promise<BackupMark> {
+  const mark = await readMark(folder);
+  const catalog = await lstat(sqliteFile({ data: folder })).catch(() => undefined);
+  if (mark !== undefined && catalog?.isFile()) return mark;
+  throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
 }
 
 /** Lists the names in a folder; none when it does not exist. Throws ConfigError. */

@@ -1,8 +1,7 @@
-import { type BigIntStats, lstatSync, realpathSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { type BigIntStats, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { copyPrivateFile } from '../../lib/files/private-file.ts';
+import { makeScratchFolder } from '../../lib/files/scratch-folder.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
@@ -12,12 +11,13 @@ import {
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
-import { takeFolder } from '../on-folder.ts';
+import { refusedFolder, takeFolder, takeFolderToRead } from '../on-folder.ts';
 import { openBlobDriver, sqliteFile } from '../open-storage.ts';
 import {
   type BackupMark,
   CATALOG_ALONE,
   describeUncopied,
+  expectBackup,
   namesIn,
   readMark,
   viewOfUncopied,
@@ -123,11 +123,7 @@ async function verify(args: readonly string[]): Promise<number> {
   }
   const folder = resolve(from);
   const file = sqliteFile({ data: folder });
-  const isThere = (await namesIn(folder)).includes(basename(file));
-  const mark = await readMark(folder);
-  if (mark === undefined || !isThere || !lstatSync(file).isFile()) {
-    throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
-  }
+  const mark = await expectBackup(folder);
   const { storage } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   if (mark === CATALOG_ALONE && storage === undefined) {
     throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
@@ -137,12 +133,18 @@ async function verify(args: readonly string[]): Promise<number> {
   tellLine(`the backup in ${folder} was completed at ${made.toISOString()}`);
   if (isOld) tellLine(`berth: the backup is older than ${longest}: look at what makes it`);
   await using opened = new AsyncDisposableStack();
-  const lock = takeFolder(folder);
+  const lock = takeFolderToRead(folder);
   opened.defer(() => lock.release());
+  const signal = interruption();
   // A later version than the backup's would change its catalog.
-  const copy = await mkdtemp(join(tmpdir(), 'berth-verify-'));
-  opened.defer(() => rm(copy, { recursive: true, force: true }));
-  await copyPrivateFile(file, sqliteFile({ data: copy }));
+  const { path: copy } = opened.use(await makeScratchFolder('berth-verify'));
+  try {
+    await copyPrivateFile(file, sqliteFile({ data: copy }), signal);
+  } catch (error) {
+    if (!signal.aborted) throw refusedFolder(copy, '', error) ?? error;
+    tellLine('berth: interrupted: nothing was looked at');
+    return 1;
+  }
   const registry = await openStoredRegistry({ data: copy }).catch((error: Error) => error);
   // Such as a backup of a later version.
   if (registry instanceof ConfigError) throw registry;
@@ -151,10 +153,13 @@ async function verify(args: readonly string[]): Promise<number> {
     return 1;
   }
   opened.use(registry);
-  const driver = await openBlobDriver({ data: folder, ...(mark === CATALOG_ALONE && { storage }) });
+  const driver =
+    storage !== undefined && mark === CATALOG_ALONE
+      ? await openBlobDriver({ data: folder, storage })
+      : await openFilesystemDriver(folder, { readOnly: true });
   opened.defer(() => driver.close());
   const blobs = new BlobStore(driver);
-  const exitCode = await verifyStored({ ...registry, blobs }, folder, { repair: false, format });
+  const exitCode = await verifyStored({ ...registry, blobs }, folder, { repair: false, format, signal });
   return isOld ? 1 : exitCode;
 }
 

@@ -28,19 +28,29 @@ export async function fsck(args: readonly string[]): Promise<number> {
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   await using registry = await openStoredRegistry(config);
-  return await verifyStored(registry, config.data, { repair: repair === true, format: parseFormat(wanted) });
+  return await verifyStored(registry, config.data, {
+    repair: repair === true,
+    format: parseFormat(wanted),
+    signal: interruption(),
+  });
+}
+
+/** How a registry is verified. */
+export interface Verification {
+  readonly repair: boolean;
+  readonly format: Format;
+  readonly signal: AbortSignal;
 }
 
 /** Verifies all that a registry stores, and the modes of files in `folder`. Returns the exit code of `berth fsck`. */
 export async function verifyStored(
   registry: StoredRegistry,
   folder: string,
-  { repair, format }: { readonly repair: boolean; readonly format: Format },
+  { repair, format, signal }: Verification,
 ): Promise<number> {
   const wider = describeWiderFiles(folder);
   const tell = format === 'table' ? printLine : tellLine;
   for (const sentence of wider) tell(`wider than it should be: ${sentence}`);
-  const signal = interruption();
   const progress = new Progress();
   /** With --format json alone: that prints one document. */
   const findings: Finding[] = [];

@@ -12,8 +12,8 @@ import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.
 import {
   CATALOG_ALONE,
   describeUncopied,
+  expectBackup,
   namesIn,
-  readMark,
   viewOfUncopied,
   WITH_CONTENT,
 } from './backup-mark.ts';
@@ -42,10 +42,7 @@ export async function restore(args: readonly string[]): Promise<number> {
   if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(from);
-  const mark = await readMark(folder);
-  if (mark === undefined || !(await namesIn(folder)).includes('catalog.sqlite')) {
-    throw new ConfigError(`${folder} is not a complete backup of "berth backup"`);
-  }
+  const mark = await expectBackup(folder);
   if (mark === CATALOG_ALONE && config.storage === undefined) {
     throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
   }

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, opendir } from 'node:fs/promises';
+import { type FileHandle, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openRegularFile } from '../../lib/files/regular-file.ts';
 import type { ReadOnlyTree, TreeEntry } from './docker-registry-source.ts';
 import { SourceContentError } from './import-source.ts';
 
@@ -28,7 +28,7 @@ export class FolderTree implements ReadOnlyTree {
   async read(file: string, limit: number): Promise<Buffer | undefined> {
     let handle: FileHandle;
     try {
-      handle = await open(join(this.#root, file), 'r');
+      handle = await openRegularFile(join(this.#root, file));
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw unreadable(file, error);
@@ -47,7 +47,8 @@ export class FolderTree implements ReadOnlyTree {
 
   async *stream(file: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* createReadStream(join(this.#root, file), { highWaterMark: PIECE, signal });
+      const handle = await openRegularFile(join(this.#root, file));
+      yield* handle.createReadStream({ highWaterMark: PIECE, signal });
     } catch (error) {
       signal.throwIfAborted();
       throw isAbsent(error) ? new SourceContentError(`${file} is missing`) : unreadable(file, error);

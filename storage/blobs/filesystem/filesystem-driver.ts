@@ -3,6 +3,7 @@ import { type FileHandle, open, opendir, rename, stat, truncate, unlink } from '
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../../../lib/files/make-folder.ts';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
+import { READ_AT_ONCE } from '../../../lib/files/regular-file.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import type { DiskReserve } from '../../disk-reserve.ts';
 import { BlobUnknownError, ContentDamagedError, UploadUnknownError } from '../../errors.ts';
@@ -48,6 +49,8 @@ export interface FilesystemOptions {
    * the journal of an earlier one holds is brought back first. It is to be closed.
    */
   readonly journal?: boolean;
+  /** Makes no folder: the folder, which may be on a read-only file system, is only read. */
+  readonly readOnly?: boolean;
   /** Names this run of the kernel; read from the system unless given. Counts with `journal` alone. */
   readonly boot?: string;
   /** Reserved space: nothing is stored while it is used up. */
@@ -63,11 +66,12 @@ export interface FilesystemOptions {
  */
 export async function openFilesystemDriver(
   root: string,
-  { journal = false, boot, reserve, onDeviceFailure }: FilesystemOptions = {},
+  { journal = false, readOnly = false, boot, reserve, onDeviceFailure }: FilesystemOptions = {},
 ): Promise<FilesystemDriver> {
   const absolute = resolve(root);
   const folders = new DurableFolders();
   await onDevice(async () => {
+    if (readOnly) return;
     makeFolder(absolute);
     await folders.ensure(join(absolute, BLOBS));
     await folders.ensure(join(absolute, UPLOADS));
@@ -250,10 +254,11 @@ export class FilesystemDriver
   async openFile(blob: StoredBlob): Promise<FileHandle> {
     const file = await this.#openBlob(blob);
     try {
-      const { size } = await file.stat();
-      if (size === blob.size) return file;
+      const status = await file.stat();
+      if (!status.isFile()) throw noFile(blob);
+      if (status.size === blob.size) return file;
       throw new ContentDamagedError(
-        `the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`,
+        `the file of ${blob.digest} has ${status.size} bytes instead of ${blob.size}: it is damaged`,
       );
     } catch (error) {
       await file.close();
@@ -283,7 +288,12 @@ export class FilesystemDriver
   }
 
   async *listUploads(signal?: AbortSignal): AsyncGenerator<StoredUpload, void, undefined> {
-    for await (const entry of await opendir(join(this.#root, UPLOADS))) {
+    const folder = await opendir(join(this.#root, UPLOADS)).catch((error: unknown) => {
+      // Tools that copy backups may leave out empty folders.
+      if (isMissing(error)) return [];
+      throw error;
+    });
+    for await (const entry of folder) {
       signal?.throwIfAborted();
       if (!isUploadId(entry.name)) continue;
       const status = await statusOf(join(this.#root, UPLOADS, entry.name));
@@ -319,8 +329,9 @@ export class FilesystemDriver
 
   async #openBlob(blob: StoredBlob): Promise<FileHandle> {
     try {
-      return await open(blobPath(this.#root, blob.location), 'r');
+      return await open(blobPath(this.#root, blob.location), READ_AT_ONCE | constants.O_NOFOLLOW);
     } catch (error) {
+      if (['ELOOP', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) throw noFile(blob, error);
       if (isMissing(error)) throw new BlobUnknownError(`there is no blob ${blob.digest}`, { cause: error });
       throw error;
     }
@@ -334,6 +345,14 @@ export class FilesystemDriver
       await file.close();
     }
   }
+}
+
+/** Berth stores blobs as files: something else was put there. */
+function noFile({ digest }: StoredBlob, cause?: unknown): ContentDamagedError {
+  return new ContentDamagedError(
+    `something that is not a regular file is in place of ${digest}: it is damaged`,
+    { cause },
+  );
 }
 
 /**

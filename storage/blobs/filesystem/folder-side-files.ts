@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
+import { readRegularFile } from '../../../lib/files/regular-file.ts';
 import type { SideFiles } from '../side-files.ts';
 import { isMissing, onDevice, syncFolder } from './device.ts';
 
@@ -25,7 +26,7 @@ export class FolderSideFiles implements SideFiles {
   }
 
   read(folder: string, name: string): Promise<string> {
-    return readFile(join(this.#root, folder, name), 'utf8');
+    return readRegularFile(join(this.#root, folder, name));
   }
 
   write(folder: string, name: string, pieces: AsyncIterable<string>): Promise<void> {

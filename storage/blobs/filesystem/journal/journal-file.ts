@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makePrivateFile } from '../../../../lib/files/private-file.ts';
+import { openRegularFile } from '../../../../lib/files/regular-file.ts';
 import { digestAlgorithm, digestHex } from '../../../../oci/digest.ts';
 import { syncFolder } from '../device.ts';
 import { nameAtLocation } from '../layout.ts';
@@ -67,7 +68,7 @@ export class JournalFile {
 
 /** Reads a journal's file, in whatever state a power cut has left it. */
 export async function readJournal(path: string): Promise<readonly JournalRecord[]> {
-  const handle = await open(path, 'r');
+  const handle = await openRegularFile(path);
   try {
     return decodeRecords(await handle.readFile());
   } finally {
