@@ -15,10 +15,11 @@ export async function startMetricsServer(
   address: { readonly host: string; readonly port: number },
 ): Promise<PlainListener> {
   const server = createPlainServer(TIMEOUTS, async ({ method, url }) => {
-    const known = url === '/metrics' && (method === 'GET' || method === 'HEAD');
-    return known
-      ? { status: 200, body: await metrics.collect(), headers: { 'Content-Type': METRICS_TYPE } }
-      : { status: 404, body: 'metrics are at /metrics\n' };
+    if (url !== '/metrics') return { status: 404, body: 'metrics are at /metrics\n' };
+    if (method !== 'GET' && method !== 'HEAD') {
+      return { status: 405, body: 'metrics are read with GET\n', headers: { Allow: 'GET, HEAD' } };
+    }
+    return { status: 200, body: await metrics.collect(), headers: { 'Content-Type': METRICS_TYPE } };
   });
   server.maxConnections = MOST_CONNECTIONS;
   return listenPlain(server, address);

@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import type { Refusal } from '../audit/refusals.ts';
+import { RegistryError } from '../errors.ts';
 import { answerBytes } from '../http/answer.ts';
 import type { BrowserOffers, RequestContext, RequestState } from '../request-context.ts';
 import type { PageDependencies } from './page-dependencies.ts';
@@ -29,6 +30,7 @@ export function answerBrowsers(
   return {
     before: async (context, next) => {
       const ctx = context as RequestContext;
+      if (pages !== undefined) refuseChanges(ctx, pathPrefix);
       if (await answerAsset(ctx, pathPrefix)) return;
       if (!isPage(ctx)) return next();
       ctx.state.offers = offers;
@@ -56,6 +58,16 @@ function asksForPage(ctx: RequestContext, pathPrefix: string): boolean {
   if (!PAGE.test(path)) return false;
   if (ctx.method !== 'GET' && ctx.method !== 'HEAD' && ctx.method !== 'POST') return false;
   return ctx.get('Accept').includes('text/html');
+}
+
+/** Documents and the files of pages are only read. Throws METHOD_UNSUPPORTED. */
+function refuseChanges(ctx: RequestContext, pathPrefix: string): void {
+  if (['GET', 'HEAD', 'OPTIONS'].includes(ctx.method) || !ctx.path.startsWith(pathPrefix)) return;
+  const path = ctx.path.slice(pathPrefix.length);
+  if (!DOCUMENT.test(path) && !ASSET.test(path)) return;
+  throw new RegistryError('METHOD_UNSUPPORTED', 'this address is only read', {
+    headers: { Allow: 'GET, HEAD' },
+  });
 }
 
 /** Answers with a file that pages load; its name is the hash of its content, so browsers keep it. */

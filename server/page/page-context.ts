@@ -38,10 +38,13 @@ export function pathOf(
   return `${ctx.state.pathPrefix}${path}${search === '' ? '' : `?${search}`}`;
 }
 
-/** A parameter of the address, without spaces around it; '' when it is absent. Throws SETTING_INVALID when it is too long. */
+/** A parameter of the address, without spaces around it; '' when it is absent. Throws SETTING_INVALID. */
 export function asked(ctx: RequestContext, name: string): string {
   const text = (queryOf(ctx, name) ?? '').trim();
-  if (text.length <= 2000 && !text.includes('\0')) return text;
+  if (text.includes('\0')) {
+    throw new RegistryError('SETTING_INVALID', `the parameter "${name}" of this address has a NUL character`);
+  }
+  if (text.length <= 2000) return text;
   throw new RegistryError('SETTING_INVALID', `the parameter "${name}" of this address is too long`);
 }
 

@@ -76,7 +76,9 @@ describe('documents in a registry with accounts', async () => {
       assert.doesNotMatch(body.toString(), /<script>|\u202e/);
     }
     assert.equal((await get(`/docs/?q=${'a'.repeat(2001)}`)).status, 400);
-    assert.equal((await get('/docs/?q=%00')).status, 400);
+    const zero = await get('/docs/?q=%00');
+    assert.equal(zero.status, 400);
+    assert.match(zero.body.toString(), /has a NUL character/);
     const common = await textOf(`/docs/?q=${'a+e+i+o+'.repeat(100)}`);
     assert.match(common, /<h2>40 sections<\/h2>/);
   });
@@ -101,11 +103,16 @@ describe('documents in a registry with accounts', async () => {
     }
   });
 
-  test('what is not there is a page, and other methods are no documents', async () => {
+  test('what is not there is a page, and documents are only read', async () => {
     const { body, status } = await get('/docs/nothing');
     assert.equal(status, 404);
     assert.match(body.toString(), /There is no document at this address\./);
-    assert.equal((await sendRequest(`${url}/docs/`, { method: 'POST' })).status, 404);
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      for (const path of ['/docs', '/docs/', '/docs/nothing', '/assets/any.css']) {
+        const { headers, status } = await sendRequest(url + path, { method });
+        assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'], `${method} ${path}`);
+      }
+    }
   });
 
   test('HEAD answers what GET does, without the content', async () => {

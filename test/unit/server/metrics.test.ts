@@ -103,7 +103,7 @@ test('the metrics listener answers /metrics and nothing else', async (t) => {
     ['GET /metrics HTTP/1.1\r\nHost: r\r\n', 200],
     ['GET /metrics HTTP/1.1\r\n', 200],
     ['GET /metrics HTTP/1.1\r\nHost: r\r\nExpect: nonsense\r\n', 200],
-    ['POST /metrics HTTP/1.1\r\nHost: r\r\n', 404],
+    ['POST /metrics HTTP/1.1\r\nHost: r\r\n', 405],
     ['GET /metrics HTTP/1.1\r\nHost : r\r\n', 400],
     [`GET /metrics HTTP/1.1\r\nHost: r\r\nX-Long: ${'a'.repeat(20_000)}\r\n`, 400],
   ] as const) {
