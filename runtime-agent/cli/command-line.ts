@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { misusedOption } from '../../lib/settings/misused-option.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { SHELLS, type Shell } from '../../lib/terminal/completion.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
@@ -84,7 +85,8 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    const sentence = (error as Error).message.split('\n')[0]?.replace(/\.$/, '');
-    throw new ConfigError(`${sentence}; "berth-agent --help" shows the options.`, { cause: error });
+    throw new ConfigError(`${misusedOption(error)}: "berth-agent --help" shows the options.`, {
+      cause: error,
+    });
   }
 }

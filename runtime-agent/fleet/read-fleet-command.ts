@@ -5,6 +5,7 @@ import { ALLOWANCES, type Allowance } from '../../fleet/host.ts';
 import { type JoinToken, parseJoinToken } from '../../fleet/join-token.ts';
 import { isLoopback } from '../../lib/http/addresses.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { misusedOption } from '../../lib/settings/misused-option.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { type AgentConfig, readConfig } from '../config.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
@@ -91,7 +92,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (cause) {
-    throw new ConfigError(`${(cause as Error).message.split('\n')[0]}; usage: ${USAGE}`, { cause });
+    throw new ConfigError(`${misusedOption(cause)}; usage: ${USAGE}`, { cause });
   }
 }
 

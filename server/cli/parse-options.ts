@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { misusedOption, unknownOption } from '../../lib/settings/misused-option.ts';
 
 /** Parses the options of a command. Throws ConfigError for unknown options, and for arguments. */
 export function parseOptions<Options extends NonNullable<ParseArgsConfig['options']>>(
@@ -38,9 +39,10 @@ function parsedOf<Options extends NonNullable<ParseArgsConfig['options']>>(
 
 /** The refusal of what parseArgs could not read. */
 export function refusedOption(cause: unknown, options: NonNullable<ParseArgsConfig['options']>): ConfigError {
-  const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
-  const unknown = /^Unknown option '(.*)'$/.exec(why)?.[1];
-  if (unknown === undefined) return new ConfigError(`${why}: --help tells the options`, { cause });
+  const unknown = unknownOption(cause);
+  if (unknown === undefined) {
+    return new ConfigError(`${misusedOption(cause)}: --help tells the options`, { cause });
+  }
   const known = [...Object.keys(options), 'help', 'version'].map((name) => `--${name}`);
   return new ConfigError(`the option "${unknown}" is not known: ${advice(unknown, known, '--help')}`, {
     cause,

@@ -11,15 +11,16 @@ function printableLines(text: string): string {
 }
 
 /**
- * A line that a program has written, as a terminal gets it: colours and tabs stay, and nothing else that moves the cursor,
- * sets a title or hides text.
+ * A line that a program has written, as a terminal gets it: tabs stay, colours unless NO_COLOR is set (no-color.org), and
+ * nothing else that moves the cursor, sets a title or hides text.
  */
-export function printableLog(text: string): string {
+export function printableLog(text: string, env: NodeJS.ProcessEnv = process.env): string {
+  const hasColours = (env.NO_COLOR ?? '') === '';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the sequence of a colour
   const colour = /(\x1b\[[\d;:]{0,64}m)/;
   return text
     .split(colour)
-    .map((part, index) => (index % 2 === 1 ? part : printableLines(part)))
+    .map((part, index) => (index % 2 === 0 ? printableLines(part) : hasColours ? part : ''))
     .join('');
 }
 

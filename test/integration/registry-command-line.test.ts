@@ -109,7 +109,7 @@ test('unknown commands, options and values: exit code 2 and one sentence', async
   expectRefusal(await berth(['toString']), /"toString" is not known/);
   expectRefusal(await berth(['--serve']), /option "--serve" is not known/);
   expectRefusal(await berth(['serve', '--port', '1']), /"--port" is not known/);
-  expectRefusal(await berth(['serve', 'now']), /'now'/);
+  expectRefusal(await berth(['serve', 'now']), /"now"/);
   expectRefusal(await berth(['serve', '--listen']), /--listen/);
   expectRefusal(await berth(['serve', '--listen', 'nowhere', '--data', data]), /HOST:PORT/);
   expectRefusal(await berth(['serve', '--auth', 'maybe', '--data', data]), /accounts, token, none/);

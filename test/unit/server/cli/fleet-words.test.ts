@@ -54,7 +54,10 @@ test('times are told by how long ago they were', () => {
 });
 
 test('a line of a log keeps its colours and tabs, and does nothing else to a terminal', () => {
-  assert.equal(printableLog('\x1b[31mred\x1b[0m\ttext'), '\x1b[31mred\x1b[0m\ttext');
+  const red = '\x1b[31mred\x1b[0m\ttext';
+  assert.equal(printableLog(red, {}), red);
+  assert.equal(printableLog(red, { NO_COLOR: '' }), red);
+  assert.equal(printableLog(red, { NO_COLOR: '1' }), 'red\ttext');
   assert.equal(
     printableLog('\x1b]0;title\x07 \x1b[2J \x9b2J \u202eback \r\u{e0041}'),
     '\\u001b]0;title\\u0007 \\u001b[2J \\u009b2J \\u202eback \\u000d\\udb40\\udc41',
