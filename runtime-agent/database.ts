@@ -5,7 +5,7 @@ import { openDatabase } from '../storage/catalog/database.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
 import { imageMigrations } from './images/migrations.ts';
 
-/** Spare bytes of file and log after a start with free space: enough to start, stop and remove containers. */
+/** Spare bytes in file and log after a start with free space: enough to start, stop and remove containers. */
 const SPARE = 2 << 20;
 /** Pages of the write-ahead log after which it is restarted: half of its reserve. */
 const CHECKPOINT = 256;
@@ -42,7 +42,7 @@ async function holdRoom(knex: Knex, file: string): Promise<void> {
     }
     await knex.raw('pragma wal_checkpoint(restart)');
   } catch (error) {
-    // A later start has room again.
+    // A later start finds space again.
     if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
   }
 }

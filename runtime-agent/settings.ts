@@ -7,8 +7,8 @@ const WORDS = /[\s,]+/;
 export const AGENT_SETTINGS = {
   socket: text('socket', 'PATH', 'unix socket of the API', '/run/berth-agent.sock'),
   socketGroup: text('socket-group', 'GROUP', 'group that may use the socket', 'root alone'),
-  listen: text('listen', 'HOST:PORT', 'also answer by TCP, to clients with a certificate', 'off'),
-  tlsAuthority: text('tls-ca', 'FILE', 'authority that vouches for clients'),
+  listen: text('listen', 'HOST:PORT', 'also serve the API over TCP, to clients with a certificate', 'off'),
+  tlsAuthority: text('tls-ca', 'FILE', 'authority that signs the certificates of clients'),
   tlsCertificate: text('tls-cert', 'FILE', 'certificate of this host, read again on SIGHUP'),
   tlsKey: text('tls-key', 'FILE', 'its private key, read again on SIGHUP'),
   metrics: text(
@@ -19,7 +19,7 @@ export const AGENT_SETTINGS = {
   ),
   data: text('data', 'DIR', 'images, containers and state', '/var/lib/berth-agent'),
   insecureRegistries: {
-    ...list('insecure-registry', 'HOST:PORT', 'registry to reach by plain HTTP'),
+    ...list('insecure-registry', 'HOST:PORT', 'registry to reach over plain HTTP'),
     separator: WORDS,
     variable: 'BERTH_AGENT_INSECURE_REGISTRIES',
   },
@@ -57,7 +57,7 @@ export const AGENT_SETTINGS = {
   discardLayerBlobs: flag(
     'discard-layer-blobs',
     '',
-    'keep no compressed layers; a pulled image is then pushed with other digests',
+    'store no compressed layers; a pulled image is then pushed with other digests',
     'kept',
   ),
   layerLimit: text('layer-limit', 'SIZE', 'maximum size of a layer of an image, uncompressed', '100g'),
@@ -88,14 +88,14 @@ export const AGENT_SETTINGS = {
   ingressAcme: text(
     'ingress-acme',
     'URL',
-    'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; to name it is to agree to its terms. It asks by HTTP at port 80',
+    'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; naming it accepts its terms. It verifies names over HTTP on port 80',
     'off',
   ),
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
   watchdog: text(
     'watchdog',
     'TIME',
-    'when the agent hangs for this long, write the stack to the log and exit with code 70, so that a supervisor restarts it; or off. Containers go on. Slow machines need more',
+    'when the agent hangs for this long, write the stack to the log and exit with code 70, so that a supervisor restarts it; or off. Containers keep running. Slow machines need more',
     '10s',
   ),
 } as const satisfies Readonly<Record<string, Setting>>;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Logger } from 'pino';
 
-/** Time that running requests get to finish, ms. */
+/** Milliseconds that running requests have to finish. */
 const GRACE = 10_000;
 
 /** The parts of an agent to shut down. */
@@ -35,8 +35,8 @@ export async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Shuts the agent down: requests get ten seconds to finish, then everything is closed. Containers keep running; the mounts and
- * networks of an agent without any are removed.
+ * Shuts the agent down: requests have ten seconds to finish, then everything is closed. Containers keep running; if
+ * there are none, the agent's mounts and networks are removed.
  */
 export async function shutDown({ log, ...parts }: ShutdownParts): Promise<void> {
   log.info('stopping; containers keep running');

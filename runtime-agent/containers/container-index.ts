@@ -47,7 +47,7 @@ export class ContainerIndex {
     return [...this.#byId.values()];
   }
 
-  /** Finds the container that PARENT links to by `PARENT/ALIAS`. */
+  /** Finds the container that PARENT links to as `PARENT/ALIAS`. */
   #byLink(name: string): Container | undefined {
     const slash = name.indexOf('/');
     const parent = slash < 0 ? undefined : this.#byId.get(this.#idByName.get(name.slice(0, slash)) ?? '');
@@ -76,8 +76,8 @@ export class ContainerIndex {
   }
 
   /**
-   * Finds a container that a request to create another one names. Throws EngineError 'bad-request', since clients would
-   * take 'not-found' for a missing image and pull it.
+   * Finds a container that is named in a request to create another one. Throws EngineError 'bad-request', since clients
+   * would take 'not-found' for a missing image and pull it.
    */
   findNamed(ref: string): Container {
     try {

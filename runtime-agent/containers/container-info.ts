@@ -24,7 +24,7 @@ export interface ContainerConfig {
   /** MAC address on the network of NetworkMode, as clients of API versions before 1.44 send it. */
   readonly MacAddress?: string;
   readonly StopSignal?: string;
-  /** Seconds. */
+  /** In seconds. */
   readonly StopTimeout?: number;
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Volumes?: Readonly<Record<string, object>>;
@@ -37,7 +37,7 @@ export interface ContainerConfig {
 
 /** A health check. Fields that are absent or 0 have Docker's defaults. Durations are nanoseconds. */
 export interface HealthConfig {
-  /** `["CMD", …]`, `["CMD-SHELL", text]` or `["NONE"]`; absent or empty: the image's. */
+  /** `["CMD", …]`, `["CMD-SHELL", text]` or `["NONE"]`; if absent or empty, the image's. */
   readonly Test?: readonly string[];
   readonly Interval?: number;
   readonly Timeout?: number;
@@ -49,12 +49,14 @@ export interface HealthConfig {
 /** Mount propagation between the host and a container (mount_namespaces(7)); `r` includes submounts. */
 export type Propagation = 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
 
-/** A volume, or a file or folder of the host, at its place in a container. */
+/** A volume, or a file or folder of the host, and its path in a container. */
 export interface MountPoint {
   readonly type: 'bind' | 'volume';
   /** Name of the volume; absent for a bind. */
   readonly name?: string;
-  /** The client named the volume, so it stays when the container is removed, also where it was made without a name. */
+  /**
+   * Set if the client named the volume, so that removing the container keeps it, even if it was created without a name.
+   */
   readonly isNamed?: true;
   /** Path on the host. */
   readonly source: string;
@@ -63,13 +65,13 @@ export interface MountPoint {
   readonly mode: string;
   readonly writable: boolean;
   readonly propagation: '' | Propagation;
-  /** Includes submounts of the source. */
+  /** Whether submounts of the source are included. */
   readonly recursive: boolean;
-  /** How submounts of a read-only mount are mounted; undefined: read-only where the kernel supports it. */
+  /** How submounts of a read-only mount are mounted; undefined means read-only if the kernel supports it. */
   readonly below?: 'writable' | 'readonly';
-  /** An empty volume is still to be filled from the image. */
+  /** Whether an empty volume must still be filled from the image. */
   readonly copyUp: boolean;
-  /** The mounted file or folder inside the volume; '': the whole volume. */
+  /** The mounted file or folder inside the volume; '' is the whole volume. */
   readonly subpath: string;
 }
 
@@ -102,13 +104,13 @@ export interface HealthLogEntry {
 
 export interface ContainerState {
   readonly status: ContainerStatus;
-  /** PID of the container's first process in the host's pid namespace; 0 when it does not run. */
+  /** PID of the container's first process in the host's pid namespace; 0 if it is not running. */
   readonly pid: number;
   readonly exitCode: number;
   readonly oomKilled: boolean;
-  /** Why the last start failed; '' when it did not. */
+  /** Why the last start failed; '' if it succeeded. */
   readonly error: string;
-  /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` when it has not happened. */
+  /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` if it has not happened. */
   readonly startedAt: string;
   readonly finishedAt: string;
   /** Restarts by the restart policy since a client started it. */
@@ -153,7 +155,7 @@ export interface ContainerInfo {
   readonly hostConfig: HostConfig;
   /** The container's networks by name; empty where NetworkMode shares or disables networks. */
   readonly networks: Readonly<Record<string, EndpointSettings>>;
-  /** Its present endpoints; undefined when it does not run. */
+  /** Its current endpoints; undefined if it is not running. */
   readonly activeNetwork: ActiveNetwork | undefined;
   readonly imageId: string;
   /** Absent in containers of an earlier agent. */

@@ -20,7 +20,7 @@ export interface Run {
   readonly conmonStartTime: number;
   /** The boot in which the processes run; none survives a reboot. */
   readonly bootId: string;
-  /** Absent where it has no networks of its own. */
+  /** Absent if it has no networks of its own. */
   readonly network?: ActiveNetwork;
 }
 

@@ -33,10 +33,10 @@ export class Container {
   readonly id: string;
   readonly paths: RunPaths;
   readonly commands: RuntimeCommands;
-  /** Names the container in each line. */
+  /** Each line names the container. */
   readonly log: Logger;
   readonly waiters = new Waiters();
-  /** Whether a client has asked to stop it; its exit publishes `stop` then. */
+  /** Whether a client has asked to stop it; then its exit publishes `stop`. */
   stopping = false;
   /** Pending `restart` calls; AutoRemove keeps the container meanwhile. */
   restarts = 0;
@@ -158,7 +158,7 @@ export class Container {
     this.publish('kill', { signal: String(signal) });
   }
 
-  /** Returns the clients of the present run, or of the next one. */
+  /** Returns the clients of the current run, or of the next one. */
   session(): AttachSession {
     const { OpenStdin, StdinOnce, Tty } = this.info.config;
     const input = { open: OpenStdin, once: StdinOnce && !Tty };
@@ -166,14 +166,14 @@ export class Container {
     return this.#session;
   }
 
-  /** Returns the clients of the present run, which the caller ends; later clients wait for the next run. */
+  /** Returns the clients of the current run, which the caller ends; later clients wait for the next run. */
   takeSession(): AttachSession | undefined {
     const session = this.#session;
     this.#session = undefined;
     return session;
   }
 
-  /** Attaches a client to the present run, or to the next one. See Containers.attach. */
+  /** Attaches a client to the current run, or to the next one. See Containers.attach. */
   attach(options: {
     readonly stdin: boolean;
     readonly stdout: boolean;
@@ -190,7 +190,7 @@ export class Container {
         } catch (error) {
           if (error instanceof AttachThreadError) throw error;
           // conmon has just exited: the container has exited, and its output ends.
-          this.log.debug({ err: error }, 'a client came too late to be attached');
+          this.log.debug({ err: error }, 'a client attached too late');
         }
       }
       this.publish('attach');

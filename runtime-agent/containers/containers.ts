@@ -25,7 +25,7 @@ export interface OutputChunk {
   readonly data: Uint8Array;
 }
 
-/** One client at a container's terminal or pipes. */
+/** A client attached to a container's terminal or pipes. */
 export interface Attachment {
   /** Output from the moment of attaching; ends after the last byte when the container exits. */
   readonly output: AsyncIterable<OutputChunk>;
@@ -142,8 +142,8 @@ export type ResourceChanges = Partial<Pick<HostConfig, Changeable | 'PidsLimit' 
 };
 
 /**
- * Changes to an existing container other than starting and stopping it. `ref` is as in Containers; each call but `unlink`
- * and `setReady` publishes an event of its name.
+ * Changes to an existing container other than starting and stopping it. `ref` is as in Containers; each call except
+ * `unlink` and `setReady` publishes an event of its name.
  */
 export interface ContainerControl {
   /** Pauses all processes. Throws EngineError 'conflict' when the container does not run or is paused already. */
@@ -162,8 +162,8 @@ export interface ContainerControl {
    */
   unlink(ref: string): Promise<void>;
   /**
-   * Changes limits and restart policy, of the present run too. Returns warnings. Throws EngineError 'bad-request', or
-   * 'conflict' for limits that contradict the present ones; nothing has changed then.
+   * Changes limits and restart policy, including those of the current run. Returns warnings. Throws EngineError
+   * 'bad-request', or 'conflict' for limits that contradict the current ones; then nothing has changed.
    */
   update(ref: string, changes: ResourceChanges): Promise<readonly string[]>;
 }

@@ -57,11 +57,11 @@ export interface ContainersDeps {
   readonly volumes: Volumes;
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
-  /** The agent's own folder; containers/ is made in it. */
+  /** The agent's own folder, which contains containers/. */
   readonly dataDirectory: string;
-  /** A folder that may be lost at a reboot; runs/, exits/, runtime/ and parts/ are made in it. */
+  /** A folder that may be lost at a reboot; it contains runs/, exits/, runtime/ and parts/. */
   readonly runDirectory: string;
-  /** Descriptor of the host's mount namespace; undefined where the process is in it. */
+  /** Descriptor of the host's mount namespace; undefined if the process is in it. */
   readonly hostNamespace?: number | undefined;
   readonly runtime: Runtime;
   /** The default AppArmor profile of containers; undefined if the host has no AppArmor. */
@@ -229,7 +229,7 @@ function containersOver(deps: LifeDeps): Containers {
   };
 }
 
-/** Whether the container runs or is about to run again. */
+/** Whether the container is running or about to run again. */
 function isActive({ state: { status } }: ContainerInfo): boolean {
   return status === 'running' || status === 'paused' || status === 'restarting';
 }

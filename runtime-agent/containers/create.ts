@@ -130,7 +130,7 @@ function newContainer(
   };
 }
 
-/** Replaces names of other containers, which may change, by IDs. */
+/** Replaces names of other containers by IDs, because names may change. */
 function withSharedIds(index: ContainerIndex, hostConfig: HostConfig): HostConfig {
   const settle = (mode: string, find: (ref: string) => ContainerInfo | undefined) => {
     const ref = sharedContainerRef(mode);
@@ -163,7 +163,7 @@ async function fillVolumes(
   return info.mounts.map((point) => ({ ...point, copyUp: false }));
 }
 
-/** Adds `label=disable` where dockerd does: clients compare SecurityOpt. */
+/** Adds `label=disable` as dockerd does: clients compare SecurityOpt. */
 function withLabelOption(hostConfig: HostConfig): HostConfig {
   const { Privileged, PidMode, IpcMode, SecurityOpt } = hostConfig;
   const isOpen = Privileged || PidMode === 'host' || IpcMode === 'host';

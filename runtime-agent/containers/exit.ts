@@ -17,7 +17,7 @@ import { settlesWithin } from './waiters.ts';
 /** Milliseconds after which a run counts as successful and resets the delay of restarts. */
 const SETTLED = 10_000;
 
-/** Milliseconds that attached clients get to receive the last output. */
+/** Milliseconds that attached clients have to receive the last output. */
 const LAST_OUTPUT = 2000;
 
 /** Dependencies of the end of a run, which may restart the container. */
@@ -47,9 +47,9 @@ export async function handleExitFile(deps: ExitDeps, id: string, log: Logger): P
 }
 
 /**
- * Records the end of a container's process, notifies waiters, clears the run, and removes or restarts the container as it is
- * configured. The caller holds its lock. Clients rely on dockerd's order: the last output, the response to `wait`, the event
- * `stop` and the response to `stop`, the events `die` and `destroy`.
+ * Records the end of a container's process, notifies waiters, clears the run, and removes or restarts the container
+ * according to its configuration. The caller holds its lock. Clients rely on dockerd's order: the last output, the
+ * response to `wait`, the event `stop` and the response to `stop`, the events `die` and `destroy`.
  */
 export async function handleExit(
   deps: ExitDeps,
@@ -114,7 +114,10 @@ export async function handleExit(
   if (restarts) scheduleRestart(deps, container);
 }
 
-/** Milliseconds. For a run whose end was detected later, perhaps after a reboot, it comes from the recorded times. */
+/**
+ * Returns milliseconds. For a run whose end was detected later, perhaps after a reboot, they come from the recorded
+ * times.
+ */
 function runDuration(
   { runAge, info }: Container,
   { finishedAt }: ExitRecord,

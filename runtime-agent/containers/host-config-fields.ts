@@ -21,9 +21,12 @@ export interface ShownContainer {
 
 /** How a field of HostConfig is read from a create request and shown by inspect. */
 export interface Field<T> {
-  /** Undefined: the container does not have the field. Throws JsonError, EngineError 'bad-request' or 'not-implemented'. */
+  /**
+   * Undefined means that the container does not have the field. Throws JsonError, EngineError 'bad-request' or
+   * 'not-implemented'.
+   */
   read(body: JsonFields, name: string, host: HostDefaults): T;
-  /** Undefined: inspect omits the field. */
+  /** Undefined means that inspect omits the field. */
   show(value: T, container: ShownContainer): unknown;
 }
 
@@ -31,9 +34,9 @@ export const boolean: Field<boolean> = { read: (body, name) => body.boolean(name
 export const integer: Field<number> = { read: (body, name) => body.integer(name), show: same };
 export const text: Field<string> = { read: (body, name) => body.string(name), show: same };
 export const strings: Field<readonly string[]> = { read: (body, name) => body.strings(name), show: same };
-/** Inspect shows null for none. */
+/** A list of strings; inspect shows null for an absent one. */
 export const stringsOrNull: Field<readonly string[]> = { ...strings, show: orNull };
-/** Inspect omits an empty one. */
+/** A map of strings; inspect omits an empty one. */
 export const stringMap: Field<Readonly<Record<string, string>>> = {
   read: (body, name) => body.stringMap(name),
   show: (map) => (Object.keys(map).length === 0 ? undefined : map),
@@ -47,7 +50,7 @@ export function orNull(list: readonly unknown[]): readonly unknown[] | null {
   return list.length === 0 ? null : list;
 }
 
-/** A text that must be one of `modes`, or `container:REF` where `joins`. `what` names it in the error. */
+/** A text that must be one of `modes`, or `container:REF` with `joins`. `what` names it in the error. */
 export function mode<T extends string = string>(
   what: string,
   modes: readonly string[],
@@ -80,7 +83,10 @@ export function unsupported(title: string, shown?: unknown): Field<undefined> {
   };
 }
 
-/** Throws EngineError 'not-implemented' that names the option and the field, unless the field has the value of one not set. */
+/**
+ * Throws EngineError 'not-implemented' that names the option and the field, unless the field has the value of an unset
+ * one.
+ */
 export function refuseUnlessEmpty(body: JsonFields, name: string, title: string): undefined {
   if (isEmpty(body.value(name))) return undefined;
   throw new EngineError(
@@ -104,7 +110,7 @@ export interface DeviceMapping {
 }
 
 /**
- * A client that does not know the engine's system sends `HOST:CONTAINER:rwm` in one piece, which is split here.
+ * Devices. A client that does not know the engine's system sends `HOST:CONTAINER:rwm` as one text, which is split here.
  */
 export const devices: Field<readonly DeviceMapping[]> = {
   read: (body, name) => body.list(name).map(readDevice),
@@ -141,13 +147,13 @@ function refuseDevice(device: string): never {
 
 /** Limits of block devices by their paths on the host. */
 export interface BlockIo {
-  /** 10 to 1000; 0: the host's setting. */
+  /** 10 to 1000; 0 means the host's setting. */
   readonly BlkioWeight: number;
   readonly BlkioWeightDevice: readonly { readonly Path: string; readonly Weight: number }[];
-  /** Bytes a second. */
+  /** Bytes per second. */
   readonly BlkioDeviceReadBps: readonly DeviceRate[];
   readonly BlkioDeviceWriteBps: readonly DeviceRate[];
-  /** Operations a second. */
+  /** Operations per second. */
   readonly BlkioDeviceReadIOps: readonly DeviceRate[];
   readonly BlkioDeviceWriteIOps: readonly DeviceRate[];
 }
@@ -194,7 +200,7 @@ export const ulimits: Field<readonly Ulimit[]> = {
   show: (list) => list.map(({ Name, Hard, Soft }) => ({ Name, Hard, Soft })),
 };
 
-/** A port without a protocol is a TCP port. */
+/** Port bindings. A port without a protocol is a TCP port. */
 export const portBindings: Field<PortBindings> = {
   read: (body, name) =>
     Object.fromEntries(
@@ -222,7 +228,7 @@ export function readConsoleSize(body: JsonFields): readonly [rows: number, colum
   return rows === 0 || columns === 0 ? undefined : [rows, columns];
 }
 
-/** Returns what NetworkMode of a create body means: `default` and '' are `bridge`, as inspect shows it. */
+/** Returns the meaning of NetworkMode in a create body: `default` and '' are `bridge`, as inspect shows it. */
 export function settledNetworkMode(asked: string): string {
   return asked === '' || asked === 'default' ? 'bridge' : asked;
 }

@@ -76,7 +76,7 @@ const FIELDS = {
   VolumeDriver: text,
   /** `CONTAINER[:ro|:rw]`. */
   VolumesFrom: stringsOrNull,
-  /** Rows and columns of the terminal at its start; absent: the client sends them later. */
+  /** Rows and columns of the terminal at its start; if absent, the client sends them later. */
   ConsoleSize: field<readonly [rows: number, columns: number] | undefined>({
     read: readConsoleSize,
     show: (size) => size ?? [0, 0],
@@ -91,7 +91,7 @@ const FIELDS = {
   Dns: strings,
   DnsOptions: strings,
   DnsSearch: strings,
-  /** `name:address`, as `--add-host` has it. */
+  /** `name:address`, as in `--add-host`. */
   ExtraHosts: stringsOrNull,
   GroupAdd: stringsOrNull,
   /** `private`, `shareable`, `none` (without /dev/shm), `host` or `container:ID`. */
@@ -102,7 +102,7 @@ const FIELDS = {
     (asked, { ipcMode = 'private' }) => (asked === '' ? ipcMode : asked),
   ),
   Cgroup: unsupported("another container's cgroup", ''),
-  /** `ID:ALIAS` of containers on the network `bridge`; absent where there are none. */
+  /** `ID:ALIAS` of containers on the network `bridge`; absent if there are none. */
   Links: field<readonly string[] | undefined>({
     read: (body, name) => (body.strings(name).length === 0 ? undefined : body.strings(name)),
     show: (_, { links }) => orNull(links),
@@ -157,13 +157,13 @@ const FIELDS = {
   Memory: integer,
   /** Billionths of a CPU; 0 means no limit. */
   NanoCpus: integer,
-  /** Path of the parent cgroup from the root of each hierarchy; '': the agent's default. */
+  /** Path of the parent cgroup from the root of each hierarchy; '' means the agent's default. */
   CgroupParent: text,
   BlockIo: blockIo,
   /** Microseconds. */
   CpuPeriod: integer,
   CpuQuota: integer,
-  /** Microseconds; 0 is none. */
+  /** Microseconds; 0 means none. */
   CpuRealtimePeriod: integer,
   CpuRealtimeRuntime: integer,
   CpusetCpus: text,
@@ -181,7 +181,7 @@ const FIELDS = {
     read: (body, name) => body.integer(name) || Math.max(0, 2 * body.integer('Memory')),
     show: same,
   }),
-  /** 0 to 100; null: the host's setting. Clients send -1 or null for it. */
+  /** 0 to 100; null means the host's setting. Clients send -1 or null for it. */
   MemorySwappiness: field<number | null>({
     read: (body, name) => {
       const value = body.integer(name);
@@ -190,7 +190,9 @@ const FIELDS = {
     show: same,
   }),
   OomKillDisable: boolean,
-  /** Maximum processes and threads; 0: no limit; -1: an update removed the limit, and inspect shows 0. */
+  /**
+   * Maximum processes and threads; 0 means no limit; -1 means that an update removed the limit, and inspect shows 0.
+   */
   PidsLimit: field<number>({
     read: (body, name) => Math.max(0, body.integer(name)),
     show: (limit) => (limit === 0 ? null : Math.max(0, limit)),
@@ -201,7 +203,7 @@ const FIELDS = {
   IOMaximumIOps: unsupported(WINDOWS, 0),
   IOMaximumBandwidth: unsupported(WINDOWS, 0),
   Init: field<boolean>({ ...boolean, show: (init) => (init ? true : undefined) }),
-  /** Null: Docker's list; none in a privileged container. */
+  /** Null means Docker's list; none in a privileged container. */
   MaskedPaths: field<readonly string[] | null>({
     read: (body, name) => body.optionalStrings(name),
     show: (paths, { privileged }) => maskedPaths({ MaskedPaths: paths, Privileged: privileged }),

@@ -67,7 +67,7 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
     name: '0006-base',
     async up(knex) {
       await knex.schema.alterTable('containers', (table) => {
-        // Container.base as JSON; null in containers that were made before.
+        // Container.base as JSON; null in containers of older agents.
         table.text('base');
       });
     },

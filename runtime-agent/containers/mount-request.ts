@@ -26,7 +26,10 @@ export interface MountRequest {
   readonly TmpfsOptions?: { readonly SizeBytes: number; readonly Mode: number };
 }
 
-/** Reads one of HostConfig.Mounts. Throws JsonError, EngineError 'bad-request' or, for other types, 'not-implemented'. */
+/**
+ * Reads an element of HostConfig.Mounts. Throws JsonError, EngineError 'bad-request' or, for other types,
+ * 'not-implemented'.
+ */
 export function readMountRequest(item: JsonFields): MountRequest {
   const type = item.string('Type');
   if (!TYPES.includes(type)) {
@@ -49,7 +52,7 @@ export function readMountRequest(item: JsonFields): MountRequest {
   };
 }
 
-/** The options of one type, where the client sent them. */
+/** Returns the options of one type, if the client sent them. */
 function part<Name extends string, Options>(
   item: JsonFields,
   name: Name,
@@ -87,7 +90,7 @@ function readTmpfsOptions(options: JsonFields): NonNullable<MountRequest['TmpfsO
   return { SizeBytes: options.integer('SizeBytes'), Mode: options.integer('Mode') };
 }
 
-/** Returns one of HostConfig.Mounts for inspect: as with dockerd, without empty fields. */
+/** Returns an element of HostConfig.Mounts for inspect: as with dockerd, without empty fields. */
 export function showMountRequest(request: MountRequest): object {
   return Object.fromEntries(
     Object.entries(request)

@@ -18,9 +18,9 @@ export interface RecoverDeps extends ExitDeps {
 }
 
 /**
- * Recovers the containers of an earlier agent: running ones continue, ones that exited meanwhile get their exit codes, and
- * interrupted operations of a killed agent are completed or cleared. A container that cannot be recovered does not affect
- * the others.
+ * Recovers the containers of an earlier agent: running ones continue, ones that exited meanwhile get their exit codes,
+ * and interrupted operations of a killed agent are completed or cleared. A container that cannot be recovered does not
+ * affect the others.
  */
 export async function recover(deps: RecoverDeps): Promise<void> {
   const { index, mounts, networks, services } = deps;
@@ -109,7 +109,7 @@ export async function checkRuns(deps: ExitDeps): Promise<void> {
     try {
       await container.lock(() => checkRun(deps, container));
     } catch (err) {
-      container.log.error({ err }, 'a container could not be looked after');
+      container.log.error({ err }, 'a container could not be checked');
     }
   }
 }

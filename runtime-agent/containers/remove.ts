@@ -81,7 +81,7 @@ export async function removeLocked(
   deps.index.remove(id, info.name);
   container.isRemoved = true;
   await deps.images.containerGone(info.imageId as Digest).catch((err: unknown) => {
-    container.log.error({ err }, 'the layers of an image that had gone could not be removed');
+    container.log.error({ err }, 'the layers of a removed image could not be removed');
   });
   container.publish('destroy');
   container.waiters.removed({ exitCode: info.state.exitCode });

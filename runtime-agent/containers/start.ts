@@ -61,7 +61,8 @@ export async function startLocked(deps: StartDeps, container: Container): Promis
     if (session.hasClients) await session.connect(paths.attach);
     container.stopping = false;
     container.change({ state: runningState(info), run });
-    // When the agent is killed between these steps, recovery starts a container that was recorded and clears one that was not.
+    // If the agent is killed between these steps, recovery starts a container that was recorded and clears one that was
+    // not.
     await Promise.all([
       container.save(),
       container.commands.start(container.id),
@@ -179,7 +180,7 @@ function runningState({ config, state }: ContainerInfo): Partial<ContainerState>
   };
 }
 
-/** Makes /.dockerenv, by which programs recognise a container. */
+/** Creates /.dockerenv, by which programs recognise a container. */
 async function markAsContainer(rootfs: string): Promise<void> {
   try {
     const file = await open(join(rootfs, '.dockerenv'), 'wx', 0o755);
@@ -189,7 +190,7 @@ async function markAsContainer(rootfs: string): Promise<void> {
   }
 }
 
-/** Works as Promise.all, but runs `undo` before it rejects. */
+/** Works like Promise.all, but runs `undo` before it rejects. */
 async function allOrUndo<const T extends readonly unknown[]>(
   undo: () => Promise<unknown>,
   steps: T,

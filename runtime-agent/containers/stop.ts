@@ -16,7 +16,7 @@ export async function stopContainer(
 ): Promise<void> {
   const { config, name } = container.info;
   const signal = parseSignal(options.signal ?? config.StopSignal ?? 'TERM');
-  // Wait for a start in progress.
+  // Waits for a start in progress.
   await container.settled();
   if (await cancelRestart(container)) return;
   if (container.run === undefined) {

@@ -1,6 +1,6 @@
 import type { WaitCondition, WaitResult } from './containers.ts';
 
-/** A condition of a waiter; `cleared`: the run has ended and is cleared. */
+/** A condition of a waiter; `cleared` means that the run has ended and is cleared. */
 export type Moment = WaitCondition | 'cleared';
 
 interface Waiter {
@@ -60,8 +60,8 @@ export class Waiters {
 }
 
 /**
- * Returns whether the promise settles within `limit` milliseconds; undefined: no limit. Rejects if the promise rejects
- * first.
+ * Reports whether the promise settles within `limit` milliseconds; undefined means no limit. Rejects if the promise
+ * rejects first.
  */
 export async function settlesWithin(promise: Promise<unknown>, limit: number | undefined): Promise<boolean> {
   if (limit === undefined) {

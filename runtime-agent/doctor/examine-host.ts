@@ -6,11 +6,11 @@ const CONTROLLERS = {
   1: ['memory', 'cpu', 'cpuset', 'pids', 'devices', 'freezer'],
   2: ['memory', 'cpu', 'pids'],
 };
-/** Overlay cannot write on these, or loses owners and links. */
+/** File systems on which overlay cannot write, or loses owners and links. */
 const UNFIT = new Set(['overlay', 'nfs', 'cifs', 'smb', 'vfat', 'exfat', 'fuse', '9p']);
-/** Bytes: even small images need some, and a full disk also stops containers. */
+/** Minimum free bytes: even small images need some, and a full disk also stops containers. */
 const LITTLE_ROOM = 1 << 30;
-/** A small image has thousands of files only where layers are unpacked. */
+/** Minimum free inodes: a small image has thousands of files, but only if layers are unpacked. */
 const FEW_INODES = 10_000;
 
 /** Evaluates a reading, each part of the host once, in the order in which one would fix it. */
@@ -134,7 +134,7 @@ function examineCgroups({ cgroups }: HostReading): readonly Finding[] {
 function examineDataFolder({ data }: HostReading): readonly Finding[] {
   const part = 'data';
   if (UNFIT.has(data.fileSystem)) {
-    const message = `${data.path} is on ${data.fileSystem}, on which no overlay can be written`;
+    const message = `${data.path} is on ${data.fileSystem}, on which overlay cannot write`;
     const remedy = 'choose a folder on ext4, xfs or btrfs with --data';
     return [{ part, grade: 'lacking', message, remedy }];
   }
@@ -215,7 +215,7 @@ function examineAgent({ agent, socket }: HostReading): Finding {
 export interface Finding {
   /** `kernel`, `conmon`, `cgroups` … */
   readonly part: string;
-  /** `lacking`: the agent cannot run containers so; `poorer`: it can, with something slower or missing. */
+  /** `lacking`: the agent cannot run containers; `poorer`: it can, but some parts are slower or missing. */
   readonly grade: 'good' | 'poorer' | 'lacking';
   /** A clause without its full stop. */
   readonly message: string;
@@ -225,7 +225,7 @@ export interface Finding {
 
 const MARKS = { good: 'ok  ', poorer: 'note', lacking: 'LACK' } as const;
 
-/** The findings as lines for a terminal, with what follows from them at the end. */
+/** Formats the findings as lines for a terminal, with a conclusion at the end. */
 export function printFindings(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ part }) => part.length));
   const lines = findings.flatMap(({ part, grade, message, remedy }) => [

@@ -7,7 +7,7 @@ import { PROGRAMS } from './programs.ts';
 /** The runtimes, one of which is required; the agent tests which of them works. */
 const RUNTIMES = ['crun', 'runc'];
 
-/** Throws ConfigError that names the first program that the agent cannot do without and this host lacks, and its Debian package. */
+/** Throws ConfigError that names the first required program that this host lacks, and its Debian package. */
 export async function checkHostPrograms(searchPath: string): Promise<void> {
   const needed = PROGRAMS.filter((program) => program.needed);
   const installed = await findPrograms([...RUNTIMES, ...needed.map(({ name }) => name)], searchPath);
@@ -16,7 +16,7 @@ export async function checkHostPrograms(searchPath: string): Promise<void> {
   if (!RUNTIMES.some((name) => installed.has(name))) throw missing(RUNTIMES.join(' or '), 'crun');
 }
 
-/** Which of these programs are on the search path. */
+/** Returns those of these programs that are on the search path. */
 export async function findPrograms(
   names: readonly string[],
   searchPath: string,
@@ -27,7 +27,7 @@ export async function findPrograms(
 
 function missing(program: string, debianPackage: string): ConfigError {
   return new ConfigError(
-    `${program} is not installed: run "apt-get install ${debianPackage}", or its like elsewhere.`,
+    `${program} is not installed: run "apt-get install ${debianPackage}", or the equivalent of another distribution.`,
   );
 }
 

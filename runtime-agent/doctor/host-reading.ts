@@ -1,4 +1,4 @@
-/** Facts about a host that the agent depends on. Undefined: unreadable without root. */
+/** Facts about a host that the agent depends on. Undefined means unreadable without root. */
 export interface HostReading {
   readonly platform: string;
   readonly root: boolean;
@@ -9,11 +9,11 @@ export interface HostReading {
   readonly programs: ReadonlySet<string>;
   /** Why seccomp rules are unavailable; undefined if they are available. */
   readonly seccompFailure?: string;
-  /** Whether the kernel has AppArmor on, and its parser is installed. */
+  /** Whether the kernel has AppArmor enabled, and its parser is installed. */
   readonly apparmor: 'off' | 'on' | 'no-parser';
   /** Kinds of namespaces that the kernel has: names in /proc/self/ns. */
   readonly namespaces: ReadonlySet<string>;
-  /** File systems that the kernel knows, or can load. */
+  /** File systems that the kernel supports, or can load. */
   readonly fileSystems: ReadonlySet<string>;
   readonly cgroups: {
     readonly version: 1 | 2 | 'none';

@@ -1,15 +1,15 @@
-/** A program that the agent runs, and the Debian package that brings it. */
+/** A program that the agent runs, and its Debian package. */
 export interface NeededProgram {
   readonly name: string;
   readonly debianPackage: string;
   readonly purpose: string;
-  /** False: without it something is slower or missing. */
+  /** Whether the agent requires it; without the others something is slower or missing. */
   readonly needed: boolean;
 }
 
 /** One of the two runtimes suffices, which is checked separately. */
 export const PROGRAMS: readonly NeededProgram[] = [
-  { name: 'conmon', debianPackage: 'conmon', purpose: 'it looks after each container', needed: true },
+  { name: 'conmon', debianPackage: 'conmon', purpose: 'it supervises each container', needed: true },
   { name: 'nsenter', debianPackage: 'util-linux', purpose: 'it enters namespaces', needed: true },
   { name: 'unshare', debianPackage: 'util-linux', purpose: 'it makes namespaces', needed: true },
   { name: 'setpriv', debianPackage: 'util-linux', purpose: 'it limits rights of helpers', needed: true },
@@ -19,19 +19,19 @@ export const PROGRAMS: readonly NeededProgram[] = [
   {
     name: 'igzip',
     debianPackage: 'isal',
-    purpose: 'it makes pulls of gzip layers faster',
+    purpose: 'it speeds up pulls of gzip layers',
     needed: false,
   },
   {
     name: 'zstd',
     debianPackage: 'zstd',
-    purpose: 'it takes pulls of zstd layers out of the agent',
+    purpose: 'it unpacks zstd layers outside the agent',
     needed: false,
   },
   {
     name: 'git',
     debianPackage: 'git',
-    purpose: 'it fetches git repositories that are built from',
+    purpose: 'it fetches git repositories for builds',
     needed: false,
   },
 ];

@@ -28,7 +28,7 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x01021997, '9p'],
 ]);
 
-/** Looks at the host without changing anything. `trials` are made apart, as they do. */
+/** Reads the host without changing anything. The trials, which do change things, are separate. */
 export async function readHost(
   config: Pick<AgentConfig, 'dataDirectory' | 'socket'>,
   searchPath: string,
@@ -89,7 +89,7 @@ async function readDataFolder(path: string): Promise<HostReading['data']> {
   return { path, folder, fileSystem, free: bavail * bsize, inodesFree: ffree };
 }
 
-/** Asks the socket as the docker command does first. */
+/** Sends the socket the first request of the docker command. */
 function askAgent(socketPath: string): Promise<HostReading['agent']> {
   return new Promise((resolve) => {
     const ping = request({ socketPath, path: '/_ping', method: 'HEAD', timeout: 5_000 }, (answer) => {

@@ -12,8 +12,8 @@ export interface VersionedPath {
 }
 
 /**
- * Splits `/v1.45/containers/json`. A path without a prefix is the newest version's. Throws EngineError
- * 'bad-request' for versions outside 1.24 .. 1.45, worded as dockerd does.
+ * Splits `/v1.45/containers/json`. A path without a prefix belongs to the newest version. Throws EngineError
+ * 'bad-request' for versions outside 1.24 .. 1.45, in dockerd's words.
  */
 export function splitVersion(path: string): VersionedPath {
   const match = /^\/v(\d+)\.(\d+)(\/.*)?$/.exec(path);
@@ -41,7 +41,9 @@ const OF_CONTAINERS: ReadonlySet<string> = new Set([
   ...['update', 'rename', 'pause', 'unpause', 'attach', 'wait', 'archive', 'exec'],
 ]);
 
-/** The path with the slashes in a container's name escaped, so that routes see one segment: clients send the name of a link as it is. */
+/**
+ * Escapes the slashes in a container's name, so that routes see one segment: clients send the name of a link unescaped.
+ */
 export function escapeContainerName(path: string): string {
   const end = path.lastIndexOf('/');
   const isNamed = path.startsWith(CONTAINERS) && end > CONTAINERS.length;
@@ -50,7 +52,7 @@ export function escapeContainerName(path: string): string {
   return `${CONTAINERS}${name.replaceAll('/', '%2F')}${path.slice(end)}`;
 }
 
-/** Below 0 where `a` is the older one. */
+/** Returns a value below 0 if `a` is older. */
 function compare(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);
   const [majorB = 0, minorB = 0] = b.split('.').map(Number);

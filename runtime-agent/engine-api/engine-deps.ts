@@ -45,7 +45,7 @@ export interface EngineDeps {
   readonly push: ImagePush;
   readonly registryQueries: RegistryQueries;
   readonly containers: Containers;
-  /** Absent where no files go in or out. */
+  /** Absent if no files are copied in or out. */
   readonly files?: ContainerFilesDeps;
   readonly execs: Execs;
   readonly control: ContainerControl;
@@ -53,13 +53,13 @@ export interface EngineDeps {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;
-  /** Both absent where nothing is built. */
+  /** Both absent if nothing is built. */
   readonly build?: BuildDeps;
   readonly buildkit?: BuildkitApi;
   readonly host: HostFacts;
-  /** Whether a prune must leave an image alone that no container uses, because the fleet needs it. */
+  /** Whether a prune must keep an image that no container uses, because the fleet needs it. */
   readonly keepsImage: (image: Image) => boolean;
-  /** Bytes of a layer's files, 0 when it is not here. */
+  /** Bytes of a layer's files, 0 if it is not on this host. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
   /**
    * Checks credentials with a registry (`docker login`), and returns its identity token; '' without one. Throws

@@ -43,7 +43,7 @@ import {
   takeOverPlainRequests,
 } from './streams/hijack.ts';
 
-/** The Docker Engine API as a Koa application; attach and exec start are apart, in streams/hijack.ts. */
+/** Creates the Docker Engine API as a Koa application; attach and exec start are separate, in streams/hijack.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {
   const app = new Koa();
   const router = new KoaRouter();
@@ -124,11 +124,11 @@ function answerErrors(deps: EngineDeps) {
   };
 }
 
-/** An HTTP server of the Engine API that listens nowhere yet. */
+/** An HTTP server of the Engine API that does not listen yet. */
 export interface EngineServer<S extends Server | TlsServer = Server> {
   readonly http: S;
   /**
-   * Accepts no more connections, and resolves when the open ones have ended; after `grace` milliseconds the rest is
+   * Accepts no more connections, and resolves when the open ones have ended; after `grace` milliseconds the rest are
    * cut. The caller aborts `deps.stopping` first, which ends the streams.
    */
   close(grace: number): Promise<void>;
@@ -154,7 +154,7 @@ export const SERVER_OPTIONS: ServerOptions = {
   shouldUpgradeCallback: (request) => mayUpgrade(request) || isBuildkit(request),
 };
 
-/** Serves the API, and upgraded connections, on a given server; `event` delivers its connections in plain text. */
+/** Serves the API, and upgraded connections, on an existing server; `event` delivers its connections in plain text. */
 export function serveEngine<S extends Server | TlsServer>(
   deps: EngineDeps,
   http: S,

@@ -21,11 +21,11 @@ const STATUS: Readonly<Record<EngineErrorCode, number>> = {
 export interface ErrorAnswer {
   readonly status: number;
   readonly message: string;
-  /** False for an unexpected failure: the log must contain its stack. */
+  /** False for an unexpected failure, whose stack must be logged. */
   readonly expected: boolean;
 }
 
-/** The one table from failures to statuses and messages (Engine API, "Errors"). */
+/** The only table from failures to statuses and messages (Engine API, "Errors"). */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (isEngineError(error)) {
     return { status: STATUS[error.code], message: error.message, expected: error.code !== 'runtime' };

@@ -4,7 +4,7 @@ import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 export interface HostFacts {
   /** Version of Berth, such as `0.1.0`. */
   readonly version: string;
-  /** Persistent; distinguishes hosts. */
+  /** Persistent and unique to each host. */
   readonly id: string;
   readonly hostname: string;
   readonly operatingSystem: string;
@@ -17,12 +17,12 @@ export interface HostFacts {
   /** Bytes. */
   readonly memory: number;
   readonly cgroupVersion: '1' | '2';
-  /** Limits that its kernel has no controller for; absent where there are all. */
+  /** Limits for which its kernel has no controller; absent if none is missing. */
   readonly missingControllers?: ReadonlySet<'memory' | 'cpu' | 'cpuset' | 'pids'>;
   readonly dataDirectory: string;
   readonly storageDriver: string;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
-  /** The AppArmor profile of containers that ask for no other; absent where the host has no AppArmor. */
+  /** The AppArmor profile of containers that request no other; absent if the host has no AppArmor. */
   readonly apparmor?: string;
   readonly insecureRegistries: readonly string[];
   readonly proxies?: ProxySettings;

@@ -11,7 +11,7 @@ export interface EngineEvent {
   readonly timeNano: bigint;
 }
 
-/** Nanoseconds between events of one millisecond: as numbers, fractions are exact to a microsecond. */
+/** Nanoseconds between events of one millisecond: fractions are exact to a microsecond as numbers. */
 const STEP = 1000n;
 /** Maximum nanoseconds by which rapid events may run ahead of the clock. Beyond that the clock was set back. */
 const AHEAD = 1_000_000_000n;

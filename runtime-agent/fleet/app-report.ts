@@ -4,7 +4,7 @@ import type { AppTarget } from '../../fleet/target.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { FoundInstance } from './read-app.ts';
 
-/** Characters of a reason. */
+/** Maximum characters of a reason. */
 const LONGEST_REASON = 1000;
 
 export interface ReportParts {
@@ -41,7 +41,7 @@ export function appReport(parts: ReportParts): AppReport {
   };
 }
 
-/** Stopped by the plan, and kept only in case the attempt fails. */
+/** Reports whether the plan has stopped it, and keeps it only in case the attempt fails. */
 function isLeftOver(one: HostContainer): boolean {
   return one.state === 'exited' && (one.stopped || one.discarded);
 }

@@ -81,13 +81,13 @@ export class AppWorker {
     this.#done = this.#run();
   }
 
-  /** The target is stored already. */
+  /** Sets the target, which is already stored. */
   setTarget(target: AppTarget | undefined): void {
     this.#target = target;
     this.#look();
   }
 
-  /** Says again how the app fares. */
+  /** Reports the app's status again. */
   report(): void {
     this.#look();
   }
@@ -146,7 +146,7 @@ export class AppWorker {
     return false;
   }
 
-  /** A new target or a failure: aborts the running steps first. */
+  /** Takes up a new target or a failure: aborts the running steps first. */
   async #takeUp(): Promise<void> {
     this.#steps.abort();
     await Promise.allSettled(this.#running.values());
@@ -190,7 +190,7 @@ export class AppWorker {
     this.#look();
   }
 
-  /** Repeats until no step has ended meanwhile: a container that is being created must not be created twice. */
+  /** Reads the state until no step has ended meanwhile: a container that is being created must not be created twice. */
   async #read(): Promise<HostApp> {
     const { context } = this.#options;
     for (;;) {
@@ -260,7 +260,7 @@ export class AppWorker {
       this.#ended += 1;
       this.#pause = FIRST_PAUSE;
       if (this.#state !== undefined) this.#record.succeed(step, this.#state, exitCode);
-      // The last step may need no journal entry otherwise: another agent would repeat the watch days later.
+      // Otherwise the last step may need no journal entry, and another agent would repeat the watch days later.
       if (step.kind === 'watch' || step.kind === 'settle') await this.#record.save([...this.#running.keys()]);
     } catch (error) {
       this.#ended += 1;
@@ -278,7 +278,7 @@ export class AppWorker {
     return 'container' in step && (await this.#find(step.container)) === undefined;
   }
 
-  /** Undefined for a container that was removed. */
+  /** Returns undefined for a container that was removed. */
   async #find(container: string): Promise<ContainerInfo | undefined> {
     return this.#options.context.engine.containers.get(container).catch(unlessGone);
   }
@@ -339,7 +339,7 @@ export class AppWorker {
     this.#fail(await exitReason(engine, info, undefined, exitCode), signal);
   }
 
-  /** The address of an instance is new after each start, and the proxy may be. */
+  /** Sets the routes again: the address of an instance is new after each start, and the proxy may be new too. */
   async #restoreRoutes(): Promise<void> {
     const { context } = this.#options;
     const { routes, engine } = context;
@@ -372,7 +372,7 @@ export class AppWorker {
     );
   }
 
-  /** Returns false when the app has a target again. */
+  /** Removes the app. Returns false when it has a target again. */
   async #leave(): Promise<boolean> {
     const { context, onGone } = this.#options;
     if (!(await context.store.forget(this.#app))) return false;

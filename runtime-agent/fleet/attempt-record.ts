@@ -12,7 +12,7 @@ export class AttemptRecord {
   #progress: AppProgress;
   /** Time of the last update of `elapsed`, on the monotonic clock. */
   #counted = performance.now();
-  /** Running steps whose time does not count. */
+  /** Number of running steps whose time does not count. */
   #holds = 0;
 
   constructor(store: FleetStore, app: string, progress: AppProgress) {
@@ -34,7 +34,7 @@ export class AttemptRecord {
     return this.#progress.elapsed + (this.#holds > 0 ? 0 : performance.now() - this.#counted);
   }
 
-  /** Stops `elapsed` until the function that it returns is called. */
+  /** Stops `elapsed` until the returned function is called. */
   hold(): () => void {
     this.#count();
     this.#holds += 1;
@@ -53,7 +53,7 @@ export class AttemptRecord {
     return this.#progress.containers[container];
   }
 
-  /** Reports whether this is about another attempt than the target's, or other instances of it. */
+  /** Reports whether this record is about another attempt than the target's, or other instances of it. */
   isBehind(target: AppTarget | undefined): boolean {
     const { of } = this.#progress;
     if (target === undefined) return of !== undefined;
@@ -90,8 +90,8 @@ export class AttemptRecord {
   }
 
   /**
-   * Instances that the shutdown of the machine has ended run, and become healthy, again. That is not a failure of the
-   * attempt.
+   * Records that instances which ended with the machine's shutdown are running and healthy again. Their end is not a
+   * failure of the attempt.
    */
   forgetLost(infos: readonly ContainerInfo[]): void {
     const { outcome } = this;
@@ -176,7 +176,7 @@ function flagsOf({ tried, passed, routed, draining, stopped, discarded }: Contai
   return { tried, passed, routed, draining, stopped, discarded };
 }
 
-/** Hashes everything except encrypted secrets, which are different each time. */
+/** Hashes everything except encrypted secrets, which differ each time. */
 function printOf({ release }: AppTarget): string {
   const text = JSON.stringify(release, (key, value) => (key === 'sealed' ? undefined : value));
   return createHash('sha256').update(text).digest('base64url').slice(0, 22);

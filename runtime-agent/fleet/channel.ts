@@ -5,9 +5,9 @@ import type { FoundInstance } from './read-app.ts';
 
 /** One channel as its server sees it. */
 export interface Channel {
-  /** Sends data as the other side allows it; resolves when it may send more. Rejects when the channel is closed. */
+  /** Sends data within the other side's credit; resolves when it may send more. Rejects when the channel is closed. */
   data(kind: 'stdout' | 'stderr' | 'data', bytes: Uint8Array): Promise<void>;
-  /** Allows the other side so many bytes more. */
+  /** Allows the other side to send this many more bytes. */
   allow(bytes: number): void;
   send(kind: ChannelKind, payload?: Uint8Array): void;
   /** Passes on the other side's frames, except credit, in order, including earlier ones. */

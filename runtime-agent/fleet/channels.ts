@@ -10,7 +10,7 @@ import type { Channel, ChannelsDeps } from './channel.ts';
 import { runExec } from './exec-channel.ts';
 import { sendLogs } from './logs-channel.ts';
 
-/** Bytes of data in a frame. */
+/** Maximum bytes of data in a frame. */
 const PIECE = 64 * 1024;
 /** Maximum bytes of the buffered frames of a channel whose command is starting; each frame counts extra. */
 const MAX_EARLY = 4 * CHANNEL_WINDOW;
@@ -47,7 +47,7 @@ export class Channels {
     if (frame !== undefined) this.#open.get(frame.channel)?.take(frame);
   }
 
-  /** The connection is gone. */
+  /** Closes all channels after the connection has ended. */
   close(): void {
     for (const channel of this.#open.values()) channel.abort();
     this.#open.clear();

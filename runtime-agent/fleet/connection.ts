@@ -20,9 +20,9 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
 /** Milliseconds between polls of the target without a WebSocket. */
 const ASK_INTERVAL = 60_000;
-/** Milliseconds without a new attempt after another connection took this one's place. */
+/** Milliseconds without a new attempt after another connection has replaced this one. */
 const REPLACED_PAUSE = 60_000;
-/** The same after the registry has answered that there is no such host. */
+/** Milliseconds without a new attempt after the registry has answered that there is no such host. */
 const REMOVED_PAUSE = 10 * 60_000;
 const HANDSHAKE_TIMEOUT = 15_000;
 
@@ -33,15 +33,15 @@ export interface ConnectionOwner {
   readonly facts: HostFacts;
   /** Generation of the stored target. */
   generation(): number;
-  /** Resolves when it is stored. */
+  /** Stores the target; resolves when it is durable. */
   takeTarget(target: HostTarget): Promise<void>;
   takeChange(generation: number, set: readonly AppTarget[], remove: readonly string[]): Promise<void>;
-  /** All reports, for a registry that may know nothing. */
+  /** Returns all reports, for a registry that may know nothing. */
   allReports(): ReportMessage;
-  /** A connection has begun: messages and frames go to `peer` until its end. */
+  /** Handles a new connection: messages and frames go to `peer` until its end. */
   connected(peer: Peer): void;
   disconnected(): void;
-  /** A message that opens a channel. */
+  /** Handles a message that opens a channel. */
   open(message: RegistryMessage & { readonly type: 'open' }): void;
   frame(data: Buffer): void;
 }
@@ -50,7 +50,7 @@ export interface ConnectionOwner {
 export interface Peer {
   report(message: ReportMessage): void;
   frame(data: Uint8Array): void;
-  /** Bytes that wait to be sent. */
+  /** Number of bytes that wait to be sent. */
   readonly waiting: number;
 }
 
@@ -104,7 +104,7 @@ export class Connection {
           this.#log.warn(
             { registry: this.#membership.url, err },
             isRemoved
-              ? 'the registry refuses this host, and is asked again in minutes; its instances go on'
+              ? 'the registry refuses this host; it will be asked again in minutes, and the instances keep running'
               : 'the registry of the fleet cannot be reached',
           );
         lastFailure = message;
@@ -118,7 +118,7 @@ export class Connection {
     }
   }
 
-  /** The fallback: a proxy in between may let HTTP through, and no WebSocket. */
+  /** The fallback: a proxy in between may let HTTP through, but no WebSocket. */
   async #ask(signal: AbortSignal): Promise<void> {
     const answer = await this.#api.target(this.#owner.generation(), signal);
     if (answer !== 'unchanged') await this.#owner.takeTarget(answer);
@@ -215,7 +215,7 @@ export class Connection {
 
 const SENTENCES = {
   replaced: 'another machine has connected with the identity of this host: it may be a copy of this one',
-  removed: 'this host was removed from the registry; its instances go on',
+  removed: 'this host was removed from the registry; its instances keep running',
 } as const;
 
 const PAUSES: { readonly [E in Ending]?: number } = { replaced: REPLACED_PAUSE, removed: REMOVED_PAUSE };

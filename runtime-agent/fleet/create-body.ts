@@ -36,7 +36,9 @@ export interface InstanceRequest {
   readonly files: readonly InstanceFile[];
 }
 
-/** The body of `POST /containers/create` that makes an instance: the agent decodes it as it decodes any client's. */
+/**
+ * Returns the body of `POST /containers/create` that makes an instance: the agent decodes it like that of any client.
+ */
 export function createBody(request: InstanceRequest): Readonly<Record<string, unknown>> {
   const { app, release, service, image, files } = request;
   const { spec, job } = service;

@@ -5,7 +5,7 @@ import { shellExitCode } from '../oci-runner/runtime-error.ts';
 import type { Channel, ChannelsDeps } from './channel.ts';
 import { LABELS } from './create-body.ts';
 
-/** Milliseconds between looks for the exit code after the last output. */
+/** Milliseconds between checks for the exit code after the last output. */
 const PAUSE = 20;
 
 /** Runs a command in an instance until it ends. Throws Error with a message when there is no such instance. */

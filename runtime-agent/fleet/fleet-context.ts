@@ -6,7 +6,7 @@ import type { InstanceFiles, OpenSecret } from './instance-files.ts';
 import type { InstanceRoutes } from './instance-routes.ts';
 import type { Membership } from './membership.ts';
 
-/** The parts of the agent that the fleet works with. */
+/** The parts of the agent that the fleet uses. */
 export type FleetEngine = Pick<
   EngineDeps,
   'containers' | 'control' | 'events' | 'execs' | 'host' | 'images' | 'log' | 'networks' | 'volumes'

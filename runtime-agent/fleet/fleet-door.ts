@@ -11,7 +11,7 @@ import type { OpenedIngress } from './open-ingress.ts';
 
 /** Milliseconds after a change of the folder before it is read: a file is replaced in several steps. */
 const SETTLE = 100;
-/** Milliseconds before an ingress that could not be started is tried again, at first and at most. */
+/** Milliseconds before an ingress that failed to start is tried again, at first and at most. */
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 60_000;
 
@@ -46,7 +46,7 @@ export class FleetDoor {
     this.#options = options;
   }
 
-  /** To be called before any container starts: it makes their secrets files again. */
+  /** Must be called before any container starts: it restores their secrets files. */
   static async open(options: FleetDoorOptions): Promise<FleetDoor> {
     const door = new FleetDoor(options);
     await door.#takeUp(await readMembership(options.dataDirectory));
@@ -63,7 +63,7 @@ export class FleetDoor {
     return this.#fleet?.isKept(image) ?? false;
   }
 
-  /** Begins to act on the target, and to notice that the host joins or leaves. */
+  /** Begins to act on the target, and to watch whether the host joins or leaves. */
   async start(engine: FleetEngine): Promise<void> {
     this.#engine = engine;
     await this.#fleet?.start(engine);
@@ -73,7 +73,7 @@ export class FleetDoor {
       clearTimeout(this.#settling);
       this.#settling = setTimeout(() => this.#look(), SETTLE);
     });
-    // It may have joined between the first look and the watch.
+    // It may have joined between the first check and the watch.
     this.#look();
   }
 
@@ -126,7 +126,7 @@ export class FleetDoor {
     } catch (err) {
       if (signal.aborted) return;
       if (this.#pause === FIRST_PAUSE)
-        log.error({ err }, 'the ingress cannot be started, and is tried again');
+        log.error({ err }, 'the ingress cannot be started; it will be tried again');
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#reopen(), this.#pause).unref();
       this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);

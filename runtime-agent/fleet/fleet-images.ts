@@ -50,7 +50,7 @@ export class FleetImages {
       () => undefined,
       (work) =>
         this.#pulls.hold(work, async () => {
-          // Recorded first: a pull that was cut short is removed with the others.
+          // Recorded first: an interrupted pull is removed with the others.
           await store.addImage(reference);
           const wanted = decodePlatform(platform ?? null);
           await engine.images.pull(reference, {
@@ -74,7 +74,7 @@ export class FleetImages {
     this.#roots = new Set(images.map((image) => familiar(this.reference(image))));
   }
 
-  /** Whether a prune must leave an image alone. */
+  /** Reports whether a prune must keep an image. */
   isKept({ repoDigests }: Pick<Image, 'repoDigests'>): boolean {
     return repoDigests.some((name) => this.#roots.has(name));
   }

@@ -17,7 +17,7 @@ export interface ContainerFlags {
 
 /** The progress of an app on this host, journalled before each step. */
 export interface AppProgress {
-  /** The attempt of this record; undefined: before the first. `print` distinguishes changes within one attempt. */
+  /** The attempt of this record; undefined before the first. `print` distinguishes changes within one attempt. */
   readonly of?: AttemptId & { readonly print: string };
   readonly outcome: AttemptOutcome;
   /** Milliseconds that the attempt has taken so far. */
@@ -40,7 +40,7 @@ export const NEW_PROGRESS: AppProgress = {
   steps: [],
 };
 
-/** An app on this host; without a target it is to be taken off. */
+/** An app on this host; one without a target is to be removed. */
 export interface StoredApp {
   readonly app: string;
   readonly target?: AppTarget;
@@ -48,8 +48,8 @@ export interface StoredApp {
 }
 
 /**
- * The specification of an instance, by the key in its container's label: for its routes, and for writing its files
- * again.
+ * The specification of an instance, by the key in its container's label: needed for its routes and to restore its
+ * files.
  */
 export interface StoredInstance {
   readonly key: string;
@@ -101,7 +101,7 @@ export class FleetStore {
     });
   }
 
-  /** Changes some apps of the target. */
+  /** Changes the target of some apps. */
   async changeTarget(
     generation: number,
     set: readonly AppTarget[],
@@ -200,7 +200,7 @@ const FLEET_MIGRATIONS: readonly Migration[] = [
       });
       await knex.schema.createTable('fleet_apps', (table) => {
         table.string('app', 255).primary();
-        // Null: to be taken off this host.
+        // Null: to be removed from this host.
         table.text('target');
         table.text('progress').notNullable();
       });

@@ -74,7 +74,7 @@ export class Fleet implements ConnectionOwner {
     this.#api = new RegistryApi(options.membership, options.exchange);
   }
 
-  /** Makes the files of all instances again, as after a reboot. */
+  /** Restores the files of all instances, as after a reboot. */
   static async open(options: FleetOptions): Promise<Fleet> {
     const { membership, exchange, knex, runDirectory, log } = options;
     if (membership.authority !== undefined)
@@ -91,7 +91,7 @@ export class Fleet implements ConnectionOwner {
       await files.write(instance, openSecret).catch((err: unknown) => {
         log.error(
           { app: instance.app, service: instance.spec.name, err },
-          'the secrets of an instance cannot be made again',
+          'the secrets of an instance cannot be restored',
         );
       });
     }
@@ -153,7 +153,7 @@ export class Fleet implements ConnectionOwner {
     await Promise.all([this.#running, ...[...this.#workers.values()].map((worker) => worker.close())]);
   }
 
-  /** Whether a prune must leave an image alone. */
+  /** Reports whether a prune must keep an image. */
   isKept(image: Image): boolean {
     return this.#images?.isKept(image) ?? false;
   }
@@ -269,7 +269,7 @@ export class Fleet implements ConnectionOwner {
   }
 
   /**
-   * Removes what a killed agent has left: instances that were journalled and never created, and files of removed ones.
+   * Removes leftovers of a killed agent: instances that were journalled and never created, and files of removed ones.
    */
   async #removeLeftOvers({ containers }: FleetEngine): Promise<void> {
     const present = new Set((await containers.list()).map(({ config }) => config.Labels[LABELS.key]));
@@ -281,7 +281,7 @@ export class Fleet implements ConnectionOwner {
 
 const BUSY: ReadonlySet<unknown> = new Set(['fetching', 'starting', 'draining']);
 
-/** The registry as references name it: a name without a dot needs its port. */
+/** Returns the registry's name in references: a name without a dot needs its port. */
 function registryName(url: string): string {
   const { host, hostname, protocol, port } = new URL(url);
   if (port !== '' || hostname.includes('.') || hostname === 'localhost') return host;

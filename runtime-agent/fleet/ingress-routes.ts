@@ -6,7 +6,7 @@ import { routeKey } from './ingress/check-routes.ts';
 import type { Backend, Ingress, Route, RouteTls } from './ingress/ingress.ts';
 import type { InstanceRoutes, RoutedInstance } from './instance-routes.ts';
 
-/** Leads requests by the ingress of this host, which has one set of routes for all apps. */
+/** Routes requests through the ingress of this host, which has one set of routes for all apps. */
 export class IngressRoutes implements InstanceRoutes {
   readonly #ingress: Pick<Ingress, 'drained' | 'setRoutes'>;
   /** Holds `HOST.crt` and `HOST.key` for routes whose certificate is a file of the host. */
@@ -45,7 +45,7 @@ export class IngressRoutes implements InstanceRoutes {
     if (cut > 0) this.#log.warn({ address, cut }, 'requests were cut at the end of the grace period');
   }
 
-  /** Returns why routes are not served, by key. */
+  /** Applies the routes. Returns why some are not served, by key. */
   async #apply(): Promise<ReadonlyMap<string, string>> {
     const routes = new Map<string, { readonly route: Route; readonly backends: Backend[] }>();
     for (const instance of [...this.#apps.values()].flat()) {
@@ -84,13 +84,13 @@ export class IngressRoutes implements InstanceRoutes {
   }
 }
 
-/** The key that the route has at the ingress. */
+/** Returns the route's key at the ingress. */
 function keyOf(route: RouteSpec): string {
   if (route.kind === 'tcp') return `tcp:${route.listen}`;
   return `${route.host.toLowerCase()}${route.path.replace(/\/$/, '')}/`;
 }
 
-/** The place of a route and how it gets its certificate. */
+/** Returns the address of a route and the source of its certificate. */
 function asked(route: RouteSpec): string {
   return `${keyOf(route)} ${route.kind === 'tcp' ? '' : JSON.stringify(route.tls)}`;
 }
@@ -99,7 +99,7 @@ function describe(route: RouteSpec): string {
   return route.kind === 'tcp' ? `of port ${route.listen}` : `${route.host}${route.path}`;
 }
 
-/** A secret holds certificate and key in one text, in any order. */
+/** Splits a secret that contains certificate and key in one text, in any order. */
 function splitPem(text: string): { readonly certificate: string; readonly key: string } {
   const blocks = text.split(/(?<=-----END [A-Z ]{1,40}-----)/);
   const isKey = (block: string) => block.includes(' PRIVATE KEY-----') || block.includes('EC PARAMETERS');

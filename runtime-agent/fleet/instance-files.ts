@@ -14,7 +14,7 @@ const RAMFS_MAGIC = 0x858458f6;
 /** Decrypts a secret that is encrypted to this host. */
 export type OpenSecret = (sealed: string) => Promise<Uint8Array>;
 
-/** A file of the host that an instance has at `target`. */
+/** A file of the host that is mounted at `target` in an instance. */
 export interface InstanceFile {
   readonly source: string;
   readonly target: string;
@@ -32,7 +32,7 @@ export class InstanceFiles {
     this.#root = root;
   }
 
-  /** `runDirectory` is the agent's own, of this data folder; /dev/shm is taken where /run is on a disk. */
+  /** `runDirectory` is the agent's own, of this data folder; /dev/shm is used if /run is on a disk. */
   static async open(runDirectory: string): Promise<InstanceFiles> {
     makeFolder(runDirectory);
     for (const folder of [join(runDirectory, 'fleet'), memoryFolder(runDirectory)]) {
@@ -89,12 +89,12 @@ export class InstanceFiles {
   }
 }
 
-/** Where instances have their files if /run is on a disk. */
+/** Returns the folder for instances' files if /run is on a disk. */
 export function memoryFolder(runDirectory: string): string {
   return `/dev/shm/berth-agent-${createHash('sha256').update(runDirectory).digest('hex').slice(0, 12)}`;
 }
 
-/** Keeps an existing file: a container may have it open. */
+/** Writes a file, but keeps an existing one: a container may have it open. */
 async function writeOnce(
   path: string,
   { mode, uid, gid }: FileUse,

@@ -5,15 +5,15 @@ import type { EngineEvent } from '../events/event-bus.ts';
 import type { FleetEngine } from './fleet-context.ts';
 import { probeRoute } from './probe-route.ts';
 
-/** Milliseconds between looks at an instance that waits for its health. */
+/** Milliseconds between checks of an instance that waits for its health. */
 const PAUSE = 100;
-/** Exits after which an instance that its policy starts again has failed. */
+/** Maximum exits of an instance that its policy restarts; after these it has failed. */
 const MAX_EXITS = 3;
 /** Number of log lines in a reason. */
 const LAST_LINES = 5;
 const LONGEST_LOG = 600;
 
-/** The instance did not become healthy, or did not stay so; the message is for people. */
+/** The instance did not become healthy, or did not stay healthy; the message is for people. */
 export class GateError extends Error {
   override readonly name = 'GateError';
 }
@@ -24,9 +24,9 @@ export class StoppedByUserError extends Error {
 }
 
 /**
- * Resolves when an instance is healthy: by its health check, or else its route answers, or else it ran for `monitor`
- * milliseconds. `note` gets what it waits for. Throws GateError when it ended or is unhealthy, StoppedByUserError, and
- * EngineError 'not-found' once it was removed.
+ * Resolves when an instance is healthy: its health check succeeds, or without one its route answers, or else it ran for
+ * `monitor` milliseconds. `note` receives what it waits for. Throws GateError when it ended or is unhealthy,
+ * StoppedByUserError, and EngineError 'not-found' once it was removed.
  */
 export async function passGate(
   engine: FleetEngine,
@@ -137,17 +137,17 @@ function refuseStopped({ name, state }: ContainerInfo): void {
   if (isStoppedByUser(state)) throw new StoppedByUserError(`${name} was stopped by hand`);
 }
 
-/** Whether a container does not run because a client of the Engine API, the fleet included, wanted it so. */
+/** Reports whether a container is stopped because a client of the Engine API, including the fleet, stopped it. */
 export function isStoppedByUser({ status, stoppedByUser }: ContainerInfo['state']): boolean {
   return stoppedByUser && status !== 'running' && status !== 'paused' && status !== 'created';
 }
 
-/** The exit code of a container that has just ended; undefined for other events. */
+/** Returns the exit code of a container that has just ended; undefined for other events. */
 export function exitCodeOf({ type, action, attributes }: EngineEvent): number | undefined {
   return type === 'container' && action === 'die' ? Number(attributes.exitCode) : undefined;
 }
 
-/** Describes how an instance ended, with its last lines. `exitCode` is that of its state by default. */
+/** Describes how an instance ended, with its last lines of output. `exitCode` is that of its state by default. */
 export async function exitReason(
   engine: FleetEngine,
   info: ContainerInfo,
@@ -167,7 +167,7 @@ export async function exitReason(
   return log === '' ? how : `${how}: ${log}`;
 }
 
-/** The end of an instance's log, in one line. */
+/** Returns the end of an instance's log, in one line. */
 async function lastLines(engine: FleetEngine, container: string): Promise<string> {
   const lines: string[] = [];
   try {
@@ -175,7 +175,7 @@ async function lastLines(engine: FleetEngine, container: string): Promise<string
     const log = await engine.containers.logs(container, options, AbortSignal.timeout(5000));
     for await (const { data } of log) lines.push(Buffer.from(data).toString('utf8').trim());
   } catch {
-    // A logging driver that cannot be read, or the container is gone.
+    // The logging driver cannot be read, or the container is gone.
   }
   return lines.filter(Boolean).join(' | ').slice(-LONGEST_LOG);
 }
@@ -191,7 +191,9 @@ function lastProbe({ state }: ContainerInfo): string {
   return `failed with ${last.ExitCode}: ${last.Output.trim().slice(0, 300)}`;
 }
 
-/** The address at which the host reaches an instance; undefined while it does not run, or without a network. */
+/**
+ * Returns the address at which the host reaches an instance; undefined while it is not running, or without a network.
+ */
 export function addressOf({ hostConfig, activeNetwork, state }: ContainerInfo): string | undefined {
   if (hostConfig.NetworkMode === 'host') return state.pid > 0 ? '127.0.0.1' : undefined;
   const endpoints = activeNetwork?.endpoints ?? [];

@@ -17,8 +17,8 @@ import { RegistryAnswerError, readAnswer } from './registry-api.ts';
 
 /**
  * Joins the registry and stores the keys of this host's identity; a running agent notices it. Returns the message for
- * the operator. Throws ConfigError when this host has joined already or is joining, its folder cannot be written, or
- * the registry refuses it.
+ * the operator. Throws ConfigError if this host has already joined or is joining, its folder cannot be written, or the
+ * registry refuses it.
  */
 export async function joinRegistry(
   command: FleetCommand & { readonly kind: 'join' },
@@ -34,7 +34,10 @@ export async function joinRegistry(
   }
 }
 
-/** Of two concurrent joins, the second would leave a host in the registry without a machine. Throws ConfigError. */
+/**
+ * Locks the membership: of two concurrent joins, the second would leave a host in the registry without a machine.
+ * Throws ConfigError.
+ */
 function lockMembership(dataDirectory: string): FolderLock {
   const folder = membershipFolder(dataDirectory);
   try {
@@ -130,5 +133,5 @@ export async function leaveRegistry(dataDirectory: string): Promise<string> {
   if (before === undefined || !(await removeMembership(dataDirectory))) {
     throw new ConfigError('this host has joined no registry.');
   }
-  return `left ${before.url}; instances go on. Run "berth host rm ${before.name}" on the registry as well`;
+  return `left ${before.url}; its instances keep running. Run "berth host rm ${before.name}" on the registry as well`;
 }

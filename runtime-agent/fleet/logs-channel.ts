@@ -11,7 +11,7 @@ type LogsRequest = ChannelRequest & { readonly kind: 'logs' };
 
 /**
  * Sends the lines of an app's instances with their origin: existing ones ordered by time, and with `follow` new ones,
- * also of instances that start later. Ends after the last line, or with the channel.
+ * including those of instances that start later. Ends after the last line, or with the channel.
  */
 export async function sendLogs(deps: ChannelsDeps, request: LogsRequest, channel: Channel): Promise<void> {
   const { engine, find } = deps;
@@ -100,7 +100,7 @@ async function* entries(
   }
 }
 
-/** Length of the first piece of a long line: it ends where a character does. */
+/** Returns the length of the first piece of a long line, which ends on a character boundary. */
 function pieceOf(line: Uint8Array): number {
   let length = LONGEST_ENTRY;
   // At most three bytes of a character follow its first (RFC 3629).

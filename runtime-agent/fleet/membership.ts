@@ -14,9 +14,9 @@ export interface Membership {
   readonly id: string;
   readonly name: string;
   readonly allows: readonly Allowance[];
-  /** Plain HTTP, or any certificate, will do: the operator has named the registry insecure. */
+  /** Whether plain HTTP, or any certificate, is accepted, because the operator has declared the registry insecure. */
   readonly insecure: boolean;
-  /** PEM of the only trusted authority for this registry; absent: the authorities of this machine. */
+  /** PEM of the only trusted authority for this registry; if absent, the authorities of this machine are trusted. */
   readonly authority?: string;
   /** Ed25519, private, as a JWK. */
   readonly key: webcrypto.JsonWebKey;
@@ -31,7 +31,7 @@ export function membershipFolder(dataDirectory: string): string {
 
 const FILE = 'membership.json';
 
-/** Undefined for a host that has not joined. Throws ConfigError for a file that cannot be read. */
+/** Returns undefined for a host that has not joined. Throws ConfigError for a file that cannot be read. */
 export async function readMembership(dataDirectory: string): Promise<Membership | undefined> {
   const path = join(membershipFolder(dataDirectory), FILE);
   try {

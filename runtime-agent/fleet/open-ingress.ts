@@ -11,7 +11,7 @@ import { RouteCertificates } from './ingress/route-certificates.ts';
 import { IngressRoutes } from './ingress-routes.ts';
 import type { InstanceRoutes } from './instance-routes.ts';
 
-/** Maximum client connections, if the process may have enough descriptors: two each, and some of its own. */
+/** Maximum client connections, if the process may have enough descriptors: two for each, and some of its own. */
 const MAX_CONNECTIONS = 20_000;
 const OWN_DESCRIPTORS = 500;
 const MAX_THREADS = 4;

@@ -18,7 +18,7 @@ import { type FoundInstance, isFound } from './read-app.ts';
 /** Milliseconds before a pull is tried again, at first and at most. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 30_000;
-/** Milliseconds between finding an instance by its name and being connected to it. */
+/** Milliseconds that clients have to connect after they have resolved an instance's name. */
 const CONNECTING = 100;
 
 /** Dependencies of a step. */
@@ -26,7 +26,7 @@ export interface StepContext {
   readonly app: string;
   readonly target: AppTarget | undefined;
   readonly find: (container: string) => FoundInstance | undefined;
-  /** Gets what the step waits for. */
+  /** Receives what the step waits for. */
   readonly note: (waitsFor: string) => void;
 }
 
@@ -98,7 +98,7 @@ export async function performStep(
   }
 }
 
-/** The instances of these containers that requests can be led to. */
+/** Returns the instances of these containers that requests can be routed to. */
 export async function routedInstances(
   { openSecret }: Pick<FleetContext, 'openSecret'>,
   containers: readonly string[],
@@ -154,7 +154,9 @@ function findNetwork({ networks }: FleetContext['engine'], name: string) {
   }
 }
 
-/** Names of other apps can be written as external ones, and `team/shop` and `team-shop` have the same. */
+/**
+ * Checks the owner: external names may collide with names of other apps, and `team/shop` and `team-shop` have the same.
+ */
 function checkOwner(
   kind: 'network' | 'volume',
   found: { readonly name: string; readonly labels: Readonly<Record<string, string>> } | undefined,
@@ -168,7 +170,7 @@ function checkOwner(
   );
 }
 
-/** Retries failures of the network; refusals of the registry are final. */
+/** Retries network failures; refusals by the registry are final. */
 async function pullUntilDone(
   context: FleetContext,
   { image, platform }: HostStep & { readonly kind: 'pull' },
@@ -190,7 +192,7 @@ async function pullUntilDone(
 
 const FINAL: ReadonlySet<string> = new Set(['not-found', 'bad-request', 'storage-full', 'not-implemented']);
 
-/** Others no longer find the instance; who has just done so has a moment to connect. */
+/** Makes others stop resolving the instance; a client that has just resolved it has a moment to connect. */
 async function leaveNames(
   { control }: FleetContext['engine'],
   { info, stored }: FoundInstance,
@@ -300,7 +302,7 @@ async function createInstance(
   }
 }
 
-/** The configurations and secrets of one service, its certificate included. */
+/** Returns the configurations and secrets of one service, including its certificate. */
 function usedBy(spec: ServiceSpec, { release }: AppTarget) {
   const tls = spec.route?.kind === 'http' && spec.route.tls.kind === 'secret' ? [spec.route.tls.secret] : [];
   const secrets = new Set([...spec.secrets.map(({ source }) => source), ...tls]);
@@ -325,7 +327,7 @@ async function waitForJob(
   throw new JobError(info.state.exitCode || 1, `the job ${await exitReason(engine, info, service)}`);
 }
 
-/** A job ended, and not with 0. */
+/** A job ended with an exit code other than 0. */
 export class JobError extends GateError {
   readonly exitCode: number;
 
@@ -341,7 +343,7 @@ function foundOf({ find }: StepContext, container: string): FoundInstance {
   return found;
 }
 
-/** A network of a removed release. */
+/** Returns a network of a removed release. */
 function named(name: string): NetworkSpec {
   return { name, internal: false, labels: {} };
 }

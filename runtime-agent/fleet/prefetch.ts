@@ -13,7 +13,7 @@ export class Prefetch {
   #round = new AbortController();
   #isDone = true;
 
-  /** `onDone` is called when all images are here. */
+  /** `onDone` is called when all images are on this host. */
   constructor(context: FleetContext, onDone: () => void) {
     this.#context = context;
     this.#onDone = onDone;

@@ -34,7 +34,10 @@ export async function findInstances(
   });
 }
 
-/** Whether others find an instance by its names, even where another one has them: see EndpointSettings.isWaiting. */
+/**
+ * Reports whether others resolve an instance by its names, even if another one has them: see
+ * EndpointSettings.isWaiting.
+ */
 export function isFound({ networks }: ContainerInfo): boolean {
   return Object.values(networks).every(({ isWaiting }) => isWaiting !== true);
 }

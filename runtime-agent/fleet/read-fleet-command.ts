@@ -62,7 +62,8 @@ export function readFleetCommand(
 }
 
 /**
- * All users of this machine can read the command line while it runs, so the token may be elsewhere. Throws ConfigError.
+ * Returns the token, which need not be on the command line: all users of this machine can read that while it runs.
+ * Throws ConfigError.
  */
 function tokenOf(
   word: string | undefined,
@@ -96,7 +97,7 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Throws ConfigError for a registry that would get the token in clear text. */
+/** Throws ConfigError for a registry that would receive the token in clear text. */
 function registryUrl(text: string, config: AgentConfig): URL {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -115,7 +116,7 @@ function registryUrl(text: string, config: AgentConfig): URL {
   return url;
 }
 
-/** Whether a registry may be reached without TLS, or with any certificate. */
+/** Reports whether a registry may be reached without TLS, or with any certificate. */
 export function isInsecure(url: URL, { insecureRegistries: named }: AgentConfig): boolean {
   return isLoopback(url.hostname) || named.includes(url.host);
 }

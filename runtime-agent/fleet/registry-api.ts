@@ -11,7 +11,7 @@ import type { Membership } from './membership.ts';
 const API = '/api/v1/fleet';
 /** Maximum bytes of an answer other than a target. */
 const SHORT = 1024 * 1024;
-/** Milliseconds before its end at which a token is not used any more. */
+/** Milliseconds before expiry at which a token is no longer used. */
 const MARGIN = 60_000;
 const PATIENCE = 30_000;
 
@@ -29,7 +29,7 @@ export class RegistryAnswerError extends Error {
 /** The registry's answer about the target: `unchanged` since the requested generation. */
 export type TargetAnswer = HostTarget | 'unchanged';
 
-/** Requests of this host to its registry, by the token that its key proves. */
+/** Requests of this host to its registry, with a token that it obtains by proof of its key. */
 export class RegistryApi {
   readonly #membership: Membership;
   readonly #exchange: HttpExchange;
@@ -41,8 +41,9 @@ export class RegistryApi {
   }
 
   /**
-   * A token that counts for a minute at least. The registry makes the challenge, and the age of the token is measured here,
-   * so the clock of this host does not matter. Throws RegistryAnswerError: 401 or 404 for a host that was removed.
+   * Returns a token that is valid for at least a minute. The registry makes the challenge, and the age of the token is
+   * measured here, so the clock of this host does not matter. Throws RegistryAnswerError: 401 or 404 for a host that
+   * was removed.
    */
   async token(signal: AbortSignal): Promise<string> {
     if (this.#token !== undefined && performance.now() < this.#token.until) {

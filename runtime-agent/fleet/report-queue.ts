@@ -3,9 +3,9 @@ import type { Peer, ReportMessage } from './connection.ts';
 
 /** Milliseconds between two messages on average. */
 const INTERVAL = 250;
-/** Messages in a burst: a rollout waits for reports about its steps. */
+/** Maximum messages in a burst: a rollout waits for reports about its steps. */
 const BURST = 8;
-/** Reports in a message: messages have a limit. */
+/** Maximum reports in a message: messages have a size limit. */
 const MOST = 200;
 
 /** Sends changed reports, at most a few times a second on average; only the last state of each app counts. */
@@ -43,7 +43,7 @@ export class ReportQueue {
     return { type: 'report', reports, gone: [...this.#gone] };
   }
 
-  /** From now on changes go to `peer`, which has all reports so far; undefined: nowhere. */
+  /** Sends changes to `peer` from now on, which has all reports so far; undefined stops sending. */
   setPeer(peer: Peer | undefined): void {
     this.#peer = peer;
     if (peer === undefined) return;

@@ -31,9 +31,9 @@ export interface CreateImagesOptions {
   readonly events: EventBus;
   /** Whether compressed layers of pulled images are stored, so that they can be pushed unchanged. */
   readonly keepLayerBlobs: boolean;
-  /** Bytes that an uncompressed layer may have. */
+  /** Maximum bytes of an uncompressed layer. */
   readonly layerLimit: number;
-  /** Layers that are in use without an image; no sweep removes them. */
+  /** Returns layers that are in use without an image; no sweep removes them. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
@@ -43,7 +43,7 @@ export interface AgentImages {
   readonly pendingImages: PendingImages;
   readonly push: ImagePush;
   readonly leases: LayerLeases;
-  /** Moves layers that are in no image. */
+  /** Moves layers that belong to no image. */
   readonly transfer: LayerTransfer;
   readonly attestations: ImageAttestations;
   readonly indexes: ImageIndexes;

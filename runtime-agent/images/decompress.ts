@@ -16,13 +16,13 @@ interface Filter {
 }
 
 const CHUNK = 1 << 20;
-/** Maximum bytes of files of a program that writes none. */
+/** Maximum bytes of files for a program that writes none. */
 const MAX_PIPED = 0;
 
 /**
- * The uncompressed bytes of a layer, in memory of their own. What it is made from is read to its end whatever the compression makes of it, so that its
- * own check is made. Where there is igzip it is used for gzip: half of zlib's time, and on another core. Throws
- * EngineError 'bad-request'.
+ * Yields the uncompressed bytes of a layer, in buffers of their own. Its source is always read to the end, even if
+ * decompression fails, so that the source's own check is made. igzip, if installed, decompresses gzip: in half of
+ * zlib's time, and on another core. Throws EngineError 'bad-request'.
  */
 export async function* decompress(
   blob: { readonly digest: Digest },
@@ -116,7 +116,7 @@ async function feed(
   for await (const chunk of source) {
     if (stopped()) return;
     if (input.destroyed || input.writableEnded) continue;
-    // The chunk's memory may be used again afterwards.
+    // The chunk's memory may be reused afterwards.
     await Promise.race([closed, new Promise<void>((resolve) => input.write(chunk, () => resolve()))]);
   }
   if (!input.destroyed) input.end();
@@ -177,8 +177,9 @@ export interface BlobContent {
 const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
 
 /**
- * Determines the compression of a layer: its content decides, and the media type if that says it is compressed. Throws
- * EngineError 'bad-request' when it is not, after `source` was read to its end, so that its own check is made.
+ * Determines the compression of a layer: its content decides, and the media type if it names a compression. Throws
+ * EngineError 'bad-request' if these contradict each other, after reading `source` to its end, so that the source's own
+ * check is made.
  */
 export async function readCompression(
   blob: { readonly digest: Digest; readonly mediaType: string },
@@ -193,7 +194,7 @@ export async function readCompression(
   for await (const _ of content);
   throw new EngineError(
     'bad-request',
-    `layer ${blob.digest} is broken: it is said to be ${stated} and is not`,
+    `layer ${blob.digest} is broken: it is declared as ${stated}, but is not`,
   );
 }
 

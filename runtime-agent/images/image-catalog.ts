@@ -14,7 +14,7 @@ import {
   type TagName,
 } from './image-record.ts';
 
-/** An image whose layers are all here. */
+/** An image whose layers are all on this host. */
 export interface NewImage {
   readonly id: Digest;
   readonly configBytes: Uint8Array;
@@ -22,7 +22,7 @@ export interface NewImage {
   readonly manifestBytes: Uint8Array;
   readonly size: number;
   readonly names: readonly ImageName[];
-  /** The image that it was committed on. */
+  /** The parent image of a commit. */
   readonly parent?: Digest;
 }
 
@@ -41,7 +41,7 @@ export class ImageCatalog {
     this.#blobs = blobs;
   }
 
-  /** Every image with its names, which are sorted by the registry, as dockerd lists them. */
+  /** Lists every image with its names, which are sorted by the registry, as dockerd lists them. */
   async list(): Promise<readonly ImageRecord[]> {
     if (this.#records !== undefined) return this.#records;
     const changes = this.#changes;
@@ -56,7 +56,7 @@ export class ImageCatalog {
     return blob === undefined ? undefined : await this.#blobs.readAll(blob, MAX_CONFIG_SIZE);
   }
 
-  /** The manifest of an image of this host. Throws EngineError 'not-found' when it is lost. */
+  /** Returns the manifest of an image of this host. Throws EngineError 'not-found' when it is lost. */
   async readManifest(digest: Digest): Promise<Uint8Array> {
     const blob = await this.#blobs.find(digest);
     if (blob !== undefined) return await this.#blobs.readAll(blob, MAX_MANIFEST_SIZE);
@@ -92,7 +92,7 @@ export class ImageCatalog {
     });
   }
 
-  /** Takes names away and deletes the image with its blobs when `id` is given; all or nothing. */
+  /** Removes names, and with `id` also deletes the image with its blobs; all or nothing. */
   async remove(names: readonly ImageName[], id?: Digest): Promise<void> {
     await this.#change(async (trx) => {
       for (const name of names) {
@@ -114,7 +114,7 @@ export class ImageCatalog {
     const layers: Digest[] = await this.#knex('layer_blobs').pluck('digest');
     const used = new Set([...rows.flatMap((row) => [row.id, row.manifest_digest]), ...layers]);
     for await (const blob of this.#blobs.list()) {
-      // A second copy of one blob is of no use either.
+      // A duplicate of a blob is useless too.
       if (!used.delete(blob.digest)) await this.#blobs.delete(blob);
     }
   }

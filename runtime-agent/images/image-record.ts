@@ -35,10 +35,10 @@ export interface ImageRecord {
   readonly manifestDigest: Digest;
   /** Bytes of the uncompressed layers. */
   readonly size: number;
-  /** Sorted by their full form, the registry first. */
+  /** Sorted by their full form, registry first. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
-  /** The image that it was committed on, while that exists here. */
+  /** The parent image of a commit, while it exists here. */
   readonly parent?: Digest;
   /** Time of the last `docker tag`, in milliseconds since 1970. */
   readonly taggedAt?: number;
@@ -70,10 +70,10 @@ export function imageOfRecord(record: ImageRecord): Image {
   };
 }
 
-/** An image, and how it was named. */
+/** An image, and the name by which it was found. */
 export interface FoundImage {
   readonly record: ImageRecord;
-  /** The name of the image that was meant; absent where it was named by ID. */
+  /** The name of the requested image; absent if it was requested by ID. */
   readonly name?: ImageName;
 }
 
@@ -98,7 +98,7 @@ export function findImage(records: readonly ImageRecord[], text: string): FoundI
   const prefix = /^(?:sha256:)?([0-9a-f]{1,63})$/.exec(text)?.[1];
   const matches = prefix === undefined ? [] : records.filter(({ id }) => id.startsWith(`sha256:${prefix}`));
   if (matches.length > 1) {
-    throw new EngineError('bad-request', `${text} is the beginning of several image IDs: give more digits`);
+    throw new EngineError('bad-request', `${text} is a prefix of several image IDs: give more digits`);
   }
   const [record] = matches;
   if (record !== undefined) return { record };

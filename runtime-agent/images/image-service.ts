@@ -25,14 +25,14 @@ export interface ImageServiceOptions {
   readonly layerStore: LayerStore;
   readonly leases: LayerLeases;
   readonly layerBlobs: LayerBlobs;
-  /** Bytes that an uncompressed layer may have. */
+  /** Maximum bytes of an uncompressed layer. */
   readonly layerLimit: number;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   /** Lock of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
   readonly decompressors: Decompressors;
-  /** Layers that are used though no image has them. */
+  /** Returns layers that are in use without an image. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
@@ -40,7 +40,7 @@ export interface ImageServiceOptions {
 export class ImageService implements Images {
   readonly #options: ImageServiceOptions;
   readonly #fetcher: LayerFetcher;
-  /** Changes of the catalog and sweeps follow each other. */
+  /** Serialises changes of the catalog and sweeps. */
   readonly #lock: KeyedLock;
 
   constructor(options: ImageServiceOptions) {
@@ -199,7 +199,7 @@ export class ImageService implements Images {
   }
 }
 
-/** `sha256:tag` would read as a digest. Throws EngineError 'bad-request'. */
+/** Refuses `sha256:tag`, which would read as a digest. Throws EngineError 'bad-request'. */
 export function refuseAmbiguousTag(reference: Pick<ImageReference, 'registry' | 'repository'>): void {
   if (familiarName(reference) !== 'sha256') return;
   throw new EngineError('bad-request', 'refusing to create an ambiguous tag using digest algorithm as name');
@@ -241,7 +241,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-/** A full disk of this host is not the fault of a registry. */
+/** Reports whether the registry caused a failure; a full disk of this host is not its fault. */
 function isSourceFailure(error: unknown): boolean {
   return isEngineError(error) && error.code !== 'storage-full';
 }

@@ -25,7 +25,7 @@ export interface ImageRunConfig {
 
 /** A complete image of this host: every layer is here, verified and ready to be mounted. */
 export interface Image {
-  /** Digest of the image configuration: what Docker calls the image ID. */
+  /** Digest of the image configuration, which Docker calls the image ID. */
   readonly id: Digest;
   readonly manifestDigest: Digest;
   readonly platform: Platform;
@@ -36,11 +36,11 @@ export interface Image {
   readonly created?: string;
   readonly author?: string;
   readonly history: readonly ImageHistory[];
-  /** Bytes of the uncompressed layers. */
+  /** Total bytes of the uncompressed layers. */
   readonly size: number;
   /** RFC 3339: time of the last `docker tag`; absent without one. */
   readonly lastTagTime?: string;
-  /** The image that it was committed on, while that exists here. */
+  /** The parent image of a commit, while it exists here. */
   readonly parent?: Digest;
   /** `host/name:tag` in the familiar form that docker prints, sorted. */
   readonly repoTags: readonly string[];

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
 import type { Image, Platform } from './image.ts';
 
-/** Progress of a pull, which engine-api/ words as dockerd does. `id` is the short layer digest. */
+/** Progress of a pull, which engine-api/ formats as dockerd does. `id` is the short layer digest. */
 export type PullProgress =
   | { readonly kind: 'pulling-from'; readonly repository: string; readonly tag: string }
   | {
@@ -26,9 +26,12 @@ export type PullProgress =
 
 export interface PullOptions {
   readonly platform?: Platform;
-  /** Does not move the tag: the pulled image is known by its digest. */
+  /** Whether to leave the tag where it is: the pulled image is known by its digest. */
   readonly leavesTag?: boolean;
-  /** Stores no compressed layers, for images that are not pushed from here: a pull writes each layer once. */
+  /**
+   * Whether to store no compressed layers, for images that are not pushed from here: a pull then writes each layer
+   * once.
+   */
   readonly discardsBlobs?: boolean;
   readonly credentials?: RegistryCredentials;
   readonly progress: (step: PullProgress) => void;
@@ -56,13 +59,13 @@ export type ImageRemoval = { readonly untagged: string } | { readonly deleted: s
  */
 export interface Images {
   /**
-   * Pulls `reference` and resolves when the image can run. A partly pulled image is never visible; layers that
-   * are here already are not fetched. Throws EngineError ('not-found', 'unauthorized', 'registry',
-   * 'bad-request', 'storage-full').
+   * Pulls `reference` and resolves when the image can run. A partly pulled image is never visible; layers that are on
+   * this host already are not fetched. Throws EngineError ('not-found', 'unauthorized', 'registry', 'bad-request',
+   * 'storage-full').
    */
   pull(reference: string, options: PullOptions): Promise<Image>;
   list(): Promise<readonly Image[]>;
-  /** Throws EngineError 'not-found' (`No such image: x:tag`), 'bad-request' where a prefix is ambiguous. */
+  /** Throws EngineError 'not-found' (`No such image: x:tag`), and 'bad-request' for an ambiguous prefix. */
   get(name: string): Promise<Image>;
   tag(name: string, target: string): Promise<void>;
   /**

@@ -28,7 +28,7 @@ export type LayerFetch = Pick<PullOptions, 'discardsBlobs' | 'progress' | 'signa
 export interface LayerFetcherOptions {
   readonly layerStore: Pick<LayerStore, 'has' | 'add'>;
   readonly leases: Pick<LayerLeases, 'take' | 'release'>;
-  /** Bytes that an uncompressed layer may have. */
+  /** Maximum bytes of an uncompressed layer. */
   readonly layerLimit: number;
   readonly layerBlobs: Pick<LayerBlobs, 'keeping' | 'record'>;
   readonly decompressors: Decompressors;
@@ -36,9 +36,9 @@ export interface LayerFetcherOptions {
 
 /** Limits of the layers from one origin. */
 interface Places {
-  /** A layer has a place from its first byte until it is stored … */
+  /** Held by a layer from its first byte until it is stored. */
   readonly extractions: Semaphore;
-  /** … and a place for its download until its last byte. */
+  /** Held by a layer's download until its last byte. */
   readonly downloads: Semaphore;
 }
 
@@ -184,8 +184,8 @@ export class LayerLeases {
   }
 
   /**
-   * Takes a lease of a layer, here or not, and returns whether the layer is here; waits for a removal that has begun. Each `take` needs one
-   * `release`.
+   * Takes a lease of a layer, present or not, and returns whether the layer is present; waits for a removal that has
+   * begun. Each `take` needs one `release`.
    */
   async take(diffId: Digest): Promise<boolean> {
     this.#leases.set(diffId, (this.#leases.get(diffId) ?? 0) + 1);
@@ -198,7 +198,7 @@ export class LayerLeases {
     else this.#leases.delete(diffId);
   }
 
-  /** Keeps leases of layers, here or not, until `work` has ended. */
+  /** Keeps leases of layers, present or not, until `work` has ended. */
   async whileHeld<T>(diffIds: readonly Digest[], work: () => Promise<T>): Promise<T> {
     const held: Digest[] = [];
     try {
@@ -224,7 +224,7 @@ export class LayerLeases {
     });
   }
 
-  /** Runs `remove` unless the layer has a lease, and returns whether it did; `take` of this layer waits until it ends. */
+  /** Runs `remove` unless the layer has a lease, and returns whether it did; meanwhile `take` of this layer waits. */
   async unlessHeld(diffId: Digest, remove: () => Promise<void>): Promise<boolean> {
     return await this.#lock.run(diffId, async () => {
       if (this.#leases.has(diffId)) return false;

@@ -97,7 +97,7 @@ const addMadeTime: Migration = {
   },
 };
 
-/** The image that one was committed on; null of others. */
+/** The parent image of a commit; null for other images. */
 const addParent: Migration = {
   name: '0007-parent',
   async up(knex) {

@@ -19,16 +19,19 @@ import {
 
 export interface OpenLayerOptions {
   readonly decompressors: Decompressors;
-  /** Bytes that an uncompressed layer may have. */
+  /** Maximum bytes of an uncompressed layer. */
   readonly layerLimit: number;
 }
 
-/** Maximum bytes of a gzip blob that is decompressed in memory, in less time than a program takes to start. */
+/** Maximum bytes of a gzip blob that is decompressed in memory, which takes less time than starting a program. */
 export const MAX_SMALL_BLOB = 256 << 10;
-/** Bytes of its tar, which is digested in one turn of the event loop. */
+/** Maximum bytes of its tar, which is digested in one turn of the event loop. */
 const MAX_SMALL_TAR = 1 << 20;
 
-/** The tar of a layer out of its blob: gzip, zstd or plain. Throws EngineError 'bad-request', as taking the content does. */
+/**
+ * Returns the tar of a layer from its blob: gzip, zstd or plain. Throws EngineError 'bad-request', also while its
+ * content is read.
+ */
 export async function openLayer(
   blob: Pick<Descriptor, 'digest' | 'mediaType' | 'size'>,
   source: AsyncIterable<Uint8Array>,
@@ -52,14 +55,17 @@ export async function openLayer(
   };
 }
 
-/** The tar of a gzip blob where it is small too, otherwise the blob. Throws EngineError 'bad-request', what `content` fails with. */
+/**
+ * Returns the tar of a gzip blob if it is small too, otherwise the blob. Throws EngineError 'bad-request', and errors
+ * of `content`.
+ */
 async function openSmall(
   { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
   { compression, content }: BlobContent,
 ): Promise<BlobContent> {
   const bytes = Buffer.alloc(size);
   let length = 0;
-  // The memory of a chunk may be used again. More bytes than were stated are refused by `content` at its end.
+  // The memory of a chunk may be reused. `content` refuses more bytes than stated at its end.
   for await (const chunk of content) {
     bytes.set(chunk.subarray(0, size - length), length);
     length = Math.min(size, length + chunk.length);
@@ -107,7 +113,7 @@ interface DecompressRequest {
   readonly content: AsyncIterable<Uint8Array>;
   /** A descriptor of an empty file. */
   readonly fd: number;
-  /** Bytes that the file may get. */
+  /** Maximum bytes of the file. */
   readonly limit: number;
   readonly grown: () => void;
   readonly signal: AbortSignal;
@@ -115,11 +121,13 @@ interface DecompressRequest {
 
 /** Compressed bytes between reports of growth; more frequent ones cost more than they save. */
 const GROWN_EVERY = 512 << 10;
-/** 128 and SIGXFSZ. */
+/** Exit code of a program killed by SIGXFSZ: 128 and its number. */
 const TOO_LARGE = 153;
 /** Messages of igzip and zstd about a file that cannot be written. */
 const CANNOT_WRITE = /writing to file|write error/i;
-/** More than the space that can be left on a full disk when a program failed to write a buffer. */
+/**
+ * Bytes of a test write: more than the space that can be left on a full disk when a program failed to write a buffer.
+ */
 const PROBE = 4 << 20;
 
 /**
@@ -184,15 +192,15 @@ function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
   });
 }
 
-/** Not every program reports why a write failed, so this repeats the write to get the device's error. */
+/** Repeats a failed write to get the device's error, because not every program reports it. */
 async function failToWrite(fd: number, program: string): Promise<never> {
   await promisify(write)(fd, Buffer.alloc(PROBE), 0, PROBE, fstatSync(fd).size);
-  throw new Error(`${program} could not write a layer, which there is room for now: pull the image again`);
+  throw new Error(`${program} could not write a layer, but there is room for it now: pull the image again`);
 }
 
 /**
- * Passes a layer's uncompressed bytes on while they are no more than `limit`: a few kilobytes of gzip can expand to
- * gigabytes. Throws EngineError 'bad-request'.
+ * Passes on a layer's uncompressed bytes up to `limit`: a few kilobytes of gzip can expand to gigabytes. Throws
+ * EngineError 'bad-request' beyond it.
  */
 export async function* limitedLayer(
   tar: AsyncIterable<Uint8Array>,
@@ -206,7 +214,7 @@ export async function* limitedLayer(
   }
 }
 
-/** The failure of a layer with more bytes than it may have. */
+/** The error for a layer that exceeds the maximum size. */
 function layerTooLarge(limit: number): EngineError {
   return new EngineError(
     'bad-request',

@@ -57,14 +57,14 @@ function planById({ record }: FoundImage, users: readonly ImageUser[], force: bo
   return { untag: record.names, told: record.names.length, deleteImage: true };
 }
 
-/** Digests go with the last tag of their repository. */
+/** Returns digests that are removed with the last tag of their repository. */
 function digestsLeftAlone(removed: ImageName, names: readonly ImageName[]): readonly ImageName[] {
   if (!isTagName(removed)) return [];
   const others = names.filter((name) => name !== removed && isSameRepository(name, removed));
   return others.some(isTagName) ? [] : others;
 }
 
-/** At most one tag, and nothing in another repository. */
+/** Reports whether there is at most one tag, and nothing in another repository. */
 function isSingleName(names: readonly ImageName[]): boolean {
   const [first] = names;
   if (first === undefined) return true;

@@ -28,7 +28,7 @@ export interface ResolveOptions {
   readonly repository: RegistryRepository;
   readonly reference: ImageReference;
   readonly platform: Platform | undefined;
-  /** Returns a configuration that is here already. */
+  /** Returns a configuration that is already on this host. */
   readonly findConfig: (id: Digest) => Promise<Uint8Array | undefined>;
   readonly signal: AbortSignal;
 }
@@ -40,7 +40,7 @@ const GENERIC_TYPES: ReadonlySet<string> = new Set([
   'application/octet-stream',
   'text/plain',
 ]);
-/** Indexes within indexes. */
+/** Maximum depth of nested indexes. */
 const MAX_DEPTH = 3;
 
 /**
@@ -198,7 +198,10 @@ export function planLayers(
   return [...planned.values()];
 }
 
-/** Refuses an image before its layers are fetched that could not run with them. Throws EngineError 'bad-request'. */
+/**
+ * Refuses an image that could not run, because it has too many layers, before they are fetched. Throws EngineError
+ * 'bad-request'.
+ */
 export function checkLayerCount(count: number): void {
   if (count <= MAX_IMAGE_LAYERS) return;
   throw new EngineError(

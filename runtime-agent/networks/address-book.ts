@@ -11,7 +11,7 @@ import {
   subnetOf,
 } from './plan/ip-address.ts';
 
-/** Milliseconds for which a link of a container that has ended may still be there. */
+/** Milliseconds for which a link of an ended container may still exist. */
 const COOLING = 5_000;
 
 interface Released {
@@ -21,7 +21,7 @@ interface Released {
   readonly at: number;
 }
 
-/** An address with the links that must have gone before it is used. */
+/** An address with the links that must disappear before it is used. */
 export interface Choice {
   readonly address: string;
   readonly stale: readonly string[];
@@ -50,7 +50,7 @@ export class AddressBook {
     return { address, stale: before === undefined ? [] : [before.link] };
   }
 
-  /** Notes an address that a container has since before this agent. */
+  /** Records an address that a container has had since before this agent. */
   adopt(network: string, address: string): void {
     entry(this.#held, network, () => new Set<string>()).add(address);
   }
@@ -90,7 +90,7 @@ export class AddressBook {
   }
 }
 
-/** The address that a container had until a moment ago. */
+/** Returns the address that a container had until a moment ago. */
 function lastOf(
   released: ReadonlyMap<string, Released>,
   container: string,

@@ -130,7 +130,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
   }
 }
 
-/** The network of NetworkMode first: its interface is eth0. */
+/** Returns the networks, that of NetworkMode first: its interface is eth0. */
 function inOrder(container: NetworkedContainer): readonly (readonly [string, EndpointSettings])[] {
   const mode = networkMode(container.hostConfig.NetworkMode);
   const first = mode.kind === 'networks' ? mode.first : '';
@@ -139,7 +139,7 @@ function inOrder(container: NetworkedContainer): readonly (readonly [string, End
   );
 }
 
-/** Milliseconds after which links that the kernel has not taken down with their namespace are deleted. */
+/** Milliseconds after which links that the kernel has not removed with their namespace are deleted. */
 const LINGERING = 3_000;
 
 /** See ContainerNetworks.close. */
@@ -154,7 +154,7 @@ async function closeSandbox(context: NetworkContext, id: string): Promise<void> 
     await context.filter.setPorts(id, []).catch((error: unknown) => {
       log.error(
         { container: id, err: error },
-        'the ports of a container could not be taken off the packet filter',
+        'the ports of a container could not be removed from the packet filter',
       );
     });
   }
@@ -198,7 +198,7 @@ class NetworkPreparation {
     return store.find(id);
   }
 
-  /** Once: the operator should not have to find out by connections that hang. */
+  /** Warns once, so that the operator need not find out by connections that hang. */
   async #lookAtOthers(): Promise<void> {
     const { filter, log } = this.#context;
     const chains = await filter.overruledBy().catch(() => []);

@@ -31,7 +31,7 @@ export class AgentNetworks implements Networks {
         await filter.settle();
       } catch (error) {
         await this.#takeBack(planned);
-        throw new EngineError('runtime', `the network cannot be made: ${(error as Error).message}`, {
+        throw new EngineError('runtime', `the network cannot be created: ${(error as Error).message}`, {
           cause: error,
         });
       }
@@ -93,8 +93,8 @@ export class AgentNetworks implements Networks {
   }
 
   /**
-   * From now on no container joins it. The row is deleted last: after a kill the next agent finds the network again,
-   * and creates its bridge on use.
+   * Removes a network; from now on no container joins it. The row is deleted last: after a kill the next agent finds
+   * the network again, and creates its bridge on use.
    */
   async #takeBack(network: Network): Promise<void> {
     const { store, kernel, filter, addresses } = this.#context;

@@ -14,7 +14,9 @@ import {
 import { gatewayOf, parseAddress, subnetOf } from './plan/ip-address.ts';
 import { networkMode } from './plan/place-container.ts';
 
-/** The files of a container with these endpoints; `hostGateway` is what `--add-host x:host-gateway` means. */
+/**
+ * Plans the files of a container with these endpoints; `hostGateway` is the address for `--add-host x:host-gateway`.
+ */
 export function containerFiles(
   container: NetworkedContainer,
   endpoints: readonly ActiveEndpoint[],
@@ -50,7 +52,7 @@ export function filesWithoutNetworks(
   };
 }
 
-/** The lines of /etc/hosts that an endpoint brings. */
+/** Returns the lines of /etc/hosts for an endpoint. */
 export function endpointHosts(
   container: NetworkedContainer,
   { ipv4, ipv6 }: ActiveEndpoint,
@@ -64,7 +66,7 @@ export function planFor(
   container: NetworkedContainer,
   host: ResolverSettings,
   internal: boolean,
-  /** The host's loopback is the container's, or there is no network anyway. */
+  /** Whether loopback servers stay: the host's loopback is the container's, or there is no network anyway. */
   keepLoopback = false,
 ): ReturnType<typeof planResolvConf> {
   const { Dns, DnsOptions, DnsSearch } = container.hostConfig;
@@ -76,7 +78,7 @@ export function planFor(
   return planResolvConf(host, choice, internal);
 }
 
-/** `name:address` of --add-host. Throws EngineError 'bad-request'. */
+/** Parses `name:address` of --add-host. Throws EngineError 'bad-request'. */
 export function extraHosts(hosts: readonly string[], hostGateway: string): readonly HostsEntry[] {
   return hosts.map((text) => {
     const at = text.indexOf(':');
@@ -92,7 +94,7 @@ export function extraHosts(hosts: readonly string[], hostGateway: string): reado
   });
 }
 
-/** The host as containers of the network `bridge` reach it. */
+/** Returns the host's addresses for containers of the network `bridge`. */
 export function hostGatewayOf(bridge: Network): string {
   const subnet = subnetOf(bridge, 4);
   return subnet === undefined ? '127.0.0.1' : gatewayOf(subnet);

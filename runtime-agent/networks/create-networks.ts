@@ -45,7 +45,7 @@ export interface AgentNetworking {
   close(options: { readonly idle: boolean }): Promise<void>;
 }
 
-/** Milliseconds between two looks at whether bridges and packet filter are as they should be. */
+/** Milliseconds between checks of bridges and packet filter. */
 const WATCH_INTERVAL = 2_000;
 
 /** Brings the database to its schema and reads the networks. Nothing is done in the kernel before a network is used. */
@@ -83,7 +83,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
   };
 }
 
-/** Another program may have flushed the packet filter or deleted a bridge. */
+/** Restores the kernel's state, because another program may have flushed the packet filter or deleted a bridge. */
 async function restoreKernel(context: NetworkContext): Promise<void> {
   if (!context.filter.isMade) return;
   try {
@@ -95,7 +95,7 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
   }
 }
 
-/** Removes bridges and the table, also those of an earlier agent. */
+/** Removes bridges and the table, including those of an earlier agent. */
 async function leaveKernel(context: NetworkContext): Promise<void> {
   const { kernel, filter } = context;
   const networks = await presentNetworks(context);
@@ -146,7 +146,7 @@ function predefinedNetworks(existing: readonly Network[]): readonly Network[] {
 /** The table in which `migrate` notes which of these have run. */
 const NETWORK_MIGRATIONS_TABLE = 'network_migrations';
 
-/** The schema of the networks' state. What running containers have of a network is stored with their run. */
+/** The schema of the networks' state. The network state of running containers is stored with their run. */
 const NETWORK_MIGRATIONS: readonly Migration[] = [
   {
     name: '0001-networks',
@@ -155,7 +155,7 @@ const NETWORK_MIGRATIONS: readonly Migration[] = [
         table.string('id', 64).primary();
         table.text('name').notNullable().unique();
         table.text('created_at').notNullable();
-        // The rest of Network as JSON: nothing is looked for by it.
+        // The rest of Network as JSON: nothing is searched by it.
         table.text('settings').notNullable();
       });
     },

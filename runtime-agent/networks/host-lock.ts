@@ -5,7 +5,7 @@ import { lockFile } from '../../lib/linux/file-lock.ts';
 import { EngineError } from '../errors.ts';
 
 const PATH = '/run/berth-agent/networks.lock';
-/** Milliseconds between two tries, and until the lock is given up. */
+/** Milliseconds between attempts, and until the lock is given up. */
 const INTERVAL = 20;
 const PATIENCE = 30_000;
 

@@ -4,7 +4,7 @@ import { parseResolvConf, type ResolverSettings } from './plan/etc-files.ts';
 /** Milliseconds for which settings are cached. */
 const FRESH = 5_000;
 
-/** The host's own name servers. They change with the host's network, under containers that run. */
+/** The host's own name servers. They change with the host's network while containers run. */
 export class HostResolvers {
   readonly #path: string;
   #settings: ResolverSettings = { nameservers: [], search: [], options: [] };

@@ -9,7 +9,7 @@ import { aimPorts, openResolver, releaseEndpoint, takeEndpoint } from './open-sa
 import { checkEndpoint, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
 import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 
-/** Puts a running container into a further network. See ContainerNetworks.join. */
+/** Connects a running container to a further network. See ContainerNetworks.join. */
 export async function joinNetwork(
   context: NetworkContext,
   running: RunningContainer,
@@ -45,7 +45,7 @@ async function joinIn(
   );
   const before = sandbox.endpoints;
   const endpoints = [...before, endpoint];
-  // At once: a network with members is not removed.
+  // At once: a network with members cannot be removed.
   sandbox.endpoints = endpoints;
   try {
     if (stale.length > 0) await context.kernel.run('unlink', { links: stale });
@@ -74,7 +74,7 @@ async function joinIn(
   };
 }
 
-/** Takes a running container out of a network. See ContainerNetworks.leave. */
+/** Disconnects a running container from a network. See ContainerNetworks.leave. */
 export async function leaveNetwork(
   context: NetworkContext,
   running: RunningContainer,
@@ -110,7 +110,10 @@ async function leaveIn(
   return { active: { endpoints, ports: sandbox.ports }, addresses: addressesOf(gone) };
 }
 
-/** Throws EngineError 'conflict' when the container has just ended: its number may be another process's, in the host's own network. */
+/**
+ * Throws EngineError 'conflict' when the container has just ended: its PID may belong to another process, in the host's
+ * own network.
+ */
 async function inNamespaceOf<T>(
   running: RunningContainer,
   work: (namespace: string) => Promise<T>,
@@ -126,7 +129,7 @@ async function inNamespaceOf<T>(
   }
 }
 
-/** A container that started without the agent's resolver gets it with its first network that has names. */
+/** Opens the resolver of a container that started without one, when it joins its first network with names. */
 async function openLateResolver(
   context: NetworkContext,
   sandbox: Sandbox,

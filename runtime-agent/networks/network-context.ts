@@ -29,7 +29,7 @@ export interface NetworkContext {
   readonly log: Logger;
 }
 
-/** Tells of a network, and of the container that it is about. */
+/** Publishes an event of a network, and of the container that it concerns. */
 export function publishNetworkEvent(
   { events }: NetworkContext,
   network: Pick<Network, 'id' | 'name'>,
@@ -48,21 +48,21 @@ export function publishNetworkEvent(
   });
 }
 
-/** The containers that run in a network. */
+/** Returns the running containers of a network. */
 export function membersOf({ sandboxes }: NetworkContext, network: string): readonly Sandbox[] {
   return [...sandboxes.values()].filter(({ endpoints }) =>
     endpoints.some((endpoint) => endpoint.network.id === network),
   );
 }
 
-/** Tells the resolvers how a container is to be found from now on. */
+/** Tells the resolvers how to find a container from now on. */
 export function publishNames({ dns, store }: NetworkContext, sandbox: Sandbox): void {
   dns.know(dnsMember(sandbox, (network) => store.byId(network)?.predefined === false));
 }
 
 /**
- * The networks whose bridges the kernel has now. The kernel is asked only where there are links with their names, so that an agent without
- * any starts no thread for it.
+ * Returns the networks whose bridges the kernel has now. The kernel is queried only if there are links with their
+ * names, so that an agent without any starts no thread for it.
  */
 export async function presentNetworks({
   store,

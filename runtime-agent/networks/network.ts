@@ -1,10 +1,10 @@
-/** One subnet of a network, as the Engine API writes it (IPAMConfig). */
+/** One subnet of a network, in the form of the Engine API (IPAMConfig). */
 export interface Subnet {
   /** `172.18.0.0/16` */
   readonly subnet: string;
-  /** Containers get addresses of this part only. */
+  /** The part of the subnet from which containers get addresses. */
   readonly range?: string;
-  /** The bridge's own address; absent where an IPv6 subnet was given without one. */
+  /** The bridge's own address; absent if an IPv6 subnet was requested without one. */
   readonly gateway?: string;
   /** Reserved addresses, by names of their owners. */
   readonly auxiliary?: Readonly<Record<string, string>>;
@@ -26,7 +26,7 @@ export interface Network {
   /** Null if the client sent nothing, which Go distinguishes from an empty map. */
   readonly ipamOptions: Readonly<Record<string, string>> | null;
   readonly subnets: readonly Subnet[];
-  /** A client chose the subnet, so that it may choose addresses as well. */
+  /** Whether a client chose the subnet, so that it may choose addresses as well. */
   readonly subnetChosen: boolean;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -38,12 +38,14 @@ export interface Network {
 export interface EndpointSettings {
   /** Null and empty are distinct, as inspect shows them. */
   readonly aliases: readonly string[] | null;
-  /** `NAME:ALIAS`: other containers of the network by names that this one alone has for them. */
+  /** `NAME:ALIAS`: names for other containers of the network that only this one has. */
   readonly links?: readonly string[];
   readonly ipam: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
-  /** While it is set, names resolve to the container only if no other one has them, or for itself: see DnsPlace. */
+  /**
+   * While it is set, names resolve to the container only for itself, or if no other container has them: see DnsPlace.
+   */
   readonly isWaiting?: boolean;
-  /** '' where the address decides. */
+  /** '' derives it from the address. */
   readonly mac: string;
   readonly driverOptions: Readonly<Record<string, string>> | null;
   /** The network's ID in the last run, which inspect still shows. */
@@ -62,7 +64,7 @@ export interface ActiveEndpoint {
   /** The container's end: `eth0`. */
   readonly interface: string;
   readonly mac: string;
-  /** With the bits of the subnet: `172.18.0.2/16`. */
+  /** With the prefix length of the subnet: `172.18.0.2/16`. */
   readonly ipv4: string;
   readonly gateway4: string;
   /** '' without IPv6. */
@@ -70,7 +72,7 @@ export interface ActiveEndpoint {
   readonly gateway6: string;
 }
 
-/** A port of the host that is published for one of a container. */
+/** A port of the host that is published for a port of a container. */
 export interface PublishedPort {
   readonly protocol: Protocol;
   readonly containerPort: number;

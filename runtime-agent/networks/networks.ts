@@ -13,8 +13,8 @@ export interface NetworkMember {
 }
 
 /**
- * The networks of this host. `ref` is an ID, a name or a unique prefix of an ID; a missing one: EngineError 'not-found'
- * (`network x not found`). Events go to the EventBus.
+ * The networks of this host. `ref` is an ID, a name or a unique prefix of an ID; a missing one throws EngineError
+ * 'not-found' (`network x not found`). Events go to the EventBus.
  */
 export interface Networks {
   /**
@@ -22,7 +22,7 @@ export interface Networks {
    * 'not-implemented'.
    */
   create(request: NetworkRequest): Promise<string>;
-  /** In the order of their names. */
+  /** Ordered by name. */
   list(): readonly NetworkWithMembers[];
   get(ref: string): NetworkWithMembers;
   /** Throws 'forbidden' while containers run in it, and for predefined networks. */

@@ -74,7 +74,7 @@ export async function openSandbox(
   for (const { network } of endpoints) publishNetworkEvent(context, network, 'connect', container.id);
   const fd = namespace.value;
   const path = `/proc/${process.pid}/fd/${fd}`;
-  // It takes the kernel longer than all the rest, and the runtime need not wait for it.
+  // It takes the kernel longer than everything else, and the runtime need not wait for it.
   const ready = files.resolver ? openResolver(context, sandbox, path) : Promise.resolve();
   const settled = Promise.allSettled([ready]);
   sandbox.opening = settled;
@@ -125,7 +125,9 @@ function takeAll(
   return { endpoints, stale };
 }
 
-/** Ports are published if the container has a way out; internal networks alone have none, as with dockerd. */
+/**
+ * Publishes ports if the container has outside access; containers in internal networks only have none, as with dockerd.
+ */
 async function publish(context: NetworkContext, sandbox: Sandbox): Promise<void> {
   const outward = gatewayEndpoint(sandbox.endpoints, 4) ?? gatewayEndpoint(sandbox.endpoints, 6);
   if (outward === undefined) return;
@@ -179,7 +181,7 @@ interface TakenEndpoint {
   readonly stale: readonly string[];
 }
 
-/** Takes addresses for a container's place in a network. Throws EngineError where they are not to be had. */
+/** Takes addresses for a container's place in a network. Throws EngineError if they are unavailable. */
 export function takeEndpoint(
   book: AddressBook,
   network: Network,
@@ -223,7 +225,7 @@ export function takeEndpoint(
   };
 }
 
-/** Gives an endpoint's addresses back. */
+/** Returns an endpoint's addresses to the pool. */
 export function releaseEndpoint(book: AddressBook, container: string, endpoint: ActiveEndpoint): void {
   for (const text of [endpoint.ipv4, endpoint.ipv6]) {
     const [address = ''] = text.split('/');

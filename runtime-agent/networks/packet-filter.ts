@@ -15,8 +15,8 @@ import {
 type Elements = ReadonlyMap<string, FilterElement>;
 
 /**
- * The agent's own table in the host's packet filter. Its content follows from the networks whose bridges the kernel has, and from
- * the published ports; every change updates the kernel to that, one after the other.
+ * The agent's own table in the host's packet filter. Its content follows from the networks whose bridges the kernel
+ * has, and from the published ports; each change updates the kernel accordingly, one after the other.
  */
 export class PacketFilter {
   readonly #kernel: NetworkKernel;
@@ -24,9 +24,9 @@ export class PacketFilter {
   readonly #present: () => Promise<readonly Network[]>;
   /** By container. */
   readonly #ports = new Map<string, readonly PortTarget[]>();
-  /** The elements that the table should have, for the networks of that moment; undefined after a change of the ports. */
+  /** The elements that the table should have, for the networks at that time; undefined after a change of the ports. */
   #plan: { readonly networks: readonly Network[]; readonly elements: Elements } | undefined;
-  /** The kernel's elements, by the command that adds them; undefined: the state of the table is unknown. */
+  /** The kernel's elements, by the command that adds them; undefined if the state of the table is unknown. */
   #held: Elements | undefined;
   /** The kernel's listing of the table without elements. */
   #listing = '';
@@ -48,7 +48,7 @@ export class PacketFilter {
     return this.#held !== undefined;
   }
 
-  /** Leads a container's ports to it, in the place of where they led before. */
+  /** Makes ports lead to a container, replacing their earlier targets. */
   async setPorts(container: string, ports: readonly PortTarget[]): Promise<void> {
     this.adoptPorts(container, ports);
     if (this.isMade) await this.settle();
@@ -61,7 +61,7 @@ export class PacketFilter {
     this.#plan = undefined;
   }
 
-  /** Foreign chains that drop packets which this one accepts, such as `ip filter FORWARD`. */
+  /** Returns foreign chains that drop packets which this table accepts, such as `ip filter FORWARD`. */
   async overruledBy(): Promise<readonly string[]> {
     const { output } = await this.#kernel.run('filter', { commands: 'list chains' });
     return droppingChains(output);
@@ -78,8 +78,8 @@ export class PacketFilter {
   }
 
   /**
-   * Updates the kernel's table; returns whether another program had changed it. When it resolves, the table covers all bridges
-   * that were there before the call: containers may start on them.
+   * Updates the kernel's table; returns whether another program had changed it. When it resolves, the table covers all
+   * bridges that existed before the call: containers may start on them.
    */
   settle(): Promise<boolean> {
     return this.#inTurn(async () => {
@@ -97,7 +97,7 @@ export class PacketFilter {
     });
   }
 
-  /** After the table, which isolates containers as soon as packets are forwarded. */
+  /** Sets forwarding after the table, which isolates containers as soon as packets are forwarded. */
   async #forward(networks: readonly Network[]): Promise<void> {
     const { generation } = await this.#kernel.run('forward', planForwarding(networks, this.#forwarded));
     this.#forwarded = networks;
@@ -124,7 +124,7 @@ export class PacketFilter {
     return await this.#run([...(this.#held?.keys() ?? [])]);
   }
 
-  /** Deletions first: a port with a new target has the same key. */
+  /** Returns the changes, deletions first: a port with a new target has the same key. */
   #changes(wanted: Elements): readonly string[] {
     const held = this.#held ?? new Map<string, FilterElement>();
     return [

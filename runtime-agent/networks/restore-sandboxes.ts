@@ -45,7 +45,7 @@ export function adoptSandbox(
 /** See ContainerNetworks.restore. A failure for one container is logged, and the others continue. */
 export async function restoreSandboxes(context: NetworkContext): Promise<void> {
   const sandboxes = [...context.sandboxes.values()].filter(({ adopted }) => adopted !== undefined);
-  // Ports that an earlier agent led to containers that have ended are the host's again.
+  // Ports of containers that have ended meanwhile belong to the host again.
   if (sandboxes.length === 0 && (await presentNetworks(context)).length === 0) return;
   const attempt = async (what: string, container: string | undefined, work: () => Promise<void>) => {
     try {
@@ -69,7 +69,7 @@ export async function restoreSandboxes(context: NetworkContext): Promise<void> {
   );
 }
 
-/** Bridges that have gone are made again, with the links of the running containers under them. */
+/** Creates missing bridges again, with the links of the running containers attached. */
 export async function restoreBridges(context: NetworkContext): Promise<void> {
   const endpoints = [...context.sandboxes.values()].flatMap((sandbox) => sandbox.endpoints);
   const used = new Map<string, Network>();
@@ -81,7 +81,7 @@ export async function restoreBridges(context: NetworkContext): Promise<void> {
   });
   if (used.size === 0) return;
   const made = await context.kernel.run('bridges', { bridges: [...used.values()].map(bridgeSpec), links });
-  if (made.length > 0) context.log.info({ bridges: made }, 'bridges were made again');
+  if (made.length > 0) context.log.info({ bridges: made }, 'bridges were created again');
 }
 
 async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<void> {

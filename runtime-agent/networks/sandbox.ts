@@ -15,13 +15,13 @@ export interface Sandbox {
   ports: readonly PublishedPort[];
   /** The names by which others find it, by network ID. */
   readonly names: Map<string, readonly string[]>;
-  /** The names that it alone has for others, likewise. */
+  /** Names for others that only this container has, by network ID. */
   readonly links: Map<string, readonly ContainerLink[]>;
   /** Settles when the pending work for it has ended, successfully or not. */
   opening: Promise<unknown>;
-  /** Its endpoints were told of; only then their end is. */
+  /** Whether events were published for its endpoints; only then their end is published. */
   connected: boolean;
-  /** Its first process, where it has been running since before this agent. */
+  /** Its first process, if it has been running since before this agent. */
   readonly adopted?: ProcessIdentity;
 }
 
@@ -35,7 +35,7 @@ export function dnsNames(
   ].filter((name) => name !== '');
 }
 
-/** The names that a container alone has for others in a network. */
+/** Returns names for others in a network that only this container has. */
 export function ownLinks(settings: EndpointSettings | undefined): readonly ContainerLink[] {
   return (settings?.links ?? []).map(parseLink);
 }
@@ -60,7 +60,10 @@ export function dnsMember(sandbox: Sandbox, isNamed: (network: string) => boolea
   };
 }
 
-/** Returns the targets of a container's published ports: for the packet filter, and for the relays that take all other connections. */
+/**
+ * Returns the targets of a container's published ports: for the packet filter, and for the relays that handle all other
+ * connections.
+ */
 export function publishedTargets(
   endpoints: readonly ActiveEndpoint[],
   ports: readonly PublishedPort[],

@@ -5,17 +5,17 @@ import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { type IpBlock, overlaps, parseBlock } from './plan/ip-address.ts';
 import { bridgeSpec, isOwnBridge } from './plan/place-container.ts';
 
-/** Wider routes mean "everything", as those of some VPNs do, and not a local network. */
+/** Minimum prefix length of a local route: wider routes, such as those of some VPNs, mean "everything". */
 const WIDEST = 8;
 
-/** The blocks that the host has routes to. */
+/** Returns the blocks that the host has routes to. */
 export async function hostRoutes(kernel: NetworkKernel): Promise<readonly IpBlock[]> {
   const routes = await kernel.run('routes', {});
   return routes.flatMap((text) => parseBlock(text) ?? []).filter(({ prefix }) => prefix >= WIDEST);
 }
 
 /**
- * Returns a bridge network as it is possible on this host now: the bridge of the network `bridge` has a unique name,
+ * Returns a bridge network adjusted to this host's current state: the bridge of the network `bridge` has a unique name,
  * and a subnet that no client chose overlaps no route of the host. For a network without running containers.
  */
 export async function settleBridge(

@@ -7,10 +7,10 @@ import { EngineError } from '../errors.ts';
 export const DEFAULT_PROFILE = 'berth-default';
 
 /**
- * The AppArmor profile of containers and of RUN steps that ask for no other (apparmor.d(5)). It forbids what dockerd's `docker-default`
- * forbids, for the case that a container gets past its read-only and masked paths: settings and memory of the host in
- * /proc and /sys, mounts, and processes outside. It includes no file of the host and names no ABI, so every version of the parser
- * reads it alike.
+ * The AppArmor profile of containers and of RUN steps that request no other (apparmor.d(5)). It forbids what dockerd's
+ * `docker-default` forbids, in case a container gets past its read-only and masked paths: settings and memory of the
+ * host in /proc and /sys, mounts, and processes outside. It includes no file of the host and names no ABI, so every
+ * version of the parser reads it alike.
  */
 export const DEFAULT_PROFILE_TEXT = `
 profile ${DEFAULT_PROFILE} flags=(attach_disconnected,mediate_deleted) {
@@ -44,8 +44,8 @@ profile ${DEFAULT_PROFILE} flags=(attach_disconnected,mediate_deleted) {
 `;
 
 /**
- * Chooses the profile of a container as dockerd does: the requested one, otherwise none for a privileged container and the
- * default for others. Returns undefined where the host has no AppArmor (`hostDefault` is undefined).
+ * Chooses the profile of a container as dockerd does: the requested one, otherwise none for a privileged container and
+ * the default for others. Returns undefined if the host has no AppArmor (`hostDefault` is undefined).
  */
 export function apparmorProfile(
   asked: string | undefined,
@@ -57,7 +57,7 @@ export function apparmorProfile(
   return asked === 'docker-default' ? hostDefault : asked;
 }
 
-/** Throws EngineError 'not-implemented' where a container asks for a profile and the host has no AppArmor. */
+/** Throws EngineError 'not-implemented' if a container requests a profile and the host has no AppArmor. */
 export function checkApparmor(asked: string | undefined, hostDefault: string | undefined): void {
   if (asked === undefined || asked === 'unconfined' || hostDefault !== undefined) return;
   throw new EngineError(
@@ -74,8 +74,8 @@ export const PARSER = 'apparmor_parser';
 const TIMEOUT = 60_000;
 
 /**
- * Whether this process can confine others with AppArmor: it is enabled in the kernel, and the process is not in a
- * container.
+ * Reports whether this process can confine others with AppArmor: it is enabled in the kernel, and the process is not in
+ * a container.
  */
 export async function hasApparmor(
   environment: Readonly<Record<string, string | undefined>>,
@@ -90,7 +90,7 @@ export async function hasApparmor(
 }
 
 /**
- * Loads the profile of containers into the kernel, replacing an older one, and returns its name; undefined where the host
+ * Loads the profile of containers into the kernel, replacing an older one, and returns its name; undefined if the host
  * has no AppArmor or no parser. Logs a missing parser. Throws an Error if the profile cannot be loaded: on a host with
  * AppArmor no container runs without it.
  */

@@ -1,7 +1,7 @@
 /** The parts of an OCI runtime configuration (runtime-spec, config.md and config-linux.md) that the agent writes. */
 export interface OciSpec {
   readonly ociVersion: string;
-  /** Absent in the host's UTS namespace. */
+  /** Absent if it uses the host's UTS namespace. */
   readonly hostname?: string;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly process: OciProcess;
@@ -26,7 +26,7 @@ export interface OciProcess {
   readonly oomScoreAdj: number;
 }
 
-/** A number, or `unlimited` that is written as 2^64 - 1 (see writeOciJson). */
+/** A number, or `unlimited`, which is written as 2^64 - 1 (see writeOciJson). */
 export type OciRlimit = number | 'unlimited';
 
 export interface OciMount {
@@ -129,7 +129,7 @@ export interface SeccompArgument {
   readonly op: string;
 }
 
-/** The form of containers/common, which holds rules for every machine, kernel and set of capabilities. */
+/** The format of containers/common, with rules for every machine, kernel and set of capabilities. */
 export interface SeccompSource {
   readonly defaultAction: string;
   readonly defaultErrnoRet?: number;

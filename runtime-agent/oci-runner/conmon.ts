@@ -37,10 +37,10 @@ export interface MonitorOptions extends Pick<WatchedMonitor, 'libc' | 'commands'
   readonly paths: RunPaths;
   readonly tty: boolean;
   readonly stdin: boolean;
-  /** False: conmon closes the container's stdin when a client closes its end. */
+  /** If false, conmon closes the container's stdin when a client closes its end. */
   readonly keepStdin: boolean;
   readonly keepsLog: boolean;
-  /** Bytes after which conmon truncates the log; undefined: no limit. */
+  /** Bytes after which conmon truncates the log; undefined means no limit. */
   readonly logLimit: number | undefined;
 }
 
@@ -71,7 +71,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitored> 
     child.exit,
   ]);
   if (report === undefined) {
-    const reason = stderr.trim() || 'conmon or the runtime was killed before it was made: start it again';
+    const reason =
+      stderr.trim() || 'conmon or the runtime was killed before the container was created: start it again';
     throw new RuntimeCreateError(reason);
   }
   const { data: pid, message } = JSON.parse(report) as { data: number; message?: string };
@@ -85,7 +86,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitored> 
   };
 }
 
-// conmon cuts the log's path at a colon, so it gets one that starts in its working directory and has none.
+// Returns conmon's arguments. conmon cuts the log's path at a colon, so it gets a relative path without one.
 function monitorArguments(options: MonitorOptions): readonly string[] {
   const { id, paths, runtime } = options;
   return [
@@ -212,7 +213,7 @@ export async function resizeConsole(
   return sendToMonitor(control, `1 ${rows} ${columns}`);
 }
 
-/** Whether conmon recorded an out-of-memory kill in the container. */
+/** Reports whether conmon recorded an out-of-memory kill in the container. */
 export async function wasOomKilled(paths: RunPaths): Promise<boolean> {
   const marks = await Promise.all([paths.oomMark, join(paths.persist, 'oom')].map(exists));
   return marks.includes(true);

@@ -7,14 +7,14 @@ import { capabilityNames } from './capabilities.ts';
 import type { Runtime } from './runtimes.ts';
 import { readSeccompSource } from './seccomp.ts';
 
-/** What this host offers to the processes of containers and build steps. */
+/** The host's features for processes of containers and build steps. */
 export interface OciHost {
   readonly runtime: Runtime;
   readonly libc: Libc;
   readonly files: HostFiles;
   readonly cgroups: CgroupLayout;
   readonly seccomp: SeccompSource;
-  /** The AppArmor profile of processes that name none; undefined where the host has no AppArmor. */
+  /** The AppArmor profile of processes that name none; undefined if the host has no AppArmor. */
   readonly apparmor: string | undefined;
   /** Capabilities that the agent can pass on. */
   readonly capabilities: readonly string[];

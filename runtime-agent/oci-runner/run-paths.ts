@@ -42,7 +42,7 @@ export interface RunPaths {
 /** The folders shared by all containers. */
 export interface SharedPaths {
   readonly containers: string;
-  /** Has one folder for each running container. */
+  /** Contains one folder for each running container. */
   readonly runs: string;
   readonly exits: string;
   readonly runtimeRoot: string;

@@ -24,9 +24,9 @@ const CANDIDATES = ['crun', 'runc'] as const;
 const USUAL_PLACES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /**
- * Selects a runtime that passes a trial run, crun before runc since it is three times faster. crun cannot run where cgroup
+ * Selects a runtime that passes a trial run, crun before runc since it is three times faster. crun cannot run if cgroup
  * v1 and v2 controllers are mixed, unless /sys/fs/cgroup/unified is unmounted in the agent's mount namespace.
- * `workDirectory` gets the few small files of the trial. Throws an Error that says what is missing.
+ * `workDirectory` gets the few small files of the trial. Throws an Error that names what is missing.
  */
 export async function selectRuntime(options: {
   readonly workDirectory: string;

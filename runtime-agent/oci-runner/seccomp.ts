@@ -30,7 +30,7 @@ const MACHINES: Readonly<Record<string, Machine>> = {
 const EPERM = 1;
 const ENOSYS = 38;
 
-/** Calls that Docker allows only with one of the capabilities, while the source allows them to all. */
+/** Calls that Docker allows only with one of these capabilities, while the source always allows them. */
 const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
   [
     ['CAP_SYS_ADMIN'],
@@ -46,7 +46,7 @@ const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
   [[], ['keyctl', 'add_key', 'request_key', 'pivot_root']],
 ];
 
-/** Calls that Docker allows always and the source never; C libraries and databases use them. */
+/** Calls that Docker always allows and the source never does; C libraries and databases use them. */
 const HARMLESS = [
   'cachestat',
   'futex_requeue',
@@ -59,16 +59,17 @@ const HARMLESS = [
   'vmsplice',
 ];
 
-/** Sockets to the machine that hosts this one reach past every network namespace. */
+/** Sockets to the machine that hosts this virtual machine, which bypass every network namespace. */
 const AF_VSOCK = 40;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const NAMESPACE_FLAGS = 0x7e020000;
 
 /**
- * The default profile for one container: the source's rules that hold for its machine, kernel and capabilities, brought to
- * what Docker allows. Without SYS_ADMIN no process makes or enters namespaces, or mounts: that fails with EPERM; clone3,
- * whose flags lie in memory where a filter cannot see them, with ENOSYS, so that libc falls back to clone.
+ * Returns the default profile for one container: the source's rules for its machine, kernel and capabilities, adjusted
+ * to what Docker allows. Without SYS_ADMIN no process creates or enters namespaces, or mounts: that fails with EPERM;
+ * clone3, whose flags are in memory where a filter cannot see them, fails with ENOSYS, so that libc falls back to
+ * clone.
  */
 export function seccompProfile(source: SeccompSource, target: SeccompTarget): SeccompProfile {
   const machine = machineOf(target);

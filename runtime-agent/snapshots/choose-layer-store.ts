@@ -10,7 +10,7 @@ import { RootfsOverlays } from './rootfs-overlays.ts';
 import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from './tar-writer.ts';
 import { UnpackedLayers } from './unpacked/unpacked-layers.ts';
 
-/** The layer store of a host, and why it is not the better one where it is not. */
+/** The layer store of a host, and the reason if it is not the preferred one. */
 export interface ChosenLayerStore {
   readonly layerStore: LayerStore;
   /** `file`: mounted as they are; `loop`: through loop devices; `unpacked`: not mounted. */
@@ -37,13 +37,13 @@ const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
 export interface ChooseOptions {
   /** Tried in this order. */
   readonly candidates?: readonly ('file' | 'loop')[];
-  /** A folder in memory that remembers the choice for a start for whose trial the disk has no room. */
+  /** An in-memory folder that remembers the choice, for a start when the disk has no room for a trial. */
   readonly memory?: string;
 }
 
 /**
- * Opens the layer store of `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
- * Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
+ * Opens the layer store of `dataDirectory`: EROFS if a trial with a layer of one folder succeeds (it needs Linux 6.12,
+ * or loop devices on an older one), otherwise unpacked layers. Needs root.
  */
 export async function chooseLayerStore(
   dataDirectory: string,
@@ -63,7 +63,7 @@ export async function chooseLayerStore(
       });
     } catch (error) {
       signal.throwIfAborted();
-      // Says nothing about this host, and the images on it are to be found again.
+      // A full disk reveals nothing about this host, and its existing images must be found again.
       if (!isFull(error)) {
         reasons.push((error as Error).message);
         continue;

@@ -1,6 +1,6 @@
 import { TarFormatError } from '../../lib/tar/tar-header.ts';
 
-/** Links that are followed on the way to one entry, as many as other readers of layers follow. */
+/** Maximum links that are followed on the way to one entry, as in other readers of layers. */
 const MAX_LINKS = 255;
 
 /** Splits a path below the root into names; `..` removes the name before it lexically. */
@@ -31,7 +31,7 @@ export class StepCount {
   }
 }
 
-/** A tree, as followLinks sees it. A node may represent a missing entry. */
+/** A tree, as seen by followLinks. A node may represent a missing entry. */
 export interface LinkedTree<Node> {
   readonly root: Node;
   childOf(folder: Node, name: string): Node;

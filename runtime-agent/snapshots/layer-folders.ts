@@ -8,7 +8,7 @@ import { type TarFacts, type TarFindings, TarInspection } from './tar-findings.t
 const INCOMING = '.incoming-';
 const REMOVED = '.removed-';
 
-/** Folders of layers, one for each diff ID (`sha256-<hex>`), that appear and vanish in one step. */
+/** Folders of layers, one for each diff ID (`sha256-<hex>`), that appear and disappear atomically. */
 export class LayerFolders {
   readonly #root: string;
   /** Layers that certainly exist: only this object removes them. */
@@ -107,7 +107,7 @@ export async function writeContentSize(folder: string, bytes: number): Promise<v
   await writeFile(join(folder, FILE), `${bytes}`, { flag: 'wx', mode: 0o600, flush: true });
 }
 
-/** Returns bytes; 0 if there is no such layer. */
+/** Returns the size in bytes; 0 if there is no such layer. */
 export async function readContentSize(folder: string): Promise<number> {
   try {
     return Number(await readFile(join(folder, FILE), 'utf8'));
@@ -121,7 +121,7 @@ export function layerNotHere(diffId: Digest): EngineError {
   return new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
 }
 
-/** The layer can be run, but an earlier agent did not keep its tar. */
+/** The error for a layer that can be run, but whose tar an earlier agent did not keep. */
 export function tarNotKept(diffId: Digest): EngineError {
   return new EngineError(
     'not-found',
@@ -137,8 +137,8 @@ export interface CheckedTar extends TarFacts {
 }
 
 /**
- * Passes a stream on to `write`, and verifies on the way that it is a tar with the digest; without an expected digest
- * it returns the actual one (sha256). Throws as judgeTar does, the signal's reason, and errors of `tar` and `write`.
+ * Passes a stream on to `write`, and meanwhile verifies that it is a tar with the digest; without an expected digest it
+ * returns the actual one (sha256). Throws as judgeTar does, the signal's reason, and errors of `tar` and `write`.
  */
 export async function checkTar(
   expected: Digest | undefined,

@@ -21,7 +21,7 @@ export class LayerShape implements TarHandler {
   data(): void {}
 }
 
-/** A whiteout with a body is a place where other readers see entries. Throws TarFormatError. */
+/** Refuses a whiteout with a body, whose bytes other readers take for entries. Throws TarFormatError. */
 function refuseWrongMarks({ path, size }: TarEntry): void {
   const names = namesOf(path);
   const folders = names.slice(0, -1);

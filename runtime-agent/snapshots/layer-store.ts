@@ -24,8 +24,8 @@ export interface LayerStore {
   add(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void>;
 
   /**
-   * Does what `add` does for a layer that is made here, and returns its diff ID (sha256); a layer that exists already takes no more space.
-   * `claim` is awaited before the layer is visible, so that the caller can protect it from a sweep.
+   * Like `add`, for a layer that is made here, and returns its diff ID (sha256); a layer that exists already takes no
+   * more space. `claim` is awaited before the layer is visible, so that the caller can protect it from a sweep.
    */
   addNew(
     tar: AsyncIterable<Uint8Array>,
@@ -34,8 +34,9 @@ export interface LayerStore {
   ): Promise<Digest>;
 
   /**
-   * Returns the layer's uncompressed tar, byte for byte as `add` read it; a layer that is removed meanwhile is still read to its end.
-   * Throws EngineError 'not-found' when it is not here, or was added by an agent that did not keep its tar.
+   * Returns the layer's uncompressed tar, byte for byte as `add` read it; a layer that is removed meanwhile is still
+   * read to its end. Throws EngineError 'not-found' when it is not on this host, or was added by an agent that did not
+   * keep its tar.
    */
   read(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
@@ -46,12 +47,14 @@ export interface LayerStore {
   contentSize(diffId: Digest): Promise<number>;
 
   /**
-   * Returns a folder with the files of each layer, in the same order, for overlays to stand on. Throws EngineError 'not-found' when a layer
-   * is not here.
+   * Returns a folder with the files of each layer, in the same order, as lower folders of overlays. Throws EngineError
+   * 'not-found' when a layer is not on this host.
    */
   folders(diffIds: readonly Digest[]): Promise<readonly string[]>;
 
-  /** Removes a layer. The caller knows that no image and no root file system uses it; a mounted one goes on. */
+  /**
+   * Removes a layer. The caller knows that no image and no root file system uses it; a mounted one continues to work.
+   */
   remove(diffId: Digest): Promise<void>;
 
   /** Returns the layers of this host, from which a sweep removes those that no image uses. */
@@ -61,9 +64,10 @@ export interface LayerStore {
 /** The uncompressed tar of a layer, to be read once: by iteration, or by `writeInto`. */
 export interface LayerContent extends AsyncIterable<Uint8Array> {
   /**
-   * Has another program write it to the descriptor of an empty file, so that its bytes do not pass through this one; calls `grown` while
-   * the file grows, and resolves when it is whole. Throws as the iteration does, and errors of writing, and the signal's reason; after any
-   * error nothing writes to the file. Absent where no program does that.
+   * Has another program write it to the descriptor of an empty file, so that its bytes do not pass through this
+   * process; calls `grown` while the file grows, and resolves when it is complete. Throws as the iteration does, errors
+   * of writing, and the signal's reason; after any error nothing writes to the file. Absent if there is no such
+   * program.
    */
   readonly writeInto?: (fd: number, grown: () => void, signal: AbortSignal) => Promise<void>;
 }

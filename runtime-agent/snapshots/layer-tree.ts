@@ -15,13 +15,13 @@ const MAX_NAME = 255;
 const SET_GID = 0o2000;
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
-/** Something that a layer has; a whiteout of overlay is a character device 0, 0. */
+/** An entry of a layer; a whiteout of overlay is a character device 0, 0. */
 export interface LayerNode {
   kind: Exclude<TarEntryKind, 'hardlink' | 'old-folder'>;
   mode: number;
   uid: number;
   gid: number;
-  /** For files: bytes, and their offset in the tar. */
+  /** For files: size in bytes, and offset in the tar. */
   size: number;
   bodyStart: number;
   /** Whole seconds since 1970, and nanoseconds to be added. */
@@ -59,10 +59,10 @@ export class LayerTree implements TarHandler {
     targetOf: (node) => (node?.kind === 'symlink' ? node.target : undefined),
     step: () => this.#steps.add(),
   };
-  /** Most entries are in the folder of the previous one. */
+  /** Caches the folder of the previous entry, which most entries share. */
   #lastFolder: { readonly path: string; readonly node: LayerNode } | undefined;
 
-  /** Smaller limits are for tests. */
+  /** Tests use smaller limits. */
   constructor(limits: Partial<typeof LIMITS> = {}, steps: StepCount = new StepCount()) {
     this.#limits = { ...LIMITS, ...limits };
     this.#steps = steps;
@@ -105,7 +105,7 @@ export class LayerTree implements TarHandler {
     folder.isOpaque = true;
   }
 
-  /** A whiteout applies to lower layers, whatever the order: entries of this layer stay. */
+  /** Applies a whiteout to lower layers, whatever the order: entries of this layer stay. */
   #whiteOut(folder: LayerNode, name: string): void {
     const existing = folder.children?.get(name);
     if (existing === undefined) this.#add(folder, name, { ...newNode('char'), mode: 0 });
@@ -115,7 +115,7 @@ export class LayerTree implements TarHandler {
   #make(folder: LayerNode, name: string, entry: TarEntry): void {
     const existing = folder.children?.get(name);
     if (entry.kind === 'hardlink') {
-      // Remove the old one first: a hard link to itself has no target.
+      // Removes the old one first: a hard link to itself has no target.
       if (existing !== undefined) this.#remove(folder, name, existing);
       const linked = this.#findLinked(entry);
       linked.names += 1;
@@ -235,7 +235,10 @@ function isWhiteout({ kind, major, minor }: LayerNode): boolean {
   return kind === 'char' && major === 0 && minor === 0;
 }
 
-/** Hard links into a removed folder stay. Not recursive: a path of 4,095 bytes is 2,000 folders deep. */
+/**
+ * Drops the names in a removed folder; hard links into it stay. Not recursive: a path of 4,095 bytes is 2,000 folders
+ * deep.
+ */
 function dropNames(folder: LayerNode): void {
   const folders = [folder];
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
@@ -254,7 +257,7 @@ function newFolder(): LayerNode {
   return { ...newNode('folder'), mode: 0o755, children: new Map() };
 }
 
-/** As mkdir(2) makes one. */
+/** Returns a folder with the attributes that mkdir(2) would give it. */
 function impliedFolder({ mode, gid }: LayerNode): LayerNode {
   return (mode & SET_GID) === 0 ? newFolder() : { ...newFolder(), mode: 0o755 | SET_GID, gid };
 }

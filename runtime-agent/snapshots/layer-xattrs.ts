@@ -10,7 +10,7 @@ const MAX_TOGETHER = 128 << 10;
 const NAMESPACES = ['user.', 'trusted.', 'security.'];
 const DEFAULT_ACL = 'system.posix_acl_default';
 const ACLS: ReadonlySet<string> = new Set(['system.posix_acl_access', DEFAULT_ACL]);
-/** Overlay would take these for its own: only whiteout entries may make them. */
+/** Attributes with this prefix belong to overlay: only whiteout entries may create them. */
 const OVERLAY = 'trusted.overlay.';
 
 /**
@@ -43,10 +43,10 @@ export function keptXattrs({ path, kind, xattrs }: TarEntry): ReadonlyMap<string
 }
 
 export function tooMany(path: string): TarFormatError {
-  return new TarFormatError(`${quoteName(path)} has more or longer extended attributes than can be kept`);
+  return new TarFormatError(`${quoteName(path)} has more or longer extended attributes than can be stored`);
 }
 
-/** posix_acl_xattr.h: version 2, then entries of 8 bytes. */
+/** Checks the format of posix_acl_xattr.h: version 2, then entries of 8 bytes. */
 function isAcl(value: string): boolean {
   return value.startsWith('\x02\0\0\0') && (value.length - 4) % 8 === 0;
 }

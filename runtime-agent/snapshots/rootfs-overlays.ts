@@ -13,7 +13,7 @@ import { type Digest, isDigest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import type { LayerStore } from './layer-store.ts';
 
-/** Files that the kernel creates to test a file system's features: a folder, a device and their results. */
+/** Number of files that the kernel creates to test a file system's features: a folder, a device and their results. */
 const SPARES = 4;
 const LAYERS_FILE = 'layers.json';
 const MERGED = 'merged';
@@ -47,7 +47,7 @@ export class RootfsOverlays {
   readonly #root: string;
   readonly #layerStore: LayerStore;
   readonly #lock = new KeyedLock();
-  /** Removals, one at a time: an unmount can block a thread for long. */
+  /** Removals run one at a time: an unmount can block a thread for long. */
   #purging: Promise<void> = Promise.resolve();
 
   private constructor(root: string, layerStore: LayerStore) {
@@ -74,7 +74,7 @@ export class RootfsOverlays {
       const rootfs: Rootfs = { path: join(folder, MERGED), upper: join(folder, 'upper') };
       if ((await readMounts()).some((mount) => mount.mountPoint === rootfs.path)) return rootfs;
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      // The layers are noted first: from then on they are in use.
+      // The layers are recorded first: from then on they are in use.
       const note = join(folder, LAYERS_FILE);
       await writeNote(note, JSON.stringify(diffIds));
       // The container's root has the upper folder's mode and owner. Every user in the container must have access,
@@ -94,7 +94,7 @@ export class RootfsOverlays {
     });
   }
 
-  /** Unmounts it and keeps the writable layer; succeeds when it is not mounted. */
+  /** Unmounts it and keeps the writable layer; does nothing when it is not mounted. */
   async unmount(id: string): Promise<void> {
     await this.#lock.run(id, () => this.#unmount(id));
   }
@@ -196,7 +196,10 @@ async function unmountAll(target: string): Promise<void> {
   while (await unmount(target, { detach: true }));
 }
 
-/** A restarted container has its note already, for which a full disk may have no room. */
+/**
+ * Writes the list of layers, unless it exists: a restarted container has one already, and a full disk may have no room
+ * for another.
+ */
 async function writeNote(path: string, text: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o600 });

@@ -13,13 +13,15 @@ export interface TarFacts {
 /** The findings about a stream. */
 export interface TarFindings {
   readonly diffId: Digest;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
   /** Facts about the tar, or why it is unusable. */
   readonly tar: TarFacts | { readonly malformed: string };
 }
 
-/** Digests a stream and reads it as a tar, and judges nothing: data, so that another thread can do it. */
+/**
+ * Digests a stream and reads it as a tar, without judging it: its result is plain data, so another thread can do it.
+ */
 export class TarInspection {
   readonly #algorithm: DigestAlgorithm;
   readonly #hash;
@@ -33,14 +35,14 @@ export class TarInspection {
     this.#hash = createHash(algorithm);
   }
 
-  /** Takes the next bytes, whose memory is the caller's again afterwards. */
+  /** Takes the next bytes, whose memory the caller may reuse afterwards. */
   push(chunk: Uint8Array): void {
     this.#hash.update(chunk);
     this.#size += chunk.length;
     if (this.#malformed === undefined) this.#parse(() => this.#parser.push(chunk));
   }
 
-  /** Call it once, after the last byte. */
+  /** Must be called once, after the last byte. */
   findings(): TarFindings {
     const end = this.#malformed === undefined ? this.#parse(() => this.#parser.finish()) : undefined;
     return {

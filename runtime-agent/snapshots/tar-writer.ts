@@ -22,7 +22,7 @@ export type NewTarEntry = Omit<TarEntry, 'kind' | 'bodyStart' | 'mtimeNanosecond
 /** Two blocks of zeros: the mark that ends a tar. */
 export const TAR_END_SIZE: number = 2 * BLOCK;
 
-/** How many zero bytes fill the last block of a body of `size` bytes. */
+/** Returns the number of zero bytes that fill the last block of a body of `size` bytes. */
 export function paddingOf(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
@@ -119,7 +119,7 @@ function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
   return Buffer.concat([header, body, Buffer.alloc(paddingOf(body.length))]);
 }
 
-/** The length in front counts itself. */
+/** Encodes a pax record; the length in front includes itself. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   let length = rest.length;
@@ -131,7 +131,7 @@ function isAscii(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
 }
 
-/** Nanoseconds are as fine as a pax header of others is. */
+/** Formats a number. Nanoseconds are the precision of other programs' pax headers. */
 function decimal(value: number): string {
   return Number.isInteger(value) ? `${value}` : trimEndOf(value.toFixed(9), '0');
 }

@@ -22,8 +22,8 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 }
 
 /**
- * Decompresses a client's stream, or passes uncompressed bytes on; the content decides. xz and bzip2 are read by the
- * programs with these names, as nobody. Throws EngineError 'bad-request' for damaged content.
+ * Decompresses a client's stream, or passes uncompressed bytes on; the content decides. xz and bzip2 are decompressed
+ * by the programs of that name, run as nobody. Throws EngineError 'bad-request' for damaged content.
  */
 export async function* decompressStream(
   source: AsyncIterable<Uint8Array>,
@@ -86,7 +86,7 @@ function withStream(stream: ReturnType<typeof createGunzip>): Filter {
   return { input: stream, output: stream, ended: Promise.resolve(), stop: () => stream.destroy() };
 }
 
-/** With one thread, as each more may take memory that the bounds do not leave. */
+/** With one thread, because more threads may need memory beyond the limits. */
 const OPTIONS = { xz: ['-dc', '--threads=1'], bzip2: ['-dc'] } as const;
 const CONFINERS = { prlimit: 'prlimit', setpriv: 'setpriv' };
 /** Messages of prlimit and setpriv about a missing program. */

@@ -24,7 +24,7 @@ export async function fillTree(
   tar: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  // The descriptor of the root passes through it, which Node would close with it.
+  // The descriptor of the root is passed through, and Node would close it with the thread.
   const worker = startThread(new URL('./fill-worker.ts', import.meta.url), request, {
     trackUnmanagedFds: false,
     resourceLimits: {},

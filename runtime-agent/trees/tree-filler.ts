@@ -29,16 +29,16 @@ export class UnusableEntryError extends Error {
   override readonly name = 'UnusableEntryError';
 }
 
-/** Where a tar is unpacked. Each character of a path is one byte. */
+/** The folder in which a tar is unpacked. Each character of a path is one byte. */
 export interface FillRequest {
   /** Descriptor of the folder that no path escapes. */
   readonly root: number;
-  /** Path in it. */
+  /** Path of the folder in it. */
   readonly folder: string;
   readonly noOverwriteDirNonDir: boolean;
   /** Whether an entry of the folder itself sets its owner, mode, attributes and time. Otherwise it stays unchanged. */
   readonly includesFolder?: boolean;
-  /** Given to everything in place of its own. */
+  /** Owner of all entries, in place of their own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
@@ -86,7 +86,7 @@ export class TreeFiller implements TarHandler {
     if (file.left === 0) this.#endFile();
   }
 
-  /** Call it after the last entry. */
+  /** Must be called after the last entry. */
   finish(): void {
     for (const [path, mtime] of this.#folderTimes) {
       const fd = this.#open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -156,7 +156,7 @@ export class TreeFiller implements TarHandler {
         if (statAt(parent, name) === undefined) mkdirSync(path, { mode: 0o700 });
         const fd = openFolderAt(parent, name);
         if (fd === undefined)
-          throw new UnusableEntryError(`${shown(entry.path)} was changed while it was made`);
+          throw new UnusableEntryError(`${shown(entry.path)} was changed while it was being created`);
         try {
           this.#setAttributes(fd, path, entry);
         } finally {
@@ -212,7 +212,7 @@ export class TreeFiller implements TarHandler {
 
   #setAttributes(fd: number, path: Buffer | undefined, entry: TarEntry): void {
     const { uid, gid } = this.#request.owner ?? entry;
-    // In this order: a change of owner takes set-uid bits and capabilities away.
+    // In this order: a change of owner removes set-uid bits and capabilities.
     fchownSync(fd, uid, gid);
     fchmodSync(fd, entry.mode);
     for (const [name, value] of entry.xattrs) {
@@ -236,7 +236,7 @@ export class TreeFiller implements TarHandler {
     lchownSync(path, uid, gid);
   }
 
-  /** chmod(2) would follow a link that has replaced the node. */
+  /** Sets the mode by a method that follows no link: chmod(2) would follow one that has replaced the node. */
   #setNodeMode(path: Buffer, mode: number): void {
     const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
     try {
@@ -251,7 +251,7 @@ export class TreeFiller implements TarHandler {
   }
 }
 
-/** Removes a file, or a folder with all in it, without following a link. */
+/** Removes a file, or a folder with everything in it, without following a link. */
 function removeAt(parent: number, name: string): void {
   try {
     unlinkSync(pathAt(parent, name));
@@ -276,7 +276,7 @@ function namesOf(path: string): string[] {
   const names: string[] = [];
   for (const part of path.split('/')) {
     if (part === '..') {
-      if (names.pop() === undefined) throw new UnusableEntryError(`${shown(path)} is outside of the folder`);
+      if (names.pop() === undefined) throw new UnusableEntryError(`${shown(path)} is outside the folder`);
     } else if (part !== '' && part !== '.') names.push(part);
   }
   return names;

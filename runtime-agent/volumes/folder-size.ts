@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, opendir } from 'node:fs/promises';
 
-/** Deeper folders are unreachable by a path, and do not count. */
+/** Maximum depth: deeper folders are unreachable by a path, and do not count. */
 const MAX_DEPTH = 2_048;
 
 /**
@@ -30,7 +30,7 @@ class Measure {
     const pathOf = (name: Buffer) => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]);
     const folders: Buffer[] = [];
     let bytes = 0;
-    // Names are bytes; the types know of no such encoding here.
+    // Names are bytes; the types lack this encoding here.
     for await (const entry of await opendir(`/proc/self/fd/${fd}`, { encoding: 'buffer' as 'utf8' })) {
       const path = pathOf(Buffer.from(entry.name));
       if (entry.isDirectory()) folders.push(path);

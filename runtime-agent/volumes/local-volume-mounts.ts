@@ -46,7 +46,7 @@ export class LocalVolumeMounts implements VolumeMounts {
       return { ...PLAIN, isOfHost: true };
     }
     await this.#locks.run(name, async () => {
-      // Looked for each time: containers that run may hold it in a namespace that the agent has lost.
+      // Checked each time: running containers may hold it in a namespace that the agent has lost.
       if (!(await isMounted(mountpoint))) await this.#mount(place, mountpoint);
       this.resume(name, container);
     });

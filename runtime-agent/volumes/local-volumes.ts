@@ -13,9 +13,9 @@ import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from '
 import { checkVolumeName, checkVolumeOptions, volumePlace } from './volume-options.ts';
 
 const TABLE = 'volumes';
-/** The folder of a volume's content in its own. */
+/** Name of the folder with a volume's content. */
 const DATA = '_data';
-/** Folders of removed volumes, until they are empty. No volume has such a name. */
+/** Prefix of folders of removed volumes, until they are empty. No volume has such a name. */
 const REMOVED = '.removed-';
 
 interface Row {
@@ -29,7 +29,7 @@ interface Row {
 export interface VolumesDeps {
   readonly knex: Knex;
   readonly events: EventBus;
-  /** The agent's own folder; volumes/ is made in it. */
+  /** The agent's own folder, which contains volumes/. */
   readonly dataDirectory: string;
   readonly log: Logger;
 }
@@ -158,7 +158,7 @@ class LocalVolumes implements Volumes {
     const row = newRow(name, { labels, options, anonymous });
     const data = join(this.#folder, name, DATA);
     await mkdir(data, { recursive: true, mode: 0o700 });
-    // Containers see the inner folder, whatever the agent's umask; the outer one denies the host's users.
+    // Containers see the inner folder, whatever the agent's umask; the outer one denies access to users of the host.
     await chmod(data, 0o755);
     await this.#knex(TABLE).insert(row);
     this.#events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: 'local' } });
@@ -197,7 +197,7 @@ function newRow(
   };
 }
 
-/** Whether the folder of a volume holds no content, as when its making was cut short. */
+/** Reports whether the folder of a volume has no content, as after an interrupted creation. */
 async function isEmpty(folder: string): Promise<boolean> {
   try {
     return (await readdir(join(folder, DATA))).length === 0;

@@ -49,7 +49,7 @@ async function orCannotMount(
   }
 }
 
-/** dockerd's message; clients map `no such file or directory` to exit code 127. */
+/** Returns an error with dockerd's message; clients map `no such file or directory` to exit code 127. */
 export function cannotMount(
   device: string,
   target: string,
@@ -65,7 +65,10 @@ export function cannotMount(
   );
 }
 
-/** The kernel resolves no names: `addr=` of NFS and CIFS gets the address, which CIFS may have in its device alone. */
+/**
+ * Adds the address, since the kernel resolves no names: `addr=` of NFS and CIFS gets it; CIFS may have the name only in
+ * its device.
+ */
 async function withAddress({ type, device }: Mounted, data: string): Promise<string> {
   if (type !== 'nfs' && type !== 'nfs4' && type !== 'cifs') return data;
   const words = data === '' ? [] : data.split(',');

@@ -36,16 +36,16 @@ export async function settleFilling(trees: TreeTars, folder: string): Promise<bo
   return false;
 }
 
-/** Removes or finishes such remains where there are any, without a look at the rest of the folder. */
+/** Removes or finishes such remains if there are any, without reading the rest of the folder. */
 export async function settleRemains(trees: TreeTars, folder: string): Promise<void> {
   const left = await Promise.all([FILLING, FILLED].map((name) => exists(join(folder, name))));
   if (left.includes(true)) await settleFilling(trees, folder);
 }
 
 /**
- * Copies a folder, including attributes, into an empty one: all, or nothing if it fails, is killed or loses power. The
- * caller owns the descriptor `source`. Containers with the volume may change it meanwhile: none of their links is
- * followed. Throws EngineError, 'conflict' if the copy was removed.
+ * Copies a folder, including attributes, into an empty one: completely, or not at all if it fails, is killed or loses
+ * power. The caller owns the descriptor `source`. Containers with the volume may change it meanwhile: none of their
+ * links is followed. Throws EngineError, 'conflict' if the copy was removed.
  */
 export async function fillWhole(
   { trees, sync }: { readonly trees: TreeTars; readonly sync: (folder: string) => Promise<void> },
@@ -58,7 +58,7 @@ export async function fillWhole(
     await mkdir(filling, { mode: 0o700 });
     try {
       const target = await open(filling, FOLDER);
-      // Not given up when the agent stops, which waits for it.
+      // Not aborted when the agent stops, which waits for it.
       await copyTree(trees, source, target.fd, new AbortController().signal).finally(() => target.close());
       // The name must not be on the device before the content.
       await sync(folder);

@@ -4,7 +4,7 @@ import type { MountFlag } from '../../lib/linux/mount/mount.ts';
 export interface HeldVolume {
   readonly readOnly: boolean;
   readonly flags: readonly MountFlag[];
-  /** It is a folder of the host, to be found where the host has it. */
+  /** Whether it is a folder of the host, outside the agent's mount namespace. */
   readonly isOfHost: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface VolumeMounts {
    * message if it cannot be mounted, or the host folder of the volume does not exist.
    */
   hold(volume: string, container: string): Promise<HeldVolume>;
-  /** The container, which runs since an earlier agent, needs it still. */
+  /** Holds the content for a container that has been running since an earlier agent. */
   resume(volume: string, container: string): void;
   /** Releases all volumes of the container. */
   release(container: string): Promise<void>;

@@ -6,8 +6,8 @@ const MAX_NAME = 255;
 const WHOLE_FOLDER = new Set(['bind', 'rbind', 'rw']);
 
 /**
- * The place of a volume's content: its own folder, a folder of the host, or a file system that is mounted while it is
- * used.
+ * The location of a volume's content: its own folder, a folder of the host, or a file system that is mounted while it
+ * is used.
  */
 export type VolumePlace =
   | { readonly kind: 'own' }
@@ -50,11 +50,11 @@ export function checkVolumeOptions(name: string, options: Readonly<Record<string
     if (!value) throw new EngineError('bad-request', `${at}missing required option: "${key}"`);
   }
   if ([type, device, o].some((value) => value?.includes('\0'))) {
-    throw new EngineError('bad-request', `${at}an option holds a zero byte`);
+    throw new EngineError('bad-request', `${at}an option contains a zero byte`);
   }
 }
 
-/** Where the options of the driver `local` put a volume. */
+/** Returns where the options of the driver `local` put a volume. */
 export function volumePlace(options: Readonly<Record<string, string>>): VolumePlace {
   const { type = '', o = '', device = '' } = options;
   if (type === '' && o === '' && device === '') return { kind: 'own' };

@@ -8,7 +8,7 @@ export interface Volume {
   readonly options: Readonly<Record<string, string>>;
   /** Created for one container without a name: `docker rm -v` and `docker volume prune` remove it. */
   readonly anonymous: boolean;
-  /** The folder that containers see: the volume's own, or the host's that the options of a bind name. */
+  /** The folder that containers see: the volume's own, or the host folder that the options of a bind name. */
   readonly mountpoint: string;
 }
 
@@ -16,18 +16,18 @@ export interface Volume {
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 export interface VolumeRequest {
-  /** '' or undefined: the agent invents one, and the volume is anonymous. */
+  /** '' or undefined makes the agent generate one; the volume is then anonymous. */
   readonly name?: string;
   readonly driver?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, string>>;
-  /** Never creates it: a missing one is an error. */
+  /** Whether a missing volume is an error; otherwise it is created. */
   readonly mustExist?: true;
 }
 
 /**
- * The volumes of this host. A missing one: EngineError 'not-found' (`get NAME: no such volume`). A volume is in use
- * from `acquire` to `release`, whether or not the container runs. Events go to the EventBus.
+ * The volumes of this host. A missing one throws EngineError 'not-found' (`get NAME: no such volume`). A volume is in
+ * use from `acquire` to `release`, whether or not the container runs. Events go to the EventBus.
  */
 export interface Volumes {
   /**
@@ -35,16 +35,16 @@ export interface Volumes {
    * (driver).
    */
   create(request: VolumeRequest): Promise<Volume>;
-  /** As create, and the container uses it from then on. */
+  /** Like create; the container uses the volume from then on. */
   acquire(request: VolumeRequest, containerId: string): Promise<Volume>;
-  /** The container, which an earlier agent made, uses the volume; nothing when it is gone. */
+  /** Records that a container of an earlier agent uses the volume; does nothing if the volume is gone. */
   resume(name: string, containerId: string): void;
-  /** The container uses it no longer. */
+  /** Records that the container no longer uses the volume. */
   release(name: string, containerId: string): void;
   get(name: string): Promise<Volume>;
   /** By name. */
   list(): Promise<readonly Volume[]>;
-  /** The containers that use it. */
+  /** Returns the containers that use it. */
   users(name: string): readonly string[];
   /**
    * Removes a volume with its content. Throws EngineError 'conflict' while it is in use; with `force`, a missing one is

@@ -582,7 +582,7 @@ export function describeLayerStore(
       for (const tooMuch of [many, long]) {
         await assert.rejects(add(host, tar(made('file', 'file', Object.fromEntries(tooMuch)))), {
           code: 'bad-request',
-          message: /is not a valid tar: "file" has more or longer extended attributes than can be kept$/,
+          message: /is not a valid tar: "file" has more or longer extended attributes than can be stored$/,
         });
       }
     });

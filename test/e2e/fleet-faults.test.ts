@@ -155,7 +155,7 @@ describe('faults of a host', { skip: unlessRoot(), timeout: 600_000 }, async () 
     await waitUntil('the audit says so', async () => (await registry.audited(/two machines/)).length > 0);
     const before = [await running(), await ask()];
     assert.equal((await registry.manage('DELETE', '/hosts/web1')).status, 204);
-    await copy.process().waitForLine(/this host was removed from the registry; its instances go on/);
+    await copy.process().waitForLine(/this host was removed from the registry; its instances keep running/);
     await agent.restart();
     await agent
       .process()

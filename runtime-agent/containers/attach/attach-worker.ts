@@ -14,7 +14,7 @@ import {
 
 const POLLIN = 1;
 const POLLOUT = 4;
-/** Milliseconds; between two sleeps the thread can be terminated from outside. */
+/** Maximum milliseconds of one sleep; the thread can be terminated only between sleeps. */
 const LONGEST_SLEEP = 1_000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -31,7 +31,7 @@ interface Connection {
   readonly fd: number;
   readonly pending: { readonly data: Uint8Array; readonly sequence: number; offset: number }[];
   endInput: boolean;
-  /** Bytes handed to the hub and not yet consumed. */
+  /** Bytes passed to the hub and not yet consumed. */
   outstanding: number;
 }
 
@@ -175,7 +175,7 @@ function readyEvents(fds: DataView, index: number): number {
 
 interface PacketsRead {
   readonly runs: readonly OutputRun[];
-  /** Bytes in all runs. */
+  /** Number of bytes in all runs. */
   readonly bytes: number;
   readonly ended: boolean;
 }

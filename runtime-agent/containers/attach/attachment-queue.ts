@@ -2,11 +2,11 @@ import type { OutputChunk } from '../containers.ts';
 import type { OutputRun } from './attach-messages.ts';
 
 /**
- * The output that one client has yet to take. `position` counts the bytes that it has taken, on the scale of its
+ * The output that one client has yet to receive. `position` counts the bytes that it has received, on the scale of its
  * connection, so that the connection knows how far its slowest client is.
  */
 export class AttachmentQueue implements AsyncIterable<OutputChunk> {
-  /** Bytes of the connection up to which this client needs nothing more. */
+  /** Position in the connection's output up to which this client has received everything. */
   position: number;
   /** When `position` last moved, in milliseconds of the monotonic clock. */
   movedAt = performance.now();

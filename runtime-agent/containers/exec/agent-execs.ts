@@ -29,7 +29,7 @@ export interface ExecDeps {
   readonly runtimeRoot: string;
 }
 
-/** See Execs. A process with streams does not outlive the agent; a detached one does, as the container itself. */
+/** See Execs. A process with streams does not outlive the agent; a detached one does, like the container itself. */
 export class AgentExecs implements Execs {
   readonly #deps: ExecDeps;
   readonly #records = new ExecRecords();
@@ -69,7 +69,7 @@ export class AgentExecs implements Execs {
     record.isDetached = !record.request.tty;
     const started = await this.#launch(record, { stdin: false, stdout: false, stderr: false });
     if ('failure' in started) throw new EngineError('bad-request', started.failure);
-    // A terminal has to be read, or its processes stop.
+    // A terminal must be read, or its processes block.
     attachToExec(started.ends, started.ended).close();
   }
 
@@ -117,7 +117,7 @@ export class AgentExecs implements Execs {
     await Promise.all(this.#ends);
   }
 
-  /** Execs of a container that was removed are gone with it. */
+  /** Execs of a container disappear when it is removed. */
   #find(id: string): ExecRecord {
     const record = this.#records.find(id);
     if (this.#deps.index.byId(record.containerId) === undefined) throw noSuchExec(id);
@@ -170,7 +170,7 @@ export class AgentExecs implements Execs {
     const { libc, runtime, capabilities } = host;
     const { id: containerId, info, paths } = container;
     this.#deps.moves.expect();
-    // A turn of the thread pool takes longer than the reading.
+    // A turn of the thread pool takes longer than the read.
     const spec = readOciSpec(readFileSync(paths.spec, 'utf8'));
     const process = execProcess(info, record.request, {
       base: spec.process,
@@ -222,7 +222,7 @@ function linkVariables(index: ContainerIndex, info: ContainerInfo): readonly str
   }
 }
 
-/** As dockerd has it, whose command without arguments ends in a blank. */
+/** Formats a command like dockerd, which leaves a trailing space if there are no arguments. */
 function commandText({ request }: ExecRecord): string {
   const [path = '', ...args] = request.cmd;
   return `${path} ${args.join(' ')}`;

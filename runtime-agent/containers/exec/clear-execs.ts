@@ -15,8 +15,8 @@ export function execFileName(id: string, isDetached: boolean): string {
 }
 
 /**
- * Kills execs of a killed agent in a running container whose streams or terminal led to that agent. Detached ones continue,
- * as the container does.
+ * Kills execs in a running container whose streams or terminal led to a killed agent. Detached ones continue, as the
+ * container does.
  */
 export async function clearExecs(libc: Libc, { info, paths }: Container): Promise<void> {
   for (const name of await readdir(paths.bundle)) {
@@ -30,7 +30,7 @@ export async function clearExecs(libc: Libc, { info, paths }: Container): Promis
   }
 }
 
-/** Kills a process only if it is the container's: its PID may have been reused. */
+/** Kills a process only if it belongs to the container: its PID may have been reused. */
 async function killMember(libc: Libc, pid: number, cgroup: string): Promise<void> {
   const stat = pid > 1 ? readProcessStat(pid) : undefined;
   if (stat === undefined) return;

@@ -20,7 +20,7 @@ import { resolveUser } from '../plan/user.ts';
 import type { ExecEnds } from './exec-streams.ts';
 import type { ExecRequest, TerminalSize } from './execs.ts';
 
-/** Between two looks whether the runtime has started the process, in milliseconds. */
+/** Milliseconds between checks whether the runtime has started the process. */
 const PAUSE = 1;
 const SIGHUP = 1;
 const SIGKILL = 9;
@@ -45,19 +45,20 @@ export interface ExecProcess {
   readonly pid: number;
   /** Its exit code; never rejects. */
   readonly exit: Promise<number>;
-  /** Sends a signal, if it runs. */
+  /** Sends a signal, if it is running. */
   signal(signal: number): void;
-  /** Sends SIGHUP to it and the others of its process group, as the loss of a terminal does. */
+  /** Sends SIGHUP to its process group, as losing a terminal does. */
   hangUp(): void;
   resize(size: TerminalSize): void;
 }
 
-/** Runs it. Throws an Error when the runtime itself cannot be started. */
+/** Runs the process. Throws an Error when the runtime itself cannot be started. */
 export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const { libc, runtime, folder, name, process: spec, streams } = options;
   const pidFile = join(folder, `${name}.pid`);
-  // runc passes a terminal on only where it does not wait for the process; otherwise it copies between two terminals. It has this
-  // one add carriage returns, and the process's one add none, but only after the process has started: early lines get two.
+  // runc passes a terminal on only if it does not wait for the process; otherwise it copies between two terminals. runc
+  // has this terminal add carriage returns, and stops the terminal of the process from adding them, but only after the
+  // process has started: early lines would get two.
   const own = spec.terminal && runtime.name === 'runc' ? openPseudoTerminal(libc) : undefined;
   const console =
     spec.terminal && own === undefined ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
@@ -71,8 +72,8 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
       ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
       ...(own === undefined ? {} : { terminal: own.slave }),
       input: writeOciJson(spec),
-      // crun sets the size of a terminal just after it has started the process. The process sees the size at its start
-      // because crun has priority, from before it reads the program.
+      // crun sets the size of a terminal just after it has started the process. The process sees the right size because
+      // crun runs with priority from before it reads the program.
       ...(console === undefined ? {} : { beforeInput: runFirst }),
     });
   } catch (error) {
@@ -127,7 +128,7 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
     },
     resize: ({ rows, columns }) => {
       terminal?.resize(rows, columns);
-      // A runtime in between applies the size on a signal.
+      // A runtime that copies between terminals applies the size on a signal.
       if (own !== undefined && !hasEnded) process.kill(child.pid, 'SIGWINCH');
     },
   };
@@ -169,7 +170,7 @@ function endsOf(child: PipedProcess, terminal: Terminal | undefined, stdin: bool
   };
 }
 
-/** Returns the pid, once the runtime has written it; or the report of a runtime that ended first. */
+/** Returns the pid once the runtime has written it, or the report of a runtime that ended first. */
 async function untilPidOrReport(pidFile: string, report: Promise<string>): Promise<number | string> {
   let reported: string | undefined;
   void report.then((text) => {
@@ -185,7 +186,7 @@ async function untilPidOrReport(pidFile: string, report: Promise<string>): Promi
 
 /** Returns 0 while the file is missing or empty. */
 function readPid(path: string): number {
-  // Looked at so often, an error for each time would cost more than the rest.
+  // Polled so often that an error on each poll would cost more than the rest.
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return 0;
   return Number.parseInt(readFileSync(path, 'latin1'), 10) || 0;
 }

@@ -7,7 +7,7 @@ export class ExecRecord {
   readonly id: string;
   readonly containerId: string;
   readonly request: ExecRequest;
-  /** Whether it has no streams, which end in the agent; it may outlive the agent then. */
+  /** Whether it has no streams, which end in the agent; then it may outlive the agent. */
   isDetached = false;
   state: 'created' | 'starting' | 'running' | 'ended' = 'created';
   exitCode: number | undefined;
@@ -55,7 +55,7 @@ export class ExecRecords {
     this.#characters += charactersOf(record);
     let surplus = this.#byId.size - this.#limit;
     if (surplus <= 0 && this.#characters <= MAX_CHARACTERS) return;
-    // In the order of their making; what runs stays, so there may be more than the limit.
+    // In order of creation; running ones stay, so there may be more than the limit.
     for (const known of this.#byId.values()) {
       if (surplus <= 0 && this.#characters <= MAX_CHARACTERS) return;
       const { id, state } = known;

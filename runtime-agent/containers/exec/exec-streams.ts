@@ -6,7 +6,7 @@ import type { Attachment, OutputChunk, OutputStream } from '../containers.ts';
 export interface ExecEnds {
   readonly stdin: Writable | undefined;
   readonly outputs: readonly { readonly name: OutputStream; readonly stream: Readable }[];
-  /** A terminal takes no end of input. */
+  /** Whether it is a terminal, whose input cannot be ended. */
   readonly tty: boolean;
 }
 
@@ -56,7 +56,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
   #isAbandoned = false;
   #wake: (() => void) | undefined;
 
-  /** Iterating ends after the last byte and not before `ended` settles. */
+  /** The iteration ends after the last byte, and not before `ended` settles. */
   constructor(
     streams: readonly { readonly name: OutputStream; readonly stream: Readable }[],
     ended: Promise<void>,
@@ -75,7 +75,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
     void ended.then(() => this.#finishWithin(LINGER));
   }
 
-  /** The reader has gone; the command may continue to write. */
+  /** Handles that the reader has gone; the command may continue to write. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#chunks.length = 0;

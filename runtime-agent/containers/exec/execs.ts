@@ -2,13 +2,13 @@ import type { Attachment } from '../containers.ts';
 
 /** A command to run in a running container, with the options of `docker exec`. */
 export interface ExecRequest {
-  /** Not empty. */
+  /** Must not be empty. */
   readonly cmd: readonly string[];
-  /** As in `--user`; '': the container's own. */
+  /** As in `--user`; '' means the container's own. */
   readonly user: string;
   /** Overrides the container's own variables. */
   readonly env: readonly string[];
-  /** '': the container's own. */
+  /** '' means the container's own. */
   readonly workingDir: string;
   readonly tty: boolean;
   /** Whether it has every capability that the agent can pass on. */
@@ -16,7 +16,7 @@ export interface ExecRequest {
   readonly attachStdin: boolean;
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
-  /** The keys that detach a client at a terminal; '': `ctrl-p,ctrl-q`. */
+  /** The keys that detach a client at a terminal; '' means `ctrl-p,ctrl-q`. */
   readonly detachKeys: string;
   /** Initial terminal size, unless the start sets another. */
   readonly size?: TerminalSize;
@@ -33,7 +33,7 @@ export interface Exec {
   readonly exitCode: number | undefined;
   /** Why it could not be started. */
   readonly failure?: string;
-  /** PID in the host's pid namespace; 0 while it does not run. */
+  /** PID in the host's pid namespace; 0 while it is not running. */
   readonly pid: number;
 }
 
@@ -49,7 +49,7 @@ export interface ExecRun {
   readonly user?: string;
   readonly env?: readonly string[];
   readonly workingDir?: string;
-  /** Milliseconds until it is killed; undefined: never. */
+  /** Milliseconds until it is killed; undefined means no timeout. */
   readonly timeout?: number;
   /** Maximum bytes of output to keep, from its start; 4096 by default. */
   readonly maxOutput?: number;
@@ -76,7 +76,7 @@ export interface Execs {
    * Resolves once it is certain to start; the client's streams follow when it runs. So a client may get the answer
    * before the first output, as some clients discard output in the same packet. A command that cannot be run is not an
    * error here, as with dockerd: the message is the output and the exit code is 126. A client that leaves does not end
-   * it. Throws EngineError 'conflict' when it was started before, or its container does not run.
+   * it. Throws EngineError 'conflict' when it was started before, or its container is not running.
    */
   start(
     id: string,
@@ -87,9 +87,9 @@ export interface Execs {
    * run.
    */
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
-  /** Sets the size that its terminal has, or begins with. Throws EngineError 'conflict' when it has ended. */
+  /** Sets the current or initial size of its terminal. Throws EngineError 'conflict' when it has ended. */
   resize(id: string, size: TerminalSize): Promise<void>;
-  /** Sends SIGHUP to its process and to the others of its process group; does nothing when it does not run. */
+  /** Sends SIGHUP to its process group; does nothing when it is not running. */
   hangUp(id: string): void;
   get(id: string): Promise<Exec>;
   /** Returns the IDs of a container's execs that have not exited, in order of creation. */

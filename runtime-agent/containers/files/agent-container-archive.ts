@@ -86,7 +86,7 @@ export class AgentContainerArchive implements ContainerArchive {
   #find(ref: string, path: string): Container {
     const container = this.#deps.index.find(ref);
     if (path === '') throw new EngineError('bad-request', 'bad parameter: "path" cannot be empty');
-    if (path.includes('\0')) throw new EngineError('bad-request', 'a path holds no zero byte');
+    if (path.includes('\0')) throw new EngineError('bad-request', 'a path cannot contain a zero byte');
     return container;
   }
 
@@ -116,7 +116,7 @@ export class AgentContainerArchive implements ContainerArchive {
 
   #tarOf(view: ContainerView, found: FoundPath, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const { name: source, shown, parent } = found;
-    if (parent === undefined) throw new Error('the folder of what is copied was not opened');
+    if (parent === undefined) throw new Error('the folder of the copied files was not opened');
     const members = [{ source, target: shown, recursive: true }];
     return closing(this.#trees.read({ folder: parent, members }, signal), async () => {
       closeSync(parent);

@@ -2,7 +2,7 @@
 export interface PathStat {
   readonly name: string;
   readonly size: number;
-  /** As Go's FileMode. */
+  /** In the form of Go's FileMode. */
   readonly mode: number;
   /** Nanoseconds since 1970. */
   readonly mtime: bigint;
@@ -11,9 +11,9 @@ export interface PathStat {
 }
 
 export interface ExtractOptions {
-  /** Refuses to put a folder in the place of something else, or something else in the place of a folder. */
+  /** Whether to refuse replacing a folder by something else, or something else by a folder. */
   readonly noOverwriteDirNonDir: boolean;
-  /** All files get the container's user and group instead of those in the tar. */
+  /** Whether all files get the container's user and group instead of those in the tar. */
   readonly copyUidGid: boolean;
 }
 

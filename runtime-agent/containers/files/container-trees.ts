@@ -13,7 +13,7 @@ export interface ContainerTrees {
 
   /**
    * Passes the layer of its changes to `use`, while the container can neither start, end nor be removed; with `pause`
-   * its processes are paused meanwhile, if it runs.
+   * its processes are paused meanwhile, if it is running.
    */
   withLayer<T>(
     ref: string,

@@ -58,7 +58,7 @@ export async function openView(deps: ViewDeps, inRoot: InRoot, container: Contai
   return await opened.promise;
 }
 
-/** Undefined where it does not run. */
+/** Returns undefined if it is not running. */
 function openRunning({ run }: Container): number | undefined {
   if (run === undefined) return undefined;
   let root: number;
@@ -68,7 +68,7 @@ function openRunning({ run }: Container): number | undefined {
     if (isGone(error)) return undefined;
     throw error;
   }
-  // Looked at afterwards: the number may be another process's by now.
+  // Checked after opening: by now the number may belong to another process.
   if (isProcessAlive(run.pid, run.startTime)) return root;
   closeSync(root);
   return undefined;

@@ -5,7 +5,7 @@ import { makeTreeReadOnly, mount } from '../../../lib/linux/mount/mount.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
 
-/** Mounts as the runtime would at a place of a container's tree, and makes the place if it is missing. */
+/** Mounts at a path of a container's tree as the runtime would, and creates the path if it is missing. */
 export async function mountInView(inRoot: InRoot, root: number, point: OciMount): Promise<void> {
   const { source, destination, options } = point;
   const isFolder = (await stat(source)).isDirectory();
@@ -59,7 +59,7 @@ async function makeFolder(parent: number, name: string): Promise<void> {
   await mkdir(pathAt(parent, name), { mode: 0o755 }).catch(unlessThere);
 }
 
-/** An existing file is not opened: it may be a pipe without a peer. */
+/** Creates a file. An existing one is not opened: it may be a pipe without a peer. */
 async function makeFile(parent: number, name: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const file = await open(pathAt(parent, name), flags, 0o644).catch(unlessThere);

@@ -9,7 +9,7 @@ import { afterProbe, type ProbePlan, probeDelay, probePlan } from '../plan/healt
 /** Maximum delay of a Node timer. */
 const LONGEST_DELAY = 0x7fffffff;
 
-/** Signal in an event. */
+/** Signal number in the event of a SIGKILL. */
 const KILL = '9';
 
 export interface HealthDeps {
@@ -88,7 +88,7 @@ export class HealthChecks {
     if (health.Status !== before.Status) {
       container.publish(`health_status: ${health.Status}`);
       await container.save().catch((error: unknown) => {
-        container.log.error({ err: error }, 'the health of a container could not be kept');
+        container.log.error({ err: error }, 'the health of a container could not be stored');
       });
     }
     if (!signal.aborted) this.#schedule(container, plan, signal);
@@ -120,7 +120,7 @@ async function probe(
   const command = {
     cmd: plan.command,
     timeout: Math.min(Math.ceil(plan.timeout), LONGEST_TIMEOUT),
-    // One more than is kept reveals that there is more.
+    // One byte more than is kept reveals that there is more.
     maxOutput: OUTPUT_LIMIT + 1,
   };
   try {

@@ -31,12 +31,12 @@ export class KeptLog {
   readonly #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
-  /** Whether the log has changed since the present check began. */
+  /** Whether the log has changed since the current check began. */
   #hasChanged = false;
   #hasEnded = false;
   /** Whether there may be files to compress: at the start, and after each rotation. */
   #hasPlain: boolean;
-  /** Whether conmon has not reopened the log yet; a second command would lose output in between. */
+  /** Whether conmon has yet to reopen the log; a second command would lose output in between. */
   #isReopening = false;
   #mayFinish = true;
 
@@ -80,7 +80,7 @@ export class KeptLog {
     } catch (error) {
       log.warn(
         { container: containerId, err: error },
-        'a log cannot be watched; conmon alone keeps it small',
+        'a log cannot be watched; only conmon limits its size',
       );
       return undefined;
     }
@@ -103,7 +103,7 @@ export class KeptLog {
         await compressLogFiles(path, plan.maxFiles);
       }
     } catch (error) {
-      // A container that was removed took its log with it.
+      // Removing a container removes its log.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
         log.error({ container: containerId, err: error }, 'the log of a container could not be rotated');
       }
@@ -114,7 +114,7 @@ export class KeptLog {
     if (this.#hasEnded && this.#mayFinish) await this.#workLocked();
   }
 
-  /** conmon has ended: it may have left a renamed log without a new one. */
+  /** Finishes a rotation after conmon has ended: it may have left a renamed log without a new one. */
   async #finish(): Promise<void> {
     const { path, plan } = this.#options;
     this.#mayFinish = false;

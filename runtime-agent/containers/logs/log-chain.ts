@@ -43,7 +43,7 @@ export class LogChain {
     const position = last === undefined ? -1 : await positionOf(last, files);
     const later = files.slice(position + 1);
     await closeLogFiles(files.slice(0, position + 1));
-    // The rest of the last file comes first: its writer may have written more before it left it.
+    // The rest of the last file comes first: its writer may have written more before it switched files.
     this.#files = [...this.#files, ...later];
     return later.length > 0;
   }
@@ -91,14 +91,14 @@ const LINE_FEED = 0x0a;
 interface LogTail {
   /** In bytes. */
   readonly start: number;
-  /** Lines that begin there; fewer than requested if the file has no more. */
+  /** Number of lines that begin there; fewer than requested if the file has no more. */
   readonly lines: number;
 }
 
 /**
  * Returns where the last `count` lines of a log begin, reading backwards from `size` only as far as needed. Parts of
- * one line count once, and an unfinished last line counts if `isNewest`: in an older file it continues in the next one,
- * so it counts there and begins here, even if `count` is 0.
+ * one line count once. An unfinished last line counts if `isNewest`; in an older file it continues in the next one, so
+ * it counts there and begins here, even if `count` is 0.
  */
 export async function findTail(
   file: FileHandle,
@@ -111,7 +111,7 @@ export async function findTail(
   let start = size;
   let isLast = isNewest;
   let position = size;
-  // Lines are found by the line feed before them; `position` is where the part that has been searched begins.
+  // Lines are found by the line feed before them; `position` is the start of the part that has been searched.
   while (position > 0) {
     const from = Math.max(0, position - BLOCK);
     const { bytesRead } = await file.read(block, 0, Math.min(size, position + HEAD) - from, from);
@@ -122,7 +122,7 @@ export async function findTail(
       const begin = from + index + 1;
       if (begin >= size) continue;
       const line = block.subarray(index + 1, Math.min(bytesRead, index + 1 + HEAD));
-      // A complete entry is the end of a line, so the line after it begins one further on.
+      // A complete entry ends a line, so the line after it begins one entry later.
       if (isComplete(line) || isLast) {
         if (ends === count) return { start, lines: ends };
         ends += 1;

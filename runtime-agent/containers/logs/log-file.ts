@@ -6,10 +6,10 @@ import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
 
 /** Bytes at the beginning that identify a file; they include a timestamp in nanoseconds. */
 const HEAD = 256;
-/** Compressed bytes that hold so many. */
+/** Compressed bytes that contain at least HEAD bytes. */
 const COMPRESSED_HEAD = 4096;
 
-/** One open file of a rotated log. It stays the same file when it is renamed or compressed meanwhile. */
+/** An open file of a rotated log. It stays the same file when it is renamed or compressed meanwhile. */
 export class LogFile {
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -40,7 +40,7 @@ export class LogFile {
     return undefined;
   }
 
-  /** Reads bytes as they were written. A compressed file is decompressed once, into an unnamed file. */
+  /** Returns the bytes as they were written. A compressed file is decompressed once, into an unnamed file. */
   async data(): Promise<FileHandle> {
     if (!this.#compressed) return this.#handle;
     this.#data ??= await this.#expand();

@@ -4,7 +4,8 @@ import { LogFile, throughFile, unlessMissing } from './log-file.ts';
 
 /**
  * Opens all files of a log, oldest first: `PATH.2`, `PATH.1`, `PATH`, compressed or not. A file that is renamed
- * meanwhile is not missed: going backwards from the newest, a file can only be met twice. None if there is no log.
+ * meanwhile is not missed: going backwards from the newest, a file can only be met twice. Returns none if there is no
+ * log.
  */
 export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
   const files: LogFile[] = [];

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-/** Milliseconds between unprompted checks of a follower, in case an event was lost. */
+/** Milliseconds between checks of a follower without an event, in case one was lost. */
 const RECHECK = 2_000;
 
 /** Wakes a follower when the log at `path` has grown or was rotated, or the container has ended. */
@@ -14,7 +14,7 @@ export class LogGrowth {
   readonly #signal: AbortSignal;
   readonly #onAbort = () => this.#notify();
 
-  /** Undefined if the log has no folder. */
+  /** Returns undefined if the log has no folder. */
   static at(path: string, ended: Promise<unknown>, signal: AbortSignal): LogGrowth | undefined {
     try {
       return new LogGrowth(path, ended, signal);
@@ -26,7 +26,7 @@ export class LogGrowth {
 
   private constructor(path: string, ended: Promise<unknown>, signal: AbortSignal) {
     const name = basename(path);
-    // The folder, since the file is another one after each rotation.
+    // Watches the folder, because the log is another file after each rotation.
     this.#watcher = watch(dirname(path), { persistent: false }, (_, changed) => {
       if (changed === null || changed === name) this.#notify();
     });

@@ -40,7 +40,7 @@ export function parseLogEntry(line: Buffer): LogEntry | undefined {
   };
 }
 
-/** conmon writes local time with its offset. */
+/** Converts to UTC: conmon writes local time with its offset. */
 function toUtc(written: string): { readonly timestamp: string; readonly time: number } | undefined {
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})(Z|[+-]\d\d:\d\d)$/.exec(written);
   if (parts === null) return undefined;
@@ -101,7 +101,7 @@ async function* readEntries(
   let rest = Buffer.alloc(0);
   for (;;) {
     signal.throwIfAborted();
-    // Asked before the read, so that an end of file after it is the end of the log.
+    // Read before the file, so that an end of file after it is the end of the log.
     const wasEnded = growth?.hasEnded ?? true;
     const block = Buffer.allocUnsafe(BLOCK);
     const bytesRead = await chain.read(block);

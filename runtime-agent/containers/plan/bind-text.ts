@@ -56,9 +56,9 @@ export function parseVolumesFrom(text: string): { readonly container: string; re
 }
 
 /**
- * Returns the propagation of a bind; `asked` is '' unless the client sets it. A source that holds or lies in the agent's
- * own folder is `rslave`: mounts of other containers would otherwise stay there after their exit. Throws EngineError
- * 'bad-request' with dockerd's message.
+ * Returns the propagation of a bind; `asked` is '' unless the client sets it. A source that contains or lies in the
+ * agent's own folder is `rslave`: mounts of other containers would otherwise stay there after their exit. Throws
+ * EngineError 'bad-request' with dockerd's message.
  */
 export function bindPropagation(
   asked: MountPoint['propagation'],
@@ -75,13 +75,13 @@ export function bindPropagation(
   );
 }
 
-/** Whether one of two absolute paths contains the other. */
+/** Reports whether one of two absolute paths contains the other. */
 export function overlap(one: string, other: string): boolean {
   const [a, b] = [one, other].map((path) => (path === '/' ? '/' : `${path}/`));
   return a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** Parses the options after the second colon, and of `--volumes-from`. */
+/** Parses the options after the second colon, and those of `--volumes-from`. */
 function parseBindOptions(
   mode: string,
   isPath: boolean,

@@ -8,7 +8,7 @@ export interface ProbePlan {
   readonly timeout: number;
   /** Failures within this time after the start do not count. */
   readonly startPeriod: number;
-  /** Between probes during the start period, until the first that succeeds. */
+  /** Milliseconds between probes during the start period, until one succeeds. */
   readonly startInterval: number;
   readonly retries: number;
 }
@@ -60,7 +60,7 @@ function readHealthcheck(image: Readonly<Record<string, unknown>>): HealthConfig
   const test = Array.isArray(image.Test) && image.Test.every((word) => typeof word === 'string');
   const numbers = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'].filter((name) => {
     const value = Number.isSafeInteger(image[name]) ? Number(image[name]) : 0;
-    // A shorter time than clients may set would probe without a pause.
+    // A value below the minimum for clients would probe without a pause.
     return value >= (name === 'Retries' ? 0 : MILLISECOND);
   });
   return withoutEmpty({
@@ -102,7 +102,7 @@ export function afterProbe(health: Health, entry: HealthLogEntry, plan: ProbePla
   return { Status: fails ? 'unhealthy' : health.Status, FailingStreak, Log };
 }
 
-/** Returns milliseconds until the next probe, `age` milliseconds after the start. */
+/** Returns the milliseconds until the next probe, `age` milliseconds after the start. */
 export function probeDelay(health: Health, plan: ProbePlan, age: number): number {
   const isEarly = health.Status === 'starting' && age < plan.startPeriod;
   return isEarly ? plan.startInterval : plan.interval;

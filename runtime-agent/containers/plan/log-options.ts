@@ -38,7 +38,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
 };
 /** Logging drivers of Docker Engine that the agent lacks; dockerd looks for others among its plugins. */
 const MISSING_DRIVERS = ['awslogs', 'etwlogs', 'fluentd', 'gcplogs', 'gelf', 'journald', 'splunk', 'syslog'];
-/** Maximum rotated files; each is looked for by name. */
+/** Maximum rotated files; each one costs a look-up by name. */
 const MAX_FILES = 1000;
 const SLACK = 1 << 20;
 
@@ -86,8 +86,8 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
 }
 
 /**
- * Returns bytes after which conmon itself truncates the log; where the agent rotates, this matters only while no agent
- * runs.
+ * Returns the bytes after which conmon itself truncates the log; if the agent rotates, this matters only while no agent
+ * is running.
  */
 export function monitorLimit({
   maxSize,
@@ -97,7 +97,7 @@ export function monitorLimit({
   return maxFiles === 1 ? maxSize : 2 * maxSize + SLACK;
 }
 
-/** `non-blocking` means that a container never waits for its log's reader, which is always so with a file. */
+/** `non-blocking` means that a container never waits for the reader of its log, which is always true with a file. */
 function checkDelivery(options: Readonly<Record<string, string>>): void {
   const { compress, mode } = options;
   if (compress !== undefined && compress !== 'true' && compress !== 'false') {
@@ -124,7 +124,7 @@ function parseLimit(text: string): number | undefined {
 
 function parseCount(text: string): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(count)) refuse(`invalid max-file: '${text.slice(0, 40)}' is no number`);
+  if (Number.isNaN(count)) refuse(`invalid max-file: '${text.slice(0, 40)}' is not a number`);
   if (count < 1) refuse('max-file cannot be less than 1');
   if (count > MAX_FILES) refuse(`max-file cannot be more than ${MAX_FILES}`);
   return count;
@@ -141,7 +141,7 @@ type Facts = Pick<ContainerInfo, 'id' | 'name' | 'imageId'> & {
   readonly config: Pick<ContainerInfo['config'], 'Labels' | 'Env' | 'Image'>;
 };
 
-/** Fields of dockerd's `tag` template, each alone between braces. */
+/** Fields of dockerd's `tag` template, which may be used alone between braces. */
 const TAG_FIELDS: Readonly<Record<string, (container: Facts) => string>> = {
   ID: ({ id }) => id.slice(0, 12),
   FullID: ({ id }) => id,
@@ -240,7 +240,7 @@ function* templateParts(template: string): Generator<{ readonly text: string; re
   yield { text: template.slice(at) };
 }
 
-/** As Go's url.QueryEscape. */
+/** Escapes like Go's url.QueryEscape. */
 function queryEscape(text: string): string {
   return encodeURIComponent(text)
     .replace(/%20/g, '+')

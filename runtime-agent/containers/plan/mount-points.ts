@@ -18,7 +18,7 @@ import {
 export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
   readonly from:
     | { readonly kind: 'volume'; readonly request: VolumeRequest }
-    /** Whether a missing source is made as a folder or is an error. */
+    /** `missing`: whether a missing source is created as a folder or refused. */
     | { readonly kind: 'bind'; readonly path: string; readonly missing: 'make' | 'refuse' };
 }
 
@@ -32,8 +32,8 @@ const WHOLE = { recursive: true, subpath: '' } as const;
 
 /**
  * Returns all mount points of a new container, in dockerd's order of precedence: those of other containers
- * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at free places. `dataFolder` is
- * the agent's own. Throws EngineError 'bad-request' when two have the same place, 'not-implemented'.
+ * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at free paths. `dataFolder` is
+ * the agent's own. Throws EngineError 'bad-request' when two have the same path, 'not-implemented'.
  */
 export function planMountPoints(
   config: Pick<ContainerConfig, 'Volumes'>,
@@ -61,7 +61,7 @@ export function planMountPoints(
     if (plan !== undefined) add(plan);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
-    // The CLI and images send volumes without a leading slash; dockerd takes them from the root.
+    // The CLI and images send volumes without a leading slash; dockerd resolves them from the root.
     const destination = checkDestination(`/${path}`, 'volume');
     if (taken.has(destination) || plans.has(destination)) continue;
     plans.set(destination, volumePlan(destination, { driver }));
@@ -127,8 +127,8 @@ function requestPlan(
   const destination = checkDestination(Target, type);
   if (type === 'volume') {
     const subpath = VolumeOptions?.Subpath ?? '';
-    // A folder name outside the volume is refused even if it is only read; links inside the volume are followed within
-    // it.
+    // A path that leads out of the volume is refused even if it is only read; links inside the volume are followed
+    // within it.
     if (subpath.startsWith('/') || leadsOut(subpath)) {
       refuse('volume', 'subpath must be a relative path within the volume');
     }

@@ -21,9 +21,9 @@ export interface SpecInputs {
   readonly user: ProcessUser;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
-  /** AppArmor profile; undefined where the host has no AppArmor. */
+  /** AppArmor profile; undefined if the host has no AppArmor. */
   readonly apparmor: string | undefined;
-  /** Undefined: no seccomp filter. */
+  /** Undefined means no seccomp filter. */
   readonly seccomp: SeccompProfile | undefined;
   readonly cgroups: CgroupAbilities;
   readonly devices: readonly OciDevice[];
@@ -115,7 +115,7 @@ export type SpecNetwork =
   | { readonly kind: 'host' }
   | { readonly kind: 'new' }
   | { readonly kind: 'made'; readonly path: string }
-  /** Another container's namespace, whose sysctls are set already. */
+  /** Another container's namespace, whose sysctls are already set. */
   | { readonly kind: 'shared'; readonly path: string };
 
 /** Paths of other containers' namespaces that a container joins. */

@@ -17,7 +17,7 @@ export const HOST_PLATFORM: Platform = { os: 'linux', architecture: GOARCH[arch]
 
 /**
  * Compares an image's platform with the requested one, or else with the host's. Returns warnings. Throws EngineError
- * 'not-found' if the client requests another, so that it pulls, and 'bad-request' for malformed text.
+ * 'not-found' if the client requests another platform, so that it pulls, and 'bad-request' for malformed text.
  */
 export function checkPlatform(
   image: string,
@@ -39,7 +39,7 @@ export function checkPlatform(
   ];
 }
 
-/** Whether images of this platform are built for this machine. */
+/** Reports whether images of this platform are built for this machine. */
 export function isHostPlatform(platform: Platform): boolean {
   return matches(platform, HOST_PLATFORM);
 }

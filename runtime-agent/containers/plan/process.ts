@@ -5,9 +5,9 @@ import type { ContainerConfig } from '../container-info.ts';
 import { mergeHealthcheck } from './health.ts';
 
 /**
- * The container's configuration after the image's defaults, as dockerd merges them and `docker inspect` shows them.
- * A command that is given replaces the image's command; an entrypoint that is given drops the image's command too,
- * and `['']` drops the image's entrypoint. The image's variables come after the user's, where those do not set them.
+ * Merges the container's configuration with the image's defaults as dockerd does; `docker inspect` shows the result. A
+ * command in the request replaces the image's command; an entrypoint in the request drops the image's command too, and
+ * `['']` drops the image's entrypoint. The image's variables follow the user's, unless those set them.
  */
 export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig): ContainerConfig {
   const inherits = !isGiven(config.Entrypoint);
@@ -46,7 +46,7 @@ export function commandLine(config: ContainerConfig): {
   return { path, args };
 }
 
-/** `80` means `80/tcp`, and would be shown twice beside it. */
+/** Adds the protocol to ports: `80` means `80/tcp`, and would otherwise be shown beside it. */
 function withProtocols(ports: ContainerConfig['ExposedPorts'] | null): ContainerConfig['ExposedPorts'] {
   return Object.fromEntries(
     Object.entries(ports ?? {}).map(([port, value]) => [
@@ -69,8 +69,8 @@ export function variableName(entry: string): string {
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * Returns the process's environment in dockerd's order: PATH, HOSTNAME, TERM for a terminal, variables of links, then the
- * container's own, each name once at its first place. An entry without `=` removes the variable.
+ * Returns the process's environment in dockerd's order: PATH, HOSTNAME, TERM for a terminal, variables of links, then
+ * the container's own, each name once at its first position. An entry without `=` removes the variable.
  */
 export function processEnvironment(
   config: ContainerConfig,
@@ -122,7 +122,7 @@ export function linksEnvironment(parent: string, links: Iterable<LinkedContainer
     for (const entry of linkEnvironment(parent, link)) {
       bytes += entry.length + 1;
       if (bytes > MAX_LINKED_BYTES) {
-        const why = `the linked containers of ${parent} have more than ${MAX_LINKED_BYTES} bytes of variables: link to fewer, or to such that expose fewer ports`;
+        const why = `the linked containers of ${parent} have more than ${MAX_LINKED_BYTES} bytes of variables: link to fewer containers, or to ones that expose fewer ports`;
         throw new EngineError('runtime', why);
       }
       entries.push(entry);
@@ -132,8 +132,8 @@ export function linksEnvironment(parent: string, links: Iterable<LinkedContainer
 }
 
 /**
- * Returns the variables of a link for the container named `parent`: `ALIAS_PORT_80_TCP_ADDR` and others of each exposed
- * port, of port ranges too, and the linked container's own environment.
+ * Returns the variables of a link for the container named `parent`: `ALIAS_PORT_80_TCP_ADDR` and similar ones for each
+ * exposed port and port range, and the linked container's own environment.
  */
 function linkEnvironment(parent: string, { alias, address, config }: LinkedContainer): readonly string[] {
   const name = alias.toUpperCase().replaceAll('-', '_');

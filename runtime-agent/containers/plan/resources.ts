@@ -7,7 +7,7 @@ import type { HostConfig } from '../host-config.ts';
 /** The abilities of this host's cgroups. */
 export interface CgroupAbilities {
   readonly version: 1 | 2;
-  /** False where the kernel does not account for swap; the limit of memory plus swap is omitted then. */
+  /** Whether the kernel accounts for swap; without it the limit of memory plus swap is omitted. */
   readonly swapLimit: boolean;
   /** Missing controllers, whose limits are omitted. */
   readonly missing?: ReadonlySet<'memory' | 'cpu' | 'cpuset' | 'pids'>;
@@ -15,7 +15,7 @@ export interface CgroupAbilities {
 
 const PERIOD = 100_000;
 
-/** Containers may create device nodes, but open only those that the runtime itself allows (null, zero, tty …). */
+/** Containers may create any device node, but open only those that the runtime itself allows (null, zero, tty …). */
 const DEVICES: readonly OciDeviceRule[] = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },
@@ -116,7 +116,7 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
       refuse('CPU Quota cannot be updated as NanoCPUs has already been set');
   }
   const { Memory: memory, MemorySwap: swap } = changes;
-  // As in dockerd, even without a limit yet.
+  // As in dockerd, even if there is no limit yet.
   if (memory !== undefined && swap === undefined && memory > hostConfig.MemorySwap) {
     throw new EngineError(
       'conflict',
@@ -135,8 +135,8 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
 }
 
 /**
- * Returns the limits that the runtime must set in a running container: all of each kind that changes; empty if none
- * does.
+ * Returns the limits that the runtime must set in a running container: all limits of each kind that changes; empty if
+ * none changes.
  */
 export function changedResources(
   hostConfig: HostConfig,

@@ -6,7 +6,7 @@ export type RestartPolicy =
   | { readonly kind: 'never' }
   | { readonly kind: 'always' }
   | { readonly kind: 'unless-stopped' }
-  /** `limit` 0 means no limit. */
+  /** A `limit` of 0 means no limit. */
   | { readonly kind: 'on-failure'; readonly limit: number };
 
 /** Throws EngineError 'bad-request'. */
@@ -25,7 +25,7 @@ export function parseRestartPolicy(hostConfig: HostConfig): RestartPolicy {
   );
 }
 
-/** The exit of a container. */
+/** Facts about the exit of a container. */
 export interface RestartFacts {
   readonly exitCode: number;
   /** True after `docker stop` or `docker kill`. */
@@ -42,7 +42,7 @@ export function shouldRestart(policy: RestartPolicy, facts: RestartFacts): boole
   return policy.kind !== 'never';
 }
 
-/** Returns milliseconds before the next start: 100 ms, doubled at each consecutive restart, at most a minute. */
+/** Returns the milliseconds before the next start: 100 ms, doubled at each consecutive restart, at most a minute. */
 export function restartDelay(restarts: number): number {
   return Math.min(60_000, 100 * 2 ** Math.min(restarts, 16));
 }

@@ -3,7 +3,7 @@ import type { SeccompSource } from '../../oci-runner/bundle.ts';
 import type { CapabilityOptions } from '../../oci-runner/capabilities.ts';
 import type { HostConfig } from '../host-config.ts';
 
-/** Maximum bytes of one line for the kernel. */
+/** A profile name: one line, with at most as many bytes as the kernel accepts. */
 const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;
 
 /** Parsed `--security-opt` options. */
@@ -11,7 +11,7 @@ export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   /** A source is a profile that the client has sent. */
   readonly seccomp: 'default' | 'unconfined' | SeccompSource;
-  /** The name of an AppArmor profile, or `unconfined`; undefined: the default. */
+  /** The name of an AppArmor profile, or `unconfined`; undefined means the default. */
   readonly apparmor: string | undefined;
 }
 
@@ -65,7 +65,7 @@ interface SourceText extends Partial<SeccompSource> {
 }
 
 /**
- * Parses a seccomp profile of Docker's form, which clients send for `--security-opt seccomp=FILE`. Throws EngineError
+ * Parses a seccomp profile in Docker's form, which clients send for `--security-opt seccomp=FILE`. Throws EngineError
  * 'bad-request' for an invalid profile, and 'not-implemented' for one with a listener.
  */
 function parseSeccompSource(text: string): SeccompSource {

@@ -60,13 +60,14 @@ export function resolveUser(user: string, groupAdd: readonly string[], files: Ac
   return {
     uid,
     gid,
-    // The primary group too: without it a mode that shuts the group out would not hold for a setgid program's caller.
+    // Includes the primary group: otherwise a mode that denies access to the group would not hold for the caller of a
+    // setgid program.
     additionalGids: [...new Set([gid, ...memberships, ...added])],
     home: account === undefined || account.home === '' ? '/' : account.home,
   };
 }
 
-/** dockerd writes `Unable` of --group-add alone. */
+/** Finds a group; dockerd's message begins with `Unable` only for --group-add. */
 function findGroup(groups: readonly Group[], wanted: string, unable: 'unable' | 'Unable'): number {
   const gid =
     groups.find((entry) => entry.name === wanted)?.gid ??

@@ -79,14 +79,16 @@ function validateConfig(config: ContainerConfig): void {
     }
   }
   for (const text of [config.User, config.WorkingDir, ...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]) {
-    if (text.includes('\0')) refuse('a command, user or folder cannot hold a zero byte');
+    if (text.includes('\0')) refuse('a command, user or folder cannot contain a zero byte');
   }
   for (const name of [config.Hostname, config.Domainname]) checkHostname(name);
   if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
   validateHealthcheck(config.Healthcheck);
 }
 
-/** dockerd takes any name that the kernel takes; white space would add names to /etc/hosts. */
+/**
+ * Checks a host name. dockerd accepts any name that the kernel accepts, but white space would add names to /etc/hosts.
+ */
 function checkHostname(name: string): void {
   if (/[\s\p{Cc}]/u.test(name)) refuse(`invalid hostname format: ${name.slice(0, 80)}`);
   if (Buffer.byteLength(name) > HOSTNAME_MAX) refuse(`invalid hostname: at most ${HOSTNAME_MAX} bytes`);

@@ -36,14 +36,14 @@ import { type Accounts, MAX_ACCOUNTS_SIZE, resolveUser } from '../plan/user.ts';
 import type { RunLinks } from './links.ts';
 import type { RunNetwork } from './run-network.ts';
 
-/** The opened parts of a run that its bundle names. */
+/** The opened parts of a run that its bundle refers to. */
 export interface BundleParts {
   /** Path of the mounted root file system. */
   readonly rootfs: string;
   readonly mounts: readonly OciMount[];
   readonly network: Pick<RunNetwork, 'namespace' | 'files'>;
   readonly devices: GatheredDevices;
-  /** Absent: it shares only what HostConfig shares with the host. */
+  /** If absent, it shares only what HostConfig shares with the host. */
   readonly joined?: Pick<Joined, 'namespaces' | 'shm'>;
   readonly links?: Pick<RunLinks, 'environment'>;
 }
@@ -154,7 +154,7 @@ export async function releaseShm(paths: RunPaths): Promise<void> {
 function namespaceOf({ id, run }: Container, kind: 'pid' | 'ipc'): OpenNamespace {
   const namespace = run && openProcessNamespace(run, kind);
   if (namespace === undefined) {
-    // dockerd returns 500 for the one and 409 for the other.
+    // dockerd returns 500 for the PID namespace and 409 for the IPC namespace.
     const code = kind === 'pid' ? 'runtime' : 'conflict';
     throw new EngineError(
       code,
@@ -179,7 +179,7 @@ async function ownShm({ hostConfig }: ContainerInfo, paths: RunPaths): Promise<S
   if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
   if (mode === 'none') return { kind: 'none' };
   if (mode !== 'shareable') return { kind: 'own' };
-  // Outside of the container's own mounts, so that it can be shared.
+  // Outside the container's own mounts, so that it can be shared.
   await mkdir(paths.shm, { recursive: true, mode: 0o700 });
   await unmount(paths.shm, { detach: true });
   await mount({
@@ -192,7 +192,7 @@ async function ownShm({ hostConfig }: ContainerInfo, paths: RunPaths): Promise<S
   return { kind: 'bind', path: paths.shm };
 }
 
-/** The host's devices of a container, and its limits of them. */
+/** A container's devices of the host, and its limits for them. */
 export interface GatheredDevices {
   readonly devices: readonly OciDevice[];
   readonly resources: HostResources;

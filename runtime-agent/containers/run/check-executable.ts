@@ -55,7 +55,7 @@ export function commandPaths(command: string, cwd: string, env: readonly string[
 const MAX_SCRIPTS = 4;
 
 /**
- * Refuses a program of another architecture, which runtimes notice only after they have reported a start. Allows it where
+ * Refuses a program of another architecture, which runtimes notice only after they have reported a start. Allows it if
  * the kernel has interpreters for foreign programs (binfmt_misc). Throws RuntimeCreateError.
  */
 export async function checkExecutable(

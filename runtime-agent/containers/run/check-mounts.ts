@@ -122,7 +122,7 @@ export async function checkPropagation(
   return settled;
 }
 
-/** Whether the client named the propagation. */
+/** Reports whether the client requested the propagation. */
 function isAsked({ mode, destination }: MountPoint, { Mounts }: ContainerInfo['hostConfig']): boolean {
   return (
     /slave|shared/.test(mode) ||

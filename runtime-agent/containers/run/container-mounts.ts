@@ -41,8 +41,8 @@ export interface ContainerMountsDeps {
 }
 
 /**
- * The volumes and binds of containers. A container acquires them when it is created and releases them when it is removed;
- * in between each run opens their sources, and releases the file systems of its volumes at its end.
+ * The volumes and binds of containers. A container acquires them when it is created and releases them when it is
+ * removed; in between, each run opens their sources, and at its end releases the file systems of its volumes.
  */
 export class ContainerMounts {
   readonly partsFolder: string;
@@ -91,8 +91,8 @@ export class ContainerMounts {
   }
 
   /**
-   * Returns whether `fill` may find one of them empty: a volume that is mounted on use looks so, and a part of one may
-   * be.
+   * Reports whether `fill` may find one of them empty: a volume that is mounted on use looks empty, and a part of one
+   * may be.
    */
   async hasEmpty(points: readonly MountPoint[]): Promise<boolean> {
     for (const { source, copyUp, subpath } of points) {
@@ -125,10 +125,11 @@ export class ContainerMounts {
   }
 
   /**
-   * Opens the sources of mount points, and fills empty volumes that are still to be filled. Sources of the host are cloned from its mount namespace and
-   * mounted separately; the clone for a `view` is never shared, so that unmounting it unmounts nothing on the host. A part
-   * of a volume is mounted separately, so that it cannot be replaced by a link to a folder of the host. The container holds
-   * its volumes until `endRun`. Throws EngineError 'bad-request', or 'runtime' for a volume that cannot be mounted.
+   * Opens the sources of mount points, and fills empty volumes that still need it. Sources of the host are cloned from
+   * its mount namespace and mounted separately; the clone for a `view` is never shared, so that unmounting it unmounts
+   * nothing on the host. A part of a volume is mounted separately, so that it cannot be replaced by a link to a folder
+   * of the host. The container holds its volumes until `endRun`. Throws EngineError 'bad-request', or 'runtime' for a
+   * volume that cannot be mounted.
    */
   async open(
     { id, mounts: points, hostConfig }: ContainerInfo,
@@ -158,8 +159,8 @@ export class ContainerMounts {
   }
 
   /**
-   * Unmounts the sources that a killed agent had opened, and finishes or undoes its copies into volumes. `resume` for each
-   * container and then `settle` follow. Returns the folders of volumes by their names.
+   * Unmounts the sources that a killed agent had opened, and finishes or undoes its copies into volumes. `resume` for
+   * each container and then `settle` must follow. Returns the folders of volumes by their names.
    */
   async recover(log: Logger): Promise<ReadonlyMap<string, string>> {
     await releaseHeld(this.partsFolder);
@@ -173,7 +174,7 @@ export class ContainerMounts {
     return new Map(volumes.map(({ name, mountpoint }) => [name, mountpoint]));
   }
 
-  /** Takes over the volumes of a container of an earlier agent; `runs`: it holds their file systems too. */
+  /** Takes over the volumes of a container of an earlier agent; with `runs` also their file systems. */
   resume({ id, mounts }: ContainerInfo, runs: boolean): void {
     for (const { name } of mounts) {
       if (name === undefined) continue;
@@ -187,7 +188,7 @@ export class ContainerMounts {
     await this.#deps.volumeMounts.settle();
   }
 
-  /** Opens the source of a mount point, and fills it if it is to be filled. Adds what it holds to `parts`. */
+  /** Opens the source of a mount point, and fills it if needed. Adds the parts that it holds to `parts`. */
   async #openSource(
     id: string,
     point: MountPoint,
@@ -267,7 +268,10 @@ export class ContainerMounts {
       throw new EngineError('bad-request', why, { cause });
     });
     if (held !== undefined) return held;
-    throw new EngineError('bad-request', `cannot access path ${shown}: the volume has none: make it first`);
+    throw new EngineError(
+      'bad-request',
+      `cannot access path ${shown}: the volume does not have it: create it first`,
+    );
   }
 }
 
@@ -280,7 +284,7 @@ function heldPropagation(propagation: MountPoint['propagation']): HeldPropagatio
   return propagation.endsWith('slave') ? 'slave' : 'private';
 }
 
-/** Submounts come with the source; a source of the host is held without them if they are not wanted. */
+/** Returns a bind mount that includes submounts; if they are unwanted, a source of the host was opened without them. */
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
   const options = [
     'rbind',

@@ -16,8 +16,8 @@ export interface RunLinks {
 }
 
 /**
- * Returns the links of the default network with container IDs, since names may change. Links of other networks belong to
- * the endpoints. Throws EngineError 'bad-request' for a container that does not exist or has no address.
+ * Returns the links of the default network with container IDs, since names may change. Links of other networks belong
+ * to the endpoints. Throws EngineError 'bad-request' for a container that does not exist or has no address.
  */
 export function settleLinks(index: ContainerIndex, hostConfig: HostConfig): readonly string[] {
   const mode = networkMode(hostConfig.NetworkMode);
@@ -62,8 +62,8 @@ export function linksOf(
 }
 
 /**
- * Returns hosts entries and variables of a container's links. Throws EngineError 'runtime' for a link to a container that
- * does not run, or is not on the default network.
+ * Returns hosts entries and variables of a container's links. Throws EngineError 'runtime' for a link to a container
+ * that is not running, or is not on the default network.
  */
 export function runLinks(index: ContainerIndex, container: ContainerInfo): RunLinks {
   const hosts: HostsEntry[] = [];

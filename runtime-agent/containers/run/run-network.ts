@@ -72,7 +72,7 @@ export async function openOwnNetwork(
   }
 }
 
-/** Returns the network namespace and files of another container, which must run. */
+/** Returns the network namespace and files of another container, which must be running. */
 function shareNetwork(index: ContainerIndex, ref: string): RunNetwork {
   const other = index.find(ref);
   const namespace = other.run && openProcessNamespace(other.run, 'net');
@@ -107,7 +107,7 @@ async function writeReadable(path: string, text: string): Promise<void> {
   await overwriteFile(path, text, 0o644);
 }
 
-/** Maximum bytes of an edited file; the agent's own have some hundred. */
+/** Maximum bytes of an edited file; the agent's own have a few hundred. */
 const LIMIT = 1 << 20;
 
 /**
@@ -119,10 +119,7 @@ export async function editEtcFile(log: Logger, path: string, edit: (text: string
   try {
     const { size } = await file.stat();
     if (size > LIMIT) {
-      log.warn(
-        { path, size },
-        'a container has made its file of names too large to be changed, and it stays',
-      );
+      log.warn({ path, size }, 'a container has made its names file too large to edit; it stays unchanged');
       return;
     }
     const buffer = Buffer.alloc(size);
@@ -135,7 +132,10 @@ export async function editEtcFile(log: Logger, path: string, edit: (text: string
 
 const { O_CREAT, O_RDWR, O_NOFOLLOW } = constants;
 
-/** Gives a file, which is made where it is missing, this text and mode. A text no longer than before needs no room. */
+/**
+ * Writes this text and mode to a file, which is created if it is missing. A text no longer than the old one needs no
+ * free space.
+ */
 async function overwriteFile(path: string, text: string, mode: number): Promise<void> {
   const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
   try {

@@ -70,7 +70,7 @@ async function runPs(psArgs: string, pids: readonly number[], signal: AbortSigna
   try {
     const chosen = await run([`-q${pids.join(',')}`]);
     if (chosen.exitCode === 0) return chosen.stdout;
-    // Some options, such as f, do not go with a choice of processes.
+    // Some options, such as f, cannot be combined with a selection of processes.
     const all = await run([]);
     if (all.exitCode === 0) return all.stdout;
     const [complaint = ''] = all.stderr.trim().split('\n');
@@ -105,7 +105,7 @@ export function psTable(output: string, pids: ReadonlySet<number>): ProcessTable
     const row = fields(line);
     if (row.length === 0) continue;
     const pid = row[column] ?? '';
-    // A thread is listed below its process, without its number.
+    // A thread is listed below its process, without a PID.
     if (pid !== '-') isOurs = pids.has(Number(pid));
     if (isOurs) {
       processes.push([...row.slice(0, titles.length - 1), row.slice(titles.length - 1).join(' ')]);

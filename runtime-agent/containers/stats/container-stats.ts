@@ -19,11 +19,11 @@ export interface ProcessTable {
 
 /** Statistics and processes of containers. `ref` is as in Containers. */
 export interface ContainerStats {
-  /** Undefined when it does not run. */
+  /** Undefined if it is not running. */
   sample(ref: string): Promise<StatsSample | undefined>;
   /**
    * Runs the host's ps with `psArgs`, as one text like `-o pid,comm`, and keeps the container's rows; pids are the
-   * host's. Throws EngineError 'conflict' when it does not run, 'bad-request' for arguments that hide the pid,
+   * host's. Throws EngineError 'conflict' if it is not running, 'bad-request' for arguments that hide the pid,
    * 'runtime' for those that ps refuses.
    */
   top(ref: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable>;

@@ -12,15 +12,15 @@ export interface BuildQuery {
   readonly request: Omit<BuildRequest, 'source'>;
   /** `repository:tag`, in the order in which they were given. */
   readonly tags: readonly string[];
-  /** The git repository of the context; undefined: the context is the body. */
+  /** The git repository of the context; undefined means that the context is the body. */
   readonly remote: GitUrl | undefined;
-  /** Only the ID is answered. */
+  /** Whether only the ID is answered. */
   readonly quiet: boolean;
   /** Whether the client wants to keep the containers of steps; here there are none. */
   readonly keepsContainers: boolean;
   /** For `POST /build/cancel`. */
   readonly id: string | undefined;
-  /** Parameters for BuildKit (`version=2`); undefined: the classic builder builds. */
+  /** Parameters for BuildKit (`version=2`); undefined means that the classic builder builds. */
   readonly buildkit: BuildkitQuery | undefined;
 }
 
@@ -36,13 +36,13 @@ const UNSUPPORTED: readonly {
   { name: 'securityopt', harmless: ['', '[]', 'null'], why: 'security options for builds are not supported' },
 ];
 
-/** The same for parameters that only BuildKit supports. */
+/** Parameters that only BuildKit supports, likewise. */
 const OF_BUILDKIT: typeof UNSUPPORTED = [
   { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with version=2' },
   { name: 'session', harmless: [''], why: 'sessions need BuildKit: build with version=2' },
 ];
 
-/** Reads the parameters. Throws EngineError 'bad-request', and 'not-implemented' for what builds cannot do. */
+/** Reads the parameters. Throws EngineError 'bad-request', and 'not-implemented' for unsupported features of builds. */
 export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
   const isBuildkit = decodeVersion(query.get('version') ?? '') === '2';
   for (const { name, harmless, why } of isBuildkit ? UNSUPPORTED : [...UNSUPPORTED, ...OF_BUILDKIT]) {
@@ -114,13 +114,13 @@ function checkedTag(text: string): string {
   return text;
 }
 
-/** A list as JSON, or one value, as older clients send it. */
+/** Decodes a list as JSON, or one value, as older clients send it. */
 function decodeList(text: string): readonly string[] {
   if (!text.trim().startsWith('[')) return text === '' || text === 'null' ? [] : [text];
   return stringList(parseParameter(text, 'a list'), 'a list in the query');
 }
 
-/** Values may be null: the client named the argument without a value. */
+/** Decodes build arguments. Values may be null: the client named the argument without a value. */
 function decodeBuildArguments(text: string | null): ReadonlyMap<string, string | undefined> {
   const value = parseParameter(text, 'buildargs') ?? {};
   if (!isJsonObject(value)) throw new EngineError('bad-request', 'buildargs must be a JSON object');
@@ -184,7 +184,7 @@ function decodeUlimits(text: string | null): NonNullable<StepLimits['Ulimits']> 
   });
 }
 
-/** A parameter that holds JSON; null where it is absent or empty. */
+/** Parses a parameter that contains JSON; null if it is absent or empty. */
 function parseParameter(text: string | null, name: string): unknown {
   return text === null || text === '' ? null : parseJson(text, `${name} is not valid JSON`);
 }

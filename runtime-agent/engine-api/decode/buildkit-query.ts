@@ -8,12 +8,12 @@ import { platformText } from '../../images/platform.ts';
 export interface BuildkitQuery {
   /** '' without a session. */
   readonly session: string;
-  /** Where the context is: in the body of the request, with the session, or at an address that the agent fetches. */
+  /** Location of the context: the body of the request, the session, or an address that the agent fetches. */
   readonly context:
     | { readonly kind: 'body' }
     | { readonly kind: 'session' }
     | { readonly kind: 'remote'; readonly address: string };
-  /** Undefined: an image with the tags. */
+  /** Undefined means an image with the tags. */
   readonly output: Output | undefined;
 }
 

@@ -46,7 +46,7 @@ export function decodeContainerConfig(body: JsonFields): ContainerConfig {
   return config;
 }
 
-/** Fields that replace those of the container in a commit (ImageCommit); undefined if the body has none. */
+/** Decodes the fields that replace those of the container in a commit (ImageCommit); undefined if the body has none. */
 export function decodeCommitConfig(body: JsonFields): ContainerConfig | undefined {
   return OF_IMAGES.some((name) => body.has(name)) ? decodeConfig(body) : undefined;
 }
@@ -110,8 +110,8 @@ function decodeHealthcheck(body: JsonFields): HealthConfig | undefined {
 }
 
 /**
- * NetworkingConfig of a create body by network: the CLI names the network of NetworkMode there too. `mac` is the container's
- * own address of older clients, for that network. Throws EngineError 'bad-request', 'not-implemented'.
+ * Decodes NetworkingConfig of a create body by network: the CLI names the network of NetworkMode there too. `mac` is
+ * the container-wide address of older clients, for that network. Throws EngineError 'bad-request', 'not-implemented'.
  */
 function decodeEndpoints(body: JsonFields, networkMode: string): Readonly<Record<string, EndpointSettings>> {
   const networking = body.fields('NetworkingConfig');
@@ -132,8 +132,8 @@ function decodeEndpoints(body: JsonFields, networkMode: string): Readonly<Record
 }
 
 /**
- * EndpointSettings. What only inspect fills in (addresses, IDs, names) is not read. Throws EngineError 'bad-request' for a
- * wrong field, 'not-implemented' for link-local addresses.
+ * Decodes EndpointSettings. Fields that only inspect fills in (addresses, IDs, names) are ignored. Throws EngineError
+ * 'bad-request' for an invalid field, 'not-implemented' for link-local addresses.
  */
 export function decodeEndpoint(value: JsonFields): EndpointSettings {
   const links = value.optionalStrings('Links');

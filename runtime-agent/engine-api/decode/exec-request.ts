@@ -4,7 +4,7 @@ import { readConsoleSize } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
 import { parseDetachKeys } from '../http/query.ts';
 
-/** The body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
+/** Decodes the body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
 export function decodeExecRequest(body: JsonFields): ExecRequest {
   const cmd = body.command('Cmd') ?? [];
   const env = body.strings('Env');
@@ -13,7 +13,7 @@ export function decodeExecRequest(body: JsonFields): ExecRequest {
   const detachKeys = body.string('DetachKeys');
   if (cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
   for (const text of [...cmd, ...env, user, workingDir]) {
-    if (text.includes('\0')) throw new EngineError('bad-request', 'a command cannot hold a zero byte');
+    if (text.includes('\0')) throw new EngineError('bad-request', 'a command cannot contain a zero byte');
   }
   for (const variable of env) {
     if (variable === '' || variable.startsWith('=')) {
@@ -40,7 +40,7 @@ export function decodeExecRequest(body: JsonFields): ExecRequest {
 /** The body of `POST /exec/{id}/start` (Engine API, ExecStart). */
 export interface ExecStart {
   readonly detach: boolean;
-  /** How the client reads the output: as it is, or in frames. */
+  /** How the client reads the output: raw, or in frames. */
   readonly tty: boolean;
   readonly size?: TerminalSize;
 }

@@ -3,7 +3,10 @@ import { EngineError } from '../../errors.ts';
 import type { Subnet } from '../../networks/network.ts';
 import type { NetworkRequest } from '../../networks/plan/new-network.ts';
 
-/** A `POST /networks/create` body (Engine API, NetworkCreate). Throws EngineError 'bad-request', 'not-implemented'. */
+/**
+ * Decodes the body of `POST /networks/create` (Engine API, NetworkCreate). Throws EngineError 'bad-request',
+ * 'not-implemented'.
+ */
 export function decodeNetworkRequest(body: JsonFields): NetworkRequest {
   for (const field of ['Ingress', 'ConfigOnly']) {
     if (body.boolean(field)) {

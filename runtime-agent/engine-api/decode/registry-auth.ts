@@ -2,7 +2,7 @@ import { isJsonObject, JsonFields, parseJson } from '../../../lib/json/json-fiel
 import type { RegistryCredentials } from '../../../oci/distribution/credentials/registry-credentials.ts';
 import { EngineError } from '../../errors.ts';
 
-/** Names that docker's configuration has for Docker Hub. */
+/** Names of Docker Hub in docker's configuration. */
 const HUB = new Set(['https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']);
 
 /**
@@ -27,7 +27,7 @@ export function decodeRegistryConfig(header: string | undefined): ReadonlyMap<st
   return found;
 }
 
-/** An object without keys where the header is absent or null. */
+/** Returns an object without keys if the header is absent or null. */
 function decodeHeader(name: string, header: string | undefined): Readonly<Record<string, unknown>> {
   if (header === undefined || header === '') return {};
   let value: unknown;

@@ -29,15 +29,15 @@ export interface UpdateRequest {
 /**
  * Decodes the body of `POST /containers/{id}/update` (Engine API, ContainerUpdate). Values that are 0 or empty change
  * nothing. Throws EngineError 'not-implemented' for limits that only a new container can have; ulimits, which clients
- * send and dockerd silently ignores, cause a warning. For API versions without a limit of processes `hasPids` is false:
- * such a value is ignored.
+ * send and dockerd silently ignores, cause a warning. `hasPids` is false for API versions without a limit on processes,
+ * which ignore it.
  */
 export function decodeUpdateRequest(body: JsonFields, hasPids = true): UpdateRequest {
   for (const name of OF_NEW_CONTAINERS) {
     if (isEmpty(body.value(name)) || (name === 'MemorySwappiness' && body.integer(name) === -1)) continue;
     throw new EngineError(
       'not-implemented',
-      `${name} of a container that exists cannot be changed by berth-agent: make a new container`,
+      `${name} of an existing container cannot be changed by berth-agent: create a new container`,
     );
   }
   const numbers = ([...CHANGEABLE_NUMBERS, 'BlkioWeight'] as const).map(
@@ -56,6 +56,6 @@ export function decodeUpdateRequest(body: JsonFields, hasPids = true): UpdateReq
   const warnings =
     body.list('Ulimits').length === 0
       ? []
-      : ['Ulimits of a container that exists do not change: make a new container'];
+      : ['Ulimits of an existing container do not change: create a new container'];
   return { changes, warnings };
 }

@@ -20,8 +20,8 @@ export function probeHalfClosed(socket: Duplex, interval = 500): void {
 }
 
 /**
- * Ends the writing side, and the whole connection when the client does not close its own within `patience`
- * milliseconds. Destroying at once would make the client see a reset in place of the end when it still sends.
+ * Ends the writing side, and the whole connection if the client does not close its own side within `patience`
+ * milliseconds. Destroying it at once would make the client see a reset instead of the end while it still sends.
  */
 export function endConnection(socket: Duplex, patience = 5000): void {
   socket.end();
@@ -33,12 +33,12 @@ export function endConnection(socket: Duplex, patience = 5000): void {
 }
 
 /**
- * Returns a signal that aborts when the client hangs up or the agent stops, so that the request's work stops. It also aborts
- * after a complete answer, to no effect.
+ * Returns a signal that aborts when the client hangs up or the agent stops, so that the request's work stops. It also
+ * aborts after a complete answer, without effect.
  */
 export function requestSignal(response: ServerResponse, stopping: AbortSignal): AbortSignal {
   const hangUp = new AbortController();
-  // A client that has left already sends no further event.
+  // A client that has already left sends no further event.
   if (response.destroyed) hangUp.abort();
   else response.once('close', () => hangUp.abort());
   return AbortSignal.any([hangUp.signal, stopping]);
@@ -48,8 +48,8 @@ export function requestSignal(response: ServerResponse, stopping: AbortSignal): 
 const PATIENCE = 10_000;
 
 /**
- * Reads and discards the rest of a request's body, so that the client can read its answer: a connection that is
- * closed while bytes wait in it is reset, and the answer lost. A connection whose client takes too long is closed.
+ * Reads and discards the rest of a request's body, so that the client can read its answer: closing a connection with
+ * unread bytes resets it, which loses the answer. A connection whose client takes too long is closed.
  */
 export function drainRequest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;

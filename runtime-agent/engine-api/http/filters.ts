@@ -3,10 +3,10 @@ import { Expression, ExpressionError } from '../../../lib/pattern/expression.ts'
 import type { Steps } from '../../../lib/pattern/steps.ts';
 import { EngineError } from '../../errors.ts';
 
-/** Instructions that the expressions of one filter may be compiled to. */
+/** Maximum instructions of the compiled expressions of one filter. */
 const MAX_EXPRESSIONS = 4000;
 
-/** The values of each filter key; a key that was not given is absent. */
+/** The values of each filter key; keys that the client did not send are absent. */
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
 /**
@@ -62,11 +62,11 @@ export function matchLabels(
   });
 }
 
-/** Whether the values of a filter select a text. */
+/** Reports whether the values of a filter select a text. */
 export type TextFilter = (text: string, steps: Steps) => boolean;
 
 /**
- * Reads a filter of names or IDs as dockerd does: a value matches as a literal text, and as a regular expression of
+ * Reads a filter of names or IDs as dockerd does: a value matches as a literal text, and as a regular expression in
  * Go's syntax; one that does not compile matches nothing. Undefined if the filter is absent. Throws EngineError
  * 'bad-request' for expressions that are too large.
  */

@@ -18,7 +18,7 @@ export async function readJsonBody(request: IncomingMessage): Promise<JsonFields
   return readFields(request);
 }
 
-/** As readJsonBody, of a JSON array. */
+/** Like readJsonBody, for a JSON array. */
 export async function readJsonList(request: IncomingMessage): Promise<readonly unknown[]> {
   checkType(request);
   const value = (await readValue(request)) ?? [];
@@ -34,7 +34,7 @@ function checkType(request: IncomingMessage): void {
   throw new EngineError('bad-request', why);
 }
 
-/** As readJsonBody, of a route that looks at no content type. */
+/** Like readJsonBody, for a route that ignores the content type. */
 export async function readFields(request: IncomingMessage): Promise<JsonFields> {
   const value = await readValue(request);
   if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
@@ -69,9 +69,9 @@ async function readText(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Characters that are buffered before an answer is sent: smaller answers have a length, and errors a status. */
+/** Characters that are buffered before an answer is sent: smaller answers have a length, and errors have a status. */
 const GATHERED = 64 << 10;
-/** Characters that are made in one turn of the event loop: about a millisecond. */
+/** Characters that are produced in one turn of the event loop: about a millisecond. */
 const CHARACTERS_PER_TURN = 256 << 10;
 /** Minimum number of labels whose JSON text is cached. */
 const MANY = 64;
@@ -109,7 +109,7 @@ export async function answerJson(ctx: Context, pieces: AsyncIterable<string>): P
   ctx.set('Content-Type', 'application/json');
 }
 
-/** The JSON text of a list, item by item. */
+/** Yields the JSON text of a list, item by item. */
 export async function* jsonList(items: Iterable<object> | AsyncIterable<object>): AsyncGenerator<string> {
   let before = '[';
   for await (const item of items) {
@@ -135,7 +135,7 @@ function* jsonItem(item: object): Generator<string> {
   yield '}';
 }
 
-/** Pieces of limited length, with turns of the event loop between them. */
+/** Yields pieces of limited length, with turns of the event loop between them. */
 async function* pacedSlices(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   const pace = new Pace(CHARACTERS_PER_TURN);
   for await (const piece of pieces) {

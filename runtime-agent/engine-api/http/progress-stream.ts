@@ -14,20 +14,20 @@ export interface ProgressWork<Step> {
   /** For the log. */
   readonly what: string;
   run(report: (step: Step) => void, signal: AbortSignal): Promise<void>;
-  /** The messages that a step is for clients. */
+  /** Returns a step's messages for clients. */
   messages(step: Step): readonly object[];
   /**
-   * Returns the subject of a mere counter: of repeated states of the same subject, some may be dropped. Undefined for a
-   * step that every client must see.
+   * Returns the subject of a step that is only a counter: repeated states of one subject may be dropped. Undefined for
+   * a step that every client must see.
    */
   counts(step: Step): { readonly id: string; readonly state: string } | undefined;
   /** Whether a failure is always reported in the answer's body, even as the first message; false by default. */
   readonly failsInside?: boolean;
 }
 
-/** Milliseconds between two messages that count the same. */
+/** Minimum milliseconds between two messages about the same counter. */
 const INTERVAL = 100;
-/** Messages that may be pending for a slow client before counters are dropped. */
+/** Maximum pending messages for a slow client before counters are dropped. */
 const BACKLOG = 1000;
 
 /**
@@ -69,13 +69,16 @@ export async function streamProgress<Step>(
   streamBody(ctx, 'application/json', lines());
 }
 
-/** A 401 is this API's own: the CLI would ask for a password in the middle of a pull. dockerd avoids it too. */
+/**
+ * Replaces a 401: the CLI would take it for this API's own and ask for a password in the middle of a pull. dockerd
+ * avoids it too.
+ */
 function withoutLoginPrompt(error: unknown): never {
   if (!(isEngineError(error) && error.code === 'unauthorized')) throw error;
   throw new EngineError('registry', error.message, { cause: error });
 }
 
-/** Passes every change of state on, and counts as often as a person can read them. */
+/** Passes on every change of state, and counts as often as a person can read them. */
 function throttle<Step>(
   queue: AsyncQueue<Step>,
   work: Pick<ProgressWork<Step>, 'counts'>,
@@ -104,7 +107,7 @@ const PULL_STATUS = {
   'already-exists': 'Already exists',
 } as const;
 
-/** A progress step of a pull as the line that dockerd writes (Engine API, ImageCreate). */
+/** Formats a progress step of a pull as dockerd does (Engine API, ImageCreate). */
 export function pullLine(step: PullProgress): object {
   switch (step.kind) {
     case 'pulling-from':
@@ -133,14 +136,14 @@ export function pullLine(step: PullProgress): object {
   }
 }
 
-/** `[====>    ]  1.2MB/3.4MB`: what clients without a bar of their own print. */
+/** Formats `[====>    ]  1.2MB/3.4MB`, which clients without a progress bar of their own print. */
 function progressBar(current: number, total: number): string {
   const filled = Math.min(50, Math.floor((current / total) * 50));
   const bar = filled === 50 ? '='.repeat(50) : `${'='.repeat(filled)}>${' '.repeat(49 - filled)}`;
   return `[${bar}] ${humanSize(current).padStart(7)}/${humanSize(total)}`;
 }
 
-/** Bytes in decimal units with four significant digits, as Docker writes them. */
+/** Formats bytes in decimal units with four significant digits, as Docker does. */
 export function humanSize(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   let size = bytes;
@@ -160,7 +163,7 @@ const PUSH_STATUS = {
   'already-exists': 'Layer already exists',
 } as const;
 
-/** A progress step of a push as the messages that dockerd writes (Engine API, ImagePush). */
+/** Formats a progress step of a push as dockerd does (Engine API, ImagePush). */
 export function pushLines(step: PushProgress): readonly object[] {
   switch (step.kind) {
     case 'pushing-to':
@@ -171,7 +174,7 @@ export function pushLines(step: PushProgress): readonly object[] {
       return [
         {
           status:
-            'The layer is not kept on this host as the image names it: it is compressed anew, and the image gets another digest',
+            'This host does not have the compressed layer of the image: it is compressed again, and the image gets another digest',
           id: step.id,
         },
       ];
@@ -192,7 +195,7 @@ function layerLine(step: Extract<PushProgress, { readonly kind: 'layer' }>): obj
   return { status, progressDetail: { current, total }, progress: progressBar(current, total), id };
 }
 
-/** A step of a load as the lines that dockerd writes (Engine API, ImageLoad). */
+/** Formats a step of a load as dockerd does (Engine API, ImageLoad). */
 export function loadLines(step: LoadProgress, quiet: boolean): readonly object[] {
   switch (step.kind) {
     case 'layer': {

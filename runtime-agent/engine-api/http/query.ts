@@ -7,7 +7,7 @@ export function queryBoolean(query: URLSearchParams, name: string): boolean {
   return !['', '0', 'no', 'false', 'none'].includes(value);
 }
 
-/** Reads an integer of a query string, undefined where it is absent or empty. Throws EngineError 'bad-request'. */
+/** Reads an integer of a query string, undefined if it is absent or empty. Throws EngineError 'bad-request'. */
 export function queryInteger(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
@@ -32,7 +32,7 @@ export function decodeTimestamp(query: URLSearchParams, name: string): number | 
       `${name} must be seconds since 1970 or an RFC 3339 time, not "${text.slice(0, 80)}"`,
     );
   }
-  // Date knows milliseconds, and clients send nanoseconds.
+  // Date has millisecond precision, and clients send nanoseconds.
   const rest = /\.\d{3}(\d{1,6})/.exec(text)?.[1] ?? '0';
   return parsed + Number(`0.${rest}`);
 }
@@ -47,7 +47,7 @@ export function pathName(captures: readonly string[] | undefined): string {
   }
 }
 
-/** The size in the query of both resize calls, `h` and `w`. Throws EngineError 'bad-request'. */
+/** Reads the size in the query of both resize calls, `h` and `w`. Throws EngineError 'bad-request'. */
 export function terminalSize(query: URLSearchParams): TerminalSize {
   return { rows: readSize(query, 'h'), columns: readSize(query, 'w') };
 }
@@ -64,8 +64,8 @@ function readSize(query: URLSearchParams, name: string): number {
 const DEFAULT_DETACH_KEYS = [16, 17];
 
 /**
- * The bytes of detach keys as clients write them: `a`, or `ctrl-` and one of a-z @ [ \ ] ^ _, by commas; '' is the default
- * (docker attach, `--detach-keys`). Throws EngineError 'bad-request'.
+ * Parses detach keys as clients write them: `a`, or `ctrl-` and one of a-z @ [ \ ] ^ _, separated by commas; '' is the
+ * default (docker attach, `--detach-keys`). Returns bytes. Throws EngineError 'bad-request'.
  */
 export function parseDetachKeys(text: string): readonly number[] {
   if (text === '') return DEFAULT_DETACH_KEYS;

@@ -4,8 +4,8 @@ import type { Filters } from './filters.ts';
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
 /**
- * The moment of a filter `until`, in milliseconds since 1970: RFC 3339, seconds since 1970, or a Go duration before `now`
- * such as `1h30m`. Undefined where it was not given. Throws EngineError 'bad-request'.
+ * Returns the moment of a filter `until`, in milliseconds since 1970: RFC 3339, seconds since 1970, or a Go duration
+ * before `now` such as `1h30m`. Undefined if it is absent. Throws EngineError 'bad-request'.
  */
 export function untilFilter(filters: Filters, now: number): number | undefined {
   const [text, ...more] = filters.get('until') ?? [];
@@ -14,7 +14,7 @@ export function untilFilter(filters: Filters, now: number): number | undefined {
   return readMoment(text, now);
 }
 
-/** As untilFilter, where several may be given and the earliest counts. */
+/** Like untilFilter, but accepts several values and uses the earliest. */
 export function earliestUntil(filters: Filters, now: number): number | undefined {
   const moments = (filters.get('until') ?? []).map((text) => readMoment(text, now));
   return moments.length === 0 ? undefined : Math.min(...moments);

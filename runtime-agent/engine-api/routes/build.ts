@@ -98,7 +98,7 @@ async function* buildkitLines(
   }
 }
 
-const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, so that none is kept\n';
+const NOTHING_KEPT = '[Warning] build steps of this agent leave no containers, so none is kept\n';
 
 /** Maximum characters that wait for a slow client before output is dropped. */
 const BACKLOG = 8 << 20;
@@ -115,12 +115,12 @@ function bounded(queue: AsyncQueue<object>): (line: object) => void {
   return (line) => {
     const isFull = queue.weight > BACKLOG && 'stream' in line;
     if (!isFull) queue.push(line);
-    else if (!clipped) queue.push({ stream: '\n[output clipped: the client does not take it in time]\n' });
+    else if (!clipped) queue.push({ stream: '\n[output clipped: the client reads too slowly]\n' });
     clipped = isFull;
   };
 }
 
-/** A 401 is this API's own: a client would ask for a password of the agent. */
+/** Replaces a 401: a client would take it for this API's own and ask for the agent's password. */
 function withoutLoginPrompt(error: unknown): never {
   if (!(isEngineError(error) && error.code === 'unauthorized')) throw error;
   throw new EngineError('registry', error.message, { cause: error });

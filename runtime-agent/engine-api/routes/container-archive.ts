@@ -39,7 +39,7 @@ export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive
   });
 }
 
-/** Bytes of a path with its end, and of each name in it (limits.h). */
+/** Maximum bytes of a path including its end, and of each name in it (limits.h). */
 const MAX_PATH = 4095;
 const MAX_NAME = 255;
 
@@ -66,7 +66,7 @@ function pathStatHeader({ name, size, mode, mtime, linkTarget }: PathStat): stri
   return Buffer.from(text).toString('base64');
 }
 
-/** RFC 3339 in UTC with as many digits of a second as are needed. */
+/** Formats RFC 3339 in UTC with as many fractional digits as needed. */
 function goTime(nanoseconds: bigint): string {
   const second = 1_000_000_000n;
   const rest = ((nanoseconds % second) + second) % second;

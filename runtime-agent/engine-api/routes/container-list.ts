@@ -150,7 +150,7 @@ function hasVolume({ mounts }: ContainerInfo, value: string): boolean {
   return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
 }
 
-/** By name or ID, whether it runs or not. */
+/** Matches by name or ID, whether it runs or not. */
 function isIn(container: ContainerInfo, network: string): boolean {
   return (
     Object.hasOwn(container.networks, network) ||
@@ -159,19 +159,19 @@ function isIn(container: ContainerInfo, network: string): boolean {
   );
 }
 
-/** `publish` is about ports of the host, as with dockerd. */
+/** Matches published ports by their number on the host, as with dockerd. */
 function publishes(container: ContainerInfo, value: string): boolean {
   return (container.activeNetwork?.ports ?? []).some(({ hostPort, protocol }) =>
     isPort(value, hostPort, protocol),
   );
 }
 
-/** By the ports that are shown: of a container that runs in a network. */
+/** Matches the ports that are shown: those of a container that runs in a network. */
 function exposes(container: ContainerInfo, value: string): boolean {
   return portList(container).some(({ PrivatePort, Type }) => isPort(value, PrivatePort, Type));
 }
 
-/** `80`, `80/udp` or `80-90`. */
+/** Matches `80`, `80/udp` or `80-90`. */
 function isPort(wanted: string, port: number, protocol: string): boolean {
   const [range = '', wantedProtocol = 'tcp'] = wanted.split('/');
   const [from, to = from] = range.split('-').map(Number);

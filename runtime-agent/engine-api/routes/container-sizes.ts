@@ -16,7 +16,7 @@ export async function containerSizes(
   return { SizeRw: written, SizeRootFs: written + image.size };
 }
 
-/** The same for lists, where unchanged sizes are omitted (Engine API, ContainerSummary). */
+/** Like containerSizes, for lists, where unchanged sizes are omitted (Engine API, ContainerSummary). */
 export async function listedSizes(
   ...args: Parameters<typeof containerSizes>
 ): Promise<{ readonly SizeRw?: number; readonly SizeRootFs: number }> {
@@ -24,7 +24,7 @@ export async function listedSizes(
   return { ...(SizeRw > 0 && { SizeRw }), SizeRootFs };
 }
 
-/** Lets a container that was removed meanwhile have no size. */
+/** Ignores that a container was removed meanwhile, which then has no size. */
 export function unlessGone(error: unknown): undefined {
   if (isEngineError(error) && error.code === 'not-found') return undefined;
   throw error;

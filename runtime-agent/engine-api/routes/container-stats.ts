@@ -24,7 +24,7 @@ export function containerStatsRoutes(router: Router, deps: EngineDeps): void {
     }
     const { id } = await containers.get(String(ctx.params.id));
     const signal = requestSignal(ctx.res, deps.stopping);
-    // The name may change while the client looks on.
+    // The name may change during the stream.
     const view = async (sample: StatsSample | undefined, before: StatsSample | undefined) =>
       statsView(await containers.get(id), sample, before, host.memory);
 
@@ -49,7 +49,7 @@ export function containerStatsRoutes(router: Router, deps: EngineDeps): void {
           await sleep(PERIOD, undefined, { signal });
         }
       } catch (error) {
-        // A container that was removed ends the stream, as does the client.
+        // Removing a container ends the stream, as does the client.
         const isGone = isEngineError(error) && error.code === 'not-found';
         if (!isGone && !signal.aborted) throw error;
       }

@@ -104,7 +104,7 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     ctx.body = '';
   });
 
-  // The name of a link has a slash.
+  // The name of a link contains a slash.
   router.delete(/^\/containers\/(.+)$/, async (ctx) => {
     const query = ctx.URL.searchParams;
     const name = pathName(ctx.captures);
@@ -126,7 +126,7 @@ function macWarnings({ config }: CreateRequest, isOld: boolean): readonly string
   ];
 }
 
-/** The container that the path names. */
+/** Returns the container name in the path. */
 function ref(ctx: Context): string {
   return String(ctx.params.id);
 }

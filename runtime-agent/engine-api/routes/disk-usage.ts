@@ -47,7 +47,7 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
   });
 }
 
-/** How the layers of images share the disk now. */
+/** Measures how the layers of images share the disk now. */
 export async function measureLayers(
   { layerSize }: Pick<EngineDeps, 'layerSize'>,
   images: readonly Image[],
@@ -96,7 +96,7 @@ async function* containerItems(deps: EngineDeps, files: ContainerFilesDeps): Asy
 
 async function* volumeItems({ volumes }: EngineDeps): AsyncGenerator<object> {
   for (const volume of await volumes.list()) {
-    // A file system mounted from elsewhere is not this host's usage, and dockerd omits it.
+    // A file system mounted from elsewhere is not usage of this host, and dockerd omits it.
     if (Object.keys(volume.options).length > 0) continue;
     const Size = await folderSize(volume.mountpoint);
     yield { ...volumeJson(volume), UsageData: { RefCount: volumes.users(volume.name).length, Size } };

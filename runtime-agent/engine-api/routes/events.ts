@@ -10,7 +10,7 @@ import { streamBody } from '../http/json.ts';
 import { decodeTimestamp } from '../http/query.ts';
 
 /**
- * Maximum characters of pending events for a slow client, with EVENT for each. Beyond it the answer ends after those
+ * Maximum characters of pending events for a slow client, plus EVENT for each. Beyond it the answer ends after those
  * events.
  */
 const SLOW_CLIENT = 8 << 20;
@@ -67,7 +67,7 @@ function before(event: EngineEvent, until: number | undefined): boolean {
   return until === undefined || event.timeNano <= nanoseconds(until);
 }
 
-/** setTimeout takes at most 2^31 ms, so a far moment is waited for in steps. */
+/** Ends at a moment. setTimeout accepts at most 2^31 ms, so a longer wait is split. */
 async function endAt(moment: number, signal: AbortSignal): Promise<void> {
   for (let left = moment - Date.now(); left > 0; left = moment - Date.now()) {
     await delay(Math.min(left, 2 ** 31 - 1), undefined, { signal, ref: false });
@@ -92,7 +92,7 @@ function matches(event: EngineEvent, filters: Filters): boolean {
   );
 }
 
-/** Matches an image by ID or name, with or without its tag; a container event by the container's image. */
+/** Matches an image by ID or name, with or without its tag; matches a container event by the container's image. */
 function matchesImage(event: EngineEvent, value: string): boolean {
   const name = event.type === 'image' ? event.attributes.name : event.attributes.image;
   const names = [event.type === 'image' ? event.id : '', name ?? ''];
@@ -104,8 +104,8 @@ function withoutTag(reference: string): string {
 }
 
 /**
- * An event on the wire (Engine API, SystemEvents), with the older top-level names of containers and images.
- * It is text since `timeNano` does not fit a JavaScript number.
+ * Encodes an event (Engine API, SystemEvents), with the older top-level names of containers and images. The result is
+ * text since `timeNano` does not fit a JavaScript number.
  */
 export function eventJson(event: EngineEvent): string {
   const legacy =

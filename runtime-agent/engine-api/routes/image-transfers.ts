@@ -48,7 +48,7 @@ function pullReference(query: URLSearchParams): { readonly reference: string; re
   return { reference: image, hasTag: /[@:]./.test(image.slice(image.lastIndexOf('/') + 1)) };
 }
 
-/** `docker pull --all-tags`: one after the other, with one status line for all at the end. */
+/** `docker pull --all-tags`: pulls one tag after the other, with one status line for all at the end. */
 async function pullAllTags(deps: EngineDeps, repository: string, options: PullOptions): Promise<void> {
   const { credentials, signal } = options;
   const tags = await deps.registryQueries.tags(repository, { ...(credentials && { credentials }), signal });
@@ -141,7 +141,7 @@ export function imageArchiveRoutes(router: Router, deps: EngineDeps, archives: I
   });
 }
 
-/** The socket must stay usable for the answer, even if the body is refused before its end. */
+/** Returns the body. The socket must stay usable for the answer, even if the body is refused before its end. */
 function bodyOf(ctx: Context): AsyncIterable<Uint8Array> {
   return ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 }

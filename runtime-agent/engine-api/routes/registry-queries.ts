@@ -23,7 +23,7 @@ export function registryQueryRoutes(router: Router, deps: EngineDeps): void {
     }
     const filters = readFilters(query, ['is-automated', 'is-official', 'stars']);
     const official = booleanFilter(filters, 'is-official');
-    // No registry builds images itself any more.
+    // Registries do not build images any more.
     const automated = booleanFilter(filters, 'is-automated') ?? false;
     const stars = Math.max(0, ...(filters.get('stars') ?? []).map(readStars));
     const credentials = decodeRegistryAuth(ctx.get('X-Registry-Auth'));

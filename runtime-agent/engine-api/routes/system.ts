@@ -7,7 +7,7 @@ import { requestSignal } from '../http/connection-end.ts';
 import { readJsonBody } from '../http/json.ts';
 import { systemInfo } from '../views/system-info.ts';
 
-/** A moment in nanoseconds since 1970. */
+/** Formats nanoseconds since 1970. */
 function rfc3339(nano: bigint): string {
   const seconds = new Date(Number(nano / 1_000_000n)).toISOString().slice(0, 19);
   return `${seconds}.${String(nano % 1_000_000_000n).padStart(9, '0')}Z`;
@@ -20,7 +20,7 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
   router.get('/_ping', (ctx) => {
     ctx.set('Cache-Control', 'no-cache, no-store, must-revalidate');
     ctx.set('Pragma', 'no-cache');
-    // Clients build with BuildKit, and fall back to the classic API by themselves.
+    // Clients build with BuildKit, and fall back to the classic API themselves.
     ctx.set('Builder-Version', '2');
     ctx.set('Swarm', 'inactive');
     ctx.type = 'text/plain; charset=utf-8';
@@ -70,7 +70,7 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
       deps.networks.warnings(),
     ]);
     const info = systemInfo(host, containers, images.length, warnings, rfc3339(deps.events.now()));
-    // Fields of version 1.24 for the programs before runc.
+    // Version 1.24 reports the programs that existed before runc.
     ctx.body = asksBefore(ctx, '1.25') ? { ...info, ExecutionDriver: '<not supported>' } : info;
   });
 

@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import { notSpoken } from '../streams/hijack.ts';
 
-/** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
+/** Routes of the Engine API that this agent knows but does not serve yet, by their users' names for them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel)$/ },

@@ -32,11 +32,11 @@ const STOP_PARSING = 2;
 /** Requests that take their connection over without asking for an upgrade. */
 export interface PlainTakeovers {
   /**
-   * To be called first for each `upgrade` event. True when the request only stopped the parser: the same request follows as
-   * an ordinary upgrade.
+   * Must be called first for each `upgrade` event. Returns true when the request only stopped the parser: the same
+   * request follows as an ordinary upgrade.
    */
   reopen(request: IncomingMessage, head: Buffer): boolean;
-  /** Whether the client of an upgrade did not ask for one. */
+  /** Reports whether the client took over the connection without requesting an upgrade. */
   isPlain(request: IncomingMessage): boolean;
 }
 
@@ -67,7 +67,7 @@ export function takeOverPlainRequests(
       if (!stopped.has(request)) return false;
       const { socket } = request;
       if (request.headers.upgrade === undefined) plain.add(socket);
-      // The parser takes a body that follows, in any encoding, only from a request that it knows as an upgrade.
+      // The parser accepts a following body, in any encoding, only for a request that it knows as an upgrade.
       if (head.length > 0) socket.unshift(head);
       socket.unshift(Buffer.from(headAsUpgrade(request), 'latin1'));
       http.emit(event, socket);
@@ -94,9 +94,9 @@ export function mayUpgrade(request: IncomingMessage): boolean {
 const UPGRADED = /^(?:\/v\d+\.\d+)?\/(?:containers\/.+\/attach|exec\/[^/]+\/start)$/;
 
 /**
- * Serves a connection that the client takes over: a head and then raw bytes, or an ordinary error answer. The head is 200 OK
- * for a `plain` client, which did not ask for an upgrade, and 101 UPGRADED otherwise. Never rejects; ends when the connection
- * has nothing more to carry.
+ * Serves a connection that the client takes over: a head and then raw bytes, or an ordinary error answer. The head is
+ * 200 OK for a `plain` client, which did not ask for an upgrade, and 101 UPGRADED otherwise. Never rejects; ends when
+ * the connection has nothing more to carry.
  */
 export async function serveUpgrade(
   deps: EngineDeps,
@@ -162,8 +162,8 @@ function decodeRef(ref: string): string {
 }
 
 /**
- * Serves `POST /exec/{id}/start` (Engine API, ExecStart) with its streams; `detached` when the client wants none, and the
- * command runs already. Throws EngineError.
+ * Serves `POST /exec/{id}/start` (Engine API, ExecStart) with its streams. Returns `detached` if the client wants none
+ * and the command is already running. Throws EngineError.
  */
 async function openExec(
   deps: EngineDeps,
@@ -243,12 +243,18 @@ export async function openAttach(
   };
 }
 
-/** Whether a request is one of BuildKit's two (Engine API, "Session"; `/grpc` is documented nowhere). No version is in their paths. */
+/**
+ * Reports whether a request is one of BuildKit's two (Engine API, "Session"; `/grpc` is documented nowhere). Their
+ * paths have no version.
+ */
 export function isBuildkit(request: IncomingMessage): boolean {
   return request.method === 'POST' && /^(\/v\d+\.\d+)?\/(grpc|session)(\?|$)/.test(request.url ?? '');
 }
 
-/** Whether one of them names the protocol to upgrade to, which is enough for dockerd: it wants no `Connection: Upgrade`. */
+/**
+ * Reports whether such a request names the protocol to upgrade to, which is enough for dockerd: it requires no
+ * `Connection: Upgrade`.
+ */
 export function asksForH2c(request: IncomingMessage): boolean {
   return isBuildkit(request) && request.headers.upgrade?.toLowerCase() === 'h2c';
 }

@@ -1,15 +1,15 @@
 import type { LogLine, OutputStream } from '../../containers/containers.ts';
 
 /**
- * Yields log lines as a client reads them: framed, or as they are for a terminal; each after its time where
- * `timestamps` is set. Ends quietly when `signal` is aborted.
+ * Yields log lines in the client's form: framed, or raw for a terminal; each after its time with `timestamps`. Ends
+ * quietly when `signal` is aborted.
  */
 export async function* logFrames(
   lines: AsyncIterable<LogLine>,
   options: {
     readonly tty: boolean;
     readonly timestamps: boolean;
-    /** Printed before each line, after its time; undefined is nothing. */
+    /** Printed before each line, after its time; undefined prints nothing. */
     readonly details?: string;
     readonly signal: AbortSignal;
   },

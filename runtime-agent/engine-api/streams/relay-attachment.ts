@@ -10,10 +10,10 @@ import { parseDetachKeys } from '../http/query.ts';
 import { frame } from './log-frames.ts';
 
 export interface RelayOptions {
-  /** Bytes as they are; in frames otherwise. */
+  /** Whether bytes are sent raw; in frames otherwise. */
   readonly tty: boolean;
   readonly stdin: boolean;
-  /** By which a client at a terminal leaves; see parseDetachKeys. */
+  /** The keys with which a client detaches at a terminal; see parseDetachKeys. */
   readonly detachKeys: string;
   readonly onDetach: () => void;
   readonly stopping: AbortSignal;
@@ -46,7 +46,7 @@ export async function relayAttachment(
     }
   } finally {
     attachment?.close();
-    // Not before the last byte is handed over: the client takes this for the end of the output.
+    // Not before the last byte is passed on: the client takes this for the end of the output.
     endConnection(socket);
   }
 }
@@ -100,7 +100,7 @@ async function relayOutput(
   }
 }
 
-/** Milliseconds between two looks, at most. */
+/** Maximum milliseconds between two checks. */
 const LONGEST_PAUSE = 50;
 
 /**
@@ -125,8 +125,8 @@ interface Detaching {
 }
 
 /**
- * Passes the client's bytes to the container's stdin in order, one chunk in flight, and its half-close as the
- * end of input. What the container does not take any more is dropped.
+ * Passes the client's bytes to the container's stdin in order, one chunk in flight, and its half-close as the end of
+ * input. Bytes that the container no longer accepts are dropped.
  */
 function relayInput(socket: Duplex, attachment: Attachment, detaching?: Detaching): void {
   let refused = false;
@@ -149,10 +149,10 @@ function relayInput(socket: Duplex, attachment: Attachment, detaching?: Detachin
   whenEnded(socket, () => attachment.endInput());
 }
 
-/** Finds the detach keys in the input of a client, also where they are spread over several pieces. */
+/** Finds the detach keys in the input of a client, even if they are spread over several pieces. */
 export class DetachScanner {
   readonly #keys: readonly number[];
-  /** Keys that have been typed and held back. */
+  /** Number of keys that have been typed and held back. */
   #matched = 0;
 
   constructor(keys: readonly number[]) {
@@ -160,8 +160,8 @@ export class DetachScanner {
   }
 
   /**
-   * Returns the bytes of the piece, and of those held back, that go on to the process; `detached` once all keys were
-   * typed.
+   * Returns the bytes to pass on to the process, from this piece and from those held back; `detached` once all keys
+   * were typed.
    */
   scan(piece: Uint8Array): { readonly data: Uint8Array; readonly detached: boolean } {
     const passed: number[] = [];

@@ -56,7 +56,7 @@ export function containerInspect(
   };
 }
 
-/** They are made at the first start. */
+/** The files are created at the first start. */
 function filePaths(container: ContainerInfo): object {
   const isMade = container.state.startedAt !== ZERO_TIME;
   const { resolvConf, hostname, hosts } = etcFilesBeside(container.logPath);

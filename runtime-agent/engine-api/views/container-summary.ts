@@ -11,7 +11,7 @@ export function containerSummary(
   shown: {
     /** Name or ID of its image. */
     readonly image: string;
-    /** The names that it has from containers that are linked to it. */
+    /** Names given to it by containers that link to it. */
     readonly linkNames?: readonly string[] | undefined;
     readonly fixed: FixedNetworks;
   },
@@ -33,7 +33,7 @@ export function containerSummary(
   };
 }
 
-/** The COMMAND column: arguments with spaces are quoted. */
+/** Returns the COMMAND column: arguments with spaces are quoted. */
 function commandText(container: ContainerInfo): string {
   const args = container.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
   return [container.path, ...args].join(' ');

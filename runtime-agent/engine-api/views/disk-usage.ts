@@ -5,13 +5,13 @@ import { ZERO_TIME } from './status-text.ts';
 
 /** How the layers of images share the disk. */
 export interface LayerUsage {
-  /** Bytes of all layers, each once. */
+  /** Bytes of all layers, each counted once. */
   readonly total: number;
   /** Bytes of an image's layers that another image has too. */
   shared(image: Image): number;
 }
 
-/** Counts from `sizes`, which has every layer of the images. */
+/** Measures the usage from `sizes`, which contains every layer of the images. */
 export function layerUsage(images: readonly Image[], sizes: ReadonlyMap<Digest, number>): LayerUsage {
   const users = new Map<Digest, number>();
   for (const image of images) {

@@ -45,7 +45,9 @@ export function networkSettings(
   };
 }
 
-/** A container's networks by name; lists leave the names out that it has there, and before version 1.45 its ID is one. */
+/**
+ * Returns a container's networks by name. Lists omit its names there, and before version 1.45 its ID is one of them.
+ */
 export function networksView(
   container: ContainerInfo,
   names: 'as-given' | 'with-id' | 'left-out',
@@ -155,7 +157,10 @@ function namesOf({ id, config }: ContainerInfo): readonly string[] {
   return [id.slice(0, 12), config.Hostname].filter((name) => name !== '');
 }
 
-/** A container disconnected from all its networks keeps its ports for the next, and shows none. */
+/**
+ * Reports whether a container is connected; one that is disconnected from all its networks keeps its ports for the
+ * next, and shows none.
+ */
 function isConnected(network: ActiveNetwork | undefined): network is ActiveNetwork {
   return network !== undefined && network.endpoints.length > 0;
 }

@@ -1,7 +1,7 @@
 import type { Subnet } from '../../networks/network.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
 
-/** A network (Engine API, NetworkInspect); lists leave its containers out. */
+/** A network (Engine API, NetworkInspect); lists omit its containers. */
 export function networkView({ network, members }: NetworkWithMembers, showMembers: boolean): object {
   const containers = members.map(({ container, endpoint }) => [
     container.id,

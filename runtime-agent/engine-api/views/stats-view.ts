@@ -5,8 +5,9 @@ import type { StatsSample } from '../../containers/stats/container-stats.ts';
 import { ZERO_TIME } from './status-text.ts';
 
 /**
- * One object of `GET /containers/{id}/stats` (Engine API, ContainerStats). `before` is the sample that clients count from;
- * without a sample the container does not run, and all is 0. `hostMemory` is the limit of a container without one.
+ * Returns one object of `GET /containers/{id}/stats` (Engine API, ContainerStats). `before` is the sample that clients
+ * count from; without a sample the container is not running, and all is 0. `hostMemory` is the limit of a container
+ * without one.
  */
 export function statsView(
   container: Pick<ContainerInfo, 'id' | 'name'>,

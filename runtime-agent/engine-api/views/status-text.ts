@@ -1,6 +1,6 @@
 import type { ContainerState, ContainerStatus } from '../../containers/container-info.ts';
 
-/** How the Engine API writes "it has not happened". */
+/** The Engine API's time for events that have not happened. */
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
 
 /**

@@ -6,7 +6,7 @@ import { MAP_NAMES, type Server, type Step } from './plan-routes.ts';
 import type { ProxyAdmin } from './proxy-admin.ts';
 import { mapFile, type ProxyFolder } from './proxy-files.ts';
 
-/** Applies steps in their order. Throws IngressError at the first that the proxy refuses; later ones are not tried. */
+/** Applies steps in order. Throws IngressError at the first that the proxy refuses; later ones are not tried. */
 export async function applySteps(
   admin: ProxyAdmin,
   files: ProxyFolder,
@@ -32,7 +32,7 @@ export async function applySteps(
   }
 }
 
-/** Parts of the steps that are of one kind. */
+/** Splits steps into runs of one kind. */
 function runsOf(steps: readonly Step[]): readonly (readonly Step[])[] {
   const runs: Step[][] = [];
   for (const step of steps) {
@@ -59,12 +59,18 @@ function serverCommands(step: Step): readonly string[] {
 
 const PROXY_STATES = { ready: 'ready', draining: 'drain', leaving: 'maint' } as const;
 
-/** A server in maintenance keeps its open requests and gets no others, and can be removed. */
+/**
+ * Returns the command for a server's state. A server in maintenance keeps its open requests, gets no others, and can be
+ * removed.
+ */
 function stateCommand({ slot, name, state }: Server): string {
   return `set server ${slot}/${name} state ${PROXY_STATES[state]}`;
 }
 
-/** Keys are sent as lines of a payload, which needs no escaping; an existing entry is named by its reference. */
+/**
+ * Changes maps. Keys are sent as lines of a payload, which needs no escaping; an existing entry is named by its
+ * reference.
+ */
 async function changeMaps(admin: ProxyAdmin, files: ProxyFolder, steps: readonly Step[]): Promise<void> {
   for (const map of MAP_NAMES) {
     const changes = steps.flatMap((step) =>
@@ -87,10 +93,10 @@ async function changeMaps(admin: ProxyAdmin, files: ProxyFolder, steps: readonly
   }
 }
 
-/** Bytes of one payload; HAProxy takes a buffer of 16 KiB. */
+/** Maximum bytes of one payload; HAProxy's buffer has 16 KiB. */
 const MAX_PAYLOAD = 12_000;
 
-/** Adds lines of a key and a value to a map, whose keys it does not have. */
+/** Adds lines of a key and a value to a map that lacks these keys. */
 export async function addToMap(admin: ProxyAdmin, path: string, lines: readonly string[]): Promise<void> {
   let payload = '';
   for (const line of lines) {

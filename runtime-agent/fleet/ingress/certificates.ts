@@ -2,9 +2,9 @@ import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'n
 import { readFile, stat } from 'node:fs/promises';
 import type { OfferedCertificate } from './plan-routes.ts';
 
-/** Bytes of a chain and its key: HAProxy takes them in one command of at most 16 KiB. */
+/** Maximum bytes of a chain and its key: HAProxy accepts them in one command of at most 16 KiB. */
 const MAX_PEM = 15_000;
-/** Bytes that are read of a file. */
+/** Maximum bytes that are read from a file. */
 const MAX_FILE = 256 * 1024;
 const BEGIN = '-----BEGIN CERTIFICATE-----';
 const END = '-----END CERTIFICATE-----';
@@ -27,7 +27,7 @@ export function readCertificate(certificate: string, key: string, host: string):
   if (leaf === undefined) throw new Error('there is no PEM certificate in it.');
   const privateKey = readKey(key);
   if (!leaf.checkPrivateKey(privateKey)) throw new Error('the key does not belong to the certificate.');
-  // A wildcard is for all names of one more label, so it must be good for any of them.
+  // A wildcard covers all names with one more label, so the certificate must be valid for any of them.
   if (leaf.checkHost(host.replace('*.', 'any-name.')) === undefined) {
     throw new Error(`the certificate is not for ${host}.`);
   }
@@ -37,7 +37,7 @@ export function readCertificate(certificate: string, key: string, host: string):
   return { file: `${digest}.pem`, host, pem, issued: leaf.validFromDate, expires: leaf.validToDate };
 }
 
-/** Whether clients refuse a certificate because of this machine's time; undefined if it is in its time. */
+/** Reports why clients refuse a certificate by this machine's time; undefined if it is currently valid. */
 export function outOfDate({ issued, expires }: HostCertificate): string | undefined {
   const now = Date.now();
   if (now > expires.getTime()) return `has expired on ${expires.toISOString()}`;
@@ -45,7 +45,7 @@ export function outOfDate({ issued, expires }: HostCertificate): string | undefi
   return undefined;
 }
 
-/** As readCertificate, from files. The error names the file that cannot be read. */
+/** Like readCertificate, from files. The error names the file that cannot be read. */
 export async function readCertificateFiles(
   certificate: string,
   key: string,

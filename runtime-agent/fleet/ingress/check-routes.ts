@@ -11,7 +11,7 @@ const MAX_HOST = 253;
 const MAX_PATH = 1_024;
 const MAX_WEIGHT = 256;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-/** Characters of a path (RFC 3986, section 3.3): none of them ends a line, a word or a comment in HAProxy's files. */
+/** Allowed paths (RFC 3986, section 3.3): no character ends a line, a word or a comment in HAProxy's files. */
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+$/;
 
 /** Normalised routes, without invalid ones. */
@@ -44,13 +44,13 @@ export function checkRoutes(routes: readonly Route[], taken: ReadonlySet<number>
   return { routes: [...accepted.values()], problems };
 }
 
-/** Identifies a route: the host and the path with a slash at its end, or the port. */
+/** Returns the identity of a route: the host and the path with a trailing slash, or the port. */
 export function routeKey(route: Route): string {
   if (route.kind === 'tcp') return `tcp:${route.port}`;
   return `${route.host}${route.path === '/' ? '' : route.path}/`;
 }
 
-/** Returns an address as the proxy writes it; undefined if it is invalid. */
+/** Returns an address in the proxy's notation; undefined if it is invalid. */
 export function canonicalAddress(address: string): string | undefined {
   if (isIP(address) === 0 || address.includes('%')) return undefined;
   if (!isIPv6(address)) return address;
@@ -61,7 +61,7 @@ function describeRoute(route: Route): string {
   return route.kind === 'tcp' ? `port ${route.port}` : `${route.host}${route.path}`;
 }
 
-/** Returns the normalised route, or a message that says what is wrong. */
+/** Returns the normalised route, or a message about the problem. */
 function checkRoute(route: Route, taken: ReadonlySet<number>): Route | string {
   const backends = checkBackends(route.backends);
   if (typeof backends === 'string') return backends;
@@ -113,7 +113,7 @@ function checkBackends(backends: readonly Backend[]): readonly Backend[] | strin
   return [...checked.values()];
 }
 
-/** Names a backend in the proxy; the address is in its one spelling. */
+/** Returns the name of a backend in the proxy; the address is in canonical form. */
 export function serverName({ address, port }: BackendAddress): string {
   return `${address}-${port}`;
 }
@@ -122,7 +122,7 @@ function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-/** As a message may repeat it: short, and without control characters. */
+/** Quotes a text for a message: short, and without control characters. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

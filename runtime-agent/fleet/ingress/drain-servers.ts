@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IngressError } from './ingress.ts';
 import type { ProxyProcess } from './proxy-process.ts';
 
-/** Looks at a server after its connections were cut, and the milliseconds between them. */
+/** Checks of a server after its connections were cut, and the milliseconds between them. */
 const CUT_CHECKS = 40;
 const CUT_PAUSE = 50;
 
@@ -44,7 +44,7 @@ export async function removeIdle(proxy: ProxyProcess): Promise<void> {
   const loads = await admin.loads([...new Set(leaving.map(({ slot }) => slot))]);
   const busy = new Set(loads.filter(({ open }) => open > 0).map(({ slot, name }) => `${slot}/${name}`));
   for (const { slot, name } of leaving) {
-    // HAProxy refuses where a connection is only just at its end; the next call removes the server then.
+    // HAProxy refuses if a connection is just ending; the next call removes the server then.
     if (!busy.has(`${slot}/${name}`)) await admin.run(`del server ${slot}/${name}`);
   }
 }

@@ -9,16 +9,16 @@ export interface ListenAddress {
 }
 
 export interface ProxySettings {
-  /** Where plain HTTP is answered. */
+  /** Addresses that answer plain HTTP. */
   readonly plain: readonly ListenAddress[];
-  /** Where TLS is answered. */
+  /** Addresses that answer TLS. */
   readonly secure: readonly ListenAddress[];
-  /** Maximum connections of clients. */
+  /** Maximum client connections. */
   readonly maxConnections: number;
   readonly threads: number;
-  /** Name of the user and group that the proxy becomes; absent: it stays root. */
+  /** Name of the user and group that the proxy switches to; if absent, it stays root. */
   readonly user?: string;
-  /** Whether the host has addresses of version 6. */
+  /** Whether the host has IPv6 addresses. */
   readonly hasIPv6: boolean;
 }
 
@@ -28,18 +28,21 @@ export interface ProxyFiles {
   readonly secureMap: string;
   /** ACME challenge answers by path, and LOADED. */
   readonly answersMap: string;
-  /** Certificates and the names that they are for. */
+  /** Certificates and the names that they cover. */
   readonly certificateList: string;
   /** An empty folder. */
   readonly root: string;
 }
 
-/** An entry of the map of answers once routes have been set: until then, an unknown name may only not be known yet. */
+/**
+ * Key of the map of answers that exists once routes have been set: until then, an unknown name may be one whose route
+ * is not set yet.
+ */
 export const LOADED = 'loaded';
 
 /**
- * Returns what identifies the configuration apart from routes: a proxy whose configuration has another identity must be replaced to
- * serve it.
+ * Returns the identity of the configuration apart from routes: a proxy whose configuration has another identity must be
+ * replaced to serve it.
  */
 export function configIdentity(
   settings: ProxySettings,
@@ -54,7 +57,7 @@ export function configIdentity(
 
 /**
  * Returns the HAProxy configuration that serves `state` from its start. It contains no name, path or other text of a
- * route: those are in maps, whose only syntax is the blank and the end of the line.
+ * route: those are in maps, where only spaces and line ends have a meaning.
  */
 export function renderConfig(
   settings: ProxySettings,
@@ -82,8 +85,9 @@ export function renderConfig(
 }
 
 /**
- * Returns the address and options of a server, in the configuration as by the command `add server`. Idle connections are closed
- * after one to two seconds: many servers close them after five, and could do so while a request is on its way.
+ * Returns the address and options of a server, for both the configuration and the command `add server`. Idle
+ * connections are closed after one to two seconds: many servers close them after five, and could do so while a request
+ * is on its way.
  */
 export function serverOptions({ address, port, weight }: Server): string {
   return `${socketAddress(address, port)} weight ${weight} pool-purge-delay 1s`;
@@ -148,7 +152,7 @@ function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: re
     '  balance leastconn',
     '  timeout client 1d',
     '  timeout server 1d',
-    // One client, which may be hostile, never has all connections.
+    // One client, which may be hostile, never gets all connections.
     'backend clients from tcp',
     '  stick-table type ipv6 size 100k expire 60s store conn_cur',
     ...(plain.length === 0
@@ -188,12 +192,15 @@ const NO_BACKEND =
 
 /** A name in the form of routes, an IPv6 address, or nothing: other text could become part of a key with a path. */
 const HOST_FORM = '^(?:[a-z0-9_.-]*|\\[[0-9a-f:.]+\\])$';
-/** A segment `.` or `..`, also as an app may read it: encoded, after an encoded slash or a backslash, or with parameters. */
+/**
+ * A segment `.` or `..`, including forms that an app may read as one: encoded, after an encoded slash or a backslash,
+ * or with parameters.
+ */
 const DOT_SEGMENT = '(?:^|[/\\\\]|%2f|%5c)(?:\\.|%2e){1,2}(?:[/\\\\;]|%2f|%5c|%3b|$)';
 
 /**
- * Sets txn.slot by the longest prefix of host and path, where each segment ends with a slash; then by the wildcard. A request whose
- * path an app may read as one outside of the route is refused.
+ * Sets txn.slot by the longest prefix of host and path, where each segment ends with a slash; then by the wildcard.
+ * Refuses a request whose path an app may read as one outside the route.
  */
 function routing(map: string, { answersMap }: ProxyFiles, proto: string): readonly string[] {
   const absent = 'if !{ var(txn.slot) -m found }';
@@ -216,7 +223,7 @@ function routing(map: string, { answersMap }: ProxyFiles, proto: string): readon
 /** Headers that tell a backend about the client. Values from the client are replaced. */
 function forwarding(proto: string): readonly string[] {
   return [
-    // Many apps take "_" and "-" in the name of a header for the same.
+    // Many apps treat "_" and "-" in the name of a header alike.
     "  http-request del-header '^(?:x[-_])?forwarded(?:[-_]|$)' -m reg",
     "  http-request del-header '^x[-_]real[-_]ip$' -m reg",
     '  http-request del-header proxy',
@@ -224,7 +231,7 @@ function forwarding(proto: string): readonly string[] {
     '  http-request del-header keep-alive',
     '  http-request del-header http2-settings',
     '  http-request del-header upgrade if { req.hdr(upgrade) -i -m sub h2c }',
-    // A client that names headers here would have the backend, or a proxy after this one, drop them.
+    // A client that names headers here could make the backend, or a proxy after this one, drop them.
     '  http-request set-header connection upgrade if { req.hdr(upgrade) -m found }',
     '  http-request del-header connection if !{ req.hdr(upgrade) -m found }',
     '  http-request set-header x-forwarded-for %[src]',

@@ -31,12 +31,12 @@ import type { RouteCertificates } from './route-certificates.ts';
 
 /** Milliseconds between checks of draining servers, while a caller waits for one. */
 const DRAIN_INTERVAL = 50;
-/** Milliseconds between looks at servers that drain, otherwise. */
+/** Milliseconds between other checks of draining servers. */
 const SWEEP_INTERVAL = 2_000;
 /** Attempts to read the state of a running proxy, and the milliseconds between them. */
 const ADOPT_ATTEMPTS = 20;
 const ADOPT_PAUSE = 250;
-/** Milliseconds until a proxy that could not be started again is tried again; doubled up to the maximum. */
+/** Milliseconds before the proxy is started again after a failed attempt; doubled up to the maximum. */
 const RESTART_PAUSE = 500;
 const MAX_RESTART_PAUSE = 10_000;
 
@@ -51,16 +51,16 @@ export interface HaproxyIngressOptions {
   readonly log: Logger;
 }
 
-/** Ingress by HAProxy's runtime API: no change of a route of HTTP or of a backend replaces the process. */
+/** Ingress by HAProxy's runtime API: changing a route of HTTP or a backend never replaces the process. */
 export class HaproxyIngress implements Ingress {
   readonly #options: HaproxyIngressOptions;
   readonly #files: ProxyFolder;
   readonly #proxy: ProxyProcess;
-  /** One change of the proxy at a time. */
+  /** Admits one change of the proxy at a time. */
   readonly #turn = new Semaphore(1);
   readonly #closing = new AbortController();
   #state = EMPTY_STATE;
-  /** Whether routes were set, in this agent's time or before. */
+  /** Whether routes were set, by this agent or an earlier one. */
   #isLoaded = false;
   #routes: readonly Route[] | undefined;
   #stopWatching: () => void = () => undefined;
@@ -128,7 +128,7 @@ export class HaproxyIngress implements Ingress {
     await rm(this.#options.folder, { recursive: true, force: true });
   }
 
-  /** Serves the routes that were set last, with the certificates that there are now. */
+  /** Serves the routes that were set last, with the currently available certificates. */
   async #apply(): Promise<readonly RouteProblem[]> {
     return await this.#turn.hold(this.#closing.signal, async () => {
       const routes = this.#routes;
@@ -154,7 +154,7 @@ export class HaproxyIngress implements Ingress {
     });
   }
 
-  /** Goes on with a proxy that runs, if it has the configuration that it should. */
+  /** Takes over a running proxy if it has the right configuration. */
   async #adopt(): Promise<boolean> {
     const { settings, log } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
@@ -164,7 +164,7 @@ export class HaproxyIngress implements Ingress {
         this.#state = await this.#read();
         const identity = await this.#proxy.admin.identity();
         if (identity !== configIdentity(settings, this.#files, this.#state.tcpPorts)) return false;
-        log.info({ pid: pids.master }, 'the proxy of an earlier agent serves on');
+        log.info({ pid: pids.master }, 'the proxy of an earlier agent continues');
         this.#watch();
         return true;
       } catch (error) {
@@ -175,7 +175,7 @@ export class HaproxyIngress implements Ingress {
     }
   }
 
-  /** Starts the proxy if it does not run. */
+  /** Starts the proxy if it is not running. */
   async #ensureProxy(): Promise<void> {
     if ((await this.#proxy.pids()) === undefined) await this.#launch(this.#state);
   }
@@ -223,7 +223,7 @@ export class HaproxyIngress implements Ingress {
     }
   }
 
-  /** Checks draining servers again that no caller waits for. */
+  /** Checks draining servers that no caller waits for. */
   #scheduleSweep(): void {
     if (this.#sweep !== undefined) return;
     this.#sweep = setTimeout(async () => {

@@ -76,8 +76,8 @@ export interface TcpRoute {
 }
 
 /**
- * How clients reach a route: with `none` by plain HTTP alone; otherwise by TLS, and plain HTTP redirects there. Which files of the
- * host a route may name is for the caller to decide: they are read as root.
+ * How clients reach a route: with `none` over plain HTTP alone; otherwise over TLS, and plain HTTP redirects there. The
+ * caller decides which files of the host a route may name: they are read as root.
  */
 export type RouteTls =
   | { readonly kind: 'none' }
@@ -85,11 +85,11 @@ export type RouteTls =
   | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
   /** PEM texts. */
   | { readonly kind: 'secret'; readonly certificate: string; readonly key: string }
-  /** A certificate of the configured ACME authority, renewed in time. */
+  /** A certificate of the configured ACME authority, renewed before it expires. */
   | { readonly kind: 'acme' };
 
 export interface BackendAddress {
-  /** An IP address of version 4 or 6. */
+  /** An IPv4 or IPv6 address. */
   readonly address: string;
   readonly port: number;
 }
@@ -105,7 +105,7 @@ export interface RouteProblem {
   readonly route: Route;
   /** A sentence for the author of the route. */
   readonly message: string;
-  /** Whether clients reach its backends all the same, or will without another call. */
+  /** Whether clients reach its backends anyway, or will without another call. */
   readonly isServed: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { Backend, Route } from './ingress.ts';
 export const MAP_NAMES = ['plain', 'secure'] as const;
 export type MapName = (typeof MAP_NAMES)[number];
 
-/** The value in the map of plain HTTP for a route that is served by TLS. */
+/** The value in the map of plain HTTP for a route that is served over TLS. */
 export const REDIRECT = 'redirect';
 
 /** An entry of a map. */
@@ -17,7 +17,7 @@ export interface Pointer {
   readonly value: string;
 }
 
-/** A backend as the proxy has it. */
+/** A backend as known to the proxy. */
 export interface Server {
   /** The proxy's own list of servers: `r0` … for routes of HTTP, `t5432` for a TCP port. */
   readonly slot: string;
@@ -29,9 +29,9 @@ export interface Server {
   readonly state: 'ready' | 'draining' | 'leaving';
 }
 
-/** A certificate that the proxy offers to clients that ask for one host name. */
+/** A certificate that the proxy offers to clients that request a host name. */
 export interface OfferedCertificate {
-  /** Name of its file, made from its content. */
+  /** Name of its file, derived from its content. */
   readonly file: string;
   readonly host: string;
 }
@@ -63,13 +63,13 @@ export interface RoutePlan {
   readonly steps: readonly Step[];
   /** The state that the steps reach. */
   readonly target: ProxyState;
-  /** Routes that no slot was free for. */
+  /** Routes for which no slot was free. */
   readonly unplaced: readonly Route[];
 }
 
 /**
- * Plans the steps from the current state to `allRoutes`, which are checked. `certificates` are offered. Servers that no
- * route names become `leaving`; their slot is not reused before they are removed.
+ * Plans the steps from the current state to `allRoutes`, which must be checked. `certificates` are offered. Servers
+ * that no route names become `leaving`; their slot is not reused before they are removed.
  */
 export function planRoutes(
   current: ProxyState,
@@ -185,7 +185,7 @@ function serversOf(route: Route, slots: ReadonlyMap<string, string>): readonly S
   }));
 }
 
-/** Servers that become ready come before those that stop. */
+/** Orders servers so that those that become ready come before those that stop. */
 function inOrder(servers: readonly Server[]): readonly Server[] {
   return [
     ...servers.filter(({ state }) => state === 'ready'),

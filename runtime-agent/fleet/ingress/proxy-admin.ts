@@ -3,16 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IngressError } from './ingress.ts';
 import type { OfferedCertificate, Server } from './plan-routes.ts';
 
-/** Milliseconds for one command. */
+/** Timeout of one command, milliseconds. */
 const TIMEOUT = 10_000;
 /** Errors of a socket whose process does not exist, or has closed it temporarily. */
 const ABSENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EAGAIN']);
 /** Attempts to connect, and the milliseconds between them. */
 const CONNECT_ATTEMPTS = 20;
 const CONNECT_PAUSE = 50;
-/** Maximum bytes of an answer: 100,000 servers take some 10 MB. */
+/** Maximum bytes of an answer: 100,000 servers take about 10 MB. */
 const MAX_ANSWER = 64 << 20;
-/** Bytes of one line of commands; HAProxy takes a buffer of 16 KiB. */
+/** Maximum bytes of one line of commands; HAProxy's buffer has 16 KiB. */
 const MAX_LINE = 8_000;
 /** Bits of `srv_admin_state` (HAProxy's management guide, "show servers state"). */
 const MAINTENANCE = 0x01;
@@ -21,7 +21,7 @@ const DRAIN = 0x08;
 /** The processes of a proxy. */
 export interface ProxyPids {
   readonly master: number;
-  /** The worker that takes connections. */
+  /** The worker that accepts connections. */
   readonly worker: number;
   /** Workers that were replaced and end with their last connection. */
   readonly old: readonly number[];
@@ -67,14 +67,14 @@ export class ProxyAdmin {
     for (const line of joinCommands(commands)) throwIfRefused(await this.run(line), line);
   }
 
-  /** Runs a command that takes lines. `lines` have no empty one. */
+  /** Runs a command with lines of input. No line in `lines` is empty. */
   async runWith(command: string, lines: string): Promise<void> {
     throwIfRefused(await this.run(`${command} <<\n${lines.trimEnd()}\n`), command);
   }
 
   /**
-   * Returns the processes, queried from the master; undefined when it does not answer: it does not run, or re-executes
-   * itself.
+   * Returns the processes, queried from the master; undefined when it does not answer: it is not running, or
+   * re-executes itself.
    */
   async pids(): Promise<ProxyPids | undefined> {
     let answer: string;
@@ -104,13 +104,13 @@ export class ProxyAdmin {
       throw new IngressError(`HAProxy could not be changed: ${alerts(answer)}`);
   }
 
-  /** The description in the configuration: see configIdentity. */
+  /** Returns the description in the configuration: see configIdentity. */
   async identity(): Promise<string> {
     const lines = (await this.run('show info')).split('\n');
     return lines.find((line) => line.startsWith('description: '))?.slice('description: '.length) ?? '';
   }
 
-  /** Returns the entries of a map: the reference, by which an entry is changed, the key and the value. */
+  /** Returns the entries of a map: the key, the value, and the reference by which an entry is changed. */
   async map(
     path: string,
   ): Promise<readonly { readonly ref: string; readonly key: string; readonly value: string }[]> {
@@ -139,7 +139,7 @@ export class ProxyAdmin {
     });
   }
 
-  /** The load of the servers of these slots. */
+  /** Returns the load of the servers of these slots. */
   async loads(slots: readonly string[]): Promise<readonly ServerLoad[]> {
     const answers = await Promise.all(slots.map((slot) => this.run(`show stat ${slot} 4 -1`)));
     return answers.flatMap((answer) => {
@@ -156,7 +156,7 @@ export class ProxyAdmin {
     });
   }
 
-  /** The ports of the routes of TCP. */
+  /** Returns the ports of TCP routes. */
   async tcpPorts(): Promise<readonly number[]> {
     const names = (await this.run('show stat -1 1 -1')).split('\n').map((line) => line.split(',')[0] ?? '');
     return names
@@ -165,7 +165,7 @@ export class ProxyAdmin {
       .sort((one, other) => one - other);
   }
 
-  /** The certificates in a list of them. Files are named without their folder. */
+  /** Returns the certificates in a list. Files are named without their folder. */
   async certificates(list: string): Promise<readonly OfferedCertificate[]> {
     return rows(await this.run(`show ssl crt-list ${list}`)).flatMap(([path = '', ...filters]) => {
       const host = filters.at(-1);
@@ -175,7 +175,7 @@ export class ProxyAdmin {
 
   /** Closes the connections of a server. */
   async cut(slot: string, name: string): Promise<void> {
-    // The command for all sessions of a server is refused by a worker that was replaced.
+    // A replaced worker refuses the command for all sessions of a server.
     const sessions = (await this.run('show sess')).split('\n').map((line) => line.split(' '));
     for (const [id = '', ...fields] of sessions) {
       if (!fields.includes(`be=${slot}`) || !fields.includes(`srv=${name}`)) continue;
@@ -183,7 +183,7 @@ export class ProxyAdmin {
     }
   }
 
-  /** Calls `onClose` once when the master closes a connection on which nothing happens: at its end, at a reload, after days. */
+  /** Calls `onClose` once when the master closes an idle connection: at its end, at a reload, after days. */
   watch(onClose: () => void): () => void {
     const socket = connect(this.#socketPath, () => socket.write('prompt\n'));
     socket.resume().on('error', () => undefined);
@@ -202,7 +202,7 @@ export function alerts(output: string): string {
   return text.trim().slice(0, 1_000);
 }
 
-/** Joins commands to lines of at most MAX_LINE bytes. */
+/** Joins commands into lines of at most MAX_LINE bytes. */
 function joinCommands(commands: readonly string[]): readonly string[] {
   const lines: string[] = [];
   for (const command of commands) {
@@ -221,7 +221,7 @@ function rows(answer: string, version?: string): readonly (readonly string[])[] 
     .map((line) => line.split(' '));
 }
 
-/** HAProxy has no success codes: commands with changes answer nothing or one of these sentences. */
+/** HAProxy has no success codes: commands that change something answer nothing or one of these sentences. */
 const SUCCESS =
   /^(?:New server registered\.|Server deleted\.|New empty certificate store '.*'!|Transaction created for certificate .*!|Committing .*|Success!|Inserting certificate .*|Certificate '.*' deleted!|Entry '.*' deleted in crtlist '.*'!|\.+)$/;
 

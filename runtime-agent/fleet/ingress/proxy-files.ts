@@ -10,7 +10,7 @@ import type { ProxyAdmin } from './proxy-admin.ts';
 /** Paths of the files of a proxy in its folder. */
 export interface ProxyFolder extends ProxyFiles {
   readonly certificates: string;
-  /** The last served state, for a proxy that is started when neither the previous one nor the agent is alive. */
+  /** The last served state, for starting a proxy after both the previous one and the agent have died. */
   readonly state: string;
 }
 

@@ -13,7 +13,7 @@ import { alerts, ProxyAdmin, type ProxyPids } from './proxy-admin.ts';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-/** Milliseconds for HAProxy to read its configuration and to listen. */
+/** Timeout for HAProxy to read its configuration and to listen, milliseconds. */
 const START_TIMEOUT = 30_000;
 /** Checks, 50 ms apart, until a master answers. */
 const ANSWER_CHECKS = 300;
@@ -22,9 +22,9 @@ const END_CHECKS = 150;
 const PROGRAM = 'haproxy';
 
 export interface ProxyProcessOptions {
-  /** A folder of the ingress alone. */
+  /** The ingress's own folder. */
   readonly folder: string;
-  /** Descriptor of the host's mount namespace, in which the proxy runs; absent: this process's own. */
+  /** Descriptor of the host's mount namespace, in which the proxy runs; if absent, this process's own. */
   readonly hostNamespace?: number;
   readonly searchPath: string;
   readonly libc: Libc;
@@ -32,8 +32,8 @@ export interface ProxyProcessOptions {
 
 /**
  * Runs HAProxy as separate processes: a master and a worker, which the master replaces on demand; a replaced worker
- * keeps its connections. The master has no parent and its own session, as conmon does, so it outlives the agent. Its
- * socket shows whether it runs, so no state is needed.
+ * keeps its connections. The master has no parent and its own session, like conmon, so it outlives the agent. Its
+ * socket shows whether it is running, so no state is needed.
  */
 export class ProxyProcess {
   /** Admin of the worker that accepts connections. */
@@ -47,7 +47,7 @@ export class ProxyProcess {
     this.#master = new ProxyAdmin(this.#masterSocket);
   }
 
-  /** Returns undefined when it does not run. Throws IngressError when it runs and does not answer. */
+  /** Returns undefined when it is not running. Throws IngressError when it is running and does not answer. */
   async pids(): Promise<ProxyPids | undefined> {
     for (let check = 0; check < ANSWER_CHECKS; check += 1) {
       const pids = await this.#master.pids();
@@ -59,7 +59,7 @@ export class ProxyProcess {
     throw new IngressError('HAProxy runs and does not answer on its socket.');
   }
 
-  /** Returns all workers, the one that accepts connections first; none when the proxy does not run. */
+  /** Returns all workers, the one that accepts connections first; none when the proxy is not running. */
   async workers(): Promise<readonly ProxyAdmin[]> {
     const old = (await this.pids())?.old;
     if (old === undefined) return [];
@@ -136,7 +136,7 @@ export class ProxyProcess {
     for (const { pid, startTime } of identities) signalProcess(libc, pid, startTime, SIGKILL);
   }
 
-  /** Waits until a master that was just started answers. */
+  /** Waits until a newly started master answers. */
   async #isUp(): Promise<boolean> {
     for (let check = 0; check < ANSWER_CHECKS; check += 1) {
       if ((await this.#master.pids()) !== undefined) return true;
@@ -162,7 +162,7 @@ export class ProxyProcess {
   }
 }
 
-/** Reports whether the proxy of a folder runs, by its pid file alone: it may not answer. */
+/** Reports whether the proxy of a folder is running, by its pid file alone: it may not answer. */
 export async function isProxyRunning(folder: string): Promise<boolean> {
   const pid = Number(await readFile(pidFile(folder), 'latin1').catch(() => '0'));
   const stat = pid > 0 ? readProcessStat(pid) : undefined;
@@ -190,6 +190,6 @@ async function findProgram(searchPath: string): Promise<string> {
     if (isThere) return path;
   }
   throw new IngressError(
-    'HAProxy is not installed, which serves the routes of this host: run "apt-get install haproxy", or its like elsewhere.',
+    'HAProxy is not installed, which serves the routes of this host: run "apt-get install haproxy", or the equivalent of another distribution.',
   );
 }

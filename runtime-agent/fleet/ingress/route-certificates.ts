@@ -3,7 +3,7 @@ import { routeKey } from './check-routes.ts';
 import type { ProxySettings } from './haproxy-config.ts';
 import type { HttpRoute, Route, RouteProblem } from './ingress.ts';
 
-/** Milliseconds between looks at certificates in files. */
+/** Milliseconds between checks of certificates in files. */
 const FILES_INTERVAL = 60_000;
 
 /** Routes with the certificates that they need. */
@@ -14,27 +14,27 @@ export interface PreparedRoutes {
   readonly problems: readonly RouteProblem[];
 }
 
-/** The proxy, as certificates use it. */
+/** The parts of the proxy that certificates use. */
 export interface CertificateHost {
   /** Makes plain HTTP answer this path with the value, or stops that. */
   answer(path: string, value: string | undefined): Promise<void>;
-  /** Other certificates than before may be there: prepare the routes again. */
+  /** Reports that other certificates are available: the routes must be prepared again. */
   changed(): void;
 }
 
-/** An authority by ACME, as far as routes need one. */
+/** The parts of an ACME authority that routes need. */
 export interface CertificateAuthority {
   start(host: CertificateHost): void;
   /** Returns the available certificates of these hosts; starts to order the others, and to renew those. */
   certificates(hosts: readonly string[]): Promise<readonly HostCertificate[]>;
-  /** Why a host has no new certificate, a sentence. */
+  /** Returns why a host has no new certificate, as a sentence. */
   failure(host: string): string | undefined;
   /** Paths of open challenges, and their answers. */
   answers(): Iterable<readonly [string, string]>;
   close(): void;
 }
 
-/** The certificates of all routes: out of files, secrets and from an authority. */
+/** The certificates of all routes: from files, secrets and an authority. */
 export class RouteCertificates {
   readonly #authority: CertificateAuthority | undefined;
   /** By route: an unreadable certificate, as while its files are replaced, keeps its last value. */
@@ -64,9 +64,9 @@ export class RouteCertificates {
 
   /**
    * Finds the certificates of routes. If a certificate cannot be used, the previous one stays. Without one, plain HTTP
-   * redirects and TLS does not answer for its name. Of several for one host one is offered, so that no route can
-   * replace another's: the operator's before secrets, and then the shorter path. Routes without a possible listener are
-   * skipped.
+   * redirects and TLS does not answer for its name. If a host has several, one is offered, so that no route can replace
+   * another's: the operator's before secrets, and then the one with the shorter path. Routes without a possible
+   * listener are skipped.
    */
   async prepare(routes: readonly Route[], listeners: ProxySettings): Promise<PreparedRoutes> {
     const usable: Route[] = [];
@@ -113,7 +113,7 @@ export class RouteCertificates {
     );
     for (const { certificate, route } of found) {
       if (route === undefined || certificates.some(({ file }) => file === certificate.file)) continue;
-      const message = `another certificate of ${route.host} is offered in the place of its own.`;
+      const message = `another certificate of ${route.host} is offered instead of its own.`;
       problems.push({ route, message, isServed: true });
     }
     return { usable, certificates, problems };
@@ -129,11 +129,11 @@ export class RouteCertificates {
     if (route.tls.kind !== 'acme') return undefined;
     if (this.#authority === undefined) return 'this host has no authority for certificates by ACME.';
     if (route.host.startsWith('*')) {
-      return 'ACME gives no certificate for a wildcard over HTTP: name the hosts, or use a certificate from files.';
+      return 'ACME issues no wildcard certificates over HTTP: name the hosts, or use a certificate from files.';
     }
     return plain.length > 0
       ? undefined
-      : 'the authority of ACME asks by plain HTTP: start the agent with --ingress HOST:80.';
+      : 'the ACME authority verifies names over plain HTTP: start the agent with --ingress HOST:80.';
   }
 
   async #read({ host, tls }: HttpRoute): Promise<HostCertificate | undefined> {
@@ -146,11 +146,11 @@ export class RouteCertificates {
 
 interface FoundCertificate {
   readonly certificate: HostCertificate;
-  /** Absent where the authority has issued it. */
+  /** Absent if the authority has issued it. */
   readonly route?: HttpRoute;
 }
 
-/** Rank of a host's certificate; the lowest is offered. */
+/** Returns the rank of a host's certificate; the lowest is offered. */
 function rankOf({ certificate, route }: FoundCertificate): string {
   const isOperators = route === undefined || route.tls.kind === 'files';
   const path = route?.path ?? '';

@@ -6,31 +6,31 @@ export interface ArchiveFile {
   /** Digest of its bytes as stored. */
   readonly digest: Digest;
   readonly size: number;
-  /** Where it is small and no layer. */
+  /** Present if it is small and not a layer. */
   readonly bytes?: Buffer;
-  /** Where it is a layer, which is here now. */
+  /** Present if it is a layer, which is stored on this host. */
   readonly diffId?: Digest;
-  /** Where it looks like a layer and cannot be one. */
+  /** Present if it looks like a layer and cannot be one. */
   readonly problem?: EngineError;
 }
 
-/** As the kernel: more links than that are taken for a loop. */
+/** Maximum links on the way to a file, as in the kernel; more are a loop. */
 const MAX_LINKS = 40;
 const MAX_ENTRIES = 100_000;
 
-/** The files of an archive by their paths in it; a path is never more than a key. */
+/** The files of an archive by their paths in it; a path is only ever used as a key. */
 export class ArchiveFiles {
   readonly #files = new Map<string, ArchiveFile>();
   readonly #links = new Map<string, string>();
 
-  /** Throws EngineError 'bad-request' for an archive of too many. */
+  /** Throws EngineError 'bad-request' if the archive has too many files. */
   add(path: string, file: ArchiveFile): void {
     this.#check();
     this.#links.delete(path);
     this.#files.set(path, file);
   }
 
-  /** A symlink of docker's older archives, or a hard link. */
+  /** Adds a symlink of docker's older archives, or a hard link. */
   link(path: string, target: string): void {
     this.#check();
     this.#files.delete(path);
@@ -48,11 +48,11 @@ export class ArchiveFiles {
     return file;
   }
 
-  /** A file of JSON. Throws EngineError 'bad-request'. */
+  /** Returns a JSON file. Throws EngineError 'bad-request'. */
   bytes(path: string): Buffer {
     const { bytes } = this.get(path);
     if (bytes === undefined) {
-      throw new EngineError('bad-request', `${shown(path)} of the archive is too large, or no JSON`);
+      throw new EngineError('bad-request', `${shown(path)} of the archive is too large, or not JSON`);
     }
     return bytes;
   }
@@ -75,7 +75,7 @@ export class ArchiveFiles {
   }
 }
 
-/** Removes `.`, `..` and slashes around a path in an archive; undefined for one that escapes it. */
+/** Cleans a path in an archive from `.`, `..` and surrounding slashes; undefined for one that escapes it. */
 export function cleanPath(path: string): string | undefined {
   const names: string[] = [];
   for (const part of path.split('/')) {

@@ -9,7 +9,7 @@ import { checkLayerCount, readReceived, readReceivedConfig, readReceivedManifest
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
 
-/** An image of an archive, whose layers are here and match its configuration. */
+/** An image of an archive, whose layers are on this host and match its configuration. */
 export interface ArchivedImage {
   readonly config: Buffer;
   readonly names: readonly TagName[];
@@ -17,13 +17,13 @@ export interface ArchivedImage {
   readonly otherIds: readonly OtherId[];
 }
 
-/** One layer by both of its diff IDs; that they are of the same content has not been checked. */
+/** Both diff IDs of one layer; it has not been checked that they have the same content. */
 export interface OtherId {
   readonly here: Digest;
   readonly wanted: Digest;
 }
 
-/** Indexes within indexes. */
+/** Maximum depth of nested indexes. */
 const MAX_DEPTH = 3;
 const MAX_IMAGES = 1000;
 const IMAGE_NAME = 'io.containerd.image.name';
@@ -39,7 +39,7 @@ export async function archivedImages(files: ArchiveFiles): Promise<readonly Arch
   if (files.has('repositories')) {
     throw new EngineError(
       'bad-request',
-      'the archive is of a docker before 1.10: load it into a newer docker and save it from there',
+      'the archive comes from a docker before 1.10: load it into a newer docker and save it from there',
     );
   }
   throw new EngineError(
@@ -63,7 +63,7 @@ async function dockerImages(files: ArchiveFiles): Promise<readonly ArchivedImage
       !isTexts(layers) ||
       !(tags === null || tags === undefined || isTexts(tags))
     ) {
-      throw invalid('manifest.json has an image without Config, or with Layers that are no list');
+      throw invalid('manifest.json has an image without Config, or with Layers that are not a list');
     }
     const config = files.bytes(path);
     checkName(path, files.get(path));
@@ -96,7 +96,7 @@ async function layoutImages(files: ArchiveFiles): Promise<readonly ArchivedImage
   return [...images.values()];
 }
 
-/** The image that a descriptor means on this host; undefined for an attestation. */
+/** Finds the image of a descriptor for this host; undefined for an attestation. */
 async function descend(files: ArchiveFiles, first: Descriptor): Promise<Manifest | undefined> {
   let descriptor = first;
   for (let depth = 0; depth <= MAX_DEPTH; depth += 1) {
@@ -158,7 +158,10 @@ async function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): Prom
   return otherIds;
 }
 
-/** podman names the image in full where others write a tag alone, which names nothing. */
+/**
+ * Returns the names of an image in a layout. podman writes the full name where others write a tag alone, which names
+ * nothing.
+ */
 function layoutNames({ annotations = {} }: Descriptor): readonly TagName[] {
   const full = annotations[IMAGE_NAME];
   if (full !== undefined) return [tagName(full)];

@@ -5,10 +5,10 @@ import type { TagName } from '../image-record.ts';
 /** Progress of a load. */
 export type LoadProgress =
   | { readonly kind: 'layer'; readonly id: string; readonly current: number; readonly total: number }
-  /** A name went over from another image. */
+  /** A name moved here from another image. */
   | { readonly kind: 'renamed'; readonly name: string; readonly oldId: string }
   | { readonly kind: 'loaded'; readonly name: string }
-  /** Told when no image of the archive has a name. */
+  /** Reported if no image of the archive has a name. */
   | { readonly kind: 'loaded-id'; readonly id: string };
 
 export interface ImportOptions {
@@ -38,6 +38,6 @@ export interface ImageArchives {
     signal: AbortSignal,
   ): Promise<void>;
 
-  /** Makes an image of the tar of a tree, compressed or not. Throws EngineError 'bad-request', 'storage-full'. */
+  /** Makes an image from the tar of a tree, compressed or not. Throws EngineError 'bad-request', 'storage-full'. */
   import(tar: AsyncIterable<Uint8Array>, options: ImportOptions, signal: AbortSignal): Promise<Image>;
 }

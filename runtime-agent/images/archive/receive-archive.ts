@@ -10,7 +10,7 @@ import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';
 import type { LoadProgress } from './image-archives.ts';
 import { tarEntries } from './tar-entries.ts';
 
-/** Bytes of all small files of an archive together. */
+/** Maximum bytes of all small files of an archive together. */
 const MAX_SMALL = 64 << 20;
 const HEAD = 512;
 
@@ -84,7 +84,7 @@ async function receiveLayer(
   }
 }
 
-/** An uncompressed layer that is here already, by its path, only needs to be verified. */
+/** Keeps an uncompressed layer that is on this host already, by its path; it only needs to be verified. */
 async function keepKnown(path: string, pending: PendingImage): Promise<Digest | undefined> {
   const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (hex === undefined) return undefined;
@@ -98,7 +98,7 @@ async function keepKnown(path: string, pending: PendingImage): Promise<Digest | 
   }
 }
 
-/** A file of a layout is named by its digest, and so is not to have another. */
+/** The error for a file of a layout whose content does not match the digest in its name. */
 export function damaged(path: string, actual: Digest): EngineError {
   return new EngineError(
     'bad-request',
@@ -120,7 +120,7 @@ class Hashed {
     this.#hash = createHash(algorithm);
   }
 
-  /** Goes on where the last reader stopped. */
+  /** Continues where the last reader stopped. */
   async *read(): AsyncGenerator<Uint8Array> {
     while (!this.#ended) {
       const { done, value } = await this.#source.next();
@@ -134,7 +134,7 @@ class Hashed {
     }
   }
 
-  /** Call it once, after everything is read. */
+  /** Must be called once, after everything is read. */
   finish(): { readonly digest: Digest; readonly size: number } {
     return { digest: `${this.#algorithm}:${this.#hash.digest('hex')}`, size: this.#size };
   }
@@ -144,7 +144,7 @@ function rawAlgorithm(path: string): 'sha256' | 'sha512' {
   return path.startsWith('blobs/sha512/') ? 'sha512' : 'sha256';
 }
 
-/** Lets the first bytes be seen before they are read. */
+/** Makes the first bytes of a stream visible before they are read. */
 function peekable(source: AsyncIterable<Uint8Array>) {
   const iterator = source[Symbol.asyncIterator]();
   const seen: Uint8Array[] = [];
@@ -165,7 +165,7 @@ function peekable(source: AsyncIterable<Uint8Array>) {
   };
 }
 
-/** Whether a tar begins so: its header has the right checksum, or it is empty. */
+/** Reports whether a tar can begin like this: its header has the right checksum, or it is empty. */
 function isTarHead(head: Buffer): boolean {
   if (head.length < HEAD) return false;
   const block = head.subarray(0, HEAD);

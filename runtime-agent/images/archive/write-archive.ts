@@ -17,11 +17,11 @@ export interface SavedImage {
   readonly id: Digest;
   readonly config: Uint8Array;
   readonly layers: readonly SavedLayer[];
-  /** With a registry in front, as containerd has them, and as docker prints them; sorted. */
+  /** Full names with a registry, as containerd writes them, and short ones, as docker prints them; sorted. */
   readonly names: readonly { readonly full: string; readonly familiar: string; readonly tag: string }[];
 }
 
-/** Images of one name, each for a platform of its own, in their order. */
+/** The images of one name, one for each platform, in order. */
 export interface SavedIndex {
   readonly platforms: readonly Platform[];
   readonly names: SavedImage['names'];

@@ -18,7 +18,7 @@ export class ImageAttestations {
     this.#knex = knex;
   }
 
-  /** Replaces the image's attestation of this type. The image is here. */
+  /** Replaces the image's attestation of this type. The image must be on this host. */
   async put(image: Digest, { predicateType, predicate }: Attestation): Promise<void> {
     await this.#knex<Row>('image_attestations')
       .insert({ image_id: image, predicate_type: predicateType, predicate: JSON.stringify(predicate) })

@@ -11,8 +11,8 @@ export interface CompressImageContext {
 }
 
 /**
- * Gives an image of this host a manifest whose layers have the forms that are wanted, so that it is pushed with these. Throws
- * EngineError 'storage-full', 'not-found'.
+ * Gives an image of this host a manifest whose layers have the wanted forms, which later pushes use. Throws EngineError
+ * 'storage-full', 'not-found'.
  */
 export async function compressImage(
   { images, pendingImages, compressor }: CompressImageContext,

@@ -13,7 +13,7 @@ export interface CompressRequest {
   readonly compression: LayerCompression & { readonly kind: 'gzip' | 'zstd' };
   readonly layerStore: LayerStore;
   readonly layerBlobs: LayerBlobs;
-  /** Gets the bytes of the tar that are done. */
+  /** Receives the number of bytes of the tar that are done. */
   readonly progress: (done: number) => void;
   readonly signal: AbortSignal;
 }
@@ -58,7 +58,7 @@ async function* counted(
   }
 }
 
-/** Bytes of a block that is compressed separately. */
+/** Bytes of a separately compressed block. */
 const GZIP_BLOCK = 1 << 20;
 /** Bytes that deflate can refer back to. */
 const WINDOW = 32 << 10;
@@ -95,15 +95,15 @@ async function* gzip(content: AsyncIterable<Uint8Array>, level?: number): AsyncG
   yield Buffer.concat([LAST_BLOCK, trailer]);
 }
 
-/** Bytes of a frame: twice the window of the default level, so that the cuts cost little. */
+/** Bytes of a frame: twice the window of the default level, so that splitting costs little. */
 const ZSTD_BLOCK = 4 << 20;
 
 const compress: (block: Uint8Array, options: ZstdOptions) => Promise<Buffer> = promisify(zstdCompress);
 
 /**
- * `content` as zstd (RFC 8878): a frame for each block, compressed on all processors. The same content and level (1 to 22) become the
- * same bytes, however it is cut into chunks and however many processors there are. Node's own streams lose data when they are given
- * workers (ZSTD_c_nbWorkers).
+ * Yields `content` as zstd (RFC 8878): a frame for each block, compressed on all processors. The same content and level
+ * (1 to 22) give the same bytes, regardless of chunk sizes and the number of processors. Node's own streams lose data
+ * when they are given workers (ZSTD_c_nbWorkers).
  */
 async function* zstd(content: AsyncIterable<Uint8Array>, level?: number): AsyncGenerator<Buffer> {
   const options: ZstdOptions = {

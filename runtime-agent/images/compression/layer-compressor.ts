@@ -7,25 +7,25 @@ import { compressionOf, type LayerCompression, ociLayerType } from './layer-comp
 
 type Blob = LayerForm['blob'];
 
-/** Layers whose forms at a level are remembered. */
+/** Maximum layers whose forms at a level are remembered. */
 const KEPT = 2000;
 
-/** Bytes of the tar that are done, and in all. */
+/** Receives the bytes of the tar that are done, and the total. */
 export type CompressProgress = (done: number, total: number) => void;
 
 /** Layers that a caller wants in some form. */
 export interface WantedForms {
   readonly diffIds: readonly Digest[];
   readonly compression: LayerCompression;
-  /** Layers for which a form that a registry already has suffices, whatever its compression. */
+  /** Reports whether any form that a registry already has suffices for a layer, whatever its compression. */
   readonly keeps: (diffId: Digest) => boolean;
-  /** Whether the bytes of all forms must be here; otherwise those of kept layers may be missing. */
+  /** Whether the bytes of all forms must be on this host; otherwise those of kept layers may be missing. */
   readonly isRead: boolean;
   readonly progress: (diffId: Digest, done: number, total: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** Compresses the layers of this host, each only once at a time for all callers. */
+/** Compresses the layers of this host, each at most once at a time for all callers. */
 export class LayerCompressor {
   readonly #layerStore: LayerStore;
   readonly #layerBlobs: LayerBlobs;
@@ -38,7 +38,7 @@ export class LayerCompressor {
     this.#layerBlobs = layerBlobs;
   }
 
-  /** The compressed layer, its bytes here. Throws EngineError 'storage-full', 'not-found'. */
+  /** Returns the compressed layer, whose bytes are on this host. Throws EngineError 'storage-full', 'not-found'. */
   async compress(
     diffId: Digest,
     compression: LayerCompression & { readonly kind: 'gzip' | 'zstd' },
@@ -79,7 +79,7 @@ export class LayerCompressor {
     return forms;
   }
 
-  /** Reads the bytes of a form that is here. Throws EngineError 'not-found'. */
+  /** Reads the bytes of a form on this host. Throws EngineError 'not-found'. */
   read(diffId: Digest, blob: Blob, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return blob.digest === diffId
       ? this.#layerStore.read(diffId, signal)
@@ -109,7 +109,7 @@ export class LayerCompressor {
     return await this.compress(diffId, { ...compression, kind }, report, signal);
   }
 
-  /** The latest form with such a media type, as an OCI manifest names it. */
+  /** Finds the latest form with a suitable media type for an OCI manifest. */
   async #find(diffId: Digest, fits: (form: Blob) => boolean, isHere: boolean): Promise<Blob | undefined> {
     for (const form of await this.#layerBlobs.forms(diffId)) {
       if (!fits(form)) continue;

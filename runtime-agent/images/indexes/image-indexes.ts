@@ -2,8 +2,8 @@ import type { Knex } from 'knex';
 import type { Digest } from '../../../oci/digest.ts';
 
 /**
- * Sets of images of this host for several platforms. The first of each set has the names, and pushing one of these
- * pushes an index of the whole set. The set is removed with that image.
+ * Sets of images of this host for several platforms. The first image of each set has the names, and pushing one of
+ * these pushes an index of the whole set. The set is removed with that image.
  */
 export class ImageIndexes {
   readonly #knex: Knex;

@@ -11,7 +11,7 @@ export interface IndexMember {
   readonly platform: Platform;
 }
 
-/** The index of images of several platforms (image-spec, image-index.md), and its digest. */
+/** Returns the index of images of several platforms (image-spec, image-index.md), and its digest. */
 export function indexDocument(members: readonly IndexMember[]): {
   readonly digest: Digest;
   readonly bytes: Buffer;

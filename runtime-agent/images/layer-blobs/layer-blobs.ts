@@ -18,13 +18,13 @@ export interface MadeForm extends LayerForm {
   readonly seenAt: number;
 }
 
-/** Where a blob has been seen. */
+/** A repository where a blob has been seen. */
 export interface BlobPlace {
   readonly registry: string;
   readonly repository: string;
 }
 
-/** Places of one blob that are remembered. */
+/** Maximum places that are remembered for one blob. */
 const MAX_PLACES = 8;
 
 /**
@@ -44,7 +44,7 @@ export class LayerBlobs {
     this.#keep = keep;
   }
 
-  /** Every form of a layer, the latest first. */
+  /** Lists every form of a layer, the latest first. */
   async forms(diffId: Digest): Promise<readonly LayerForm['blob'][]> {
     const rows = await this.#knex<FormRow>('layer_blobs')
       .where({ diff_id: diffId })
@@ -52,7 +52,7 @@ export class LayerBlobs {
     return rows.map(({ digest, media_type: mediaType, size }) => ({ digest, mediaType, size }));
   }
 
-  /** Repositories of a registry where a blob has been seen, the latest first. */
+  /** Lists repositories of a registry where a blob has been seen, the latest first. */
   async repositories(digest: Digest, registry: string): Promise<readonly string[]> {
     return await this.#knex<PlaceRow>('layer_places')
       .where({ digest, registry })
@@ -82,8 +82,8 @@ export class LayerBlobs {
   }
 
   /**
-   * Stores the bytes of a pulled blob as they pass, which the caller verifies; undefined if they are not stored, or
-   * exist already.
+   * Stores the bytes of a pulled blob while they pass through, which the caller verifies; undefined if they are not
+   * stored, or exist already.
    */
   async keeping(form: LayerForm): Promise<KeptContent | undefined> {
     // A plain layer is the tar that the layer store has.
@@ -97,7 +97,7 @@ export class LayerBlobs {
     return await KeptContent.begin(this.#driver, randomUUID());
   }
 
-  /** As `record`, of a form that was made here, and can be made again. */
+  /** Like `record`, for a form that was made here, and can be made again. */
   async recordMade({ diffId, blob }: LayerForm): Promise<void> {
     const { digest, mediaType, size } = blob;
     const now = Date.now();
@@ -134,12 +134,12 @@ export class LayerBlobs {
     for (const stored of await this.#driver.findBlobs(digest)) await this.#driver.deleteBlob(stored);
   }
 
-  /** Whether the bytes of a blob are here. */
+  /** Reports whether the bytes of a blob are on this host. */
   async has(digest: Digest): Promise<boolean> {
     return (await this.#driver.findBlobs(digest)).length > 0;
   }
 
-  /** The bytes of a blob from `start` on. Throws BlobUnknownError. */
+  /** Yields the bytes of a blob from `start` on. Throws BlobUnknownError. */
   async *read(
     blob: { readonly digest: Digest; readonly size: number },
     start: number,
@@ -192,7 +192,7 @@ async function insertPlace(trx: Knex.Transaction, row: PlaceRow): Promise<void> 
   }
 }
 
-/** Content that is stored while it passes, and becomes a blob once its digest is known. */
+/** Content that is stored while it passes through, and becomes a blob once its digest is known. */
 export class KeptContent {
   readonly #driver: BlobDriver;
   readonly #begun: DriverUpload;
@@ -212,8 +212,8 @@ export class KeptContent {
   }
 
   /**
-   * Passes chunks on while they are stored. A chunk is valid until the next one is requested, also those of `content`.
-   * Fails with errors of the disk.
+   * Passes chunks on while they are stored. A chunk is valid until the next one is requested; this also applies to
+   * chunks of `content`. Fails with errors of the disk.
    */
   async *pass(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
@@ -225,7 +225,7 @@ export class KeptContent {
     this.#handover.end();
   }
 
-  /** Makes everything that has passed the blob of `digest`, which the caller has verified. */
+  /** Makes everything that has passed through the blob of `digest`, which the caller has verified. */
   async commit(digest: Digest): Promise<void> {
     await this.#driver.commitUpload(await this.#stored, digest);
   }
@@ -238,7 +238,7 @@ export class KeptContent {
   }
 }
 
-/** Hands chunks to one reader, who uses their memory until he asks for the next one. */
+/** Passes chunks to one reader, who uses their memory until the next one is requested. */
 class Handover implements AsyncIterable<Uint8Array> {
   #chunk: Uint8Array | undefined;
   #isEnded = false;

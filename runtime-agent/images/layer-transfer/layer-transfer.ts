@@ -23,7 +23,7 @@ export interface LayerTransferOptions {
 /** Layers in the form in which a registry has them. */
 export type SentLayers = ReadonlyMap<Digest, LayerForm['blob']>;
 
-/** Moves layers between this host and registries without an image around them. */
+/** Moves layers between this host and registries, without an image. */
 export class LayerTransfer {
   readonly #options: LayerTransferOptions;
 
@@ -78,7 +78,10 @@ export class LayerTransfer {
     return new Map(await Promise.all(sent));
   }
 
-  /** Resolves when the layer is here, and `whileHeld`, until which no sweep takes it, has ended. Throws as Images.pull does. */
+  /**
+   * Fetches a layer, and resolves when `whileHeld` has ended; until then no sweep removes it. Throws as Images.pull
+   * does.
+   */
   async fetch(
     layer: PlannedLayer,
     source: BlobSource,

@@ -19,7 +19,7 @@ export interface PendingImagesContext {
   readonly layerStore: LayerStore;
   readonly sizes: LayerSizes;
   readonly leases: LayerLeases;
-  /** Bytes that an uncompressed layer may have. */
+  /** Maximum bytes of an uncompressed layer. */
   readonly layerLimit: number;
   /** Guards the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
@@ -30,7 +30,7 @@ export interface PendingImagesContext {
 /** PendingImages over the catalog and the layer store of a host. */
 export class AgentPendingImages implements PendingImages {
   readonly #context: PendingImagesContext;
-  /** By image, the number of pending images that have recorded it and are not released. */
+  /** By image: the number of pending images that have recorded it and are not released. */
   readonly #recorded = new Map<Digest, number>();
 
   constructor(context: Omit<PendingImagesContext, 'sizes'>) {
@@ -68,7 +68,7 @@ interface LayerSize {
 /** Maximum layers whose sizes are kept in memory. */
 const MAX_SIZES = 2000;
 
-/** Reads the sizes of layers and keeps them in memory; a layer never changes. */
+/** Reads the sizes of layers and caches them in memory; a layer never changes. */
 class LayerSizes {
   readonly #layerStore: LayerStore;
   readonly #known = new Map<Digest, LayerSize>();
@@ -178,7 +178,7 @@ class AgentPendingImage implements PendingImage {
     await this.#context.sweep();
   }
 
-  /** Leases a layer, at most once, and returns whether it is here. */
+  /** Leases a layer, at most once, and returns whether it is present. */
   async #hold(diffId: Digest): Promise<boolean> {
     if (this.#layers.has(diffId)) return await this.#context.layerStore.has(diffId);
     this.#layers.add(diffId);

@@ -4,7 +4,7 @@ import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import type { Platform } from '../image.ts';
 import { sha256 } from './plain-manifest.ts';
 
-/** One more step on top of an image, or of nothing. */
+/** One more step on top of an image, or of scratch. */
 export interface ComposedConfig {
   /** The configuration of the image below, byte for byte; it was read before. */
   readonly parent?: Uint8Array;
@@ -23,10 +23,10 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Digest of two blocks of zeros. */
 const EMPTY_TAR = sha256(Buffer.alloc(1024));
-/** docker's former fields about the container that an image came from. */
+/** docker's former fields about the container from which an image was committed. */
 const OF_THE_CONTAINER: ReadonlySet<string> = new Set(['id', 'parent', 'container', 'container_config']);
 
-/** The bytes of an image configuration (image-spec, config.md), fields in docker's order. */
+/** Returns the bytes of an image configuration (image-spec, config.md), fields in docker's order. */
 export function composeConfig(step: ComposedConfig): Buffer {
   const parent =
     step.parent === undefined ? {} : (JSON.parse(Buffer.from(step.parent).toString('utf8')) as JsonObject);
@@ -34,7 +34,7 @@ export function composeConfig(step: ComposedConfig): Buffer {
   const layer = step.layer === EMPTY_TAR ? undefined : step.layer;
   const below = (parent.rootfs as { readonly diff_ids?: readonly string[] } | undefined)?.diff_ids ?? [];
   const { platform, author, createdBy, comment } = step;
-  // As Go writes times.
+  // In Go's format of times.
   const created = `${trimEndOf(trimEndOf(step.created.toISOString().slice(0, -1), '0'), '.')}Z`;
   const entry = {
     created,

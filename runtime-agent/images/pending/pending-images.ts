@@ -8,7 +8,7 @@ export interface FinishedImage {
   readonly config: Uint8Array;
   /** The manifest that it came with; without one, `finish` makes a manifest of uncompressed layers. */
   readonly manifest?: { readonly digest: Digest; readonly bytes: Uint8Array };
-  /** The image that it was committed on. */
+  /** The parent image of a commit. */
   readonly parent?: Digest;
   /** Names to give it; another image that has one of them loses it. */
   readonly names?: readonly TagName[];
@@ -34,8 +34,8 @@ export interface PendingImage {
   keepLayers(diffIds: readonly Digest[]): Promise<void>;
 
   /**
-   * Adds a layer, or keeps the same one that is here already, and returns its diff ID; with `expected`, the tar must have that diff ID.
-   * Throws EngineError 'bad-request' for a malformed tar or another diff ID, 'storage-full'.
+   * Adds a layer, or keeps the same one if it exists already, and returns its diff ID; with `expected`, the tar must
+   * have that diff ID. Throws EngineError 'bad-request' for a malformed tar or another diff ID, 'storage-full'.
    */
   addLayer(tar: AsyncIterable<Uint8Array>, signal: AbortSignal, expected?: Digest): Promise<Digest>;
 
@@ -46,7 +46,10 @@ export interface PendingImage {
    */
   finish(image: FinishedImage): Promise<Image>;
 
-  /** Ends it: keeps nothing any longer, and removes added layers that no image uses. Always call it; a second call does nothing. */
+  /**
+   * Releases all layers and images, and removes added layers that no image uses. Must always be called; a second call
+   * does nothing.
+   */
   release(): Promise<void>;
 }
 
@@ -57,6 +60,6 @@ export interface PendingImages {
   /** Returns the configuration of an image, byte for byte. Throws EngineError 'not-found'. */
   readConfig(id: Digest): Promise<Uint8Array>;
 
-  /** Whether a pending image that is not released has recorded this image, which must then not be pruned. */
+  /** Reports whether a pending image that is not released has recorded this image, which must then not be pruned. */
   isPending(id: Digest): boolean;
 }

@@ -3,14 +3,14 @@ import type { Digest } from '../../../oci/digest.ts';
 import type { Descriptor } from '../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 
-/** What a manifest says of one layer. */
+/** The part of a manifest about one layer. */
 export interface PlainLayer {
   readonly diffId: Digest;
   /** Bytes of its tar. */
   readonly size: number;
 }
 
-/** The OCI manifest of an image whose layers are not compressed, and its digest. */
+/** Returns the OCI manifest of an image whose layers are not compressed, and its digest. */
 export function plainManifest(
   config: { readonly digest: Digest; readonly size: number },
   layers: readonly PlainLayer[],
@@ -19,7 +19,7 @@ export function plainManifest(
   return imageManifest(config, plain);
 }
 
-/** The OCI manifest of an image, and its digest. */
+/** Returns the OCI manifest of an image, and its digest. */
 export function imageManifest(
   config: { readonly digest: Digest; readonly size: number },
   layers: readonly Pick<Descriptor, 'mediaType' | 'digest' | 'size'>[],

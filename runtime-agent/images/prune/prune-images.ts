@@ -37,7 +37,7 @@ export async function pruneImages(
     for (const [index, chainId] of chainIds(image.diffIds).entries()) {
       sizes.set(chainId, await deps.layerSize(image.diffIds[index] as Digest));
     }
-    // The names go first: an ID with several is not removed without force.
+    // The names are removed first: an ID with several is not removed without force.
     const names = [...image.repoTags, ...image.repoDigests.filter((name) => isAlone(name, image.repoTags))];
     for (const name of names.length === 0 ? [image.id] : names) {
       const done = await images.remove(name, { force: false, users }).catch(unlessInUse);
@@ -48,7 +48,7 @@ export async function pruneImages(
   return { removals, reclaimed };
 }
 
-/** A digest is removed with the last tag of its repository. */
+/** Reports whether a digest has no tag in its repository; others are removed with the last tag there. */
 function isAlone(digestName: string, tags: readonly string[]): boolean {
   const repository = digestName.slice(0, digestName.indexOf('@'));
   return !tags.some((tag) => tag.slice(0, tag.lastIndexOf(':')) === repository);
@@ -59,9 +59,9 @@ function unlessInUse(error: unknown): readonly ImageRemoval[] {
   throw error;
 }
 
-/** Which images `docker image prune` takes. */
+/** Selects the images that `docker image prune` removes. */
 interface ImagePruning {
-  /** Only images without a tag; otherwise all that no container uses. */
+  /** Whether only images without a tag are removed; otherwise all that no container uses. */
   readonly danglingOnly: boolean;
   /** Milliseconds since 1970: images made later stay. */
   readonly until?: number;

@@ -1,6 +1,6 @@
 import type { RegistryCredentials } from '../../../oci/distribution/credentials/registry-credentials.ts';
 
-/** What a push tells while it works; engine-api/ words it as dockerd does. `id` is the short diff ID of a layer. */
+/** Progress of a push, which engine-api/ formats as dockerd does. `id` is the short diff ID of a layer. */
 export type PushProgress =
   | { readonly kind: 'pushing-to'; readonly repository: string }
   | {
@@ -29,9 +29,9 @@ export interface PushOptions {
 /** Sends images of this host to registries. */
 export interface ImagePush {
   /**
-   * `docker push`: `name` is a repository, without tag or digest. An image is pushed with its original manifest when
-   * the bytes of its layers are here, or in the registry; layers that were made here are compressed once. Existing
-   * layers of the registry are not sent. Throws EngineError ('not-found', 'unauthorized', 'registry', 'bad-request',
+   * `docker push`: `name` is a repository, without tag or digest. An image is pushed with its original manifest if the
+   * bytes of its layers are on this host, or in the registry; layers that were made here are compressed once. Layers
+   * that the registry has are not sent. Throws EngineError ('not-found', 'unauthorized', 'registry', 'bad-request',
    * 'storage-full').
    */
   push(name: string, options: PushOptions): Promise<void>;

@@ -50,7 +50,7 @@ interface PushedImage {
   /** Its manifest as it was sent. */
   readonly bytes: Uint8Array;
   readonly manifestDigest: Digest;
-  /** Digest that the tag gets: of the manifest, or of its index. */
+  /** Digest that the tag points to: of the manifest, or of its index. */
   readonly digest: Digest;
   readonly size: number;
   readonly mediaType: string;
@@ -146,7 +146,7 @@ export class ImagePusher implements ImagePush {
     return { ...first, digest: index.digest, size: index.bytes.length };
   }
 
-  /** `nameOf` gets the manifest, and returns its tag or digest. */
+  /** Pushes one image. `nameOf` receives the manifest, and returns its tag or digest. */
   async #pushImage(
     record: ImageRecord,
     nameOf: (manifest: Uint8Array) => string,
@@ -169,7 +169,7 @@ export class ImagePusher implements ImagePush {
     });
   }
 
-  /** Layers, configuration and manifest, which is answered as it was sent. */
+  /** Pushes layers, configuration and manifest. Returns the manifest as it was sent. */
   async #pushContent(
     {
       record,
@@ -196,7 +196,7 @@ export class ImagePusher implements ImagePush {
     return manifest;
   }
 
-  /** The image is known by the digest that its manifest has there, as if it had been pulled. */
+  /** Records the digest that its manifest has there, as if the image had been pulled. */
   async #remember(image: PushedImage, name: DigestName): Promise<void> {
     const { catalog, lock } = this.#options;
     const { id, size } = image.record;
@@ -214,7 +214,10 @@ export class ImagePusher implements ImagePush {
     });
   }
 
-  /** When one fails the others are aborted, and its error is thrown. The top layer is reported first, as in dockerd. */
+  /**
+   * Pushes the layers. When one fails the others are aborted, and its error is thrown. The top layer is reported first,
+   * as in dockerd.
+   */
   async #pushLayers(
     layers: readonly LayerToPush[],
     pushTarget: PushTarget,
@@ -269,7 +272,7 @@ function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** It was readable when it was stored, so a failure now means damage. */
+/** Reads a stored manifest: it was readable when it was stored, so a failure now means damage. */
 function readStored(bytes: Uint8Array): Manifest {
   try {
     return readManifest(bytes);

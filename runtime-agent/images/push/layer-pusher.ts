@@ -32,7 +32,7 @@ export class LayerPusher {
     this.#compressor = compressor;
   }
 
-  /** The form in which the repository has the layer now. Throws as ImagePush.push does. */
+  /** Returns the form in which the repository has the layer now. Throws as ImagePush.push does. */
   async push(layer: LayerToPush, target: PushTarget): Promise<Blob> {
     const id = shortDigest(layer.diffId);
     const report = (step: LayerStep) => target.progress({ kind: 'layer', id, ...step });
@@ -42,7 +42,7 @@ export class LayerPusher {
     return blob;
   }
 
-  /** Repositories of the target's registry that some form of the layer can perhaps be mounted from. */
+  /** Returns repositories of the target's registry from which some form of the layer can perhaps be mounted. */
   async mountable(layer: LayerToPush, target: BlobPlace): Promise<readonly string[]> {
     const [form] = layer.forms;
     if (form === undefined) return [];
@@ -91,7 +91,7 @@ export class LayerPusher {
     return blob;
   }
 
-  /** The first form whose bytes are here; a plain layer is the tar itself. */
+  /** Returns the first form whose bytes are on this host; a plain layer is the tar itself. */
   async #formHere(layer: LayerToPush): Promise<Blob | undefined> {
     for (const form of layer.forms) {
       if (form.digest === layer.diffId || (await this.#layerBlobs.has(form.digest))) return form;

@@ -12,7 +12,7 @@ export interface LayerToPush {
   readonly diffId: Digest;
   /** Its digest in the image's manifest; undefined for a layer that was made or loaded here, and never pushed. */
   readonly stated: Digest | undefined;
-  /** The forms that will do, the best first; the first one of an image that was pulled leaves its manifest as it is. */
+  /** The acceptable forms, best first; for a pulled image the first one leaves its manifest unchanged. */
   readonly forms: readonly Blob[];
   /** The media type of a gzip that is made here. */
   readonly gzipType: string;
@@ -45,7 +45,7 @@ export function layersToPush(
     const others = forms.filter(({ digest }) => digest !== stated?.digest);
     const ofKind = (kind: CompressionKind, mediaType: string) =>
       others.filter((form) => compressionOf(form.mediaType) === kind).map((form) => ({ ...form, mediaType }));
-    // Docker's manifests know no zstd.
+    // Docker's manifests do not support zstd.
     const zstds = isDocker ? [] : ofKind('zstd', MEDIA_TYPES.ociLayerZstd);
     const [named] = best;
     layers.set(diffId, {
@@ -59,8 +59,8 @@ export function layersToPush(
 }
 
 /**
- * The manifest with the layers as they were pushed: the same bytes where nothing differs, else all its other fields as they
- * are. `pushed` has a form for each of the configuration's `diffIds`.
+ * Returns the manifest with the layers as they were pushed: the same bytes if nothing differs, else with all other
+ * fields unchanged. `pushed` has a form for each of the configuration's `diffIds`.
  */
 export function pushedManifest(
   bytes: Uint8Array,

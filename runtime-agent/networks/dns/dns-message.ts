@@ -19,7 +19,7 @@ export interface DnsQuestion {
   /** Lower case, without a dot at its end. */
   readonly name: string;
   readonly type: number;
-  /** Where the question ends in the query. */
+  /** Offset of the question's end in the query. */
   readonly end: number;
 }
 
@@ -70,7 +70,7 @@ export function nameAnswer(query: Buffer, question: DnsQuestion, name: string): 
   return answer(query, question, [record(DNS_TYPE.PTR, Buffer.concat([...labels, Buffer.from([0])]))]);
 }
 
-/** The address that a reverse name such as `2.0.18.172.in-addr.arpa` asks for. */
+/** Returns the address that a reverse name such as `2.0.18.172.in-addr.arpa` asks for. */
 export function reversedAddress(name: string): string | undefined {
   const v4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)\.in-addr\.arpa$/.exec(name);
   if (v4 !== null) return v4.slice(1).reverse().join('.');
@@ -108,7 +108,7 @@ function answerHeader(query: Buffer, questions: number, answers: number, code: n
   return header;
 }
 
-/** A record whose name is the question's, by a pointer to it. */
+/** Encodes a record whose name is a pointer to the question's. */
 function record(type: number, data: Uint8Array): Buffer {
   const head = Buffer.alloc(HEADER);
   head.writeUInt16BE(0xc000 | HEADER, 0);

@@ -36,7 +36,7 @@ export class DnsThread {
     this.#file = file;
   }
 
-  /** The containers that share a network with this one find it from now on as it is now. */
+  /** Updates a container for those that share a network with it. */
   know(member: DnsMember): void {
     this.#members.set(member.id, member);
     this.#worker?.postMessage({ kind: 'know', member } satisfies DnsMessage);
@@ -54,7 +54,7 @@ export class DnsThread {
     return this.#sockets.has(id);
   }
 
-  /** The container has ended. */
+  /** Forgets a container that has ended. */
   forget(id: string): void {
     this.#members.delete(id);
     this.#worker?.postMessage({ kind: 'forget', id } satisfies DnsMessage);
@@ -71,7 +71,7 @@ export class DnsThread {
   #start(): void {
     if (this.#closed) return;
     const worker = startThread(this.#file, undefined, {
-      // The sockets are not the thread's to close when it ends before it has taken them.
+      // The thread must not close the sockets if it ends before it has taken them over.
       trackUnmanagedFds: false,
     });
     this.#worker = worker;

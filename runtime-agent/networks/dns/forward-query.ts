@@ -8,7 +8,7 @@ const PORT = 53;
 
 /**
  * Queries the servers one after the other until one answers, over the client's protocol, from the host's network. A
- * SERVFAIL is returned only if no other server does better.
+ * SERVFAIL is returned only if every server fails.
  */
 export async function forwardQuery(
   query: Buffer,
@@ -63,14 +63,14 @@ async function askByTcp(query: Buffer, server: string, signal: AbortSignal): Pro
   }
 }
 
-/** A message with the length before it that TCP needs (RFC 1035, section 4.2.2). */
+/** Prefixes a message with its length for TCP (RFC 1035, section 4.2.2). */
 export function framed(message: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length, 0);
   return Buffer.concat([length, message]);
 }
 
-/** The messages of a connection. Throws where one has more than `most` bytes. */
+/** Yields the messages of a connection. Throws if one has more than `most` bytes. */
 export async function* readFrames(stream: AsyncIterable<Buffer>, most = 65_535): AsyncIterable<Buffer> {
   let received = Buffer.alloc(0);
   for await (const chunk of stream) {

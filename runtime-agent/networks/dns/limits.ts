@@ -3,11 +3,11 @@ export const DNS_LIMITS = {
   /** Queries per second that are answered, and the burst after a pause. */
   queriesPerSecond: 5_000,
   queriesAtOnce: 5_000,
-  /** Connections that are open. */
+  /** Open connections. */
   connections: { own: 32, all: 256, always: 4 },
   /** Maximum forwarded queries, each of which needs a socket of the host. */
   forwarded: { own: 256, all: 1024, always: 32 },
-  /** Bytes of a query by TCP. */
+  /** Maximum bytes of a query over TCP. */
   queryBytes: 4096,
   /** Maximum bytes of answers that wait in a socket. */
   waitingBytes: 256 * 1024,
@@ -33,7 +33,7 @@ export class Shares {
     this.#limits = limits;
   }
 
-  /** Takes one for a container; returns false at its limit. The caller returns it. */
+  /** Takes one unit for a container; returns false at its limit. The caller returns it. */
   take(container: string): boolean {
     const { own, all, always } = this.#limits;
     const held = this.#held.get(container) ?? 0;

@@ -5,9 +5,9 @@ import type { Names } from './answer-query.ts';
 export interface DnsMember {
   readonly id: string;
   readonly places: readonly DnsPlace[];
-  /** Servers for other names from the client's request; empty: those of the host. */
+  /** Servers for other names from the client's request; if empty, those of the host. */
   readonly servers: readonly string[];
-  /** Without one, other names are answered with a failure. */
+  /** Whether other names can be resolved; otherwise they are answered with a failure. */
   readonly hasWayOut: boolean;
 }
 
@@ -17,20 +17,20 @@ export interface DnsPlace {
   /** Whether containers of the network can resolve each other's names; on the network `bridge` they cannot. */
   readonly isNamed: boolean;
   /**
-   * Whether it can be found. Of several containers with one name, others find the ready ones; if none is, all. A
+   * Whether it is ready. If several containers have one name, others find the ready ones; if none is ready, all. A
    * container always finds itself.
    */
   readonly isReady: boolean;
   readonly addresses: readonly string[];
   /** Names for other containers. */
   readonly names: readonly string[];
-  /** The names that it alone has for others. */
+  /** Names for others that only this container has. */
   readonly links: readonly ContainerLink[];
 }
 
-/** One network's containers, by what queries ask for. */
+/** The containers of one network, indexed for queries. */
 interface NetworkNames {
-  /** By lower-case name, with and without the network's name appended: the places that have the name. */
+  /** By lower-case name, with and without the network's name appended: the places with that name. */
   readonly places: Map<string, Map<DnsMember, DnsPlace>>;
   readonly names: Map<string, string>;
 }

@@ -11,7 +11,10 @@ import { DNS_LIMITS, QueryBudget, type Shares } from './limits.ts';
 
 /** The sources of a resolver. */
 export interface ResolverSource extends Names {
-  /** Servers for all other names; empty: such names are answered with a failure, as in a network without a way out. */
+  /**
+   * Returns the servers for all other names; if empty, such names are answered with a failure, as in a network without
+   * outside access.
+   */
   upstream(): readonly string[];
 }
 
@@ -32,14 +35,14 @@ export class Resolver {
   readonly #connections = new Set<Socket>();
   readonly #closing = new AbortController();
 
-  /** Takes the descriptors over. */
+  /** Takes ownership of the descriptors. */
   constructor(id: string, sockets: ResolverSockets, source: ResolverSource, shares: ResolverShares) {
     this.#id = id;
     this.#source = source;
     this.#shares = shares;
     this.#udp = createSocket('udp4');
     this.#udp.on('message', (query, { address, port }) => {
-      // A client without an answer retries. Unread ones wait in the kernel, which eventually drops them.
+      // A client without an answer retries. Unread queries wait in the kernel, which eventually drops them.
       if (this.#udp.getSendQueueSize() > DNS_LIMITS.waitingBytes || this.#budget.take() > 0) return;
       void this.#answer(query, 'udp').then((reply) => {
         if (!this.#closing.signal.aborted) this.#udp.send(reply, port, address, () => undefined);
@@ -47,7 +50,7 @@ export class Resolver {
     });
     this.#udp.on('error', () => undefined);
     this.#udp.bind({ fd: sockets.udp, exclusive: true });
-    // A client may close its side as soon as it has asked.
+    // A client may close its side as soon as it has sent its query.
     this.#tcp = createServer({ allowHalfOpen: true }, (connection) => void this.#serve(connection));
     this.#tcp.on('error', () => undefined);
     this.#tcp.listen({ fd: sockets.tcp });
@@ -97,9 +100,9 @@ export class Resolver {
 const TURN = 32;
 
 /**
- * Answers the queries of one connection in order, until its client ends it. The next one is read when the answer was
- * accepted: for a client that sends without reading, at most its last query and a socket's buffer are held. Rejects
- * when the connection breaks or sends anything but a query.
+ * Answers the queries of one connection in order, until its client ends it. The next query is read once the answer was
+ * accepted: a client that sends without reading occupies at most its last query and a socket's buffer. Rejects when the
+ * connection breaks or sends anything but a query.
  */
 export async function serveConnection(
   connection: Duplex,

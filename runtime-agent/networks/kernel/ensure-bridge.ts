@@ -11,7 +11,10 @@ import {
   type Route,
 } from '../plan/place-container.ts';
 
-/** Reads a setting of the calling thread's network namespace, such as `ipv4/ip_forward`. Undefined where the kernel lacks it. */
+/**
+ * Reads a setting of the calling thread's network namespace, such as `ipv4/ip_forward`. Undefined if the kernel lacks
+ * it.
+ */
 export function readSysctl(name: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/net/${name}`, 'latin1').trim();
@@ -21,7 +24,7 @@ export function readSysctl(name: string): string | undefined {
   }
 }
 
-/** Writes a setting of the calling thread's network namespace; does nothing where the kernel lacks it, such as IPv6. */
+/** Writes a setting of the calling thread's network namespace; does nothing if the kernel lacks it, such as IPv6. */
 export function writeSysctl(name: string, value: string): void {
   const current = readSysctl(name);
   if (current !== undefined && current !== value) writeFileSync(`/proc/sys/net/${name}`, value);
@@ -59,17 +62,20 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
   return isOwn;
 }
 
-/** A container could pose as a router (RFC 4861), and receive the host's traffic (CVE-2020-13401). */
+/**
+ * Ignores router advertisements: a container could pose as a router (RFC 4861), and receive the host's traffic
+ * (CVE-2020-13401).
+ */
 function takeNoRouter(bridge: string): void {
   writeSysctl(`ipv6/conf/${bridge}/accept_ra`, '0');
 }
 
-/** Whether links that are made in this thread's namespace from now on have IPv6. */
+/** Sets whether links that are created in this thread's namespace from now on have IPv6. */
 export function allowIpv6(allowed: boolean): void {
   writeSysctl('ipv6/conf/default/disable_ipv6', allowed ? '0' : '1');
 }
 
-/** Makes the pair of links, in the host's namespace. */
+/** Creates the pair of links, in the host's namespace. */
 export function connectEndpoint(host: NetlinkSocket, namespace: number, endpoint: EndpointSpec): void {
   const bridge = findLink(host, endpoint.bridge);
   if (bridge === undefined) throw new Error(`the bridge ${endpoint.bridge} does not exist`);

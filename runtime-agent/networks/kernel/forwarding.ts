@@ -11,14 +11,15 @@ const FAMILIES = {
 type Family = keyof typeof FAMILIES;
 
 /**
- * Makes the host forward packets from and to Berth's bridges. On a host that already forwards, it does nothing. On another, the
- * kernel's switch would make it a router between all of its networks, so a table drops packets that neither come from nor go to such a
- * bridge. All agents of the host share the table, whose presence says that it was Berth who switched forwarding on: it is made before, and
- * the agent that removes the last bridge switches forwarding off again. Works in the namespace of the thread.
+ * Makes the host forward packets from and to Berth's bridges. On a host that already forwards, it does nothing. On
+ * another, the kernel's switch would make it a router between all of its networks, so a table drops packets that
+ * neither come from nor go to such a bridge. All agents of the host share the table, whose presence shows that Berth
+ * switched forwarding on: it is created before that, and the agent that removes the last bridge switches forwarding off
+ * again. Works in the namespace of the thread.
  */
 export class Forwarding {
   readonly #filter = new Nftables({ elements: true });
-  /** The table was seen; if another program removes it while forwarding is on, it is made again. */
+  /** Whether the table was seen; if another program removes it while forwarding is on, it is created again. */
   readonly #isOurs: Record<Family, boolean> = { 4: false, 6: false };
 
   settle({ bridges, gone }: ForwardingSpec): void {

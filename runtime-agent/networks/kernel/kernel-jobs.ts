@@ -107,7 +107,7 @@ export class KernelJobs {
     return made.map(({ name }) => name);
   }
 
-  /** Bridges that another program has renamed; they have the addresses of their replacements. */
+  /** Removes bridges that another program has renamed; they have the addresses of their replacements. */
   #removeNamesakes(bridges: readonly BridgeSpec[]): void {
     const aliases = new Map(bridges.map(({ alias, name }) => [alias, name]));
     for (const { alias, name } of listLinks(this.#host)) {
@@ -153,7 +153,7 @@ export class KernelJobs {
     }
   }
 
-  /** With a netlink socket of the namespace. */
+  /** Runs work with a netlink socket of the namespace. */
   #inside(namespace: number, work: (socket: NetlinkSocket) => void): void {
     this.#mover.inside(namespace, () => {
       const socket = new NetlinkSocket(this.#libc);
@@ -167,8 +167,7 @@ export class KernelJobs {
 }
 
 /**
- * The port of the sockets: port 53 stays free for a name server in the container. It is outside Linux's ephemeral
- * range.
+ * Port of the sockets: port 53 stays free for a name server in the container. It is outside Linux's ephemeral range.
  */
 const PORT = 61053;
 
@@ -180,11 +179,11 @@ add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} udp dport 53 dnat to ${RES
 add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} tcp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
 `;
 
-/** Opens the resolver of the namespace in which the thread is. */
+/** Opens the resolver of the thread's current namespace. */
 function openResolver(libc: Libc): ResolverSockets {
   const filter = new Nftables();
   try {
-    // After a restart of the agent it exists, and creating it again takes the kernel long.
+    // After a restart of the agent it exists, and creating it again would take the kernel long.
     const { ok, error } = filter.run(`list table ${TABLE}`).ok
       ? { ok: true, error: '' }
       : filter.run(REDIRECT);

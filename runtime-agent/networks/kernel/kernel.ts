@@ -17,7 +17,7 @@ export interface ResolverSockets {
 }
 
 export interface FilterAnswer extends NftAnswer {
-  /** The state of the filter when the commands had been run. */
+  /** The generation of the filter after the commands. */
   readonly generation: number;
   /** True if nothing else changed the filter meanwhile. */
   readonly alone: boolean;
@@ -42,7 +42,7 @@ interface NetworkJobs {
     };
     readonly answer: undefined;
   };
-  /** Takes an endpoint away. */
+  /** Removes an endpoint. */
   leave: {
     readonly request: {
       readonly namespace: string;
@@ -71,7 +71,7 @@ interface NetworkJobs {
     readonly request: { readonly bridges: readonly BridgeSpec[] };
     readonly answer: readonly string[];
   };
-  /** Finds the bridge or other link with a name; undefined: none. */
+  /** Finds the bridge or other link with a name; undefined if there is none. */
   'find-link': {
     readonly request: { readonly name: string };
     readonly answer: Pick<Link, 'alias' | 'mac'> | undefined;
@@ -79,9 +79,9 @@ interface NetworkJobs {
   unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
   /** Runs commands of nft(8) in the host's namespace. */
   filter: { readonly request: { readonly commands: string }; readonly answer: FilterAnswer };
-  /** The generation of the whole filter: unchanged while no table was changed. */
+  /** Returns the generation of the whole filter: the same as long as no table changes. */
   'filter-generation': { readonly request: Record<never, never>; readonly answer: number };
-  /** Lets packets pass between these bridges and the rest, and nothing else that did not pass before. */
+  /** Allows packets between these bridges and the rest, and nothing else that did not pass before. */
   forward: { readonly request: ForwardingSpec; readonly answer: Pick<FilterAnswer, 'generation'> };
   /** Destinations of the host's IPv4 routes. */
   routes: { readonly request: Record<never, never>; readonly answer: readonly string[] };

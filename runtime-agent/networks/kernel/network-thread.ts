@@ -2,8 +2,8 @@ import { RequestThread } from '../../../lib/threads/request-thread.ts';
 import type { JobAnswer, JobKind, JobMessage, JobReport, JobRequest, NetworkKernel } from './kernel.ts';
 
 /**
- * The thread that changes links, addresses and packet filters: it moves between network namespaces, which the agent's main
- * thread must not, and waits for the kernel, which takes its time under load.
+ * The thread that changes links, addresses and packet filters: it moves between network namespaces, which the agent's
+ * main thread must not, and waits for the kernel, which can be slow under load.
  */
 export class NetworkThread implements NetworkKernel {
   readonly #thread = new RequestThread<JobMessage, JobReport>(

@@ -15,9 +15,9 @@ const KNOWN = new Set([
 export interface BridgeOptions {
   /** Whether its containers reach each other. */
   readonly icc: boolean;
-  /** Whether what leaves the host has the host's address. */
+  /** Whether packets that leave the host get the host's address. */
   readonly masquerade: boolean;
-  /** Where ports are published that name no address; undefined: everywhere. */
+  /** Default address for published ports; undefined means all addresses. */
   readonly hostBinding?: string;
   readonly mtu: number;
   /** The bridge's name that a client chose. */
@@ -26,7 +26,7 @@ export interface BridgeOptions {
 
 /**
  * Parses the driver's options; unknown ones are the client's own, stored and shown. Throws EngineError 'bad-request'
- * for an invalid value, 'not-implemented' for an option of Docker's that the agent lacks.
+ * for an invalid value, 'not-implemented' for a Docker option that the agent lacks.
  */
 export function bridgeOptions(options: Readonly<Record<string, string>>): BridgeOptions {
   for (const name of Object.keys(options)) {
@@ -51,7 +51,7 @@ export function bridgeOptions(options: Readonly<Record<string, string>>): Bridge
   };
 }
 
-/** The options that Docker shows of the network `bridge`. */
+/** Returns the options that Docker shows for the network `bridge`. */
 export function defaultBridgeOptions(bridge: string): Readonly<Record<string, string>> {
   return {
     [`${BRIDGE}default_bridge`]: 'true',

@@ -9,7 +9,7 @@ const LOCAL_NAMES = [
   'ff02::2\tip6-allrouters',
 ];
 
-/** A line of hosts(5): an address and the names that it has. */
+/** A line of hosts(5): an address and its names. */
 export interface HostsEntry {
   readonly address: string;
   readonly names: readonly string[];
@@ -22,7 +22,7 @@ export function hostsFile(entries: readonly HostsEntry[]): string {
   return [...LOCAL_NAMES, ...entries.map(line)].map((text) => `${text}\n`).join('');
 }
 
-/** The file with a line more at its end. */
+/** Returns the file with one more line at its end. */
 export function addToHosts(text: string, entry: HostsEntry): string {
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${line(entry)}\n`;
 }
@@ -32,7 +32,7 @@ export function replaceInHosts(text: string, entry: HostsEntry): string {
   return addToHosts(removeNames(text, entry.names), entry);
 }
 
-/** The file without the line of these names. */
+/** Returns the file without the line of these names. */
 export function removeNames(text: string, names: readonly string[]): string {
   return text
     .split('\n')
@@ -48,7 +48,7 @@ export function removeFromHosts(text: string, address: string): string {
     .join('\n');
 }
 
-/** The names of a container in its own file: with its domain first, where it has one. */
+/** Returns the names of a container in its own file: with its domain first, if it has one. */
 export function ownNames(hostname: string, domainname: string): readonly string[] {
   return domainname === '' ? [hostname] : [`${hostname}.${domainname}`, hostname];
 }
@@ -57,7 +57,7 @@ function line({ address, names }: HostsEntry): string {
   return `${address}\t${names.join(' ')}`;
 }
 
-/** Where a container finds the resolver that knows other containers' names, as in Docker. */
+/** Address of the resolver that knows other containers' names, as in Docker. */
 export const RESOLVER_ADDRESS = '127.0.0.11';
 
 /** The settings of resolv.conf(5). */

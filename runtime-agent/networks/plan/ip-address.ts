@@ -33,7 +33,7 @@ export function parsePrefixed(
   return prefix > width(address.family) ? undefined : { address, prefix };
 }
 
-/** Returns the block of an address with bits. Undefined if the text is invalid. */
+/** Returns the block of an address with a prefix length. Undefined if the text is invalid. */
 export function parseBlock(text: string): IpBlock | undefined {
   const parsed = parsePrefixed(text);
   return parsed === undefined ? undefined : blockOf(parsed.address, parsed.prefix);
@@ -69,7 +69,7 @@ export function addressFromBytes(bytes: Uint8Array): IpAddress {
   };
 }
 
-/** How many addresses a block has. */
+/** Returns the number of addresses in a block. */
 export function blockSize({ family, prefix }: IpBlock): bigint {
   return 1n << BigInt(width(family) - prefix);
 }
@@ -113,7 +113,7 @@ export function subnetOf(network: Network, family: 4 | 6): Subnet | undefined {
   return network.subnets.find(({ subnet }) => subnet.includes(':') === (family === 6));
 }
 
-/** `172.18.0.2` in `172.18.0.0/16` is `172.18.0.2/16`. */
+/** Returns `172.18.0.2/16` for `172.18.0.2` in `172.18.0.0/16`. */
 export function withPrefix(address: string, { subnet }: Subnet): string {
   return `${address}/${subnet.split('/')[1]}`;
 }
@@ -125,7 +125,7 @@ export function macOf(ipv4: string): string {
   return formatMac([0x02, 0x42, ...addressBytes(address)]);
 }
 
-/** `02:42:ac:11:00:02` in lower case. Throws EngineError 'bad-request'. */
+/** Parses `02:42:ac:11:00:02` to lower case. Throws EngineError 'bad-request'. */
 export function parseMac(text: string): string {
   if (!/^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$/.test(text)) {
     throw new EngineError('bad-request', `invalid MAC address: ${text.slice(0, 80)}`);

@@ -8,8 +8,8 @@ export interface ContainerLink {
 }
 
 /**
- * `NAME:ALIAS` or `NAME:/ALIAS`, or `NAME` for both; also `/NAME:/PARENT/ALIAS`, as inspect shows it and clients send it back.
- * Throws EngineError 'bad-request'.
+ * Parses `NAME:ALIAS` or `NAME:/ALIAS`, or `NAME` for both; also `/NAME:/PARENT/ALIAS`, as inspect shows it and clients
+ * send it back. Throws EngineError 'bad-request'.
  */
 export function parseLink(text: string): ContainerLink {
   if (text === '') throw new EngineError('bad-request', 'empty string specified for links');

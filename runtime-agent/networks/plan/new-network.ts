@@ -127,7 +127,7 @@ function checkSubnets(subnets: readonly Partial<Subnet>[]): readonly Subnet[] {
       if (subnet === '' && range === undefined && gateway === undefined && auxiliary === undefined) return [];
       faults.push(
         subnet === ''
-          ? 'invalid subnet : a subnet is needed beside a gateway, a range or auxiliary addresses'
+          ? 'invalid subnet : a subnet is needed with a gateway, a range or auxiliary addresses'
           : `invalid subnet ${subnet}: invalid CIDR block notation`,
       );
       return [];
@@ -147,7 +147,7 @@ function checkSubnets(subnets: readonly Partial<Subnet>[]): readonly Subnet[] {
   if (new Set(families).size !== families.length && faults.length === 0) {
     throw new EngineError(
       'not-implemented',
-      'more than one subnet of an address family is not supported by berth-agent: make a network for each',
+      'more than one subnet of an address family is not supported by berth-agent: create a network for each',
     );
   }
   if (faults.length > 0) throw new EngineError('bad-request', `invalid network config:\n${joined(faults)}`);

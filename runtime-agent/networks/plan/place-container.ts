@@ -9,7 +9,7 @@ import { parseLink } from './links.ts';
 export type NetworkMode =
   /** A separate namespace with endpoints in networks, the first of which is named. */
   | { readonly kind: 'networks'; readonly first: string }
-  /** A namespace of the container's own with nothing but loopback. */
+  /** A namespace of the container's own, with nothing but loopback. */
   | { readonly kind: 'none' }
   | { readonly kind: 'host' }
   /** The namespace of another container, by ID or name. */
@@ -32,21 +32,21 @@ export function isOwnBridge(
   return link.alias === bridge.alias || (link.alias === '' && link.mac === bridge.mac);
 }
 
-/** A bridge as it has to be. */
+/** The wanted state of a bridge. */
 export interface BridgeSpec {
   readonly name: string;
-  /** Says in the kernel whose bridge it is: one with another alias is not the agent's. */
+  /** Marks in the kernel whose bridge it is: one with another alias is not the agent's. */
   readonly alias: string;
   readonly mac: string;
   readonly mtu: number;
   /** Its own addresses, such as `172.17.0.1/16`. */
   readonly addresses: readonly string[];
   readonly ipv6: boolean;
-  /** A client named the bridge, so an existing foreign one is used. */
+  /** Whether an existing foreign bridge is used, because a client named it. */
   readonly adopt: boolean;
 }
 
-/** A container's place on a bridge as it has to be. */
+/** The wanted state of a container's endpoint on a bridge. */
 export interface EndpointSpec {
   readonly link: string;
   readonly bridge: string;
@@ -56,7 +56,7 @@ export interface EndpointSpec {
   /** `172.17.0.2/16` */
   readonly addresses: readonly string[];
   readonly ipv6: boolean;
-  /** It does not reach other containers of its network. */
+  /** Whether it cannot reach other containers of its network. */
   readonly isolated: boolean;
 }
 
@@ -71,17 +71,17 @@ export interface Route {
   readonly interface: string;
 }
 
-/** How the alias of a bridge begins that an agent made; its network's ID follows. */
+/** Prefix of the alias of a bridge that an agent created; its network's ID follows. */
 export const BRIDGE_ALIAS = 'berth:';
 
-/** A network's bridge as the kernel has to have it. */
+/** Returns the wanted state of a network's bridge. */
 export function bridgeSpec(network: Network): BridgeSpec {
   const { mtu, name } = bridgeOptions(network.options);
   const subnets = network.subnets.filter(({ subnet }) => network.enableIpv6 || !subnet.includes(':'));
   return {
     name: network.bridge,
     alias: `${BRIDGE_ALIAS}${network.id}`,
-    // Locally administered, and the same whenever the bridge is made again.
+    // Locally administered, and the same whenever the bridge is created again.
     mac: `02:42:${network.id.slice(0, 8).replace(/..(?=.)/g, '$&:')}`,
     mtu,
     addresses: subnets.map((subnet) => withPrefix(gatewayOf(subnet), subnet)),
@@ -90,7 +90,7 @@ export function bridgeSpec(network: Network): BridgeSpec {
   };
 }
 
-/** A container's endpoint as the kernel has to have it. */
+/** Returns the wanted state of a container's endpoint. */
 export function endpointSpec(network: Network, endpoint: ActiveEndpoint): EndpointSpec {
   const { mtu, icc } = bridgeOptions(network.options);
   return {
@@ -105,7 +105,7 @@ export function endpointSpec(network: Network, endpoint: ActiveEndpoint): Endpoi
   };
 }
 
-/** The name of the bridge's end of an endpoint's pair; it fits the 15 bytes that the kernel has for it. */
+/** Returns the name of the bridge's end of an endpoint's pair; it fits the kernel's limit of 15 bytes. */
 export function linkName(endpointId: string): string {
   return `veth${endpointId.slice(0, 11)}`;
 }
@@ -131,7 +131,7 @@ function routeBy(endpoint: ActiveEndpoint | undefined, gateway: 'gateway4' | 'ga
   return endpoint === undefined ? undefined : { address: endpoint[gateway], interface: endpoint.interface };
 }
 
-/** The lowest `ethN` that no endpoint has. */
+/** Returns the lowest `ethN` that no endpoint has. */
 export function nextInterface(endpoints: readonly ActiveEndpoint[]): string {
   for (let index = 0; ; index += 1) {
     const name = `eth${index}`;
@@ -139,12 +139,15 @@ export function nextInterface(endpoints: readonly ActiveEndpoint[]): string {
   }
 }
 
-/** The MAC address of an endpoint: chosen, or made of its IPv4 address. */
+/** Returns the MAC address of an endpoint: the chosen one, or one derived from its IPv4 address. */
 export function endpointMac(chosen: string, ipv4: string): string {
   return chosen === '' ? macOf(ipv4) : parseMac(chosen);
 }
 
-/** Throws EngineError 'bad-request' where a container cannot have this place in a network, with every reason, as dockerd does. */
+/**
+ * Throws EngineError 'bad-request' if a container cannot have this place in a network, with every reason, as dockerd
+ * does.
+ */
 export function checkEndpoint(network: Network, settings: EndpointSettings): void {
   const faults = [
     ...aliasFaults(network, settings),

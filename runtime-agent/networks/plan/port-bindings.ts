@@ -2,13 +2,13 @@ import { MAX_EXPOSED_PORTS, MAX_PUBLISHED_PORTS } from '../../bounds.ts';
 import { EngineError } from '../../errors.ts';
 import type { PortBindings, Protocol } from '../network.ts';
 
-/** A wish for one port of the host on some of its addresses. */
+/** A request for one port of the host on some of its addresses. */
 export interface PortWish {
   readonly protocol: Protocol;
   readonly containerPort: number;
-  /** One of them, or both families for "everywhere". */
+  /** One address, or both families for "everywhere". */
   readonly hostIps: readonly string[];
-  /** The first free port of these; undefined: any. */
+  /** Range in which the first free port is taken; undefined means any port. */
   readonly hostPorts: { readonly from: number; readonly to: number } | undefined;
 }
 
@@ -90,7 +90,7 @@ export function exposedPorts(
   return found;
 }
 
-/** The same ports in ranges that do not overlap. */
+/** Merges ranges into ones that do not overlap. */
 function merged(ranges: readonly PortRange[]): readonly PortRange[] {
   const disjoint: PortRange[] = [];
   const sorted = ranges.toSorted((a, b) =>

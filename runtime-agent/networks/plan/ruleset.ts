@@ -37,8 +37,9 @@ export function ruleset(table: string, elements: readonly FilterElement[]): stri
     `add map ${t} ports6 { type inet_proto . inet_service : ipv6_addr . inet_service; }`,
     `add map ${t} chosen4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add map ${t} chosen6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }`,
-    // Bridges take packets from and to the host's loopback for published ports. Neither a container nor a neighbour may send such: the
-    // kernel drops them where they are routed, which is after a published port of 127.0.0.1 has led them to its container.
+    // Bridges route packets from and to the host's loopback for published ports. Neither a container nor a neighbour
+    // may send such packets: the kernel drops them where they are routed, which is after a published port of 127.0.0.1
+    // has redirected them to its container.
     `add chain ${t} guard { type filter hook prerouting priority raw; }`,
     `add rule ${t} guard iifname != "lo" ip saddr 127.0.0.0/8 drop`,
     `add rule ${t} guard iifname != "lo" ip daddr 127.0.0.0/8 drop`,
@@ -74,7 +75,10 @@ export function ruleset(table: string, elements: readonly FilterElement[]): stri
     .join('');
 }
 
-/** Adding an existing element changes nothing; deleting a missing one fails the transaction. */
+/**
+ * Returns the command for elements. Adding an existing element changes nothing; deleting a missing one fails the
+ * transaction.
+ */
 export function elementCommand(
   action: 'add' | 'delete',
   table: string,
@@ -84,7 +88,7 @@ export function elementCommand(
   return `${action} element inet ${table} ${set} { ${entry} }`;
 }
 
-/** Elements of the table for networks with bridges, and for published ports. */
+/** Returns the elements of the table for networks with bridges, and for published ports. */
 export function filterElements(
   networks: readonly Network[],
   ports: readonly PortTarget[],
@@ -120,11 +124,11 @@ function portElement({ protocol, hostIp, hostPort, address, containerPort }: Por
   };
 }
 
-/** Forwarding that an agent needs from the host. */
+/** Forwarding that an agent needs on the host. */
 export interface ForwardingSpec {
   /** Names of the bridges that packets may pass; those with IPv6 separately. */
   readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
-  /** Bridges that it no longer needs. */
+  /** Bridges that no longer need it. */
   readonly gone: readonly string[];
 }
 

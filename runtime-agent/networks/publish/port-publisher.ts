@@ -5,7 +5,7 @@ import type { PublishedPort } from '../network.ts';
 import type { PortWish } from '../plan/port-bindings.ts';
 import { openRelay, type Relay, type SocketBudget } from './relay.ts';
 
-/** Linux's ephemeral port range, of which Docker takes one if a client names none. */
+/** Linux's ephemeral port range, from which Docker takes a port if a client names none. */
 const FIRST = 32768;
 const LAST = 60999;
 
@@ -36,7 +36,7 @@ export class PortPublisher {
   }
 
   /**
-   * Takes a port for each wish, all or none. `owner` is the container. Throws EngineError 'runtime', with dockerd's
+   * Takes a port for each request, all or none. `owner` is the container. Throws EngineError 'runtime', with dockerd's
    * message after its prefix, and 'conflict' if the budget of sockets is exhausted.
    */
   async publish(owner: string, wishes: readonly PortWish[]): Promise<readonly PublishedPort[]> {
@@ -55,7 +55,7 @@ export class PortPublisher {
     }
   }
 
-  /** Takes ports of a container from before the agent's restart; returns those that cannot be listened on. */
+  /** Takes over ports of a container from before the agent's restart; returns those that cannot be listened on. */
   async adopt(owner: string, ports: readonly PublishedPort[]): Promise<readonly PublishedPort[]> {
     const failed: PublishedPort[] = [];
     const pace = new Pace(SOCKETS_PER_TURN);
@@ -73,7 +73,7 @@ export class PortPublisher {
     return failed;
   }
 
-  /** Sets the target of a container's ports; undefined: none. */
+  /** Sets the target of a container's ports; undefined means none. */
   aim(owner: string, address: string | undefined): void {
     for (const { relays, containerPort } of this.#of(owner)) {
       for (const relay of relays)
@@ -99,7 +99,7 @@ export class PortPublisher {
     addTo(this.#byPort, portKey(port.protocol, port.hostPort), port);
   }
 
-  /** Returns whether it was there. */
+  /** Returns whether it existed. */
   #delete(port: Published): boolean {
     deleteFrom(this.#byPort, portKey(port.protocol, port.hostPort), port);
     return deleteFrom(this.#byOwner, port.owner, port);
@@ -167,7 +167,7 @@ export class PortPublisher {
     return port;
   }
 
-  /** Returns the address of a wish at a port that a container of this agent holds. */
+  /** Returns the address of a request whose port a container of this agent already holds. */
   #holder(wish: PortWish, port: number): string | undefined {
     const others = [...(this.#byPort.get(portKey(wish.protocol, port)) ?? [])];
     return wish.hostIps.find((hostIp) => others.some((other) => collide(other.hostIp, hostIp)));
@@ -185,7 +185,7 @@ export class PortPublisher {
     const listened: Published[] = [];
     for (const hostIp of hostIps) {
       const reserved = { protocol, containerPort, hostIp, hostPort, owner };
-      // Two starts at a time must not both find it free.
+      // Two concurrent starts must not both find it free.
       const mark = { ...reserved, relays: [] };
       this.#add(mark);
       try {

@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { connect, createServer, type Socket } from 'node:net';
 import type { Protocol } from '../network.ts';
 
-/** Where a relay passes on to. */
+/** The target of a relay. */
 export interface RelayTarget {
   readonly address: string;
   readonly port: number;
@@ -10,14 +10,14 @@ export interface RelayTarget {
 
 /** Listens on a port of the host and relays to a container's port, and back. */
 export interface Relay {
-  /** Sets the target; without one new traffic is refused. */
+  /** Sets the target; without one, new traffic is refused. */
   aim(target: RelayTarget | undefined): void;
   /** Cuts open connections. */
   close(): Promise<void>;
 }
 
 /**
- * Listens at once. Takes the sockets of its connections from `connections`, and refuses connections beyond that.
+ * Listens at once. Takes the sockets of its connections from `connections`, and refuses connections beyond that budget.
  * Rejects with the error of bind(2): EADDRINUSE, EADDRNOTAVAIL …
  */
 export function openRelay(
@@ -30,7 +30,10 @@ export function openRelay(
   return open(hostIp, hostPort, connections);
 }
 
-/** Maximum connections of a port. The packet filter forwards published ports; only connections that it cannot forward pass here. */
+/**
+ * Maximum connections of a port. The packet filter forwards published ports; only connections that it cannot forward
+ * arrive here.
+ */
 const MAX_CONNECTIONS = 4096;
 /** Sockets of a connection: the client's and the container's. */
 const SOCKETS_PER_CONNECTION = 2;
@@ -64,7 +67,7 @@ function openTcpRelay(host: string, port: number, connections: SocketBudget): Pr
     server.once('error', reject);
     server.listen({ host, port, ipv6Only: host.includes(':') }, () => {
       server.off('error', reject);
-      // A connection that the kernel cannot hand over, for want of descriptors, is that client's loss alone.
+      // A connection that the kernel cannot accept for lack of descriptors fails for that client only.
       server.on('error', () => undefined);
       server.unref();
       resolve({
@@ -91,7 +94,7 @@ interface Client {
   timer: NodeJS.Timeout;
 }
 
-/** See openRelay. Each client has its own socket towards the container, by which answers find their way back. */
+/** See openRelay. Each client has its own socket towards the container, which identifies its answers. */
 function openUdpRelay(host: string, port: number, connections: SocketBudget): Promise<Relay> {
   const family = host.includes(':') ? 'udp6' : 'udp4';
   const outer = createSocket({ type: family, ipv6Only: family === 'udp6' });

@@ -12,7 +12,7 @@ export class NetworkStore {
     for (const network of networks) this.#byId.set(network.id, network);
   }
 
-  /** In the order in which they were made. */
+  /** Lists the networks in order of creation. */
   all(): readonly Network[] {
     return [...this.#byId.values()];
   }
@@ -38,8 +38,8 @@ export class NetworkStore {
   }
 
   /**
-   * It is in memory at once, so that two concurrent networks do not get the same name or subnet; it is removed when it
-   * cannot be stored.
+   * Stores a network. It is in memory at once, so that two concurrent networks do not get the same name or subnet; it
+   * is removed again if it cannot be stored.
    */
   async put(network: Network): Promise<void> {
     const before = this.#byId.get(network.id);
@@ -53,7 +53,7 @@ export class NetworkStore {
     }
   }
 
-  /** It is found no more, though it stays in the database until `delete`; `put` brings it back. */
+  /** Hides a network, though it stays in the database until `delete`; `put` brings it back. */
   withdraw(id: string): void {
     this.#byId.delete(id);
   }

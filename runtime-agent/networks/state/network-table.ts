@@ -11,7 +11,7 @@ interface Row {
   readonly settings: string;
 }
 
-/** The networks in the database, in the order in which they were made. */
+/** The networks in the database, in order of creation. */
 export class NetworkTable {
   readonly #knex: Knex;
 
@@ -29,7 +29,7 @@ export class NetworkTable {
     }));
   }
 
-  /** Stores a new network, or the changes of one. */
+  /** Stores a new network, or the changes of an existing one. */
   async put(network: Network): Promise<void> {
     const { id, name, createdAt, ...settings } = network;
     const row: Row = { id, name, created_at: createdAt, settings: JSON.stringify(settings) };

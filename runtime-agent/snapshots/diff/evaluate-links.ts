@@ -2,7 +2,7 @@ import { closeSync, constants, readlinkSync } from 'node:fs';
 import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
 import { pathAt, statAt } from './tree-files.ts';
 
-/** As the kernel: more links than that are taken for a loop. */
+/** Maximum links on the way to a path, as in the kernel; more are a loop. */
 const MAX_LINKS = 40;
 
 /**
@@ -32,7 +32,7 @@ export function evaluateLinks(inRoot: InRoot, root: number, path: string): strin
   }
 }
 
-/** The target of a symlink; undefined for anything else. */
+/** Returns the target of a symlink; undefined for anything else. */
 function readLink(inRoot: InRoot, root: number, parent: string, name: string): string | undefined {
   let folder: number;
   try {

@@ -4,12 +4,12 @@ import { evaluateLinks } from './evaluate-links.ts';
 import { statAt } from './tree-files.ts';
 import type { FoundPath, LookUpRequest } from './tree-tar.ts';
 
-/** A component of the path is missing, or a loop of links. */
+/** Errors of a path with a missing component, or a loop of links. */
 const MISSING: ReadonlySet<unknown> = new Set(['ENOENT', 'ELOOP']);
-/** The same, or it is not a folder. */
+/** The same, or a component that is not a folder. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** Looks a path up in the thread that calls it. See TreeTars.lookUp. */
+/** Looks a path up in the calling thread. See TreeTars.lookUp. */
 export function lookUp(inRoot: InRoot, request: LookUpRequest): FoundPath | undefined {
   const { root, path: text } = request;
   const path = parsePathInTree(text);
@@ -67,7 +67,7 @@ function utf8(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
-/** A path of a tree, taken apart as `docker cp` means it. Each character is one byte. */
+/** A path of a tree, split the way `docker cp` interprets it. Each character is one byte. */
 interface PathInTree {
   /** The parent of the last name; '' is the root. */
   readonly parent: string;
@@ -77,7 +77,7 @@ interface PathInTree {
   readonly shown: string;
 }
 
-/** Takes a path apart, cleaned as Go's path.Clean does it. */
+/** Splits a path, cleaned like Go's path.Clean. */
 export function parsePathInTree(text: string): PathInTree {
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
   const names: string[] = [];

@@ -6,10 +6,10 @@ export class UnusableTreeError extends Error {
   override readonly name = 'UnusableTreeError';
 }
 
-/** The prefixes of what overlay notes for itself, as root and in user namespaces. */
+/** Prefixes of overlay's own attributes, as root and in user namespaces. */
 const OVERLAY = ['trusted.overlay.', 'user.overlay.'];
 
-/** Reports whether an attribute belongs to the file and not to its host. */
+/** Reports whether an attribute belongs to the file rather than to its host. */
 export function isKept(name: string): boolean {
   if (OVERLAY.some((prefix) => name.startsWith(prefix))) return false;
   return name === 'security.capability' || name.startsWith('user.') || name.startsWith('system.posix_acl_');
@@ -24,12 +24,12 @@ export function isWhiteout(stat: BigIntStats, xattrs: ReadonlyMap<string, string
   return stat.isFile() && stat.size === 0n && OVERLAY.some((prefix) => xattrs.has(`${prefix}whiteout`));
 }
 
-/** Reports whether overlay hides the whole lower content of this folder. */
+/** Reports whether overlay hides all lower content of this folder. */
 export function isOpaque(xattrs: ReadonlyMap<string, string>): boolean {
   return OVERLAY.some((prefix) => xattrs.get(`${prefix}opaque`) === 'y');
 }
 
-/** Throws UnusableTreeError for what cannot be told to others: half files, renamed folders, names with a meaning. */
+/** Throws UnusableTreeError for entries that a layer cannot represent: half files, renamed folders, reserved names. */
 export function checkForLayer(path: string, name: string, xattrs: ReadonlyMap<string, string>): void {
   const shown = JSON.stringify(Buffer.from(path, 'latin1').toString('utf8'));
   if (name.startsWith(WHITEOUT_PREFIX)) {

@@ -37,7 +37,7 @@ export function isPlaceholder(
   }
 }
 
-/** Mode and owner. */
+/** Reports whether mode and owner are the same. */
 export function hasSameOwner(a: BigIntStats, b: BigIntStats): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
 }

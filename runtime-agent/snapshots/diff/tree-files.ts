@@ -14,8 +14,8 @@ import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 /** The entry disappeared, or changed its type, while a tree is read. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL']);
 
-/*
- * A name is always looked up in the open descriptor of its folder, and never followed when it is a link, so that a
+/**
+ * A name is always looked up in the open descriptor of its folder, and never followed if it is a link, so that a
  * container which swaps folders for links while its tree is read gains nothing. Each character of a name is one byte.
  */
 
@@ -61,7 +61,7 @@ export function openFileAt(folder: number, name: string): number | undefined {
   }
 }
 
-/** Sorted by bytes. */
+/** Lists the names in a folder, sorted by bytes. */
 export function namesIn(folder: number): readonly string[] {
   return readdirSync(`/proc/self/fd/${folder}`, { encoding: 'latin1' }).sort();
 }

@@ -12,7 +12,10 @@ const MAX_PATH = 4095;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const ALL: TreeMember = { source: '', target: '', recursive: true };
 
-/** Writes the tar of TreeTars.read in chunks of a mebibyte, in the thread that calls it. Closing the generator closes its descriptors. */
+/**
+ * Writes the tar of TreeTars.read in chunks of a mebibyte, in the calling thread. Closing the generator closes its
+ * descriptors.
+ */
 export class TreeReader {
   readonly #request: TreeTarRequest;
   readonly #xattrs: Xattrs;
@@ -71,7 +74,7 @@ export class TreeReader {
     }
   }
 
-  /** The tree's own folder as a member. */
+  /** Yields the tree's own folder as a member. */
   *#self(root: Place, target: string, recursive: boolean): Generator<Uint8Array, void, void> {
     if (target !== '') {
       const stat = fstatSync(root.fd, { bigint: true });
@@ -101,7 +104,7 @@ export class TreeReader {
     if (isPlaceholder(place, name, path, this.#leftOut)) return;
     if (path.length > MAX_PATH) {
       throw new UnusableTreeError(
-        `a path is longer than ${MAX_PATH} bytes, which no layer can hold: ${shown(path)}…`,
+        `a path is longer than ${MAX_PATH} bytes, which no layer can contain: ${shown(path)}…`,
       );
     }
     const xattrs = xattrsAt(this.#xattrs, place.fd, name);
@@ -245,7 +248,7 @@ export class TreeReader {
     }
   }
 
-  /** Hands the full chunk over to the reader. */
+  /** Returns the full chunk for the reader. */
   #take(): Uint8Array {
     const full = this.#chunk;
     this.#chunk = Buffer.allocUnsafeSlow(CHUNK);
@@ -276,7 +279,7 @@ function shown(path: string): string {
   return JSON.stringify(Buffer.from(path, 'latin1').toString('utf8').slice(0, 200));
 }
 
-/** As glibc's gnu_dev_major and gnu_dev_minor take a device number apart. */
+/** Splits a device number as glibc's gnu_dev_major and gnu_dev_minor do. */
 function majorOf(rdev: bigint): number {
   return Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n));
 }

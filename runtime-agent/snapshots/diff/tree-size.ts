@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { namesIn, openFolderAt, statAt } from './tree-files.ts';
 
-/** Deeper folders are unreachable by a path, and do not count. */
+/** Maximum depth: deeper folders are unreachable by a path, and do not count. */
 const MAX_DEPTH = 2_048;
 
 /**

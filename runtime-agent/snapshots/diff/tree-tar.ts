@@ -1,10 +1,10 @@
 /** A part of a tree for a tar. Paths are UTF-8 text without a slash at their ends; `''` is the tree's own folder. */
 export interface TreeMember {
-  /** Path in the folder. It must not pass through a symlink; one at its end is archived as a symlink. */
+  /** Path in the folder. It must not pass through a symlink; if it ends at one, the symlink itself is archived. */
   readonly source: string;
   /**
-   * Path of its entry in the tar, such as `/` of a whole tree. `''` gives no entry of its own: only the folder's
-   * content.
+   * Path of its entry in the tar, such as `/` of a whole tree. `''` includes only the folder's content, without an
+   * entry of its own.
    */
   readonly target: string;
   /** Whether a folder's content is included. */
@@ -29,11 +29,11 @@ export interface TreeTarRequest {
     /** Mount points: empty entries there that are not in `base` are omitted. */
     readonly leftOut?: readonly string[];
   };
-  /** Given to every entry in place of its own. */
+  /** Owner of every entry, in place of its own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Permission bits for every entry but symlinks, in place of its own. */
+  /** Permission bits of every entry except symlinks, in place of its own. */
   readonly mode?: number;
-  /** Seconds since 1970: a later modification time becomes this one (SOURCE_DATE_EPOCH). */
+  /** Maximum modification time, seconds since 1970; later ones become this one (SOURCE_DATE_EPOCH). */
   readonly latest?: number;
 }
 
@@ -62,18 +62,18 @@ export interface LookUpRequest {
 
 /** The file at a path. */
 export interface FoundPath {
-  /** The last name; '' where the path ends with `/` or `/.`. */
+  /** The last name; '' if the path ends with `/` or `/.`. */
   readonly name: string;
   /** The name of the file in a tar. */
   readonly shown: string;
-  /** As stat(2) has them; `mtime` in nanoseconds since 1970. */
+  /** As in stat(2); `mtime` in nanoseconds since 1970. */
   readonly mode: bigint;
   readonly size: number;
   readonly mtime: bigint;
   readonly isLink: boolean;
   /** The path after all links are followed; undefined for a loop of links. */
   readonly resolved: string | undefined;
-  /** The same, each character one byte; the path itself for a loop. */
+  /** Like `resolved`, each character one byte; the path itself for a loop. */
   readonly resolvedBytes: string;
   readonly leadsToFolder: boolean;
   readonly parent?: number;
@@ -92,7 +92,7 @@ export interface TreeTars {
 
   /**
    * Looks a path up, with every link resolved inside the root; undefined when it does not exist. Rejects as changes
-   * does, with `ENOTDIR` for a path through a file.
+   * does, and with `ENOTDIR` for a path through a file.
    */
   lookUp(request: LookUpRequest, signal: AbortSignal): Promise<FoundPath | undefined>;
 

@@ -71,7 +71,10 @@ export class TreeThreads implements TreeTars {
     return thread;
   }
 
-  /** After an aborted task the thread is awaited: it may be blocked, or have to close descriptors. */
+  /**
+   * Returns a thread to the pool. After an aborted task the thread is awaited first: it may be blocked, or have
+   * descriptors to close.
+   */
   #give(thread: TreeThread, whole: boolean): void {
     const keep = () => {
       this.#busy.delete(thread);

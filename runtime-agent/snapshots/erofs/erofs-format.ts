@@ -1,8 +1,8 @@
 import type { LayerNode } from '../layer-tree.ts';
 
-/*
- * The parts of EROFS that an index over a tar needs (Linux, fs/erofs/erofs_fs.h): little endian, blocks of 512 bytes as tars
- * have them, so that each body begins at one. All inodes are of the extended form.
+/**
+ * The parts of EROFS that an index over a tar needs (Linux, fs/erofs/erofs_fs.h): little endian, in blocks of 512 bytes
+ * like those of tars, so that each file body begins on a block. All inodes have the extended form.
  */
 
 export const BLOCK = 512;
@@ -12,7 +12,7 @@ export const INODE_SIZE = 64;
 const SUPERBLOCK = 1024;
 const DEVICE_SLOT = 1152;
 const DEVICE_SLOT_SIZE = 128;
-/** Where the first inode can be. */
+/** First possible position of an inode. */
 export const FIRST_INODE: number = DEVICE_SLOT + DEVICE_SLOT_SIZE;
 const CHUNK_INDEX_SIZE = 8;
 const DIRENT_SIZE = 12;
@@ -23,7 +23,7 @@ const DEVICE_TABLE = 0x8;
 const CHUNK_INDEXES = 0x20;
 const XATTR_HEADER = 12;
 const OPAQUE = ['trusted.overlay.opaque', 'y'] as const;
-/** With it overlay leaves whiteouts out of the list of a folder that only this layer has. */
+/** With it overlay omits whiteouts when it lists a folder that only this layer has. */
 const ORIGIN = ['trusted.overlay.origin', ''] as const;
 
 const LAYOUT = { plain: 0, inline: 2, chunks: 4 } as const;
@@ -37,7 +37,7 @@ const TYPES = {
   symlink: { mode: 0o120000, entry: 7 },
 } as const satisfies Record<LayerNode['kind'], { readonly mode: number; readonly entry: number }>;
 
-/** An xattr's name begins with it, and has the rest in an index. The longer ones first. */
+/** Prefixes of xattr names, which are stored as an index. The longer ones come first. */
 const XATTR_PREFIXES = [
   { prefix: 'system.posix_acl_access', index: 2 },
   { prefix: 'system.posix_acl_default', index: 3 },
@@ -56,13 +56,13 @@ export interface Placement {
 
 /** Fields of an inode in addition to those of its node. */
 export interface InodeFacts extends Placement {
-  /** Its own among the inodes. */
+  /** Its number among the inodes. */
   readonly number: number;
   readonly links: number;
   readonly contentSize: number;
 }
 
-/** The head of the image, up to FIRST_INODE. `tarBlocks` is rounded up. */
+/** Encodes the head of the image, up to FIRST_INODE. `tarBlocks` is rounded up. */
 export function encodeHead(image: {
   readonly uuid: Buffer;
   /** Position of the root's inode, which precedes all others. */
@@ -87,7 +87,7 @@ export function encodeHead(image: {
   return head;
 }
 
-/** Bytes of the inode with its xattrs, and of the whereabouts of a file's body. */
+/** Returns the bytes of the inode with its xattrs, and with the location of a file's body. */
 export function inodeSize(node: LayerNode): number {
   const size = INODE_SIZE + xattrsSize(node);
   return node.kind === 'file' && node.size > 0 ? roundUp(size, CHUNK_INDEX_SIZE) + CHUNK_INDEX_SIZE : size;
@@ -131,7 +131,7 @@ export function encodeInode(
   into.writeUInt16LE((layout << 1) | 1, at);
 }
 
-/** Bytes of a folder's entries, whose names are sorted. */
+/** Returns the bytes of a folder's entries, whose names are sorted. */
 export function folderSize(names: readonly string[]): number {
   let full = 0;
   let used = 0;
@@ -181,7 +181,7 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-/** Includes the attributes that tell overlay of deletions. */
+/** Includes the attributes that tell overlay about deletions. */
 function xattrsOf({ xattrs, isOpaque, hasWhiteouts }: LayerNode): readonly (readonly [string, string])[] {
   return [...xattrs, ...(isOpaque ? [OPAQUE] : []), ...(hasWhiteouts ? [ORIGIN] : [])];
 }
@@ -219,7 +219,7 @@ function splitName(name: string): { readonly index: number; readonly rest: strin
   return { index: found.index, rest: name.slice(found.prefix.length) };
 }
 
-/** new_encode_dev of Linux. */
+/** Encodes a device number as Linux's new_encode_dev does. */
 function deviceNumber({ major, minor }: LayerNode): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }

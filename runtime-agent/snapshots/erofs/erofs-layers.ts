@@ -137,7 +137,7 @@ export class ErofsLayers implements LayerStore {
     { diffId, contentSize }: CheckedTar,
     signal: AbortSignal,
   ): Promise<void> {
-    // Side by side, so that the file system commits them together.
+    // Concurrently, so that the file system commits them together.
     await allDone([
       indexLayer(folder, diffId, this.#indexer, signal),
       writeContentSize(folder, contentSize),
@@ -146,7 +146,7 @@ export class ErofsLayers implements LayerStore {
     ]);
   }
 
-  /** For a layer of an agent before this one. */
+  /** Writes the index of a layer that an older agent stored. */
   async #indexAgain(folder: string, diffId: Digest): Promise<void> {
     try {
       await indexLayer(folder, diffId, this.#indexer);
@@ -174,7 +174,7 @@ async function indexLayer(
     const image = await open(path, 'w', 0o600);
     try {
       signal?.throwIfAborted();
-      // The same for the same layer, so that an index can be made again byte for byte.
+      // The same for the same layer, so that an index can be reproduced byte for byte.
       const uuid = digestHex(diffId).slice(0, 32);
       const malformed = await thread.makeIndex({ tar: tar.fd, image: image.fd, uuid });
       if (malformed !== undefined) throw invalidLayer(diffId, malformed);
@@ -193,13 +193,13 @@ async function indexLayer(
 }
 
 interface Reception {
-  /** Empty, to be read and written. */
+  /** Must be empty, and open for reading and writing. */
   readonly file: FileHandle;
   readonly follower: FollowThread;
   readonly signal: AbortSignal;
 }
 
-/** Takes a layer's tar into a file and checks it. The file is not synced. Throws as checkTar does. */
+/** Writes a layer's tar to a file and checks it. The file is not synced. Throws as checkTar does. */
 async function receiveTar(
   expected: Digest | undefined,
   tar: LayerContent,
@@ -223,7 +223,7 @@ async function writeTar(
   }
 }
 
-/** Another program writes the file, and a thread reads it meanwhile. */
+/** Reads the file in a thread while another program writes it. */
 async function followTar(
   expected: Digest | undefined,
   writeInto: NonNullable<LayerContent['writeInto']>,
@@ -258,7 +258,7 @@ class SyncBehind {
     this.#file = file;
   }
 
-  /** Tells how many bytes the file has; does not wait. */
+  /** Reports the size of the file so far; does not wait. */
   reached(position: number): void {
     if (position - this.#synced < SYNC_EVERY || this.#syncing !== undefined) return;
     this.#synced = position;

@@ -1,9 +1,9 @@
 import { RequestThread } from '../../../lib/threads/request-thread.ts';
 
-/** The largest tree that LayerTree takes. */
+/** Enough for the largest tree that LayerTree accepts. */
 const MAX_HEAP_MEGABYTES = 1536;
 
-/** Milliseconds without work after which the thread's memory is given back. */
+/** Milliseconds without work after which the thread's memory is released. */
 const IDLE_TIME = 10_000;
 
 /**
@@ -23,8 +23,8 @@ export class IndexThread {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * Resolves to undefined when the index is in the file, which is not synced, or to the error of the tar. Throws errors of
-   * reading and writing. The descriptors are not used after it settles.
+   * Resolves to undefined when the index is in the file, which is not synced, or to the error of the tar. Throws errors
+   * of reading and writing. The descriptors are not used after it settles.
    */
   async makeIndex(order: Omit<IndexOrder, 'id'>): Promise<string | undefined> {
     clearTimeout(this.#timer);
@@ -43,7 +43,7 @@ export class IndexThread {
   }
 }
 
-/** Asks for the index of a tar. Answered by one IndexReport of its id; until then the descriptors stay open. */
+/** Requests the index of a tar. Answered by one IndexReport with its id; until then the descriptors stay open. */
 export interface IndexOrder {
   readonly id: number;
   /** A descriptor of the whole tar, open for reading. */
@@ -56,6 +56,6 @@ export interface IndexOrder {
 
 export type IndexReport =
   | { readonly id: number }
-  /** Why the tar makes no tree. */
+  /** Why the tar is not a valid tree. */
   | { readonly id: number; readonly malformed: string }
   | { readonly id: number; readonly failure: string; readonly code?: string };

@@ -13,8 +13,8 @@ const MAX_FILE = 2 ** 40;
 const MAX_START = 2 ** 32 * BLOCK;
 
 /**
- * Reads a layer's tree from the headers of its tar, without the bodies. `fd` is of a file, whose own position is not used. Throws
- * TarFormatError, and what reading fails with.
+ * Reads a layer's tree from the headers of its tar, without the bodies. `fd` is a file's descriptor, whose own position
+ * is not used. Throws TarFormatError, and errors of reading.
  */
 export function readLayerTree(fd: number): LayerTree {
   const tree = new LayerTree();
@@ -41,7 +41,7 @@ export function readLayerTree(fd: number): LayerTree {
       start = position;
     }
     const at = position - start;
-    // As far as the next header: behind it may be a body.
+    // Only up to the next header: a body may follow it.
     const length = Math.min(parser.skippable > 0 ? 0 : BLOCK - (position % BLOCK), filled - at);
     parser.push(buffer.subarray(at, at + length));
     position += length + parser.skippable;

@@ -20,7 +20,7 @@ export const MOUNT_POINT = 'fs';
 const TAIL = 'layer.tail';
 const TAIL_START = 'layer.tail-start';
 
-/** Images that agents before this one mounted, which another program had made. */
+/** Images that older agents mounted, made by another program. */
 export const OLD_IMAGES: readonly string[] = ['layer.erofs', 'whole.erofs'];
 
 const CHUNK = 1 << 20;

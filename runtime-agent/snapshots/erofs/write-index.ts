@@ -26,7 +26,7 @@ interface Placed extends Placement {
 
 const NO_NAMES: readonly string[] = [];
 
-/** Bytes that are gathered before they are written. */
+/** Bytes that are buffered before they are written. */
 const GATHERED = 1 << 20;
 
 /**
@@ -62,7 +62,7 @@ export function* writeIndex(root: LayerNode, tarSize: number, uuid: Buffer): Gen
   yield* output.end();
 }
 
-/** Places each node, those of one folder next to each other. */
+/** Places all nodes, those of one folder next to each other. */
 function place(root: LayerNode): {
   readonly placed: ReadonlyMap<LayerNode, Placed>;
   readonly blocks: number;
@@ -113,7 +113,7 @@ function linksOf({ kind, names, children }: LayerNode): number {
   return 2 + folders;
 }
 
-/** Reports whether it has content in the image: bodies of files are in the tar. */
+/** Reports whether a node has content in the image: bodies of files are in the tar. */
 function hasContent({ kind }: LayerNode): boolean {
   return kind === 'folder' || kind === 'symlink';
 }
@@ -140,12 +140,12 @@ function writeContent(
 /** Gathers small parts, with zeros between them. Its buffer is reused when the next chunk is requested. */
 class Gatherer {
   buffer: Buffer = Buffer.alloc(GATHERED);
-  /** Where the present part is in the buffer. */
+  /** Offset of the current part in the buffer. */
   offset = 0;
   #start = 0;
   #end = 0;
 
-  /** Begins a part, behind all others, for which there are zeros in the buffer then. */
+  /** Begins a part after all others; the buffer then contains zeros for it. */
   *moveTo(position: number, length: number): Generator<Buffer> {
     if (position < this.#end) throw new Error('parts of an index overlap');
     if (position + length > this.#start + this.buffer.length) {

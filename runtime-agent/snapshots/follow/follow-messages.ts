@@ -7,7 +7,7 @@ export type FollowOrder =
       readonly id: number;
       /** `finish` when the file has its last byte. */
       readonly kind: 'read' | 'finish';
-      /** Names the tar in all orders about it. */
+      /** Identifies the tar in all its orders. */
       readonly tar: number;
       /** A descriptor of this process, open for reading until `forget`; its own position is not used. */
       readonly fd: number;
@@ -20,7 +20,7 @@ export type FollowReport =
       readonly id: number;
       /** Bytes that have been read. */
       readonly position: number;
-      /** Whether the file may have more already: others have had no turn for long enough. */
+      /** Whether the file may already have more; reading stopped to give others a turn. */
       readonly hasMore: boolean;
     }
   | { readonly id: number; readonly findings: TarFindings }

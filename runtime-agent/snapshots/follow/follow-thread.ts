@@ -8,7 +8,7 @@ type Report = Exclude<FollowReport, { readonly failure: string }>;
 /** An extended header of 1 MiB may hold a hundred thousand records, and several tars are read at a time. */
 const MAX_HEAP_MEGABYTES = 256;
 
-/** Milliseconds without a tar after which the thread's memory is given back. */
+/** Milliseconds without a tar after which the thread's memory is released. */
 const IDLE_TIME = 10_000;
 
 /**
@@ -33,8 +33,8 @@ export class FollowThread {
   }
 
   /**
-   * `fd` is a file that is written from its start. `onProgress` gets the bytes read so far. The caller closes the
-   * result before the descriptor.
+   * Follows a file that is written from its start. `onProgress` receives the number of bytes read so far. The caller
+   * closes the result before the descriptor `fd`.
    */
   follow(fd: number, algorithm: DigestAlgorithm, onProgress: (position: number) => void): FollowedTar {
     clearTimeout(this.#timer);
@@ -72,7 +72,7 @@ export class FollowedTar {
     this.#tar = thread.newId();
   }
 
-  /** Tells that the file may have more bytes than before; costs next to nothing. */
+  /** Announces that the file may have more bytes than before; costs next to nothing. */
   grown(): void {
     this.#hasMore = true;
     if (this.#failure !== undefined) return;
@@ -86,7 +86,7 @@ export class FollowedTar {
     );
   }
 
-  /** Returns the findings about the file, which is complete now. Throws errors of reading it. */
+  /** Returns the findings about the complete file. Throws errors of reading it. */
   async findings(): Promise<TarFindings> {
     await this.#reading;
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -96,7 +96,7 @@ export class FollowedTar {
     }
   }
 
-  /** Resolves when the descriptor is no longer used. Call it once. */
+  /** Resolves when the descriptor is no longer used. Must be called once. */
   async close(): Promise<void> {
     this.#hasMore = false;
     await this.#reading;

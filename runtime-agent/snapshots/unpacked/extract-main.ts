@@ -10,7 +10,7 @@ import { TreeWriter } from './tree-writer.ts';
  */
 async function main(folder: string): Promise<void> {
   const calls = loadTreeCalls();
-  // At its end Node would look for the folder of its cache in the tree.
+  // At its end Node would look for its cache folder inside the tree.
   flushCompileCache();
   calls.enterRoot(folder);
   process.umask(0);

@@ -1,4 +1,4 @@
-/** Why an extraction ended: the tar's fault, unless the device has a code of its own. */
+/** Why an extraction failed: because of the tar, unless the device reported an error. */
 export interface ExtractionFailure {
   readonly message: string;
   /** ENOSPC, EDQUOT or EIO. */

@@ -34,14 +34,17 @@ const CONFINED = [
   ],
 ];
 
-/** A tar that a process of its own unpacks, which has made the folder its root and so cannot leave it. */
+/** Unpacks a tar in a separate process, which has made the folder its root and so cannot leave it. */
 export class Extraction {
   readonly #diffId: Digest | undefined;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number>;
   #report = '';
 
-  /** `diffId` is for messages, where it is known. `tree` is an empty folder; it gets the layer's entries, with whiteouts as overlay wants them. */
+  /**
+   * `diffId` is for messages, if it is known. `tree` is an empty folder; it receives the layer's entries, with
+   * whiteouts in overlay's form.
+   */
   constructor(diffId: Digest | undefined, tree: string) {
     this.#diffId = diffId;
     const cache = getCompileCacheDir();
@@ -50,7 +53,7 @@ export class Extraction {
       cwd: '/',
       env: {
         PATH: process.env.PATH,
-        // Node's folder is one for its version in the folder that it was given. Compiling takes longer than most layers.
+        // Node makes a folder for its version in this one. Compiling takes longer than most layers.
         ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }),
       },
       stdio: ['pipe', 'ignore', 'pipe'],
@@ -67,7 +70,7 @@ export class Extraction {
     this.#ended.catch(() => undefined);
   }
 
-  /** Hands it the next bytes, and waits while it has enough. */
+  /** Passes it the next bytes, and waits while its buffer is full. */
   async write(chunk: Uint8Array): Promise<void> {
     const { stdin } = this.#child;
     if (stdin === null || stdin.destroyed || stdin.write(chunk)) return;
@@ -86,7 +89,7 @@ export class Extraction {
     throw invalidLayer(this.#diffId, message);
   }
 
-  /** Ends the process when it has not ended, and waits for that. */
+  /** Ends the process if it is still running, and waits for it. */
   async stop(): Promise<void> {
     if (this.#child.exitCode === null) this.#child.kill('SIGKILL');
     await this.#ended.catch(() => undefined);

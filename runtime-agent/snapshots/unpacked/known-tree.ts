@@ -2,7 +2,7 @@ import { followLinks, type LinkedTree, type StepCount } from '../entry-path.ts';
 
 /** A name in a tree. */
 export interface KnownNode {
-  /** From the root on; each character is one byte. */
+  /** Path from the root; each character is one byte. */
   readonly path: string;
   readonly children: Map<string, KnownNode>;
   found: FoundNode | undefined;
@@ -12,7 +12,7 @@ export type FoundNode =
   | { readonly kind: 'folder' | 'whiteout' | 'other' | 'nothing' }
   | { readonly kind: 'link'; readonly target: string };
 
-/** Bytes of the paths that are remembered. */
+/** Maximum bytes of the paths that are remembered. */
 const MAX_PATHS = 16 << 20;
 const FOLDER: FoundNode = { kind: 'folder' };
 
@@ -64,12 +64,12 @@ export class KnownTree implements LinkedTree<KnownNode> {
     return found;
   }
 
-  /** Something else is, or may be, at this name of a folder now. */
+  /** Forgets a name of a folder, because something else is, or may be, there now. */
   forget(folder: KnownNode, name: string): void {
     folder.children.delete(name);
   }
 
-  /** A folder was made there. */
+  /** Records that a folder was created there. */
   setFolder(node: KnownNode): void {
     node.found = FOLDER;
   }

@@ -35,18 +35,20 @@ const DEFAULT_ACL = 'system.posix_acl_default';
 const MAX_FOLDERS = 1_000_000;
 
 /**
- * Makes the entries of a layer in the root folder of this process, with whiteouts and opaque marks as overlay wants
- * them. Paths are handled as bytes.
+ * Makes the entries of a layer in the root folder of this process, with whiteouts and opaque marks in overlay's form.
+ * Paths are handled as bytes.
  */
 export class TreeWriter implements TarHandler {
   readonly #calls: TreeCalls;
   readonly #tree = new KnownTree(look, new StepCount());
-  /** Folders that were made without an entry or with one. */
+  /** Number of folders created, with or without an entry. */
   #folders = 0;
-  /** Some folder has default ACLs, which its entries inherit. */
+  /** Whether some folder has default ACLs, which its entries inherit. */
   #handsAclsOn = false;
   #open: { readonly fd: number; left: number; readonly path: Buffer; readonly entry: TarEntry } | undefined;
-  /** A folder's time is set at the end: creating entries in it changes it. Another folder may be at its path then. */
+  /**
+   * A folder's time is set at the end: creating entries in it changes it. Another folder may be at its path by then.
+   */
   readonly #folderTimes = new Map<string, { readonly mtime: number; readonly ino: number | undefined }>();
 
   constructor(calls: TreeCalls) {
@@ -79,14 +81,14 @@ export class TreeWriter implements TarHandler {
     if (file.left === 0) this.#closeFile();
   }
 
-  /** Call it after the last entry. */
+  /** Must be called after the last entry. */
   finish(): void {
     for (const [path, { mtime, ino }] of this.#folderTimes) {
       if (statOf(bytes(path))?.ino === ino) setTime(bytes(path), mtime);
     }
   }
 
-  /** Creates folders without an entry, or before their entry. */
+  /** Creates folders that have no entry, or whose entry has not come yet. */
   #ensureParent(names: readonly string[], entry: string): KnownNode {
     let node = this.#tree.root;
     for (const name of this.#follow(names, entry)) {
@@ -127,7 +129,10 @@ export class TreeWriter implements TarHandler {
     this.#calls.setXattr(bytes(folder), bytes('trusted.overlay.opaque'), bytes('y'));
   }
 
-  /** A layer that deletes something, or has something else there, and then a folder of that name shows nothing of the folders below. */
+  /**
+   * Replaces an entry by a folder. A layer that deletes a name, or has something else there, and then a folder of that
+   * name hides the folders below.
+   */
   #replaceByFolder(path: Buffer, mode: number): void {
     rmSync(path);
     this.#makeFolder(path, mode);
@@ -146,7 +151,9 @@ export class TreeWriter implements TarHandler {
     this.#hasWhiteouts(parent);
   }
 
-  /** With it overlay leaves whiteouts out of the list of a folder that only this layer has. */
+  /**
+   * Marks a folder that contains whiteouts, so that overlay omits them when it lists a folder that only this layer has.
+   */
   #hasWhiteouts(folder: string): void {
     this.#calls.setXattr(bytes(folder), bytes('trusted.overlay.origin'), bytes(''));
   }
@@ -211,7 +218,7 @@ export class TreeWriter implements TarHandler {
   }
 
   #setAttributes(path: Buffer, entry: TarEntry): void {
-    // In this order: a change of owner takes set-uid bits and capabilities away.
+    // In this order: a change of owner removes set-uid bits and capabilities.
     lchownSync(path, entry.uid, entry.gid);
     if (entry.kind !== 'symlink') {
       this.#removeAcls(path);
@@ -254,7 +261,7 @@ function bytes(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-/** Undefined where nothing is, nor can be. */
+/** Returns undefined if nothing exists there, or can exist. */
 function statOf(path: Buffer): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -9,12 +9,12 @@ import { type HostCertificate, outOfDate, readCertificate } from '../certificate
 import type { CertificateAuthority, CertificateHost } from '../route-certificates.ts';
 import type { AcmeClient, IssuedCertificate } from './acme-client.ts';
 
-/** Milliseconds between looks at which certificates are missing or due. */
+/** Milliseconds between checks for missing or due certificates. */
 const INTERVAL = 60_000;
 /** Milliseconds until a refused name is retried; doubled up to the maximum. */
 const RETRY_PAUSE = 60_000;
 const MAX_RETRY_PAUSE = 6 * 60 * 60_000;
-/** Milliseconds for one certificate. */
+/** Maximum milliseconds for one certificate. */
 const ORDER_TIMEOUT = 300_000;
 
 export interface AcmeAuthorityOptions {
@@ -161,7 +161,7 @@ export class AcmeAuthority implements CertificateAuthority {
     try {
       return readCertificate(text, text, host);
     } catch (error) {
-      this.#options.log.warn({ host, err: error }, 'a kept certificate cannot be used');
+      this.#options.log.warn({ host, err: error }, 'a stored certificate cannot be used');
       return undefined;
     }
   }
@@ -180,7 +180,7 @@ function isDue({ issued, expires }: HostCertificate): boolean {
 
 function mistimed({ issued, expires }: HostCertificate): string {
   const time = `${issued.toISOString()} to ${expires.toISOString()}`;
-  return `the certificate that was issued counts from ${time}, and is due by the clock of this host: is that right?`;
+  return `the new certificate is valid from ${time}, and already due for renewal by this host's clock: check the clock`;
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {

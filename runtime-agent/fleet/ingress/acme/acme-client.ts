@@ -9,11 +9,11 @@ import { signingRequest } from './signing-request.ts';
 const MAX_ANSWER = 256 * 1024;
 /** Maximum repetitions of a request because of a rejected nonce (RFC 8555, section 6.5). */
 const MAX_NONCES = 5;
-/** Looks at an authorization or order, and milliseconds between them. */
+/** Maximum polls of an authorization or order, and milliseconds between them. */
 const MAX_LOOKS = 40;
 const LOOK_PAUSE = 2_000;
 const FIRST_PAUSE = 250;
-/** Looks at a challenge that failed and that the authority may try again. */
+/** Polls of a failed challenge that the authority may still retry. */
 const PATIENT_LOOKS = 6;
 const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 
@@ -111,20 +111,20 @@ export class AcmeClient {
     for (let look = 0; look < MAX_LOOKS; look += 1) {
       const fields = parse((await this.#post(url, undefined, signal)).text);
       if (!waiting.includes(string(fields.status))) return fields;
-      // Some authorities leave a challenge pending that failed, so that it may be tried again (section 8.2).
+      // Some authorities leave a failed challenge pending, so that it may be tried again (section 8.2).
       if (look >= PATIENT_LOOKS && failedChallenge(fields) !== undefined) return fields;
       await sleep(look < 4 ? FIRST_PAUSE : LOOK_PAUSE, undefined, { signal });
     }
     return fail('the authority did not decide in time.');
   }
 
-  /** Without a payload it is a "POST-as-GET" (section 6.3). */
+  /** Sends a request; without a payload it is a "POST-as-GET" (section 6.3). */
   async #post(url: string, payload: object | undefined, signal: AbortSignal): Promise<Answer> {
     this.#account ??= await this.#openAccount(signal);
     return await this.#send(url, payload, { kid: this.#account }, signal);
   }
 
-  /** An account that this key has already is only found (section 7.3.1). */
+  /** Opens the account; for a key that has one, this only finds it (section 7.3.1). */
   async #openAccount(signal: AbortSignal): Promise<string> {
     const { newAccount } = await this.#readDirectory(signal);
     const { kty = '', crv = '', x = '', y = '' } = this.#jwk;

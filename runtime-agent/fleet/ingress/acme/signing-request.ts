@@ -24,7 +24,7 @@ export function signingRequest(host: string, key: KeyObject): Buffer {
   const information = der(
     SEQUENCE,
     der(INTEGER, Buffer.of(0)),
-    // The subject: the name is in the extension.
+    // The subject is empty: the name is in the extension.
     der(SEQUENCE),
     createPublicKey(key).export({ type: 'spki', format: 'der' }),
     der(ATTRIBUTES, der(SEQUENCE, EXTENSION_REQUEST, der(SET, extensions))),

@@ -8,7 +8,7 @@ const decode = (body: object) => decodeUpdateRequest(new JsonFields(body));
 test('ulimits of an update are left aside with a warning', () => {
   const { changes, warnings } = decode({ Memory: 1 << 26, Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 1 }] });
   assert.deepEqual(changes, { Memory: 1 << 26 });
-  assert.deepEqual(warnings, ['Ulimits of a container that exists do not change: make a new container']);
+  assert.deepEqual(warnings, ['Ulimits of an existing container do not change: create a new container']);
   for (const Ulimits of [[], null]) assert.deepEqual(decode({ Ulimits }).warnings, []);
 });
 

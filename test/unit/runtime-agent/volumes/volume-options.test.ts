@@ -32,7 +32,7 @@ describe('the options of a volume', () => {
     [{ type: 'tmpfs' }, 'create v1: missing required option: "device"'],
     [{ device: '/dev/sdb1' }, 'create v1: missing required option: "type"'],
     [{ o: 'bind', device: 'srv' }, 'create v1: the option device must name a folder by its absolute path'],
-    [{ type: 'ext4', device: 'a\0b' }, 'create v1: an option holds a zero byte'],
+    [{ type: 'ext4', device: 'a\0b' }, 'create v1: an option contains a zero byte'],
   ] as const) {
     it(`refuses ${JSON.stringify(options)}`, () =>
       assert.throws(() => checkVolumeOptions('v1', options), { code: 'bad-request', message }));

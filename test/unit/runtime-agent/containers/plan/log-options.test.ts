@@ -45,7 +45,7 @@ describe('log options', () => {
       [{ 'max-size': '0' }, /must be a positive number/],
       [{ 'max-size': '-2k' }, /invalid size/],
       [{ 'max-file': '0' }, /cannot be less than 1/],
-      [{ 'max-file': 'x' }, /is no number/],
+      [{ 'max-file': 'x' }, /is not a number/],
       [{ compress: 'maybe' }, /compress=maybe/],
       [{ compress: 'true' }, /compress cannot be true when max-file is less than 2 or max-size is not set/],
       [{ compress: 'true', 'max-file': '2' }, /compress cannot be true/],

@@ -46,7 +46,7 @@ describe('docker update', () => {
     const body = new JsonFields({ Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }], CpuShares: 200 });
     const { changes, warnings } = decodeUpdateRequest(body);
     assert.deepEqual(changes, { CpuShares: 200 });
-    assert.deepEqual(warnings, ['Ulimits of a container that exists do not change: make a new container']);
+    assert.deepEqual(warnings, ['Ulimits of an existing container do not change: create a new container']);
     assert.deepEqual(decodeUpdateRequest(new JsonFields({ Ulimits: [] })).warnings, []);
   });
 
