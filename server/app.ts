@@ -36,7 +36,7 @@ export interface AppDependencies {
   readonly events: readonly Route[];
   readonly feed: PageDependencies['feed'];
   readonly registry: RegistryDependencies;
-  /** Absent when the registry is open to all. */
+  /** Absent if the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
   readonly corsOrigins: AllowedOrigins;
@@ -48,20 +48,20 @@ export interface AppDependencies {
   readonly login: LoginDependencies | undefined;
   /** Absent without accounts. */
   readonly management: ManagementDependencies | undefined;
-  /** Whether browsers get pages. */
+  /** Whether browsers are served pages. */
   readonly pages: boolean;
   readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
   /** Absent without a token server. */
   readonly tokens: TokenDependencies | undefined;
   readonly isDraining: () => boolean;
-  /** Why a request has to be refused: the catalog cannot be asked; undefined when it can. */
+  /** Returns why a request must be refused, because the catalog is unavailable; undefined if it is available. */
   readonly unavailable: (req: IncomingMessage) => unknown;
   /** Called for every request that is refused with 401 or 403. */
   readonly refused: (refusal: Refusal) => void;
 }
 
-/** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
+/** Creates the HTTP application, which handles every request in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, browse, challenges, corsOrigins, events, health, isDraining, log } =
     dependencies;

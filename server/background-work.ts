@@ -101,11 +101,13 @@ function restoreReserve(reserve: DiskReserve, signal: AbortSignal, log: Logger):
     const before = whole;
     whole = await reserve.restore();
     if (before && !whole) {
-      log.error('the device is full: nothing can be pushed until there is space, deletes and logins go on');
+      log.error(
+        'the device is full: nothing can be pushed until there is space; deletes and logins still work',
+      );
     }
-    if (!before && whole) log.info('the device has space again: pushes are taken');
+    if (!before && whole) log.info('the device has space again: pushes are accepted');
   };
   return repeat(restore, RHYTHM, signal, (error) =>
-    log.error({ err: error }, 'the reserve of space could not be looked at'),
+    log.error({ err: error }, 'the disk reserve could not be checked'),
   );
 }

@@ -4,7 +4,7 @@ import { requestBody, wholeBody } from './http/request-body.ts';
 
 /** A body in progress. */
 interface Reading {
-  /** Bytes that are held for it. */
+  /** Bytes in memory for it. */
   size: number;
   readonly cut: AbortController;
 }
@@ -19,12 +19,12 @@ export class BodyMemory {
   readonly #readings = new Set<Reading>();
   #held = 0;
 
-  /** `budget` in bytes: more than the largest body. */
+  /** `budget` is in bytes, and more than the largest body. */
   constructor(budget: number) {
     this.#budget = budget;
   }
 
-  /** Bytes that are held now. */
+  /** Bytes currently in memory. */
   get held(): number {
     return this.#held;
   }

@@ -23,9 +23,9 @@ export interface CachedResponsesDependencies {
 }
 
 /**
- * Returns a handler that answers from the cache, if the answer is still valid and the client has the right to it, without
- * a turn of the event loop. It returns false, and has done nothing, for requests that the application has to handle: its
- * routes fill the cache, and only it refuses requests.
+ * Returns a handler that answers from the cache, without a turn of the event loop, if the answer is still valid and the
+ * client has the right to it. It returns false, and has done nothing, for requests that the application must handle:
+ * its routes fill the cache, and only it refuses requests.
  */
 export function createCachedResponses(
   dependencies: CachedResponsesDependencies,
@@ -57,7 +57,7 @@ export function createCachedResponses(
     } catch (error) {
       log.error(
         { err: error, requestId: requestIdOf(req) },
-        'whether kept answers still hold could not be found out',
+        'it could not be checked whether cached answers are still valid',
       );
     }
     if (found === undefined) return false;
@@ -75,13 +75,13 @@ interface RequestHandlers {
   readonly fromCache: (req: IncomingMessage, res: ServerResponse) => boolean;
   readonly byRoutes: Handle;
   readonly version: CatalogVersion;
-  /** Called with a request that the routes have to refuse, and the reason: the catalog is unavailable. */
+  /** Called with a request that the routes must refuse, and the reason: the catalog is unavailable. */
   readonly onUnavailable: (req: IncomingMessage, cause: unknown) => void;
 }
 
 /**
- * Handles each request from the cache or, failing that, by the routes. With several replicas the version of the catalog is
- * read after the request has arrived, so that no replica answers from a cache that is older than the request.
+ * Handles each request from the cache or, failing that, by the routes. With several replicas the version of the catalog
+ * is read after the request has arrived, so that no replica answers from a cache that is older than the request.
  */
 export function createRequestHandler({
   fromCache,
@@ -110,7 +110,7 @@ export function createRequestHandler({
 }
 
 export interface Health {
-  /** False while the server must get no new requests: when it ends, and when it cannot work. */
+  /** Returns false while the server must get no new requests: when it is stopping, and when it cannot work. */
   readonly isReady: () => Promise<boolean>;
 }
 

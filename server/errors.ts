@@ -59,14 +59,14 @@ type ServerErrorKind =
 export type ErrorKind = ServerErrorKind | OciErrorCode | StorageErrorCode | AuthErrorCode;
 
 /**
- * Every error of an answer. go-containerregistry retries UNKNOWN, BLOB_UPLOAD_INVALID, TOOMANYREQUESTS and UNAVAILABLE,
- * so only temporary errors have those codes.
+ * All errors of answers. go-containerregistry retries UNKNOWN, BLOB_UPLOAD_INVALID, TOOMANYREQUESTS and UNAVAILABLE, so
+ * only temporary errors have those codes.
  */
 export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
   APP_CHANGED: { code: 'CHANGED', status: 409, message: 'somebody else changed the app' },
   APP_REFUSED: { code: 'APP_INVALID', status: 422, message: 'the app cannot be deployed' },
-  // 405, as the specification has it for a blob that cannot be deleted.
+  // 405, as the specification requires for a blob that cannot be deleted.
   BLOB_IN_USE: { code: 'UNSUPPORTED', status: 405, message: 'a manifest needs the blob' },
   BLOB_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the blob is too large' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
@@ -74,7 +74,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   // A failure of the server: details are in its log.
   CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'the stored content is damaged' },
   CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
-  // Docker's.
+  // Docker's code.
   DATABASE_UNAVAILABLE: {
     code: 'UNAVAILABLE',
     status: 503,
@@ -84,7 +84,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   DIGEST_INVALID: { code: 'DIGEST_INVALID', status: 400, message: 'the digest is not valid' },
   DIGEST_MISMATCH: { code: 'DIGEST_INVALID', status: 400, message: 'the content has another digest' },
   ENTRY_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
-  ENTRY_UNKNOWN: { code: 'UNKNOWN_NAME', status: 404, message: 'there is nothing of this name' },
+  ENTRY_UNKNOWN: { code: 'UNKNOWN_NAME', status: 404, message: 'there is nothing with this name' },
   EXPECTATION_UNKNOWN: { code: 'UNSUPPORTED', status: 417, message: 'only 100-continue can be expected' },
   HEADERS_TOO_LARGE: {
     code: 'UNSUPPORTED',
@@ -99,7 +99,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login is no longer valid: begin it again' },
   MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
-  // 400 as docker's registry answers: clients take a 404 of a push for a missing repository.
+  // 400, as docker's registry answers: clients take a 404 of a push for a missing repository.
   MANIFEST_BLOB_UNKNOWN: {
     code: 'MANIFEST_BLOB_UNKNOWN',
     status: 400,
@@ -122,7 +122,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     message: 'the page size is not valid',
   },
   PASSWORD_REFUSED: { code: 'PASSWORD_INVALID', status: 400, message: 'the password cannot be used' },
-  // Docker's.
+  // Docker's code.
   PROVIDER_UNREACHABLE: {
     code: 'UNAVAILABLE',
     status: 503,
@@ -140,7 +140,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },
   ROUTE_UNKNOWN: { code: 'UNSUPPORTED', status: 404, message: 'there is nothing at this path' },
   SETTING_INVALID: { code: 'VALUE_INVALID', status: 400, message: 'a value is not valid' },
-  // Docker's.
+  // Docker's code.
   SHUTTING_DOWN: {
     code: 'UNAVAILABLE',
     status: 503,
@@ -152,20 +152,20 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the registry has no space left: try again later',
   },
-  // Docker's. The storage is another server.
+  // Docker's code. The storage is another server.
   STORAGE_UNAVAILABLE: {
     code: 'UNAVAILABLE',
     status: 503,
     message: 'the storage of the registry does not answer: try again soon',
   },
-  // The specification lets it be met ("Legacy Docker support error codes").
+  // A code of the specification ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
   TAG_NOT_RESTORABLE: { code: 'CONFLICT', status: 409, message: 'the tag cannot be restored' },
   TAG_REFUSED: { code: 'DENIED', status: 403, message: 'a rule keeps the tag as it is' },
   TEXT_REFUSED: {
     code: 'UNSUPPORTED',
     status: 400,
-    message: 'a value of the request has characters, such as NUL, that none may have',
+    message: 'a value of the request contains invalid characters, such as NUL',
   },
   TOKEN_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the token is not valid' },
   TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
@@ -174,11 +174,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 429,
     message: 'too many logins have failed: try again later',
   },
-  // Docker's.
+  // Docker's code.
   TOO_MANY_BODIES: {
     code: 'TOOMANYREQUESTS',
     status: 503,
-    message: 'too many requests are unfinished: try again soon',
+    message: 'too many requests are in progress: try again soon',
   },
   TOO_MANY_CONNECTIONS: {
     code: 'UNAVAILABLE',
@@ -205,9 +205,9 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   UPLOADS_TOO_MANY: {
     code: 'TOOMANYREQUESTS',
     status: 429,
-    message: 'too many uploads are unfinished',
+    message: 'too many uploads are in progress',
   },
-  // Another request still writes to the upload: the code is one on which clients try again.
+  // Another request still writes to the upload: clients retry on this code.
   UPLOAD_BUSY: { code: 'BLOB_UPLOAD_INVALID', status: 409, message: 'another request writes to this upload' },
 };
 
@@ -238,7 +238,7 @@ export interface ErrorBody {
   readonly errors: readonly [{ code: string; message: string; detail?: unknown }];
 }
 
-/** An error as it is sent. */
+/** An error in the form in which it is sent. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly body: ErrorBody;

@@ -89,7 +89,7 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
   try {
     await restoreBridges(context);
     if (await context.filter.settle())
-      context.log.warn('the packet filter was changed from outside, and set up again');
+      context.log.warn('the packet filter was changed by another program, and was set up again');
   } catch (error) {
     context.log.error({ err: error }, 'bridges and packet filter could not be checked');
   }

@@ -10,19 +10,19 @@ import {
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Goes on only for administrators. Throws DENIED. */
+/** Continues only for administrators. Throws DENIED. */
 export function requireAdmin(ctx: RequestContext): void {
   if (isAdmin(ctx.state.identity.rights)) return;
   throw new RegistryError('DENIED', 'this is for administrators');
 }
 
-/** Goes on only for administrators and the person themselves. Throws DENIED. */
+/** Continues only for administrators and the person themselves. Throws DENIED. */
 export function requireSelfOrAdmin(ctx: RequestContext, account: string): void {
   if (isPerson(ctx, account)) return;
   requireAdmin(ctx);
 }
 
-/** Whether the request was made by this person and not by a robot. */
+/** Reports whether this person made the request, rather than a robot. */
 export function isPerson({ state: { identity } }: RequestContext, account: string): boolean {
   return identity.kind === 'user' && identity.name === account;
 }
@@ -45,7 +45,7 @@ export function requirePerson({ state: { identity } }: RequestContext): string {
 export interface Access {
   /** A sentence for the documentation; '' for everybody who is logged in. */
   readonly who: string;
-  /** Whether requests without credentials are allowed; `limited`: with the rights of the public. */
+  /** Whether requests without credentials are allowed; `limited` gives them the rights of the public. */
   readonly anonymous?: true | 'limited';
   /** Whether tokens are refused. */
   readonly inPerson?: true;
@@ -80,7 +80,7 @@ const ADMINS_AND_PERSON = {
   check: (ctx: RequestContext) => requireSelfOrAdmin(ctx, ctx.params.name ?? ''),
 };
 
-/** For administrators and the person whose account the path has as `name`. */
+/** For administrators and the person named in the path. */
 export const SELF_OR_ADMINS: Access = ADMINS_AND_PERSON;
 
 export const SELF_OR_ADMINS_IN_PERSON: Access = {
@@ -107,13 +107,13 @@ export type Area = ManagementArea | 'any' | 'manage';
 export interface ScopedRoute {
   readonly area: Area;
   readonly method: string;
-  /** Whether it changes something by a GET, such as a WebSocket for a command. */
+  /** Whether a GET changes something, such as a WebSocket for a command. */
   readonly changes?: true;
 }
 
 /**
- * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner; without a scope they
- * manage nothing, and with that to read they change nothing. Throws DENIED.
+ * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner: without such a
+ * scope they manage nothing, and with a read scope they change nothing. Throws DENIED.
  */
 export function requireScope(ctx: RequestContext, route: ScopedRoute): void {
   const identity = scopedTo(ctx.state.identity, route);
@@ -133,12 +133,12 @@ export function scopedTo(identity: Identity, { area, changes, method }: ScopedRo
   if (manages === undefined) return identity;
   const reads = method === 'GET' && changes !== true;
   if (!allowsManagement(manages, area === 'manage' ? undefined : area, reads)) return undefined;
-  // Apps are named as repositories are: if its other scopes name some, the token is for these.
+  // Apps are named like repositories: a token whose other scopes name some is limited to these.
   const isLimited = area === 'apps' && (identity.rights.within?.grants ?? []).length > 0;
   return isLimited ? identity : { ...identity, rights: unlimited(identity.rights) };
 }
 
-/** Returns the areas of the API that the proof of an identity allows; undefined: all of them. */
+/** Returns the areas of the API that an identity's credentials allow; undefined means all. */
 function managedWith(proof: Proof): readonly ManageScope[] | undefined {
   if (proof.kind === 'login') return FLEET_SCOPES;
   return proof.kind === 'credential' ? proof.manages : undefined;

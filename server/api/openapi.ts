@@ -31,13 +31,16 @@ const SECURITY_SCHEMES = {
     in: 'cookie',
     name: '__Host-berth-session',
     description:
-      'Of a browser, after /auth/login. What changes something needs the header X-Berth-CSRF as well, or an Origin that is this registry.',
+      'The session of a browser, after /auth/login. Changes also need the header X-Berth-CSRF, or an Origin that is this registry.',
   },
 } as const;
 
 const SECURITY = [{ basic: [] }, { session: [] }] as const;
 
-/** The OpenAPI 3.1 document of some routes, whose paths continue `base`. Throws an Error when two schemas share a title. */
+/**
+ * Returns the OpenAPI 3.1 document of some routes, whose paths continue `base`. Throws an Error when two schemas share
+ * a title.
+ */
 export function describeRoutes(routes: readonly Route[], base: string) {
   const schemas: Record<string, unknown> = {};
   const paths: Record<string, Record<string, unknown>> = {};
@@ -51,7 +54,7 @@ export function describeRoutes(routes: readonly Route[], base: string) {
       title: 'Berth management API',
       version: '1',
       description:
-        'People, teams, roles and tokens of a Berth registry. Changes hold at once for whoever logs in from now on; what was revoked may go on for as long as a token of the token server counts. POST, PUT and PATCH need the Content-Type application/json.',
+        'People, teams, roles and tokens of a Berth registry. Changes apply at once to new logins; revoked access may last as long as a token of the token server is valid. POST, PUT and PATCH need the Content-Type application/json.',
     },
     servers: [{ url: base }],
     security: SECURITY,
@@ -88,7 +91,7 @@ function operationOf(route: Route): JsonSchema {
 }
 
 function tokenSentence({ access, area }: Route): string {
-  if (access.inPerson) return 'It takes a password or a session, and no token.';
+  if (access.inPerson) return 'It accepts a password or a session, but no token.';
   return area === 'any' ? '' : `A token needs the scope registry:${area}.`;
 }
 
@@ -128,7 +131,7 @@ function contentOf({ json }: Schema<unknown>, media = 'application/json'): JsonS
   return { [media]: { schema: json } };
 }
 
-/** A copy in which schemas that have a title are references, and are components of the document. */
+/** Returns a copy in which schemas that have a title are references to components of the document. */
 function referring(value: unknown, components: Record<string, unknown>): unknown {
   if (Array.isArray(value)) return value.map((entry) => referring(entry, components));
   if (typeof value !== 'object' || value === null) return value;

@@ -12,7 +12,7 @@ export function limitParameter(usual: number, largest: number) {
   const nouns = { noun: 'a number', plural: 'numbers' };
   return optional({
     ...nouns,
-    json: { description: 'How many at most', ...json },
+    json: { description: 'Maximum number', ...json },
     read: (value: unknown): number => {
       const limit = Number(value);
       if (/^\d{1,4}$/.test(String(value)) && limit >= 1 && limit <= largest) return limit;
@@ -24,10 +24,10 @@ export function limitParameter(usual: number, largest: number) {
 /** Query parameters of a route that returns a page of rows. */
 export const PAGE = {
   limit: limitParameter(LARGEST_PAGE, LARGEST_PAGE),
-  after: optional(text({ description: '`next` of the page before' })),
+  after: optional(text({ description: '`next` of the previous page' })),
 } as const satisfies Fields;
 
-/** Declares the answer of such a route: `name` is the field of the entries. */
+/** Declares the answer of a route that returns a page of rows; `name` is the field of the entries. */
 export function pageOf<const Name extends string, Entry>(name: Name, entry: Schema<Entry>) {
   return object({
     [name]: list(entry),
@@ -35,7 +35,7 @@ export function pageOf<const Name extends string, Entry>(name: Name, entry: Sche
   } as { readonly [Field in Name]: Schema<readonly Entry[]> } & { readonly next: Schema<string | null> });
 }
 
-/** The page that these parameters ask for, of a list whose key has so many parts. Throws SettingInvalidError. */
+/** Returns the page for these parameters, of a list whose key has this many parts. Throws SettingInvalidError. */
 export function rowPageOf(
   { limit = LARGEST_PAGE, after: cursor }: { readonly limit?: number; readonly after?: string },
   keyParts: number,
@@ -43,7 +43,7 @@ export function rowPageOf(
   if (cursor === undefined) return { limit };
   const after = keyOf(cursor);
   if (after?.length === keyParts) return { limit, after };
-  throw new SettingInvalidError('"after" must be the "next" of the page before');
+  throw new SettingInvalidError('"after" must be the "next" of the previous page');
 }
 
 /** Returns the `next` of an answer: the cursor after an entry; null at the end. */
@@ -51,7 +51,7 @@ export function cursorAfter(key: readonly string[] | undefined): string | null {
   return key === undefined ? null : Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
-/** The `next` after the entries of a page, which is the last one when it is not full. */
+/** Returns the `next` of an answer; a page that is not full is the last one. */
 export function nextOf<Entry>(
   entries: readonly Entry[],
   { limit }: RowPage,
@@ -65,7 +65,7 @@ function keyOf(cursor: string): readonly string[] | undefined {
   if (cursor.length > LONGEST_CURSOR) return undefined;
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    // PostgreSQL takes no text with a NUL.
+    // PostgreSQL accepts no text with a NUL.
     const isText = (part: unknown) => typeof part === 'string' && !part.includes('\0');
     return Array.isArray(key) && key.every(isText) ? key : undefined;
   } catch {

@@ -12,10 +12,10 @@ import {
   type Schema,
 } from './schema.ts';
 
-/** Bytes of a body unless its route declares another limit. */
+/** Maximum bytes of a body, unless its route declares another limit. */
 const LARGEST_BODY = 64 * 1024;
 
-/** Fields that may hold secrets: an address may too. */
+/** Fields that may contain secrets: an address may too. */
 const SECRETS = /password|secret|url/i;
 
 type NoFields = Readonly<Record<never, never>>;
@@ -37,14 +37,14 @@ interface RouteRequest<Path extends string, Query extends Fields, Body extends F
 /** The declaration that the OpenAPI document and the router share. */
 interface RouteTerms extends ScopedRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Its name in the document (operationId), which no other route has. */
+  /** Its unique name in the document (operationId). */
   readonly id: string;
   /** Its purpose, in a few words without a full stop. */
   readonly summary: string;
   /** Further sentences. The document adds the required rights and scopes. */
   readonly description?: string;
   readonly access: Access;
-  /** `catalog`: the transactions of its changes record them, and what changes nothing is not recorded. */
+  /** `catalog`: the transactions of its changes record them, and requests that change nothing are not recorded. */
   readonly recordedBy?: 'catalog';
   /** Status of success: by default 200, or 204 without an answer. */
   readonly status?: 201 | 202;
@@ -52,7 +52,7 @@ interface RouteTerms extends ScopedRoute {
   readonly lines?: Schema<unknown>;
   /** Schema of the data of server-sent events that `handle` writes to `ctx` itself. */
   readonly events?: Schema<unknown>;
-  /** Refusals by status; the document adds those of every route. */
+  /** Refusals by status; the document adds those that every route has. */
   readonly errors?: Readonly<Record<number, string>>;
 }
 
@@ -72,11 +72,11 @@ type Described<Path extends string> = [ParameterNames<Path>] extends [never]
   ? { readonly params?: undefined }
   : { readonly params: Readonly<Record<ParameterNames<Path>, string>> };
 
-/** The parts of a request of the API, given directly. */
+/** The parts of a request of the API, passed directly. */
 export interface GivenRequest {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-  /** As JSON would have it. */
+  /** In its JSON form. */
   readonly body?: object;
 }
 
@@ -163,7 +163,7 @@ export function route<
   };
 }
 
-/** Reads the parameters that are declared, each by its first value; others are ignored. */
+/** Reads the declared parameters, each by its first value; others are ignored. */
 function readQuery<Query extends Fields>(ctx: RequestContext, fields: Query): ObjectOf<Query> {
   const given = Object.entries(fields).flatMap(([name, { json }]) => {
     const value = queryOf(ctx, name);
@@ -189,7 +189,7 @@ function readBody<Body extends Fields>(
   return body;
 }
 
-/** The fields of a body that the audit may show, as JSON values. */
+/** Returns the fields of a body that the audit may show, as JSON values. */
 export function withoutSecrets(fields: Fields, body: object): Readonly<Record<string, unknown>> {
   const shown = Object.entries(body).filter(([name]) => fields[name]?.json.writeOnly !== true);
   return JSON.parse(

@@ -1,6 +1,6 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
 
-/** A schema of JSON Schema 2020-12, as OpenAPI 3.1 uses it. A schema with a `title` becomes a component of the document. */
+/** A schema of JSON Schema 2020-12, as in OpenAPI 3.1. A schema with a `title` becomes a component of the document. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A JSON value of the management API: reads it from a request and describes it in the OpenAPI document. */
@@ -29,7 +29,7 @@ type OptionalNames<Of extends Fields> = {
   [Name in keyof Of]: Of[Name] extends { readonly optional: true } ? Name : never;
 }[keyof Of];
 
-/** The object that has the values of some fields. */
+/** The object type with the values of some fields. */
 export type ObjectOf<Of extends Fields> = {
   readonly [Name in Exclude<keyof Of, OptionalNames<Of>>]: ValueOf<Of[Name]>;
 } & { readonly [Name in OptionalNames<Of>]?: ValueOf<Of[Name]> };
@@ -38,7 +38,7 @@ export interface ObjectSchema<Of extends Fields> extends Schema<ObjectOf<Of>> {
   readonly fields: Of;
 }
 
-/** Makes a schema of a value that `parse` finds; undefined is a value of another kind. */
+/** Makes a schema of values that `parse` accepts; it returns undefined for a value of another kind. */
 export function schema<Value>(
   nouns: Pick<Schema<Value>, 'noun' | 'plural'>,
   json: JsonSchema,

@@ -6,15 +6,15 @@ import { ANONYMOUS } from './access.ts';
 import { type Route, route } from './route.ts';
 import { record, schema } from './schema.ts';
 
-/** Where the management API is, after the path prefix. */
+/** Path of the management API, after the path prefix. */
 export const MANAGEMENT_PATH = '/api/v1';
 
-/** The path of a route as the router takes it. */
+/** Converts the path of a route to the router's form. */
 export function routerPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
-/** The route of the OpenAPI document, which `describe` makes at the first request. */
+/** Returns the route of the OpenAPI document, which `describe` makes at the first request. */
 export function describeRoute(describe: () => Readonly<Record<string, unknown>>): Route {
   let document: ReturnType<typeof describe> | undefined;
   return route({
@@ -36,7 +36,7 @@ export function describeRoute(describe: () => Readonly<Record<string, unknown>>)
 export const refuseForms: Middleware<RequestState> = async (ctx, next) => {
   const changes = ['POST', 'PUT', 'PATCH'].includes(ctx.method);
   const type = ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase();
-  // Browsers ask about a PUT or a PATCH first, whatever it holds.
+  // Browsers send a preflight before a PUT or a PATCH, whatever its content.
   const isEmpty = ctx.method !== 'POST' && type === '' && !hasBody(ctx.req.headers);
   if (changes && !isEmpty && type !== 'application/json') {
     throw new RegistryError('MEDIA_TYPE_UNSUPPORTED', 'the Content-Type must be application/json');
@@ -44,7 +44,7 @@ export const refuseForms: Middleware<RequestState> = async (ctx, next) => {
   await next();
 };
 
-/** RFC 9112, section 6.3. */
+/** Reports whether a request has a body (RFC 9112, section 6.3). */
 function hasBody(headers: IncomingHttpHeaders): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }

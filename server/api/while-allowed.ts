@@ -7,12 +7,16 @@ import { type Access, type ScopedRoute, scopedTo } from './access.ts';
 /** Milliseconds between two checks. */
 const RECHECK = 5_000;
 
-/** Who a client is now, by the credentials of its request; undefined or rejected when these are no longer valid. */
+/**
+ * Returns the client's current identity by the credentials of its request; undefined or rejected when these are no
+ * longer valid.
+ */
 export type IdentifyAgain = (ctx: RequestContext) => Promise<Identity | undefined>;
 
 /**
- * Returns a signal for a long answer or connection. It aborts with `until`, and within seconds after the client has logged out, or
- * its account, token or right to the route is gone. While the database is away the client goes on.
+ * Returns a signal for a long answer or connection. It aborts with `until`, and within seconds after the client has
+ * logged out, or its account, token or right to the route is gone. While the database is unavailable the client
+ * continues.
  */
 export function whileAllowed(
   ctx: RequestContext,

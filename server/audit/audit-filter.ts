@@ -1,7 +1,7 @@
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES, type AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { parseDuration } from '../config/duration.ts';
 
-/** A filter, which the command has as an option and the API as a query parameter. */
+/** A filter, which is an option of the command and a query parameter of the API. */
 export type AuditFilterName = 'who' | 'action' | 'outcome' | 'repository' | 'since' | 'until';
 
 /** Parses a filter. Calls `refuse` with the name of an invalid field, and the expected form. */

@@ -1,12 +1,12 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { AuditCatalog, AuditEvent, AuditPage } from '../../storage/catalog/audit-catalog.ts';
 
-/** Milliseconds after which it is looked for new events, and whether the stream is to end. */
+/** Milliseconds between checks for new events, and for the end of the stream. */
 const PAUSE = 1000;
-/** Events per chunk: a client that does not read occupies the memory of two. */
+/** Events per chunk: a client that does not read occupies the memory of two chunks. */
 const AT_ONCE = 50;
 
-/** An event as the API shows it. */
+/** Returns an event as the API shows it. */
 export function shownEvent({ at, ...event }: AuditEvent) {
   return { ...event, at: at.toISOString() };
 }
@@ -14,9 +14,9 @@ export function shownEvent({ at, ...event }: AuditEvent) {
 /** The result of one read of the record. */
 export interface AuditLook {
   readonly events: readonly AuditEvent[];
-  /** The ID up to which it was looked. */
+  /** The ID up to which the record was read. */
   readonly after: string;
-  /** Whether that was the end of the record: the next look is a second later. */
+  /** Whether that was the end of the record: the next read is a second later. */
   readonly isCurrent: boolean;
 }
 

@@ -3,7 +3,7 @@ import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catal
 import { repeat } from '../background/repeat.ts';
 
 const RHYTHM = { first: 1000, every: 1000 };
-/** Maximum lines in a burst, and milliseconds until one more: some ten megabytes a day. */
+/** Maximum lines in a burst, and milliseconds until one more: about ten megabytes a day. */
 const MOST_LINES = 1000;
 const LINE_EVERY = 1000;
 /** Minimum milliseconds between two lines that summarise the surplus. */
@@ -13,7 +13,7 @@ const SURPLUS_EVERY = 60_000;
 export type Refusal = Omit<AuditEntry, 'at' | 'count'>;
 
 /**
- * Records refusals a second later, combining similar ones. The rate is limited to what the disk can take: refusals
+ * Records refusals a second later, combining similar ones. The rate is limited to what the disk can sustain: refusals
  * beyond it are only counted. A killed process loses those of the last second.
  */
 export class Refusals {

@@ -4,7 +4,7 @@ import { collectGarbage, type GarbageReport, type GarbageRun } from '../../stora
 import { recordCollection } from '../../storage/gc/record-collection.ts';
 import { repeat } from './repeat.ts';
 
-/** A server that is restarted every day must also collect garbage. */
+/** Maximum first pause: a server that is restarted every day must also collect garbage. */
 const LONGEST_FIRST_PAUSE = 10 * 60 * 1000;
 
 /** How a garbage collection has ended. */
@@ -34,7 +34,7 @@ export function collectGarbageOnSchedule(
       throw error;
     });
     if (report === undefined) {
-      log.info('another garbage collection is running: this one is left out');
+      log.info('another garbage collection is running: this one is skipped');
       return;
     }
     log.info({ ...report, seconds: seconds() }, 'garbage was collected');

@@ -19,7 +19,7 @@ export class NameSnapshots {
   /** Version of the last snapshot; undefined before the first of this process. */
   #version: number | undefined;
 
-  /** `duty` is given where several registries have one catalog. */
+  /** `duty` is given if several registries have one catalog. */
   constructor(names: NamesCatalog, files: SideFiles, log: Logger, duty?: SharedDuty) {
     this.#duty = duty;
     this.#names = names;
@@ -29,7 +29,7 @@ export class NameSnapshots {
 
   /** Writes a snapshot every ten minutes when names have changed, and a last one when `signal` aborts; resolves then. */
   async keep(signal: AbortSignal): Promise<void> {
-    const fail = (error: unknown) => this.#log.error({ err: error }, 'the names could not be kept');
+    const fail = (error: unknown) => this.#log.error({ err: error }, 'the names could not be saved');
     await repeat((stopping) => this.#write(stopping), RHYTHM, signal, fail);
     await this.#write(undefined).catch(fail);
     await this.#duty?.drop().catch(fail);
@@ -47,6 +47,6 @@ export class NameSnapshots {
       signal,
     });
     this.#version = version;
-    this.#log.debug({ file }, 'the names were kept');
+    this.#log.debug({ file }, 'the names were saved');
   }
 }

@@ -9,10 +9,10 @@ import { repeat } from './repeat.ts';
 
 /** Maximum pending paths of manifests; further ones are not recorded. */
 const MOST_HELD = 10_000;
-/** A crash loses the times of one minute, and pages show them so late. */
+/** A crash loses the times of one minute, and pages are as late. */
 const RHYTHM = { first: 60_000, every: 60_000 };
 
-/** Remembers when manifests were pulled last, and records it each minute: a pull itself writes nothing. */
+/** Remembers when manifests were last pulled, and records it each minute: a pull itself writes nothing. */
 export class PullRecorder {
   readonly #record: (pulls: readonly PullTime[]) => Promise<void>;
   /** Milliseconds since 1970, by the path of the request: parsing each path costs more than storing it. */
@@ -46,7 +46,7 @@ export class PullRecorder {
   }
 }
 
-/** Adds a pull by repository and reference; the latest of each counts. A digest has several spellings in a path. */
+/** Adds a pull by repository and reference; the latest one of each counts. A digest has several spellings in a path. */
 function addPull(pulls: Map<string, PullTime>, path: string, time: number): void {
   const start = path.indexOf('/v2/');
   const end = path.lastIndexOf('/manifests/');
@@ -58,12 +58,12 @@ function addPull(pulls: Map<string, PullTime>, path: string, time: number): void
   pulls.set(key, { repository, reference, at });
 }
 
-/** Sampling of pulls, per second. */
+/** Sampling rate of pulls: always this many per second, and one in so many beyond. */
 const SAMPLING = { always: 10, oneIn: 100 };
 const MOST_SAMPLES = 1000;
 const MANIFEST_PATH = /\/v2\/(.+)\/manifests\/([^/]+)$/;
 
-/** Some of the pulls of manifests, for the webhooks that want to know of them. */
+/** Samples pulls of manifests, for the webhooks that subscribe to them. */
 export class PullSamples {
   /** Whether any webhook wants pulls. */
   wanted = false;

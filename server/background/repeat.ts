@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Rhythm {
-  /** Milliseconds until the first time. */
+  /** Milliseconds until the first run. */
   readonly first: number;
-  /** Milliseconds from the end of one time to the next. */
+  /** Milliseconds from the end of one run to the start of the next. */
   readonly every: number;
 }
 

@@ -25,7 +25,7 @@ export class RowSnapshots {
   /** Version of the last snapshot; undefined before that was checked. */
   #version: string | undefined;
 
-  /** `duty` is given where several registries have one catalog. */
+  /** `duty` is given if several registries have one catalog. */
   constructor(rows: () => Promise<readonly RowLine[]>, files: SideFiles, log: Logger, duty?: SharedDuty) {
     this.#rows = rows;
     this.#files = files;
@@ -35,7 +35,7 @@ export class RowSnapshots {
 
   /** Writes a snapshot every ten minutes when something has changed, and a last one when `signal` aborts; resolves then. */
   async keep(signal: AbortSignal): Promise<void> {
-    const fail = (error: unknown) => this.#log.error({ err: error }, 'accounts and rules could not be kept');
+    const fail = (error: unknown) => this.#log.error({ err: error }, 'accounts and rules could not be saved');
     await repeat(() => this.#write(), RHYTHM, signal, fail);
     await this.#write().catch(fail);
     await this.#duty?.drop().catch(fail);
@@ -51,7 +51,7 @@ export class RowSnapshots {
     if (version === this.#version) return;
     const file = await writeSnapshot({ files: this.#files, folder: ROWS_FOLDER, lines, kept: ROWS_KEPT });
     this.#version = version;
-    this.#log.debug({ file }, 'accounts and rules were kept');
+    this.#log.debug({ file }, 'accounts and rules were saved');
   }
 
   async #latest(): Promise<string> {

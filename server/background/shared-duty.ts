@@ -16,7 +16,7 @@ export class SharedDuty {
     this.#leaseMs = leaseMs;
   }
 
-  /** Whether it is this registry's. */
+  /** Returns whether this registry has the task. */
   take(): Promise<boolean> {
     return this.#leases.takeLease(this.#lease, this.#leaseMs);
   }

@@ -14,21 +14,21 @@ export const SIGNATURES = list(
       ),
       subject: optional(
         text({
-          description: 'Alternative names of the certificate; its subject without them and for Notation',
+          description: 'Alternative names of the certificate; its subject if it has none, and for Notation',
         }),
       ),
       provider: optional(
         text({
-          description: 'The OpenID Connect provider that vouched for the subject, as Fulcio writes it',
+          description: 'The OpenID Connect provider that authenticated the subject, as Fulcio writes it',
         }),
       ),
       issuer: optional(text({ description: "The certificate's" })),
       digest: optional(text({ description: 'SHA-256 of the signature itself' }) as Schema<Digest>),
-      problem: optional(text({ description: 'Why not all of it is shown' })),
+      problem: optional(text({ description: 'Why it is not shown completely' })),
     },
     {
       title: 'Signature',
-      description: 'Of cosign or Notation, as its maker describes it: nothing of it is verified',
+      description: 'A signature of cosign or Notation, as its maker describes it: nothing is verified',
     },
   ),
   { description: '10 at most; of the first 20 referrers that have some, 2 MiB together' },
@@ -42,7 +42,7 @@ export const SBOM = object(
     packages: list(object({ name: text(), version: optional(text()), licence: optional(text()) }), {
       description: '1,000 at most',
     }),
-    packageCount: integer({ description: 'Packages that there are' }),
+    packageCount: integer({ description: 'Number of packages' }),
   },
   {
     title: 'Sbom',
@@ -50,24 +50,24 @@ export const SBOM = object(
   },
 );
 
-/** What an attestation says of a build. */
+/** Content of a build attestation. */
 export const PROVENANCE = object(
   {
     problem: optional(text({ description: 'Why nothing is shown' })),
     builder: optional(text()),
     buildType: optional(text()),
     source: optional(text()),
-    revision: optional(text({ description: 'Of the source: a commit, or another digest' })),
+    revision: optional(text({ description: 'Revision of the source: a commit, or another digest' })),
     entryPoint: optional(text()),
     invocation: optional(text()),
     started: optional(time()),
     finished: optional(time()),
-    materials: list(text(), { description: 'Addresses of what was built from, 100 at most' }),
-    materialCount: integer({ description: 'Materials that there are' }),
+    materials: list(text(), { description: 'Addresses of the materials of the build, at most 100' }),
+    materialCount: integer({ description: 'Number of materials' }),
   },
   {
     title: 'Provenance',
     description:
-      'Of an attestation of SLSA provenance, at most 2 MiB, as its maker describes it: nothing of it is verified',
+      'Of an attestation of SLSA provenance, at most 2 MiB, as its maker describes it: nothing is verified',
   },
 );

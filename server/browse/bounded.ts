@@ -1,15 +1,15 @@
-/** Characters of one text of a manifest or configuration that is shown. */
+/** Maximum characters of one text of a manifest or configuration that is shown. */
 export const LONGEST_TEXT = 8192;
-/** Characters of all texts of one list or map. */
+/** Maximum characters of all texts of one list or map. */
 const LONGEST_SUM = 65_536;
 export const MOST_ENTRIES = 1000;
 
-/** A text, cut where it is too long, without half a character at its end. */
+/** Cuts a text that is too long, without leaving half a character at its end. */
 export function cut(text: string, longest: number = LONGEST_TEXT): string {
   return text.length <= longest ? text : text.slice(0, longest).toWellFormed();
 }
 
-/** Strings of a value that should be a list of strings; others are left out. */
+/** Returns the strings of a value that should be a list of strings; others are left out. */
 export function textsOf(value: unknown): readonly string[] {
   if (!Array.isArray(value)) return [];
   return within(
@@ -18,7 +18,7 @@ export function textsOf(value: unknown): readonly string[] {
   ).map((text) => cut(text));
 }
 
-/** Entries of a value that should be a map of strings; others are left out. */
+/** Returns the entries of a value that should be a map of strings; others are left out. */
 export function mapOf(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   const entries: (readonly [string, string])[] = [];
@@ -34,7 +34,7 @@ export function mapOf(value: unknown): Readonly<Record<string, string>> {
   );
 }
 
-/** The first of some entries, as many as have LONGEST_SUM characters together. */
+/** Returns the first entries, as many as have at most LONGEST_SUM characters together. */
 export function within<Entry>(
   entries: readonly Entry[],
   lengthOf: (entry: Entry) => number,

@@ -8,32 +8,34 @@ import { oneOf, optional, text } from '../api/schema.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Reference } from './browse.ts';
 
-/** Entries of a page when the client names no number. */
+/** Default number of entries of a page. */
 export const USUAL_LIMIT = 50;
 const LARGEST_LIMIT = 100;
 
 /**
- * The name is one segment of the path, its slashes written as %2F, as those of apps: what follows it could be part of a name
- * otherwise, since a repository may be named `team/tags`.
+ * The name is one segment of the path, with its slashes written as %2F, like that of an app: otherwise what follows
+ * could be part of a name, since a repository may be named `team/tags`.
  */
 export const REPOSITORY_PARAMETER = {
   repository: 'Name of the repository, with %2F for its slashes',
 } as const;
-/** The same, and a manifest of it. */
+/** Like REPOSITORY_PARAMETER, and a manifest of the repository. */
 export const REFERENCE_PARAMETER = { ...REPOSITORY_PARAMETER, reference: 'A tag or a digest' } as const;
 
 /** Query of a list with pages. */
 export const PAGE = {
   limit: limitParameter(USUAL_LIMIT, LARGEST_LIMIT),
-  after: optional(text({ description: '`next` of the page before' })),
+  after: optional(text({ description: '`next` of the previous page' })),
 } as const;
 
 /** Query of a list with pages, an order and a search. */
 export const LIST = {
-  search: optional(text({ description: 'Only names with this text, whatever the case of ASCII letters' })),
+  search: optional(
+    text({ description: 'Only names that contain this text, ignoring the case of ASCII letters' }),
+  ),
   order: optional(
     oneOf(['ascending', 'descending'], {
-      description: 'Names ascend unless given; sizes and times descend',
+      description: 'By default names ascend; sizes and times descend',
     }),
   ),
   ...PAGE,
@@ -71,15 +73,15 @@ export function pageFrom({ limit = USUAL_LIMIT, after: cursor, search, order }: 
   };
 }
 
-/** The name comes last, after a number where there are two. */
+/** Returns the key of a cursor: the name comes last, after a number if there are two parts. */
 function keyOf(parts: readonly string[]): SortKey {
   if (parts.length === 1) return parts;
   const [number = '', name = ''] = parts;
   if (/^\d{1,15}$/.test(number)) return [Number(number), name];
-  throw new SettingInvalidError('"after" must be the "next" of the page before');
+  throw new SettingInvalidError('"after" must be the "next" of the previous page');
 }
 
-/** The `next` of an answer; null where nothing follows. */
+/** Returns the `next` of an answer; null if nothing follows. */
 export function cursorOf(key: SortKey | undefined): string | null {
   return cursorAfter(key?.map(String));
 }
@@ -91,7 +93,7 @@ export function referenceOf(repository: string, text: string): Reference {
   throw unknownManifest(repository, { text });
 }
 
-/** Two references and a platform. Throws ManifestUnknownError. */
+/** Parses two references and a platform. Throws ManifestUnknownError. */
 export function sidesOf(
   repository: string,
   { from, platform, to }: { readonly from: string; readonly to: string; readonly platform?: string },

@@ -77,14 +77,14 @@ function repositoryRoutes(browse: Browse): readonly Route[] {
       id: 'deleteRepository',
       summary: 'Delete everything in a repository',
       description:
-        'For maintainers of the repository. Nothing is deleted when a rule keeps one of the tags, or a release runs one of the images. One request deletes 500 manifests at most: repeat it until `remaining` is 0.',
+        'For maintainers of the repository. Nothing is deleted when a rule keeps one of the tags, or a release runs one of the images. One request deletes at most 500 manifests: repeat it until `remaining` is 0.',
       access: EVERYBODY,
       area: 'any',
       recordedBy: 'catalog',
       params: REPOSITORY_PARAMETER,
       query: {
         'dry-run': optional(boolean({ description: 'True: nothing is deleted' })),
-        force: optional(boolean({ description: 'True: also what a release runs' })),
+        force: optional(boolean({ description: 'Whether to delete images that a release runs too' })),
       },
       answer: REPOSITORY_LOSS,
       errors: {
@@ -162,7 +162,7 @@ function tagRoutes(browse: Browse): readonly Route[] {
       path: '/repositories/{repository}/deleted-tags',
       id: 'listDeletedTags',
       summary: 'Deleted tags that can be restored',
-      description: 'The latest deleted first, 100 at most.',
+      description: 'The latest deleted first, at most 100.',
       access: VISITORS,
       area: 'any',
       params: REPOSITORY_PARAMETER,
@@ -187,7 +187,7 @@ function tagRoutes(browse: Browse): readonly Route[] {
       errors: {
         403: 'The client may not push, or a rule keeps the tag',
         404: 'There is no such deleted tag',
-        409: 'The tag is there, or its manifest is gone',
+        409: 'The tag exists, or its manifest is gone',
       },
       async handle({ ctx, params: { repository, tag } }) {
         if (!isTag(tag)) throw unknownManifest(repository, { text: tag });
@@ -223,16 +223,18 @@ function manifestRoutes(browse: Browse): readonly Route[] {
       id: 'copyManifest',
       summary: 'Copy an image to another repository or tag of the registry',
       description:
-        'For people who may pull from the one repository and push to the other. No content moves: blobs are mounted. Rules, quotas, audit and webhooks apply as to a push.',
+        'For people who may pull from one repository and push to the other. No content moves: blobs are mounted. Rules, quotas, audit and webhooks apply as to a push.',
       access: EVERYBODY,
       area: 'any',
       recordedBy: 'catalog',
       params: REFERENCE_PARAMETER,
       body: object(
         {
-          repository: text({ description: 'To which it is copied' }),
+          repository: text({ description: 'Repository of the copy' }),
           tag: optional(text({ description: 'Of the copy; absent: it has none' })),
-          referrers: optional(boolean({ description: 'True: with signatures, SBOMs and others about it' })),
+          referrers: optional(
+            boolean({ description: 'Whether to copy signatures, SBOMs and other referrers too' }),
+          ),
         },
         { title: 'NewCopy' },
       ),
@@ -268,14 +270,14 @@ function manifestRoutes(browse: Browse): readonly Route[] {
       id: 'deleteManifest',
       summary: 'Delete a tag, or by its digest a manifest with its tags',
       description:
-        'For maintainers of the repository. Answers what goes; with `dry-run`, what would go. A deleted tag can be restored until garbage collection takes its manifest.',
+        'For maintainers of the repository. Returns what is deleted; with `dry-run`, what would be deleted. A deleted tag can be restored until garbage collection deletes its manifest.',
       access: EVERYBODY,
       area: 'any',
       recordedBy: 'catalog',
       params: REFERENCE_PARAMETER,
       query: {
         'dry-run': optional(boolean({ description: 'True: nothing is deleted' })),
-        force: optional(boolean({ description: 'True: also what a release runs' })),
+        force: optional(boolean({ description: 'Whether to delete images that a release runs too' })),
       },
       answer: CONSEQUENCES,
       errors: {
@@ -315,7 +317,7 @@ function manifestRoutes(browse: Browse): readonly Route[] {
       id: 'showFileDifference',
       summary: 'Files that differ between two images, read from their layers',
       description:
-        'Layers that both have are not read: a file that is added may stand in place of one of theirs. Not compared is what has more than 1 GiB, 100,000 files, or takes longer than 20 seconds.',
+        'Layers that both have are not read, so an added file may replace one of theirs. Images are not compared if this would read more than 1 GiB or 100,000 files, or take longer than 20 seconds.',
       access: VISITORS,
       area: 'any',
       params: REPOSITORY_PARAMETER,

@@ -22,7 +22,9 @@ const REPOSITORY_FIELDS = {
   name: text(),
   description: optional(text({ description: 'Plain text of one line' })),
   tags: integer(),
-  manifests: integer({ description: 'Images, indexes and artifacts, members of indexes included' }),
+  manifests: integer({
+    description: 'Number of images, indexes and artifacts, including members of indexes',
+  }),
   size: bytes('Bytes of all blobs of the repository, each once'),
   lastPush: optional(time()),
   lastPull: optional(time({ description: 'Exact to a minute' })),
@@ -42,7 +44,7 @@ export const REPOSITORY_DETAILS = object(
     readme: optional(
       object(
         {
-          text: text({ description: 'As it was pushed: sanitise what is rendered of it' }),
+          text: text({ description: 'As pushed: sanitise it when you render it' }),
           mediaType: oneOf(['text/markdown', 'text/plain']),
           truncated: boolean(),
         },
@@ -109,7 +111,7 @@ const referrerFields = {
   annotations: ANNOTATIONS,
   signatures: SIGNATURES,
 } as const;
-/** Referrers of referrers have none that are shown. */
+/** Referrers of referrers are shown without their own. */
 const NO_REFERRERS = list(
   schema<ReferrerView>({ noun: 'nothing', plural: 'nothing' }, {}, () => undefined),
   { maxItems: 0 },
@@ -128,7 +130,7 @@ const RUNNING = object(
     release: integer(),
     service: text(),
     hosts: list(text(), { description: 'Names of the hosts that run it now' }),
-    runs: boolean({ description: 'False: it is kept for a rollback' }),
+    runs: boolean({ description: 'False if it is kept for a rollback' }),
   },
   { title: 'RunningRelease' },
 );
@@ -138,9 +140,9 @@ const CONFIG = object(
     digest,
     mediaType: text(),
     size: bytes(),
-    problem: optional(text({ description: 'Why nothing else of it is shown' })),
+    problem: optional(text({ description: 'Why nothing else is shown' })),
     platform: optional(text()),
-    created: optional(text({ description: 'As the image says it' })),
+    created: optional(text({ description: 'As stated by the image' })),
     author: optional(text()),
     user: optional(text()),
     workingDirectory: optional(text()),
@@ -159,17 +161,22 @@ const LAYER = object(
   {
     digest,
     mediaType: text(),
-    size: bytes('Bytes, as the manifest says'),
-    foreign: boolean({ description: 'Served by another registry: it need not be here' }),
+    size: bytes('Bytes, as stated in the manifest'),
+    foreign: boolean({
+      description: 'Whether another registry serves it, so that it need not be in this one',
+    }),
     present: boolean(),
     annotations: ANNOTATIONS,
     sharedBy: object({
-      manifests: integer({ description: 'Other manifests of the repository that need it; counted to 1,000' }),
+      manifests: integer({
+        description: 'Other manifests of the repository that need it; counted up to 1,000',
+      }),
       repositories: list(text(), {
-        description: 'Others that have it and that the client may see; 10 at most',
+        description: 'Other repositories that have it and that the client may see; at most 10',
       }),
       repositoryCount: integer({
-        description: 'All others that have it and that you may see, among 200 that have it',
+        description:
+          'Number of all other repositories that have it and that the client may see, among 200 that have it',
       }),
     }),
   },
@@ -194,15 +201,15 @@ export const MANIFEST = object(
     repository: text(),
     ...manifestFields,
     size: bytes('Bytes of the manifest itself'),
-    contentSize: optional(bytes('As size of a tag')),
+    contentSize: optional(bytes('Like the size of a tag')),
     tags: list(text(), { description: '100 at most' }),
     tagCount: integer({ description: 'Counted to 10,000' }),
-    indexes: list(digest, { description: 'That list it, 20 at most' }),
+    indexes: list(digest, { description: 'Indexes that list it, at most 20' }),
     problem: optional(text({ description: 'Why parts, configuration and history are not shown' })),
     annotations: ANNOTATIONS,
     members: list(MEMBER, { description: 'Of an index; 1,000 at most' }),
-    layers: list(LAYER, { description: 'Of an image or artifact, the lowest first; 1,000 at most' }),
-    partCount: integer({ description: 'Layers or members that there are' }),
+    layers: list(LAYER, { description: 'Of an image or artifact, lowest first; at most 1,000' }),
+    partCount: integer({ description: 'Number of layers or members' }),
     config: optional(CONFIG),
     history: list(
       object({
@@ -210,7 +217,7 @@ export const MANIFEST = object(
         created: optional(text()),
         author: optional(text()),
         comment: optional(text()),
-        layer: optional(integer({ description: 'Place in `layers` of the layer that it made' })),
+        layer: optional(integer({ description: 'Index in `layers` of the layer that it made' })),
       }),
     ),
     sbom: optional(SBOM),
@@ -226,38 +233,38 @@ export const MANIFEST = object(
 
 export const CONSEQUENCES = object(
   {
-    deleted: boolean({ description: 'False: it was a dry run' }),
+    deleted: boolean({ description: 'False for a dry run' }),
     tags: list(text(), { description: 'That go, 100 at most' }),
     tagCount: integer(),
-    manifests: list(digest, { description: 'That nothing holds any more, 1,000 at most' }),
-    bytesFreed: bytes('Bytes that the storage gets back when garbage collection has run'),
-    bytesKept: bytes('Bytes that stay, because other images need them'),
-    sharedWithImages: list(text(), { description: 'Images of the repository that need these, 20 at most' }),
+    manifests: list(digest, { description: 'Manifests that nothing refers to any more, at most 1,000' }),
+    bytesFreed: bytes('Bytes that garbage collection will free'),
+    bytesKept: bytes('Bytes that stay because other images need them'),
+    sharedWithImages: list(text(), { description: 'Images of the repository that need these, at most 20' }),
     sharedWithRepositories: list(text(), {
-      description: 'Others that have these and that the client may see, 20 at most',
+      description: 'Other repositories that have these and that the client may see, at most 20',
     }),
-    sharedWithOthers: boolean({ description: 'Whether repositories that are not named have some' }),
-    complete: boolean({ description: 'False: there was more than was looked at' }),
+    sharedWithOthers: boolean({ description: 'Whether other repositories, which are not named, have some' }),
+    complete: boolean({ description: 'False if there was too much to examine' }),
     running: list(RUNNING),
     refusal: optional(text({ description: 'Why the delete would be refused' })),
     needsForce: boolean({ description: 'Whether ?force=true would help' }),
-    restorableUntil: optional(time({ description: 'Until then at least the tag can be restored' })),
+    restorableUntil: optional(time({ description: 'The tag can be restored at least until then' })),
   },
   { title: 'Consequences' },
 );
 
 export const REPOSITORY_LOSS = object(
   {
-    deleted: boolean({ description: 'False: it was a dry run' }),
+    deleted: boolean({ description: 'False for a dry run' }),
     tagCount: integer(),
     manifestCount: integer(),
-    bytesFreed: bytes('Bytes that the storage gets back when garbage collection has run'),
-    bytesKept: bytes('Bytes that stay, because other repositories have them'),
-    complete: boolean({ description: 'False: there was more than was looked at' }),
+    bytesFreed: bytes('Bytes that garbage collection will free'),
+    bytesKept: bytes('Bytes that stay because other repositories have them'),
+    complete: boolean({ description: 'False if there was too much to examine' }),
     refusal: optional(text({ description: 'Why the delete would be refused' })),
     needsForce: boolean({ description: 'Whether ?force=true would help' }),
     remaining: integer({
-      description: 'Manifests that are still there: the same request again deletes more',
+      description: 'Manifests that are left: repeat the request to delete more',
     }),
   },
   { title: 'RepositoryLoss' },
@@ -282,12 +289,12 @@ export const LISTED_MANIFEST = object(
 export const COPY = object(
   {
     digest,
-    manifests: integer({ description: 'That the target did not have' }),
+    manifests: integer({ description: 'Manifests that the target did not have' }),
     mounted: integer({ description: 'Blobs that the target did not have' }),
     bytes: bytes('Bytes of these blobs'),
     referrers: integer({ description: 'Manifests about the image that the target did not have' }),
     keptTags: list(text(), {
-      description: 'Tags of signatures that the target has already for something else: they stay',
+      description: 'Tags of signatures that the target already uses for something else: they are unchanged',
     }),
   },
   { title: 'Copy' },
@@ -297,11 +304,11 @@ const CHANGES = list(object({ name: text(), before: optional(text()), after: opt
 
 export const DIFFERENCE = object(
   {
-    platform: optional(text({ description: 'Of indexes: whose images are compared' })),
+    platform: optional(text({ description: 'For indexes: the platform whose images are compared' })),
     from: digest,
     to: digest,
     layers: list(object({ digest, size: bytes(), change: oneOf(['same', 'removed', 'added']) })),
-    download: bytes('Bytes that somebody who has `from` downloads for `to`'),
+    download: bytes('Bytes that a client with `from` downloads for `to`'),
     configuration: CHANGES,
     environment: CHANGES,
     labels: CHANGES,
@@ -317,7 +324,7 @@ export const DIFFERENCE = object(
       {
         title: 'PackageChanges',
         description:
-          'By the SBOMs of the two images, whose manifests `from` and `to` name: absent where there is none that can be read. ' +
+          'By the SBOMs of the two images, which `from` and `to` identify: absent if none can be read. ' +
           'An SBOM is an attestation of BuildKit in the index, or a referrer. At most 1,000 changes are listed.',
       },
     ),
@@ -334,7 +341,7 @@ const FILE = optional(
 
 export const FILE_CHANGES = object(
   {
-    platform: optional(text({ description: 'Of indexes: whose images are compared' })),
+    platform: optional(text({ description: 'For indexes: the platform whose images are compared' })),
     from: digest,
     to: digest,
     problem: optional(text({ description: 'Why nothing is compared' })),

@@ -54,7 +54,7 @@ export interface MemberView {
   /** Bytes of the member's manifest. */
   readonly size: number;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Whether the repository has it: of a sparse index it has some. */
+  /** Whether the repository has it: a sparse index has only some members. */
   readonly present: boolean;
 }
 
@@ -64,9 +64,9 @@ export interface LayerView {
   readonly mediaType: string;
   /** Bytes, as the manifest states. */
   readonly size: number;
-  /** Layers that other registries serve need not be here. */
+  /** Whether another registry serves it, so that it need not be in this one. */
   readonly foreign: boolean;
-  /** False: it is missing, and the image cannot be pulled. */
+  /** Whether it exists; without it the image cannot be pulled. */
   readonly present: boolean;
   readonly annotations: Readonly<Record<string, string>>;
   readonly sharedBy: Pick<BlobSharing, 'manifests' | 'repositories' | 'repositoryCount'>;
@@ -78,11 +78,11 @@ export interface HistoryView {
   readonly created?: string;
   readonly author?: string;
   readonly comment?: string;
-  /** The layer's place in `layers`; undefined: it made none, or the manifest has fewer layers than the history. */
+  /** The layer's index in `layers`; undefined if it made none, or the manifest has fewer layers than the history. */
   readonly layer?: number;
 }
 
-/** The configuration of an image, as far as it could be read; each text is cut at 8 KB, each list at 1,000. */
+/** The readable part of an image's configuration; each text is cut at 8 KB, each list at 1,000. */
 export interface ConfigView {
   readonly digest: Digest;
   readonly mediaType: string;
@@ -110,7 +110,7 @@ export interface PackageView {
   readonly licence?: string;
 }
 
-/** The content of an SBOM, as far as it could be read. */
+/** The readable part of an SBOM. */
 export interface SbomView {
   readonly format?: 'SPDX' | 'CycloneDX' | 'Syft';
   /** Why nothing is listed: it is missing, larger than 2 MiB, or of another format. */
@@ -128,7 +128,7 @@ export interface ProvenanceView {
   readonly builder?: string;
   readonly buildType?: string;
   readonly source?: string;
-  /** Of the source: a commit, or another digest. */
+  /** Revision of the source: a commit, or another digest. */
   readonly revision?: string;
   readonly entryPoint?: string;
   readonly invocation?: string;
@@ -136,7 +136,7 @@ export interface ProvenanceView {
   readonly finished?: Date;
   /** Addresses of the build's materials; the first 100, 64 KB together. */
   readonly materials: readonly string[];
-  /** How many there are. */
+  /** Number of all materials. */
   readonly materialCount: number;
 }
 
@@ -145,17 +145,17 @@ export type ReferrerKind = (typeof REFERRER_KINDS)[number];
 
 /** A signature of cosign or Notation, as its maker describes it: nothing is verified. */
 export interface SignatureView {
-  /** `unknown`: it was not read. */
+  /** `unknown` means that it was not read. */
   readonly by: 'key' | 'certificate' | 'unknown';
-  /** SHA-256 of the public key as PKIX (DER), where it is told: in a certificate, a bundle or an entry of Rekor's log. */
+  /** SHA-256 of the public key as PKIX (DER), if known: from a certificate, a bundle or an entry of Rekor's log. */
   readonly key?: Digest;
-  /** Alternative names of the certificate, such as `email:ada@example.com`; its subject without them and for Notation. At most 1,000 characters. */
+  /** Alternative names of the certificate, such as `email:ada@example.com`, or its subject; at most 1,000 characters. */
   readonly subject?: string;
-  /** The OpenID Connect provider that vouched for the subject, as Fulcio writes it into its certificates. */
+  /** The OpenID Connect provider that authenticated the subject, as Fulcio writes it into its certificates. */
   readonly provider?: string;
   /** The certificate's issuer; at most 1,000 characters. */
   readonly issuer?: string;
-  /** SHA-256 of the signature itself; undefined where it stands in an envelope, which is not read. */
+  /** SHA-256 of the signature itself; undefined if it is in an envelope, which is not read. */
   readonly digest?: Digest;
   /** Why it is not shown completely. */
   readonly problem?: string;
@@ -170,7 +170,7 @@ export interface ReferrerView {
   /** Bytes of its manifest. */
   readonly size: number;
   readonly annotations: Readonly<Record<string, string>>;
-  /** 10 at most, and of the first 20 manifests that have some, 2 MiB together. */
+  /** At most 10, from the first 20 manifests that have some, 2 MiB together. */
   readonly signatures: readonly SignatureView[];
   /** Its referrers, such as a signature of an SBOM. Two levels, 100 entries each. */
   readonly referrers: readonly ReferrerView[];
@@ -183,7 +183,7 @@ export interface RunningView {
   readonly service: string;
   /** Names of the hosts that run it now. */
   readonly hosts: readonly string[];
-  /** False: it is kept only for a rollback. */
+  /** False if it is kept only for a rollback. */
   readonly runs: boolean;
 }
 
@@ -193,19 +193,19 @@ export interface ManifestView extends BrowsedManifest {
   readonly problem?: string;
   /** At most 1,000, and 64 KB together. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** Of an index; 1,000 at most. */
+  /** Members of an index; at most 1,000. */
   readonly members: readonly MemberView[];
-  /** Of an image or artifact; 1,000 at most. */
+  /** Layers of an image or artifact; at most 1,000. */
   readonly layers: readonly LayerView[];
-  /** How many layers or members there are. */
+  /** Number of all layers or members. */
   readonly partCount: number;
   readonly config?: ConfigView;
   readonly history: readonly HistoryView[];
-  /** Of an artifact that is an SBOM. */
+  /** Present for an artifact that is an SBOM. */
   readonly sbom?: SbomView;
-  /** Of an attestation that has one. */
+  /** Present for an attestation that has one. */
   readonly provenance?: ProvenanceView;
-  /** Of an artifact that holds signatures; 10 at most. */
+  /** Present for an artifact that holds signatures; at most 10. */
   readonly signatures: readonly SignatureView[];
   readonly subject?: Digest;
   readonly referrers: readonly ReferrerView[];
@@ -215,22 +215,22 @@ export interface ManifestView extends BrowsedManifest {
 
 /** The consequences of a delete; for `dryRun`, the possible ones. */
 export interface ConsequencesView extends Loss {
-  /** What the image runs in, of apps that the visitor may see. */
+  /** Where the image runs, in apps that the visitor may see. */
   readonly running: readonly RunningView[];
-  /** Why it would be refused: a tag rule, a release that runs it; undefined: it is allowed. */
+  /** Why it would be refused: a tag rule, or a release that runs it; undefined if it is allowed. */
   readonly refusal?: string;
   /** Whether `force` helps: a release runs the image, and no rule protects it. */
   readonly needsForce: boolean;
-  /** Until then at least the tag can be restored; undefined: it cannot, since its manifest goes at once. */
+  /** The tag can be restored at least until then; undefined if its manifest is deleted at once. */
   readonly restorableUntil?: Date;
 }
 
 export interface DifferenceView {
-  /** Of indexes: the platform whose images are compared. */
+  /** For indexes: the platform whose images are compared. */
   readonly platform?: string;
   readonly from: Digest;
   readonly to: Digest;
-  /** In the order of the layers: those of both first, as long as they are the same. */
+  /** In the order of the layers: first the common ones, as long as they are the same. */
   readonly layers: readonly {
     readonly digest: Digest;
     readonly size: number;
@@ -245,14 +245,14 @@ export interface DifferenceView {
   readonly packages: PackageChangesView;
 }
 
-/** Packages that differ by the SBOMs of two images; there are no changes where one of these is missing. */
+/** Packages that differ according to the SBOMs of two images; no changes if one of these is missing. */
 export interface PackageChangesView {
-  /** The manifests that have the SBOMs; undefined: there is none that can be read. */
+  /** The manifests that have the SBOMs; undefined if none can be read. */
   readonly from?: Digest;
   readonly to?: Digest;
   readonly added: number;
   readonly removed: number;
-  /** How many have other versions. */
+  /** Number of packages with other versions. */
   readonly changed: number;
   /** Names, and the versions of each side; at most 1,000, and 64 KB together. */
   readonly changes: readonly Change[];
@@ -277,8 +277,8 @@ export interface FileChange {
 }
 
 /**
- * Files that differ between two images, by the layers that they do not share. Shared layers are not read: a file that is added
- * may stand in place of one of theirs.
+ * Files that differ between two images, by the layers that they do not share. Shared layers are not read, so an added
+ * file may replace one of theirs.
  */
 export interface FileChangesView {
   readonly platform?: string;
@@ -293,7 +293,7 @@ export interface FileChangesView {
   readonly changes: readonly FileChange[];
 }
 
-/** A value that differs; undefined where there is none. */
+/** A value that differs; undefined on a side without it. */
 export interface Change {
   readonly name: string;
   readonly before?: string;
@@ -317,16 +317,16 @@ export type Reference = ManifestKey;
  *     await browse.restore(identity, 'team/app', '1.0', { address });
  */
 export interface Browse {
-  /** By name by default. */
+  /** Lists repositories, by name by default. */
   repositories(visitor: Identity, page: SortedPage<RepositorySort>): Promise<Listed<BrowsedRepository>>;
   repository(visitor: Identity, name: string): Promise<RepositoryView>;
   tags(visitor: Identity, repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag>>;
-  /** Tags of all repositories that the visitor may see, by repository and tag. */
+  /** Finds tags of all repositories that the visitor may see, by repository and tag. */
   findTags(visitor: Identity, search: Omit<TagSearch, 'visible'>): Promise<Listed<FoundTag>>;
   deletedTags(visitor: Identity, repository: string): Promise<readonly DeletedTag[]>;
   manifest(visitor: Identity, repository: string, reference: Reference): Promise<ManifestView>;
   consequences(visitor: Identity, repository: string, reference: Reference): Promise<ConsequencesView>;
-  /** Deletes a tag, or a manifest with its tags. `force`: also what a release runs. */
+  /** Deletes a tag, or a manifest with its tags. `force` includes images that a release runs. */
   delete(
     visitor: Identity,
     repository: string,
@@ -340,15 +340,15 @@ export interface Browse {
     tag: string,
     options: Pick<Actor, 'address'>,
   ): Promise<Digest>;
-  /** Manifests by digest. */
+  /** Lists manifests by digest. */
   manifests(
     visitor: Identity,
     repository: string,
     page: Pick<SortedPage<TagSort>, 'limit' | 'after'>,
   ): Promise<Listed<ListedManifest>>;
   /**
-   * Copies an image into the repository `to`, or gives it another tag, without moving its content: for people who may pull
-   * from the one and push to the other. Throws what a push throws.
+   * Copies an image into the repository `to`, or gives it another tag, without moving its content: for people who may
+   * pull from one repository and push to the other. Throws what a push throws.
    */
   copy(
     visitor: Identity,
@@ -357,12 +357,12 @@ export interface Browse {
     options: Pick<Actor, 'address'> & {
       readonly to: string;
       readonly tag?: string;
-      /** Also signatures, SBOMs and others that are about it. */
+      /** Whether to copy signatures, SBOMs and other referrers too. */
       readonly referrers?: boolean;
       readonly signal?: AbortSignal;
     },
   ): Promise<CopyView>;
-  /** Deletes everything in a repository, or some of it when there is much: `remaining` tells. */
+  /** Deletes everything in a repository, or a part of it if there is much: `remaining` is the rest. */
   deleteRepository(
     visitor: Identity,
     repository: string,
@@ -373,7 +373,7 @@ export interface Browse {
       readonly signal?: AbortSignal;
     },
   ): Promise<RepositoryLossView>;
-  /** Of two indexes the images of `platform` are compared, or of the first platform of `from` that both have. */
+  /** Compares two images; of two indexes those of `platform`, or of the first platform of `from` that both have. */
   difference(
     visitor: Identity,
     repository: string,
@@ -386,7 +386,7 @@ export interface Browse {
     sides: Parameters<Browse['difference']>[2],
     signal: AbortSignal,
   ): Promise<FileChangesView>;
-  /** Sizes of all repositories that the visitor may see: together, and the largest first. */
+  /** Returns the sizes of all repositories that the visitor may see: in total, and the largest first. */
   diskUse(visitor: Identity, page: Pick<SortedPage<RepositorySort>, 'limit' | 'after'>): Promise<DiskUseView>;
 }
 

@@ -1,4 +1,4 @@
-/** One value of DER (X.690): its tag, its content, and where the next one begins. */
+/** One value of DER (X.690): its tag, its content, and the offset of the next one. */
 interface Value {
   readonly tag: number;
   readonly content: Buffer;
@@ -13,8 +13,8 @@ const EXTENSIONS = 0xa3;
 const MOST_VALUES = 200;
 
 /**
- * The content of an extension of an X.509 certificate in DER, by the bytes of its identifier; undefined where it has none, or
- * what is read is no certificate.
+ * Returns the content of an extension of an X.509 certificate in DER, by the bytes of its identifier; undefined if it
+ * has none, or the bytes are not a certificate.
  */
 export function extensionOf(certificate: Buffer, identifier: Buffer): Buffer | undefined {
   const whole = valueAt(certificate, 0);
@@ -30,7 +30,7 @@ export function extensionOf(certificate: Buffer, identifier: Buffer): Buffer | u
   return undefined;
 }
 
-/** The text of a value in DER, such as a UTF8String; undefined where it is none. */
+/** Returns the text of a value in DER, such as a UTF8String; undefined for other types. */
 export function textIn(bytes: Buffer): string | undefined {
   return valueAt(bytes, 0)?.content.toString('utf8');
 }
@@ -46,7 +46,7 @@ function valuesOf(bytes: Buffer): readonly Value[] {
   return values;
 }
 
-/** Lengths of more than two bytes belong to no certificate that is read here. */
+/** Reads a value. No certificate that is read here has lengths of more than two bytes. */
 function valueAt(bytes: Buffer, at: number): Value | undefined {
   const [tag, first = 0] = bytes.subarray(at, at + 2);
   const more = first < 0x80 ? 0 : first - 0x80;

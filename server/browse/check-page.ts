@@ -1,9 +1,11 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
 
-/** Characters of a search: no name is longer. */
+/** Maximum characters of a search: no name is longer. */
 const LONGEST_SEARCH = 255;
 
-/** Throws SettingInvalidError for what no name or description can have, and PostgreSQL takes no text with a NUL. */
+/**
+ * Throws SettingInvalidError for a search that no name or description can match; PostgreSQL accepts no text with a NUL.
+ */
 export function refuseSearch(search: string | undefined): void {
   if (search === undefined) return;
   if (search.length > LONGEST_SEARCH) {

@@ -21,7 +21,7 @@ const ATTESTED = 'vnd.docker.reference.digest';
 const LONGEST_READING = 20_000;
 const MOST_WAITING = 8;
 
-/** What a tag or digest names: images by platform, ANY for one that is an image itself, and attestations beside them. */
+/** The images of a tag or digest by platform, with ANY for one that is an image itself, and their attestations. */
 interface Images {
   readonly digest: Digest;
   readonly byPlatform: ReadonlyMap<string, Digest>;
@@ -42,8 +42,8 @@ export class ImageComparison {
   }
 
   /**
-   * Of two indexes the images of `platform` are compared, or of the first platform of `from` that both have. Throws
-   * SettingInvalidError where there is none, ManifestUnknownError.
+   * Compares two images; of two indexes those of `platform`, or of the first platform of `from` that both have. Throws
+   * SettingInvalidError if there is none, ManifestUnknownError.
    */
   async difference(
     repository: string,
@@ -63,7 +63,10 @@ export class ImageComparison {
     return { ...difference, packages, ...(common !== undefined && { platform: common }) };
   }
 
-  /** Files that the layers that are not shared change. Throws as `difference`, and the signal's reason. */
+  /**
+   * Returns the files that differ by the layers that the images do not share. Throws as `difference`, and the signal's
+   * reason.
+   */
   async files(
     repository: string,
     from: BrowsedManifest,
@@ -79,7 +82,7 @@ export class ImageComparison {
     const either = AbortSignal.any([signal, time]);
     try {
       if (this.#waiting >= MOST_WAITING)
-        throw new FilesUnreadError('others compare files now: try it again later');
+        throw new FilesUnreadError('other comparisons of files are running: try again later');
       this.#waiting += 1;
       const changes = await this.#reading
         .hold(either, async () => {
@@ -158,7 +161,7 @@ export class ImageComparison {
     return sbomsOf(parts, repository, image, attestations.get(image));
   }
 
-  /** Throws SettingInvalidError for one that cannot be read. */
+  /** Throws SettingInvalidError if it cannot be read. */
   async #read(repository: string, { digest, mediaType }: BrowsedManifest): Promise<Manifest> {
     const body = await this.#content.manifestOf(repository, digest, LARGEST_MANIFEST);
     const manifest = parseContent(body, mediaType);

@@ -3,15 +3,15 @@ import type { Descriptor } from '../../oci/manifest.ts';
 import { cut, LONGEST_TEXT, MOST_ENTRIES, mapOf, textsOf, within } from './bounded.ts';
 import type { ConfigView, HistoryView } from './browse.ts';
 
-/** A configuration as far as it could be read, and the history in it. */
+/** The readable part of a configuration, and its history. */
 export interface ReadConfig {
   readonly view: ConfigView;
   readonly history: readonly HistoryView[];
 }
 
 /**
- * Reads the configuration of an image for people: a field that is not what it should be is left out, where a client that
- * runs the image would refuse it. `layers` is how many layers the manifest has.
+ * Reads the configuration of an image for people: an invalid field is left out, whereas a client that runs the image
+ * would refuse it. `layers` is the number of the manifest's layers.
  */
 export function readConfig(descriptor: Descriptor, body: JsonObject, layers: number): ReadConfig {
   const config = isJsonObject(body.config) ? body.config : {};
@@ -38,7 +38,7 @@ export function readConfig(descriptor: Descriptor, body: JsonObject, layers: num
   };
 }
 
-/** A configuration that cannot be shown, and why. */
+/** Returns a configuration that cannot be shown, with the reason. */
 export function unreadConfig(descriptor: Descriptor, problem: string): ReadConfig {
   const view = { ...headOf(descriptor), problem, environment: [], exposedPorts: [], volumes: [], labels: {} };
   return { view, history: [] };
@@ -58,7 +58,10 @@ function namesOf(value: unknown): readonly string[] {
   return isJsonObject(value) ? textsOf(Object.keys(value)) : [];
 }
 
-/** Each entry beside the layer that it made: those that are not empty made one each, in order (image-spec, config.md). */
+/**
+ * Pairs each entry with the layer that it made: those that are not empty made one each, in order (image-spec,
+ * config.md).
+ */
 function historyOf(value: unknown, layers: number): readonly HistoryView[] {
   if (!Array.isArray(value)) return [];
   let next = 0;

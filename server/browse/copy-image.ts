@@ -8,7 +8,7 @@ import { type ContentStore, recordedFields } from '../../storage/content-store.t
 import { RegistryError } from '../errors.ts';
 import { recordDescription } from '../registry/repository-description.ts';
 
-/** Manifests that one copy takes along. */
+/** Maximum manifests of one copy. */
 const MOST_MANIFESTS = 1000;
 /** Referrers per read. */
 const PAGE = 100;
@@ -24,9 +24,9 @@ export interface CopyWanted {
   readonly from: string;
   readonly digest: Digest;
   readonly to: string;
-  /** Absent: the copy has no tag. */
+  /** If absent, the copy has no tag. */
   readonly tag?: string;
-  /** Whether signatures, SBOMs and others that are about the image go along. */
+  /** Whether signatures, SBOMs and other referrers are copied too. */
   readonly referrers: boolean;
   readonly by: Actor;
   readonly signal?: AbortSignal;
@@ -41,14 +41,15 @@ export interface CopyView {
   readonly bytes: number;
   /** Manifests about the image that the target did not have. */
   readonly referrers: number;
-  /** Tags of signatures that the target has already for something else: they stay. */
+  /** Tags of signatures that the target already uses for something else: they are unchanged. */
   readonly keptTags: readonly string[];
 }
 
 /**
- * Copies an image within the registry: blobs are mounted and manifests pushed, members of an index first and `tag` last, as
- * a client would do it, so that rules, quotas, audit and webhooks apply. Repeating a copy that was interrupted completes it.
- * Throws what a push throws, and RegistryError MANIFEST_TOO_LARGE for an image of more than 1,000 manifests.
+ * Copies an image within the registry: blobs are mounted and manifests pushed, members of an index first and `tag`
+ * last, as a client would do it, so that rules, quotas, audit and webhooks apply. Repeating an interrupted copy
+ * completes it. Throws what a push throws, and RegistryError MANIFEST_TOO_LARGE for an image of more than 1,000
+ * manifests.
  */
 export async function copyImage(stores: CopyStores, wanted: CopyWanted): Promise<CopyView> {
   return new Copy(stores, wanted).run();
@@ -94,10 +95,7 @@ class Copy {
     if (found === undefined) return undefined;
     this.#seen.add(digest);
     if (this.#seen.size > MOST_MANIFESTS) {
-      throw new RegistryError(
-        'MANIFEST_TOO_LARGE',
-        `one copy takes at most ${MOST_MANIFESTS} manifests along`,
-      );
+      throw new RegistryError('MANIFEST_TOO_LARGE', `one copy has at most ${MOST_MANIFESTS} manifests`);
     }
     const bytes = await blobs.readAll(found.blob, MAX_MANIFEST_SIZE);
     const manifest = readManifest(bytes, found.mediaType);

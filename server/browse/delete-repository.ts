@@ -3,14 +3,14 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import { ImageRunsError, NameUnknownError, TagRefusedError } from '../../storage/errors.ts';
 
-/** Manifests that one request deletes, each in a transaction of its own. */
+/** Maximum manifests that one request deletes, each in its own transaction. */
 const MOST_DELETED = 500;
 const PAGE = 100;
-/** Tags that a delete of a manifest takes along; with more they are deleted one by one. */
+/** Maximum tags that are deleted together with a manifest; more are deleted one by one. */
 const MOST_TAGS = 1000;
 
 export interface RepositoryLossView {
-  /** False: it was a dry run. */
+  /** False for a dry run. */
   readonly deleted: boolean;
   readonly tagCount: number;
   readonly manifestCount: number;
@@ -21,7 +21,7 @@ export interface RepositoryLossView {
   readonly refusal?: string;
   /** Whether `force` would help. */
   readonly needsForce: boolean;
-  /** Manifests that are still there: the same request again deletes more. */
+  /** Manifests that are left: the same request again deletes more. */
   readonly remaining: number;
 }
 
@@ -40,9 +40,9 @@ export async function repositoryLoss(
 }
 
 /**
- * Deletes the manifests of a repository with their tags, an index before its members, and at most 500 of them: `remaining`
- * tells what is left. Nothing is deleted when a rule keeps one of the tags (TagRefusedError), or a release runs one of the
- * images and `by` does not override that (ImageRunsError). Throws NameUnknownError.
+ * Deletes the manifests of a repository with their tags, an index before its members, and at most 500 of them:
+ * `remaining` is the number that is left. Nothing is deleted when a rule keeps one of the tags (TagRefusedError), or a
+ * release runs one of the images and `by` does not override that (ImageRunsError). Throws NameUnknownError.
  */
 export async function deleteRepository(
   stores: DeleteStores,

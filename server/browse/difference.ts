@@ -60,7 +60,7 @@ function fieldsOf(config: ConfigView | undefined): Readonly<Record<string, strin
   );
 }
 
-/** By name; the last of the same name counts, as in a container. */
+/** Returns the environment by name; the last value of a name counts, as in a container. */
 function environmentOf(config: ConfigView | undefined): Readonly<Record<string, string>> {
   const variables = new Map<string, string>();
   for (const text of config?.environment ?? []) {

@@ -8,12 +8,12 @@ import { type TarEntry, TarParser } from '../../lib/tar/tar-parser.ts';
 import { MOST_ENTRIES, within } from './bounded.ts';
 import type { FileChange, FileChangesView, FileView } from './browse.ts';
 
-/** Of both images together, so that one comparison keeps the registry busy for seconds at most. */
+/** Limits of both images together, so that one comparison keeps the registry busy for seconds at most. */
 export interface FileLimits {
-  /** Bytes of layers without their compression. */
+  /** Maximum bytes of layers, uncompressed. */
   readonly bytes: number;
   readonly entries: number;
-  /** Bytes of all paths, which are kept in memory. */
+  /** Maximum bytes of all paths, which are kept in memory. */
   readonly pathBytes: number;
 }
 
@@ -22,7 +22,7 @@ export const FILE_LIMITS: FileLimits = {
   entries: 100_000,
   pathBytes: 16 * 1024 * 1024,
 };
-/** Names in one path: every folder of a path is looked up. */
+/** Maximum names in one path: every folder of a path is looked up. */
 const MOST_NAMES = 100;
 const CHUNK = 128 * 1024;
 const STEPS_PER_CHUNK = 2000;
@@ -36,20 +36,20 @@ export class FilesUnreadError extends Error {
   override readonly name = 'FilesUnreadError';
 }
 
-/** What layers do to a path: a file, link, folder or device, or undefined where they remove it. */
+/** The effect of layers on paths: a file, link, folder or device, or undefined if they remove it. */
 type Files = Map<string, FoundFile | undefined>;
 
 interface FoundFile extends FileView {
   readonly uid: number;
   readonly gid: number;
-  /** SHA-256 of its content, or where a link leads. */
+  /** SHA-256 of its content, or the target of a link. */
   readonly content: string;
 }
 
-/** The bytes of a layer as they are stored; throws FilesUnreadError. */
+/** Returns the stored bytes of a layer; throws FilesUnreadError. */
 export type OpenLayer = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** Reads what layers do to files; both images of a comparison share its limits. */
+/** Reads the effect of layers on files; both images of a comparison share its limits. */
 export class LayerFiles {
   readonly #limits: FileLimits;
   readonly #signal: AbortSignal;
@@ -66,7 +66,7 @@ export class LayerFiles {
   /** Returns the combined effect of some layers, lowest first. Throws FilesUnreadError, and the signal's reason. */
   async read(layers: readonly OpenLayer[]): Promise<Files> {
     const files: Files = new Map();
-    /** Paths below which lower layers show nothing. */
+    /** Paths below which lower layers are hidden. */
     const covered = new Set<string>();
     for (const open of layers.toReversed()) {
       const layer = await this.#readLayer(open);
@@ -125,14 +125,15 @@ export class LayerFiles {
       parser.finish();
     } catch (error) {
       this.#signal.throwIfAborted();
-      if (error instanceof TarFormatError) throw new FilesUnreadError(`a layer is no tar: ${error.message}`);
+      if (error instanceof TarFormatError)
+        throw new FilesUnreadError(`a layer is not a tar: ${error.message}`);
       throw error;
     }
     end();
     return { files, opaque };
   }
 
-  /** As UTF-8, without slashes at both ends. */
+  /** Returns a path as UTF-8, without slashes at either end. */
   #pathOf({ path }: TarEntry): string {
     this.#entries += 1;
     this.#pathBytes += path.length;
@@ -160,7 +161,10 @@ function isCovered(path: string, covered: ReadonlySet<string>): boolean {
   return false;
 }
 
-/** Bytes of a layer without gzip or zstd, which its first bytes tell. Throws FilesUnreadError for damaged content. */
+/**
+ * Yields the bytes of a layer without gzip or zstd, which its first bytes reveal. Throws FilesUnreadError for damaged
+ * content.
+ */
 async function* uncompressed(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
@@ -195,7 +199,7 @@ async function* uncompressed(
   }
 }
 
-/** Pieces that one turn of the event loop can take. */
+/** Yields pieces that fit into one turn of the event loop. */
 async function* inPieces(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     let piece = head;
@@ -210,7 +214,7 @@ async function* inPieces(head: Uint8Array, iterator: AsyncIterator<Uint8Array>):
   }
 }
 
-/** What differs between the files of two images, by what the layers do that they do not share. */
+/** Returns the differences between the files of two images, by the effects of the layers that they do not share. */
 export function fileChanges(
   from: Files,
   to: Files,
@@ -230,7 +234,10 @@ export function fileChanges(
   };
 }
 
-/** Undefined where nothing differs. A folder alone is no difference: layers have those of the files that they change. */
+/**
+ * Returns undefined if nothing differs. A folder alone is no difference: layers contain those of the files that they
+ * change.
+ */
 function changeOf(path: string, from: Files, to: Files): FileChange | undefined {
   const [before, after] = [from.get(path), to.get(path)];
   if (before === undefined && after === undefined) {

@@ -12,7 +12,7 @@ import { type Content, type ContentReader, LARGEST_CONFIG } from './read-content
 const IMAGE_CONFIGS: readonly string[] = [MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig];
 const NONE_SHARED = { manifests: 0, repositories: [], repositoryCount: 0 } as const;
 
-/** Reads a stored manifest; a sentence where it cannot be read. */
+/** Parses a stored manifest; returns a sentence if it cannot be read. */
 export function parseContent(content: Content, mediaType: string): Manifest | string {
   if (typeof content === 'string') return content;
   try {
@@ -23,7 +23,7 @@ export function parseContent(content: Content, mediaType: string): Manifest | st
   }
 }
 
-/** Digests whose sharing a page shows: the blobs that `layersOf` has views of. */
+/** Returns digests whose sharing a page shows: those of the blobs in `layersOf`. */
 export function layerDigests({ layers }: Manifest): readonly Digest[] {
   return [...new Set(layers.slice(0, MOST_ENTRIES).map(({ digest }) => digest))];
 }
@@ -66,7 +66,10 @@ export function membersOf(
   });
 }
 
-/** The configuration of an image; undefined for an index and an artifact, whose configuration is its own affair. */
+/**
+ * Returns the configuration of an image; undefined for an index, or an artifact, whose configuration has its own
+ * format.
+ */
 export async function configOf(
   content: ContentReader,
   repository: string,
@@ -75,7 +78,7 @@ export async function configOf(
   const { config } = manifest;
   if (config === undefined || !isManifest(manifest.mediaType)) return undefined;
   if (!IMAGE_CONFIGS.includes(config.mediaType)) {
-    return unreadConfig(config, `${cut(config.mediaType, 160)} is no configuration of an image`);
+    return unreadConfig(config, `${cut(config.mediaType, 160)} is not the configuration of an image`);
   }
   const body = await content.blob(repository, config.digest, LARGEST_CONFIG);
   if (typeof body === 'string') return unreadConfig(config, body);

@@ -55,8 +55,8 @@ const MOST_ITEMS = 1000;
 const DEEPEST = 8;
 
 /**
- * Reads one item of CBOR (RFC 8949) of definite length, without the tags before it. Undefined for floating point and simple
- * values, for what is cut off, and beyond 1,000 items or 8 levels.
+ * Reads one item of CBOR (RFC 8949) of definite length, without the tags before it. Undefined for floating point and
+ * simple values, for truncated input, and beyond 1,000 items or 8 levels.
  */
 class CborReader {
   readonly #bytes: Buffer;
@@ -107,7 +107,7 @@ class CborReader {
     return this.#at >= this.#bytes.length;
   }
 
-  /** The argument of an item: up to 23 in its first byte, or in the 1, 2, 4 or 8 bytes that follow. */
+  /** Returns the argument of an item: up to 23 in its first byte, or in the 1, 2, 4 or 8 bytes that follow. */
   #count(info: number): number | undefined {
     if (info < 24) return info;
     const size = 2 ** (info - 24);
@@ -125,7 +125,7 @@ class CborReader {
     return taken;
   }
 
-  /** Nothing more is read: where the next item begins is not known. */
+  /** Stops reading, because the offset of the next item is unknown. */
   #stop(): undefined {
     this.#at = this.#bytes.length;
     return undefined;

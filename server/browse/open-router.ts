@@ -9,7 +9,7 @@ import { isCrossSite } from '../login/own-origin.ts';
 import { authenticate } from '../middleware.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 
-/** The part of the management API that needs no accounts, for a registry that has none. */
+/** Creates the part of the management API that needs no accounts, for a registry that has none. */
 export function createOpenRouter(
   routes: readonly Route[],
   authenticator: Authenticator | undefined,
@@ -30,7 +30,7 @@ export function createOpenRouter(
 const refuseOtherSites: Middleware<RequestState> = async (ctx, next) => {
   const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
   if (!reads && ctx.req.headers.origin !== undefined && isCrossSite(ctx as RequestContext)) {
-    throw new RegistryError('DENIED', 'a page of another site may not change this registry');
+    throw new RegistryError('DENIED', 'pages of other sites may not change this registry');
   }
   await next();
 };

@@ -11,14 +11,14 @@ import { type PackageList, packageListOf } from './sbom.ts';
 const MOST_MANIFESTS = 10;
 const MOST_SBOMS = 3;
 
-/** An SBOM of an image: the manifest that has it, and what it lists. */
+/** An SBOM of an image: its manifest, and its packages. */
 export interface ImageSbom extends PackageList {
   readonly manifest: Digest;
 }
 
 /**
- * Reads SBOMs of an image: the attestation that its index has for it (`attestation`, as BuildKit makes it), and its referrers.
- * Those that cannot be read are left out.
+ * Reads SBOMs of an image: the attestation in its index (`attestation`, as BuildKit makes it), and its referrers.
+ * Unreadable ones are left out.
  */
 export async function sbomsOf(
   { browse, content }: { readonly browse: Pick<BrowseCatalog, 'referrers'>; readonly content: ContentReader },
@@ -65,7 +65,7 @@ export function packageChanges(from: readonly ImageSbom[], to: readonly ImageSbo
   return { ...sboms, added, removed, changed: all.length - added - removed, changes };
 }
 
-/** Versions of each package: an image can have several of one. */
+/** Returns the versions of each package: an image can have several of one. */
 function versionsOf({ packages }: PackageList): ReadonlyMap<string, ReadonlySet<string>> {
   const versions = new Map<string, Set<string>>();
   for (const { name, version = '' } of packages) {
@@ -90,7 +90,7 @@ function changesOf(
 
 const MOST_VERSIONS = 20;
 
-/** The versions that are shown, sorted; of more than 20 the others are counted. */
+/** Formats the versions, sorted; beyond 20 the others are counted. */
 function textOf(versions: ReadonlySet<string> | undefined): string | undefined {
   if (versions === undefined) return undefined;
   const sorted = [...versions].toSorted();

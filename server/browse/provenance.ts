@@ -12,14 +12,14 @@ const LONGEST_TEXT = 1000;
 const LONGEST_TIME = 64;
 const MOST_MATERIALS = 100;
 const PROVENANCE_TYPE = /slsa\.dev\/provenance\//i;
-/** Where BuildKit tells of the repository of a build in SLSA 0.2; in SLSA 1 it is `buildkit_metadata`. */
+/** BuildKit's field for the repository of a build in SLSA 0.2; in SLSA 1 it is `buildkit_metadata`. */
 const BUILDKIT_METADATA = 'https://mobyproject.org/buildkit@v1#metadata';
 
 const NOTHING: Pick<ProvenanceView, 'materials' | 'materialCount'> = { materials: [], materialCount: 0 };
 
 /**
- * What the provenance of an attestation says: SLSA 0.1 to 1 as the predicate of an in-toto statement, also in a DSSE envelope or
- * Sigstore bundle, whose signature is not verified here. Undefined where no layer says that it has one.
+ * Returns the provenance of an attestation: SLSA 0.1 to 1 as the predicate of an in-toto statement, also in a DSSE
+ * envelope or Sigstore bundle, whose signature is not verified here. Undefined if no layer declares one.
  */
 export async function provenanceOf(
   content: ContentReader,
@@ -32,7 +32,7 @@ export async function provenanceOf(
   return typeof body === 'string' ? { problem: body, ...NOTHING } : readProvenance(body);
 }
 
-/** Reads the text of a provenance, ignoring invalid parts. */
+/** Parses a provenance, ignoring invalid parts. */
 export function readProvenance(body: Buffer): ProvenanceView {
   try {
     const predicate = predicateOf(parseJsonObject(body, 'the provenance'));
@@ -45,7 +45,7 @@ export function readProvenance(body: Buffer): ProvenanceView {
   }
 }
 
-/** SLSA 1: `buildDefinition` and `runDetails`. BuildKit names its source `configSource`, GitHub `workflow`. */
+/** Reads SLSA 1: `buildDefinition` and `runDetails`. BuildKit names its source `configSource`, GitHub `workflow`. */
 function fromSlsa1({ buildDefinition, runDetails }: JsonObject): ProvenanceView {
   const { buildType, externalParameters, resolvedDependencies } = objectOf(buildDefinition);
   const { builder, metadata } = objectOf(runDetails);
@@ -68,7 +68,7 @@ function fromSlsa1({ buildDefinition, runDetails }: JsonObject): ProvenanceView 
   );
 }
 
-/** SLSA 0.2, and 0.1 where that has the same fields. */
+/** Reads SLSA 0.2, and 0.1 as far as it has the same fields. */
 function fromOldSlsa({ buildType, builder, invocation, materials, metadata }: JsonObject): ProvenanceView {
   const details = objectOf(metadata);
   const { configSource } = objectOf(invocation);
@@ -85,7 +85,10 @@ function fromOldSlsa({ buildType, builder, invocation, materials, metadata }: Js
   );
 }
 
-/** The source of a build: a repository that BuildKit fetched itself, or else the one in which its client was. */
+/**
+ * Returns the source of a build: a repository that BuildKit fetched itself, or else the one of its client's working
+ * directory.
+ */
 function sourceOf(
   configSource: unknown,
   buildkit: unknown,
@@ -96,7 +99,7 @@ function sourceOf(
   return { source, revision };
 }
 
-/** The commit of the first dependency that has one. */
+/** Returns the commit of the first dependency that has one. */
 function commitOf(dependencies: unknown): unknown {
   for (const one of objectsOf(dependencies).slice(0, MOST_MATERIALS)) {
     const { gitCommit } = objectOf(one.digest);
@@ -127,7 +130,7 @@ function viewOf(
   };
 }
 
-/** A time that can be read as one, in the form of all others. */
+/** Returns a valid time in the usual form. */
 function timeOf(name: 'started' | 'finished', text: unknown): Readonly<Record<string, Date>> {
   if (typeof text !== 'string' || text.length > LONGEST_TIME) return {};
   const time = new Date(text);

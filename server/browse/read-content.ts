@@ -6,17 +6,19 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { StorageError } from '../../storage/errors.ts';
 import type { ManifestCache } from '../registry/manifest-cache.ts';
 
-/** Manifests that are read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
+/**
+ * Maximum bytes of manifests that are read for people: JSON is parsed in one piece, which blocks all other requests.
+ */
 export const LARGEST_MANIFEST = 1024 * 1024;
-/** The same of configurations. */
+/** Likewise for configurations. */
 export const LARGEST_CONFIG = 1024 * 1024;
 
 /** Content, or a sentence that says why it is missing. */
 export type Content = Buffer | string;
 
 /**
- * Reads content for people: what is missing or damaged is a sentence to show, and no failure of the page. A storage that
- * does not answer throws as elsewhere.
+ * Reads content for people: missing or damaged content is a sentence to show, and does not fail the page. Throws when
+ * the storage does not answer.
  */
 export class ContentReader {
   readonly #blobs: Pick<BlobStore, 'read' | 'readAll'>;
@@ -42,13 +44,13 @@ export class ContentReader {
     return content;
   }
 
-  /** A manifest of a repository, verified. */
+  /** Returns a manifest of a repository, verified. */
   async manifestOf(repository: string, digest: Digest, largest: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);
     return blob === undefined ? missing(digest) : this.manifest(blob, largest);
   }
 
-  /** A blob of a repository, verified. */
+  /** Returns a blob of a repository, verified. */
   async blob(repository: string, digest: Digest, largest: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);
     if (blob === undefined) return missing(digest);
@@ -56,7 +58,7 @@ export class ContentReader {
     return orSentence(() => this.#blobs.readAll(blob, largest));
   }
 
-  /** The bytes of a blob as they come, which nothing has verified; a sentence where it is missing. */
+  /** Returns the bytes of a blob as a stream, unverified; a sentence if it is missing. */
   async stream(
     repository: string,
     digest: Digest,
@@ -66,7 +68,7 @@ export class ContentReader {
     return blob === undefined ? missing(digest) : this.#blobs.read(blob, undefined, signal);
   }
 
-  /** The first bytes of a blob, which alone cannot be verified. */
+  /** Returns the first bytes of a blob, which cannot be verified alone. */
   async head(repository: string, digest: Digest, bytes: number): Promise<Content> {
     const blob = await this.#catalog.blobs.find(repository, digest);
     if (blob === undefined) return missing(digest);
@@ -85,7 +87,7 @@ function missing(digest: Digest): string {
 }
 
 function tooLarge({ digest, size }: StoredBlob, largest: number): string {
-  return `${digest} has ${size} bytes, of which at most ${largest} are shown`;
+  return `${digest} has ${size} bytes; at most ${largest} can be shown`;
 }
 
 async function orSentence(read: () => Promise<Buffer>): Promise<Content> {

@@ -6,15 +6,15 @@ import { type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 
 /** The tag of an artifact whose first layer is the README of its repository. */
 const README_TAG = 'readme';
-/** The image whose annotation stands in for it. */
+/** The image whose annotation replaces it. */
 const MAIN_TAG = 'latest';
 const DESCRIPTION = 'org.opencontainers.image.description';
 const LONGEST = 64 * 1024;
 const TYPES = ['text/markdown', 'text/plain'] as const;
 
 /**
- * The README of a repository: what `oras push HOST/NAME:readme README.md:text/markdown` has pushed, else the description in
- * the annotations of `latest`. Undefined where there is neither, or the artifact is no text.
+ * Returns the README of a repository: the artifact pushed by `oras push HOST/NAME:readme README.md:text/markdown`, else
+ * the description in the annotations of `latest`. Undefined if there is neither, or the artifact is not text.
  */
 export async function readmeOf(
   catalog: Pick<Catalog, 'manifests'>,
@@ -45,7 +45,7 @@ async function readArtifact(
   if (layer === undefined || mediaType === undefined) return undefined;
   const head = await content.head(repository, layer.digest, LONGEST);
   if (typeof head === 'string') return undefined;
-  // Half a character at the cut is left out.
+  // A character that is cut in half is left out.
   const text = new TextDecoder('utf-8').decode(head, { stream: layer.size > LONGEST });
   return { text, mediaType, truncated: layer.size > LONGEST };
 }

@@ -4,7 +4,7 @@ import { mapOf } from './bounded.ts';
 import type { ReferrerKind, ReferrerView } from './browse.ts';
 import type { Signed } from './signatures.ts';
 
-/** Words of media types and predicate types, by what they say; the first that occurs decides. */
+/** Words of media types and predicate types, by their meaning; the first that occurs decides. */
 const WORDS: readonly (readonly [word: string, kind: ReferrerKind])[] = [
   ['spdx', 'sbom'],
   ['cyclonedx', 'sbom'],
@@ -33,7 +33,7 @@ const TAGS: Readonly<Record<string, ReferrerKind>> = {
 };
 
 /**
- * What a manifest about another one is: by what it attests, as its annotations say it or else the statement in it, then its
+ * Returns the kind of a manifest about another one: by the predicate type in its annotations or its statement, then its
  * type, then the tag of cosign.
  */
 export function referrerKind(
@@ -50,7 +50,7 @@ export function referrerKind(
   return (ending !== undefined && TAGS[ending]) || 'other';
 }
 
-/** The referrers of a manifest, each with those that are about itself. */
+/** Returns the referrers of a manifest, each with its own referrers. */
 export function referrerTree(
   about: Digest,
   direct: readonly BrowsedReferrer[],

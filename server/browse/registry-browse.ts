@@ -49,7 +49,7 @@ export interface BrowseDependencies extends FleetStores {
   readonly readOnly: boolean;
   /** The rules of garbage collection, which need not run automatically. */
   readonly garbage: Pick<GarbagePolicy, 'graceMs' | 'historyMs' | 'untagged'>;
-  /** Called after a tag was restored or copied, as after a push; absent: no app follows tags. */
+  /** Called after a tag was restored or copied, as after a push; absent if no app follows tags. */
   readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
 }
 
@@ -90,7 +90,7 @@ export class RegistryBrowse implements Browse {
 
   async findTags(visitor: Identity, search: Omit<TagSearch, 'visible'>) {
     refuseSearch(search.prefix);
-    // A part of a tag from its beginning is one as well: nothing begins with anything else.
+    // Any beginning of a tag is a valid tag too, so an invalid prefix matches nothing.
     if (!isTag(search.prefix)) return { entries: [] };
     const { access, browse } = this.#dependencies;
     return browse.findTags({ ...search, visible: access.visible(visitor) });
@@ -154,7 +154,7 @@ export class RegistryBrowse implements Browse {
     if (loss === undefined) throw unknownManifest(repository, reference);
     const running = await this.#running(visitor, repository, found.digest);
     const rule = await browse.refusal(repository, reference, this.#actor(visitor, repository, {}));
-    // A tag may go while a release has pinned its image by another one.
+    // A tag may be deleted while a release has pinned its image by another one.
     const isPinned = running.isHeld && (!('tag' in reference) || running.tags.includes(reference.tag));
     const refusal =
       rule ?? (isPinned ? `${nameOfReference(repository, reference)} runs: ${FORCE}` : undefined);
@@ -266,7 +266,7 @@ export class RegistryBrowse implements Browse {
     return { ...listed, repositoryCount: repositories, size };
   }
 
-  /** Loads what only comparisons need. */
+  /** Loads the code that only comparisons need. */
   #comparing(): Promise<ImageComparison> {
     this.#comparison ??= import('./compare-images.ts').then(
       ({ ImageComparison }) => new ImageComparison(this.#dependencies.browse, this.#content),
@@ -274,14 +274,14 @@ export class RegistryBrowse implements Browse {
     return this.#comparison;
   }
 
-  /** Throws NameUnknownError, whether there is no such repository or the visitor may not see it. */
+  /** Throws NameUnknownError if there is no such repository, or the visitor may not see it. */
   #see(visitor: Identity, repository: string): void {
     const { access } = this.#dependencies;
     if (isRepositoryName(repository) && access.allows(visitor, repositoryScope(repository, 'pull'))) return;
     throw unknownRepository(repository);
   }
 
-  /** Throws UNAUTHORIZED or DENIED. */
+  /** Throws UNAUTHORIZED or DENIED if the visitor lacks the right. */
   #may(visitor: Identity, repository: string, action: RepositoryAction): void {
     const { access, deletes, readOnly } = this.#dependencies;
     if (!access.allows(visitor, repositoryScope(repository, action))) {
@@ -325,7 +325,7 @@ export class RegistryBrowse implements Browse {
     );
   }
 
-  /** A manifest as it is stored; a sentence where it cannot be shown. */
+  /** Returns a stored manifest; a sentence if it cannot be shown. */
   async #read(repository: string, { digest, mediaType }: BrowsedManifest): Promise<Manifest | string> {
     return parseContent(await this.#content.manifestOf(repository, digest, LARGEST_MANIFEST), mediaType);
   }

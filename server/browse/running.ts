@@ -10,9 +10,9 @@ export interface FleetStores {
 
 export interface Running {
   readonly shown: readonly RunningView[];
-  /** Whether a release runs it, of whatever app. */
+  /** Whether a release of any app runs it. */
   readonly isHeld: boolean;
-  /** Tags by which running releases name it. */
+  /** Tags by which running releases refer to it. */
   readonly tags: readonly string[];
 }
 

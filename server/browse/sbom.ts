@@ -7,10 +7,10 @@ import type { ContentReader } from './read-content.ts';
 import { isBundle } from './signatures.ts';
 import { isSpdx3, packagesOfSpdx3, type Spdx3Package } from './spdx3.ts';
 
-/** SBOMs that are read for people, in bytes: JSON is parsed in one piece, and all other requests wait meanwhile. */
+/** Maximum bytes of SBOMs that are read for people: JSON is parsed in one piece, which blocks all other requests. */
 const LARGEST = 2 * 1024 * 1024;
 const LONGEST_NAME = 256;
-/** What a media type, or the predicate type of an attestation, says of an SBOM. */
+/** Media types, or predicate types of attestations, that indicate an SBOM. */
 const SBOM_TYPE = /spdx|cyclonedx|syft/i;
 const STATEMENTS = ['application/vnd.in-toto+json', 'application/vnd.dsse.envelope.v1+json'] as const;
 const PREDICATE_TYPES = [
@@ -18,7 +18,7 @@ const PREDICATE_TYPES = [
   'dev.sigstore.bundle.predicateType',
   'predicateType',
 ] as const;
-/** What SPDX says where a licence is not known. */
+/** SPDX's values for an unknown licence. */
 const NO_LICENCE: ReadonlySet<string> = new Set(['', 'NOASSERTION', 'NONE']);
 
 /** All packages of an SBOM. */
@@ -27,7 +27,7 @@ export interface PackageList {
   readonly packages: readonly PackageView[];
 }
 
-/** What of an artifact that is an SBOM is shown. Undefined where no layer says that it is one. */
+/** Returns the shown part of an SBOM artifact. Undefined if no layer declares one. */
 export async function sbomOf(
   content: ContentReader,
   repository: string,
@@ -38,9 +38,9 @@ export async function sbomOf(
 }
 
 /**
- * The packages of an artifact that is an SBOM: SPDX 2 or 3, CycloneDX or Syft as JSON, also as the predicate of an in-toto
- * statement, and that in a DSSE envelope or Sigstore bundle, whose signature is not verified here. A sentence where it cannot
- * be read; undefined where no layer says that it is one.
+ * Returns the packages of an SBOM artifact: SPDX 2 or 3, CycloneDX or Syft as JSON, also as the predicate of an in-toto
+ * statement, including one in a DSSE envelope or Sigstore bundle, whose signature is not verified here. A sentence if
+ * it cannot be read; undefined if no layer declares one.
  */
 export async function packageListOf(
   content: ContentReader,
@@ -53,7 +53,9 @@ export async function packageListOf(
   return typeof body === 'string' ? body : readPackages(body);
 }
 
-/** A bundle of cosign has the predicate type in the annotations of its manifest. */
+/**
+ * Reports whether an artifact is an SBOM. A bundle of cosign has the predicate type in the annotations of its manifest.
+ */
 function isSbom({ annotations = {}, mediaType }: Descriptor, above: Descriptor['annotations'] = {}): boolean {
   const essence = essenceOf(mediaType);
   if (!isBundle(essence) && /[+/]json$/.test(essence) && SBOM_TYPE.test(essence)) return true;
@@ -80,12 +82,12 @@ function essenceOf(mediaType: string): string {
   return mediaType.toLowerCase().split(';')[0] ?? '';
 }
 
-/** Reads the text of an SBOM, as far as it is shown. */
+/** Parses an SBOM, up to the limits of what is shown. */
 export function readSbom(body: Buffer): SbomView {
   return shownOf(readPackages(body));
 }
 
-/** Reads the text of an SBOM, ignoring invalid parts; a sentence if it is not one. */
+/** Parses an SBOM, ignoring invalid parts; returns a sentence if it is not one. */
 export function readPackages(body: Buffer): PackageList | string {
   try {
     return packagesOf(predicateOf(parseJsonObject(body, 'the SBOM')));
@@ -105,8 +107,8 @@ function shownOf(list: PackageList | string): SbomView {
 }
 
 /**
- * What a statement attests, an envelope wraps and a bundle holds (in-toto Statement v1, DSSE 1.0, Sigstore bundle 0.3); other
- * documents are as they are.
+ * Returns the predicate of a statement, also inside an envelope or bundle (in-toto Statement v1, DSSE 1.0, Sigstore
+ * bundle 0.3); other documents are returned unchanged.
  */
 export function predicateOf(document: JsonObject): JsonObject {
   const { payload, predicate, signatures } = isJsonObject(document.dsseEnvelope)
@@ -138,7 +140,7 @@ function listOf(
   return { format, packages: entries.map((entry) => packageOf(read(entry))) };
 }
 
-/** What a document says of a package, of whatever type. */
+/** The unchecked fields of a package in a document. */
 type PackageTerms = readonly [name: unknown, version: unknown, licence: unknown];
 
 function packageOf(terms: PackageTerms): PackageView {
@@ -160,7 +162,7 @@ function fromSpdx(entry: JsonObject) {
   return [name, versionInfo, licence] as const;
 }
 
-/** A name has its group before it, as `@scope/name` has. */
+/** Reads a package; its group precedes its name, as in `@scope/name`. */
 function fromCycloneDx({ group, licenses, name, version }: JsonObject) {
   const isGrouped = typeof group === 'string' && group !== '' && typeof name === 'string';
   const whole = isGrouped ? `${group}/${name}` : name;

@@ -11,11 +11,11 @@ import { parseContent } from './manifest-parts.ts';
 import { isNotationEnvelope, NOTATION_TYPE, readNotation } from './notation.ts';
 import { type Content, type ContentReader, LARGEST_MANIFEST } from './read-content.ts';
 
-/** Bytes of manifests and bundles with signatures that are read for one page. */
+/** Maximum bytes of manifests and bundles with signatures that are read for one page. */
 const LARGEST_SUM = 2 * 1024 * 1024;
 const MOST_MANIFESTS = 20;
 const MOST_SIGNATURES = 10;
-/** Bytes of a certificate or key, and characters of a name in it. */
+/** Maximum bytes of a certificate or key, and characters of a name in it. */
 const LARGEST_CERTIFICATE = 16 * 1024;
 const LONGEST_NAME = 1000;
 
@@ -33,7 +33,7 @@ const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle';
 const FULCIO_ISSUER = Buffer.from('2b0601040183bf300108', 'hex');
 const OLD_FULCIO_ISSUER = Buffer.from('2b0601040183bf300101', 'hex');
 
-/** Signatures of a manifest, and what the statement that they sign says of itself. */
+/** Signatures of a manifest, and facts from the statement that they sign. */
 export interface Signed {
   readonly signatures: readonly SignatureView[];
   readonly predicateType?: string;
@@ -45,9 +45,9 @@ export function isBundle(mediaType: string | undefined): boolean {
 }
 
 /**
- * Reads the signatures that one page shows: those of cosign, in annotations of layers and in Sigstore bundles, and those of
- * Notation, in JWS and COSE envelopes. They tell who signed as the signer says it: no signature, certificate or log entry is
- * verified.
+ * Reads the signatures that one page shows: those of cosign, in annotations of layers and in Sigstore bundles, and
+ * those of Notation, in JWS and COSE envelopes. The signer is as stated by the signer: no signature, certificate or log
+ * entry is verified.
  */
 export class SignatureReader {
   readonly #content: ContentReader;
@@ -60,7 +60,10 @@ export class SignatureReader {
     this.#repository = repository;
   }
 
-  /** The signatures of the referrers that cosign and Notation have made; those beyond the limits of a page are left out. */
+  /**
+   * Returns the signatures of the referrers that cosign and Notation have made; those beyond the limits of a page are
+   * left out.
+   */
   async ofAll(referrers: readonly BrowsedReferrer[]): Promise<ReadonlyMap<Digest, Signed>> {
     const found = new Map<Digest, Signed>();
     for (const referrer of referrers) {
@@ -125,7 +128,7 @@ function unread(problem: string): SignatureView {
   return { by: 'unknown', problem };
 }
 
-/** A signature in the annotations of a layer; that of an attestation stands in its envelope, which is not read. */
+/** Reads a signature in the annotations of a layer; that of an attestation is in its envelope, which is not read. */
 function annotated({ annotations = {} }: Descriptor): SignatureView {
   const signature = Buffer.from(annotations[SIGNATURE] ?? '', 'base64');
   const digest = signature.length > 0 ? { digest: digestOf(signature) } : {};
@@ -159,7 +162,10 @@ export function readBundle(body: Buffer): {
   }
 }
 
-/** The signer of an envelope of Notation, who is named by the subject of the certificate (its trust policy, "x509.subject"). */
+/**
+ * Returns the signer of an envelope of Notation, named by the subject of the certificate (its trust policy,
+ * "x509.subject").
+ */
 function notationOf(body: Buffer, mediaType: string): SignatureView {
   try {
     const { certificate, signature } = readNotation(body, mediaType);
@@ -173,7 +179,10 @@ function notationOf(body: Buffer, mediaType: string): SignatureView {
   }
 }
 
-/** The verification material of a bundle: a certificate, a chain of them (until 0.2), or the hint of a public key. */
+/**
+ * Returns the signer in the verification material of a bundle: a certificate, a chain of them (until 0.2), or the hint
+ * of a public key.
+ */
 function signerOf({ certificate, publicKey, x509CertificateChain }: JsonObject): SignatureView {
   const { certificates } = objectOf(x509CertificateChain);
   const [leaf] = Array.isArray(certificates) ? certificates : [];
@@ -181,7 +190,7 @@ function signerOf({ certificate, publicKey, x509CertificateChain }: JsonObject):
   if (typeof rawBytes === 'string') return certified(Buffer.from(rawBytes, 'base64'));
   const { hint } = objectOf(publicKey);
   const key = Buffer.from(typeof hint === 'string' ? hint.slice(0, 100) : '', 'base64');
-  // cosign writes the SHA-256 of the key; other signers any text.
+  // cosign writes the SHA-256 of the key; other signers may write any text.
   return { by: 'key', ...(key.length === 32 && { key: `sha256:${key.toString('hex')}` as const }) };
 }
 
@@ -191,7 +200,7 @@ function predicateTypeOf(payload: unknown): string | undefined {
   return typeof predicateType === 'string' ? cut(predicateType, LONGEST_NAME) : undefined;
 }
 
-/** The certificate's names, alternative ones unless `by` says otherwise, and the SHA-256 of its public key. */
+/** Returns the certificate's names, alternative ones unless `by` requests others, and the SHA-256 of its public key. */
 function certified(der: Buffer | undefined, by?: 'subject'): SignatureView {
   try {
     if (der === undefined || der.length > LARGEST_CERTIFICATE) throw new RangeError('no certificate');
@@ -210,7 +219,10 @@ function certified(der: Buffer | undefined, by?: 'subject'): SignatureView {
   }
 }
 
-/** Who vouched for the subject when Fulcio made the certificate (its document of extensions, "OIDs"). */
+/**
+ * Returns the provider that authenticated the subject when Fulcio made the certificate (its document of extensions,
+ * "OIDs").
+ */
 function providerOf(certificate: Buffer): string | undefined {
   const provider = extensionOf(certificate, FULCIO_ISSUER);
   return provider === undefined
@@ -222,7 +234,7 @@ function nameOf(text: string | undefined): string {
   return cut((text ?? '').replaceAll('\n', ', '), LONGEST_NAME);
 }
 
-/** The key that a key's holder has had recorded in a transparency log (Rekor's `hashedrekord`). */
+/** Returns the key that its holder has recorded in a transparency log (Rekor's `hashedrekord`). */
 function keyOfLogEntry(text: string | undefined): Pick<SignatureView, 'key'> {
   try {
     const { Payload } = parseJsonObject(Buffer.from(text ?? ''), 'the log entry');
@@ -241,7 +253,7 @@ function fingerprint(key: KeyObject): Digest {
   return digestOf(key.export({ type: 'spki', format: 'der' }));
 }
 
-/** The bytes of the first certificate or key of a PEM text. */
+/** Returns the bytes of the first certificate or key of a PEM text. */
 function fromPem(text: string): Buffer | undefined {
   const [, , content] = text.slice(0, 2 * LARGEST_CERTIFICATE).split('-----');
   return content === undefined ? undefined : Buffer.from(content, 'base64');

@@ -5,11 +5,11 @@ const CONTEXT = 'spdx.org/rdf/3';
 const PACKAGES: readonly unknown[] = ['software_Package', 'ai_AIPackage', 'dataset_DatasetPackage'];
 const CONCLUDED = 'hasConcludedLicense';
 const DECLARED = 'hasDeclaredLicense';
-/** The individuals that stand for no licence: `https://spdx.org/rdf/3.0.1/terms/Licensing/NoAssertion`, and `None`. */
+/** The identifiers for "no licence": `https://spdx.org/rdf/3.0.1/terms/Licensing/NoAssertion`, and `None`. */
 const NO_LICENCE = /\/(?:NoAssertion|None)(?:License)?$/;
 const MOST_LICENCES = 20;
 
-/** A package of SPDX 3: its own element, and what relationships say of its licence. */
+/** A package of SPDX 3: its own element, and its licence from relationships. */
 export interface Spdx3Package {
   readonly element: JsonObject;
   readonly licence: string;
@@ -23,8 +23,8 @@ export function isSpdx3(document: JsonObject): boolean {
 }
 
 /**
- * The packages among the elements of an SPDX 3 document, in their order; each licence name has `longest` characters at most.
- * Elements that are not as they should be are left out. Takes time in proportion to the document.
+ * Returns the packages among the elements of an SPDX 3 document, in order; each licence name has at most `longest`
+ * characters. Invalid elements are left out. Takes time in proportion to the document.
  */
 export function packagesOfSpdx3(document: JsonObject, longest: number): readonly Spdx3Package[] {
   const graph = document['@graph'];
@@ -51,7 +51,7 @@ export function packagesOfSpdx3(document: JsonObject, longest: number): readonly
     });
 }
 
-/** An element is named by its identifier, or stands where its identifier would. */
+/** Returns the identifier of an element, which may be embedded instead of its identifier. */
 function idOf(value: unknown): string | undefined {
   const id = isJsonObject(value) ? (value.spdxId ?? value['@id']) : value;
   return typeof id === 'string' ? id : undefined;

@@ -16,15 +16,15 @@ import { openStoredRegistry } from './stored-registry.ts';
 export interface ActionInput {
   readonly store: AuthStore;
   readonly catalog: Catalog;
-  /** As `berth serve` would have it with the same environment and file. */
+  /** The configuration of `berth serve` with the same environment and file. */
   readonly config: Config;
-  /** As many as the action has names for. */
+  /** As many words as the action has names for. */
   readonly words: readonly string[];
   readonly option: (name: string) => string | undefined;
   readonly options: (name: string) => readonly string[];
   readonly flag: (name: string) => boolean;
   readonly print: (line: string) => void;
-  /** Prints a list, in the format that --format names. */
+  /** Prints a list, in the format of --format. */
   readonly show: <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) => void;
   /** Prints a line for people, which is not part of the command's output. */
   readonly tell: (line: string) => void;
@@ -40,7 +40,7 @@ export interface Action {
 
 /**
  * Runs an action on the accounts and rules of a registry and records it, whether or not a server is running. Returns
- * exit code 1, with a message, for what cannot be done. Throws ConfigError for wrong usage.
+ * exit code 1, with a message, if it is impossible. Throws ConfigError for wrong usage.
  */
 export async function runAccountsCommand(
   noun: string,
@@ -90,7 +90,7 @@ export async function runAccountsCommand(
     };
     if (['list', 'test'].includes(name)) await action.run(input);
     else {
-      // An address may hold a secret.
+      // An address may contain a secret.
       const words = positionals.filter((word) => !word.includes('://'));
       const detail = ['berth', noun, name, ...words].join(' ');
       const entry = (): AuditEntry => ({

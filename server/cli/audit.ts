@@ -54,7 +54,7 @@ export async function audit(args: readonly string[]): Promise<number> {
   const format = wanted === undefined ? usual : parseFormat(wanted);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const database = await openStoredDatabase(config);
-  // The reader has closed the output (`berth audit | head`).
+  // The reader may have closed the output (`berth audit | head`).
   let left = false;
   process.stdout.on('error', () => {
     left = true;
@@ -122,7 +122,9 @@ const HEAD = ['TIME', 'WHO', 'FROM', 'ACTION', 'OUTCOME', 'WHAT'] as const;
 /** Hexadecimal digits of a digest that are shown: enough for people to distinguish digests. */
 const DIGITS = 12;
 
-/** Events as the lines of a table for people. What others have written into them does nothing to a terminal. */
+/**
+ * Formats events as the lines of a table for people. Text from others is escaped, so it has no effect on a terminal.
+ */
 export function auditTable(events: readonly AuditEvent[], width?: number): readonly string[] {
   return fitTable(HEAD, events.map(rowOf), width);
 }

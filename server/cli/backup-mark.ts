@@ -50,12 +50,12 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** One line about a blob that could not be copied. */
+/** Describes a blob that could not be copied, in one line. */
 export function describeUncopied({ blob, isMissing, message }: UncopiedBlob): string {
   return isMissing ? `lost: ${blob.digest}: its file is missing` : `damaged: ${blob.digest}: ${message}`;
 }
 
-/** Returns what JSON tells of a blob that was not copied. */
+/** Returns the JSON form of a blob that was not copied. */
 export function viewOfUncopied({ blob, isMissing, message }: UncopiedBlob) {
   return { digest: blob.digest, problem: isMissing ? 'missing' : 'damaged', message };
 }

@@ -51,7 +51,7 @@ export async function backup(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
   });
   const format = parseFormat(wanted);
-  if (to === undefined) throw new ConfigError('where the backup is was not said: give --to FOLDER');
+  if (to === undefined) throw new ConfigError('the folder of the backup is missing: give --to FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(to);
   if (isWithin(folder, config.data)) {
@@ -100,8 +100,8 @@ export async function backup(args: readonly string[]): Promise<number> {
 }
 
 /**
- * `berth backup verify`: reads every byte of a backup, as a restore does, and changes none of it. Exit code 0 when the backup is
- * complete and not older than `--max-age`; otherwise 1.
+ * `berth backup verify`: reads every byte of a backup, as a restore does, and changes nothing. Exit code 0 when the
+ * backup is complete and not older than `--max-age`; otherwise 1.
  */
 async function verify(args: readonly string[]): Promise<number> {
   const {
@@ -115,28 +115,28 @@ async function verify(args: readonly string[]): Promise<number> {
     ...FORMAT_OPTION,
     ...STORAGE_OPTIONS,
   });
-  if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
+  if (from === undefined) throw new ConfigError('the folder of the backup is missing: give --from FOLDER');
   const format = parseFormat(wanted);
   const maxAge = longest === undefined ? undefined : parseDuration(longest);
   if (longest !== undefined && maxAge === undefined) {
-    throw new ConfigError(`"${longest}" is not a time: --max-age takes one such as 26h`);
+    throw new ConfigError(`"${longest}" is not a time: give --max-age one such as 26h`);
   }
   const folder = resolve(from);
   const file = sqliteFile({ data: folder });
   const mark = await expectBackup(folder);
   const { storage } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   if (mark === CATALOG_ALONE && storage === undefined) {
-    throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
+    throw new ConfigError(`the backup in ${folder} has no content: give its location with --storage`);
   }
   const made = statSync(file).mtime;
   const isOld = maxAge !== undefined && Date.now() - made.getTime() > maxAge;
   tellLine(`the backup in ${folder} was completed at ${made.toISOString()}`);
-  if (isOld) tellLine(`berth: the backup is older than ${longest}: look at what makes it`);
+  if (isOld) tellLine(`berth: the backup is older than ${longest}: check why it was not updated`);
   await using opened = new AsyncDisposableStack();
   const lock = takeFolderToRead(folder);
   opened.defer(() => lock.release());
   const signal = interruption();
-  // A later version than the backup's would change its catalog.
+  // A version later than the backup's would change its catalog.
   const { path: copy } = opened.use(await makeScratchFolder('berth-verify'));
   try {
     await copyPrivateFile(file, sqliteFile({ data: copy }), signal);
@@ -163,14 +163,14 @@ async function verify(args: readonly string[]): Promise<number> {
   return isOld ? 1 : exitCode;
 }
 
-/** Alone in the folder, so that many small blobs need not wait for the device one by one. */
+/** Opens a driver that has the folder to itself, so that many small blobs need not wait for the device one by one. */
 async function openDriver(folder: string, opened: AsyncDisposableStack): Promise<FilesystemDriver> {
   const driver = await openFilesystemDriver(folder, { journal: true });
   opened.defer(() => driver.close());
   return driver;
 }
 
-/** A backup replaces the content of its folder, which must not be a registry's, nor a backup of the other kind. */
+/** Refuses a folder that belongs to a registry, or to a backup of the other kind: a backup replaces its content. */
 async function refuseOther(folder: string, mark: BackupMark): Promise<void> {
   if ((await namesIn(folder)).length === 0) return;
   const found = await readMark(folder);
@@ -199,7 +199,7 @@ function statusOf(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** The path without symbolic links, as far as it exists. */
+/** Returns the path without symbolic links, as far as it exists. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

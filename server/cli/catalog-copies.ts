@@ -7,10 +7,7 @@ import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openAccounts } from '../open-auth.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 
-/**
- * Writes catalog and accounts, as they are at one moment, into a new SQLite file. Others may read and write
- * meanwhile.
- */
+/** Writes catalog and accounts, as of one moment, into a new SQLite file. Others may read and write meanwhile. */
 export async function copyToFile({ database }: StorageConfig, from: Database, file: string): Promise<void> {
   if (database === undefined) return writeCatalogFile(from, file);
   await openAccounts(from);
@@ -45,7 +42,7 @@ export async function refuseUsedDatabase(config: StorageConfig): Promise<void> {
     const { names } = await (await openCatalog(database)).repositories.list({ limit: 1 });
     if (names.length > 0) {
       throw new ConfigError(
-        `the database is not empty, it has the repository ${names[0]}: choose another with --database`,
+        `the database is not empty; it has the repository ${names[0]}: choose another with --database`,
       );
     }
   } finally {
@@ -53,7 +50,7 @@ export async function refuseUsedDatabase(config: StorageConfig): Promise<void> {
   }
 }
 
-/** Where the catalog of a restored registry is made: its file, or one from which its database is filled. */
+/** Returns the file for the catalog of a restored registry, or a temporary one from which its database is filled. */
 export function fileToFill({ data, database }: StorageConfig): string {
   return join(data, database === undefined ? 'catalog.sqlite' : 'restored.sqlite');
 }

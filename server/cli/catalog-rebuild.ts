@@ -25,7 +25,7 @@ const PARTS = ['', '-wal', '-shm'];
 /**
  * `berth catalog rebuild`: rebuilds a lost database, in a data folder or an empty PostgreSQL database, from the content
  * and the recovery copies beside it, while no server runs. Exit code 0 when everything has its name again, 1 when
- * something does not, which it reports.
+ * something does not, which is reported.
  */
 export async function rebuild(args: readonly string[]): Promise<number> {
   const { force, ...flags } = parseOptions(args, {
@@ -44,7 +44,7 @@ export async function rebuild(args: readonly string[]): Promise<number> {
     const file = fileToFill(config);
     if (config.database === undefined && force !== true && (await hasContent(file))) {
       throw new ConfigError(
-        `${file} has content: look at it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
+        `${file} has content: check it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
       );
     }
     const signal = interruption();

@@ -22,13 +22,13 @@ export async function catalog(args: readonly string[]): Promise<number> {
   if (run !== undefined) return run(rest);
   if (action === '') throw new ConfigError('an action on the catalog is missing: try "berth catalog --help"');
   throw new ConfigError(
-    `"${action}" is nothing that can be done to the catalog: ${advice(action, Object.keys(ACTIONS), '"berth catalog --help"')}`,
+    `"${action}" is not an action of berth catalog: ${advice(action, Object.keys(ACTIONS), '"berth catalog --help"')}`,
   );
 }
 
 /**
- * `berth catalog upgrade`: brings the tables of catalog and accounts up to date, as the start of a registry does,
- * and makes them in an empty database of PostgreSQL. Others may work on them meanwhile. Throws ConfigError.
+ * `berth catalog upgrade`: brings the tables of catalog and accounts up to date, as the start of a registry does, and
+ * creates them in an empty PostgreSQL database. Others may work on them meanwhile. Throws ConfigError.
  */
 async function upgrade(args: readonly string[]): Promise<number> {
   const flags = parseOptions(args, STORAGE_OPTIONS);

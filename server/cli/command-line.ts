@@ -5,7 +5,7 @@ import { COMMAND_HELP, HELP } from './help.ts';
 import { advice } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 
-/** A command of the program: its arguments in, its exit code out. Throws ConfigError when it was called wrongly. */
+/** A command of the program: takes its arguments, returns its exit code. Throws ConfigError for wrong usage. */
 type Command = (args: readonly string[]) => Promise<number>;
 
 /** Each is loaded when it is called: `--help` needs no database. */

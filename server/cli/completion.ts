@@ -4,7 +4,7 @@ import { COMMAND_HELP, HELP } from './help.ts';
 import { parseOptions } from './parse-options.ts';
 import { printable, printLine } from './printable.ts';
 
-/** Milliseconds that a person who has pressed the tab key waits at most. */
+/** Maximum milliseconds that a person waits after pressing the tab key. */
 const PATIENCE = 2_000;
 const LIMIT = '100';
 

@@ -27,7 +27,7 @@ export function termsOf({ option, options }: ActionInput): CredentialTerms {
   };
 }
 
-/** Prints the secret alone, or the Secret of Kubernetes that holds it. Throws ConfigError. */
+/** Prints the secret alone, or the Secret of Kubernetes that contains it. Throws ConfigError. */
 export function printSecret(input: ActionInput, user: string, { secret }: MadeCredential): void {
   const { flag, print, tell } = input;
   if (!flag('kubernetes')) {
@@ -38,11 +38,13 @@ export function printSecret(input: ActionInput, user: string, { secret }: MadeCr
   print(pullSecret({ ...kubernetesOptions(input), user, secret }));
 }
 
-/** To be called before a secret is made. Throws ConfigError when the options do not go together. */
+/** Must be called before a secret is made. Throws ConfigError when the options contradict each other. */
 export function kubernetesOptions({ option, flag }: ActionInput) {
   const server = option('server');
   if (flag('kubernetes') !== (server !== undefined)) {
-    throw new ConfigError('--kubernetes and --server HOST[:PORT], as image names begin, go together');
+    throw new ConfigError(
+      '--kubernetes needs --server HOST[:PORT], the start of image names, and vice versa',
+    );
   }
   const name = option('secret-name') ?? 'berth';
   const namespace = option('namespace');
@@ -54,7 +56,7 @@ export function kubernetesOptions({ option, flag }: ActionInput) {
     }
   }
   if (server !== undefined && !/^[A-Za-z0-9.[\]:_-]+$/.test(server)) {
-    throw new ConfigError(`"${server}" is not the beginning of an image name: write HOST or HOST:PORT`);
+    throw new ConfigError(`"${server}" is not the start of an image name: write HOST or HOST:PORT`);
   }
   return { server: server ?? '', name, ...(namespace !== undefined && { namespace }) };
 }
@@ -69,7 +71,7 @@ function endOf(text: string): Date | undefined {
 }
 
 interface PullSecret {
-  /** As image names begin: `HOST` or `HOST:PORT`. */
+  /** As at the start of image names: `HOST` or `HOST:PORT`. */
   readonly server: string;
   /** Name of the Secret. */
   readonly name: string;

@@ -20,7 +20,7 @@ export function findDockerConfigFile(env: Readonly<Record<string, string | undef
   return home && join(home, '.docker/config.json');
 }
 
-/** Returns the home folder. An empty HOME would name the current folder, whose owner may be anybody. */
+/** Returns the home folder. An empty HOME would mean the current folder, whose owner may be anybody. */
 function findHome(): string | undefined {
   try {
     return homedir() || undefined;
@@ -44,7 +44,7 @@ export async function readDockerConfig(file: string): Promise<JsonObject> {
   } catch (cause) {
     throw new ConfigError(`${file} is not JSON`, { cause });
   }
-  throw new ConfigError(`${file} must hold a JSON object`);
+  throw new ConfigError(`${file} must contain a JSON object`);
 }
 
 /** Atomically replaces a file (0600) with JSON, following a symbolic link. */

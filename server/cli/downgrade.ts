@@ -44,11 +44,11 @@ export async function downgrade(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The lists with how many of their steps stay. Throws ConfigError. */
+/** Returns the lists with the number of their steps that stay. Throws ConfigError. */
 function stepsAfter(to: readonly string[]) {
   if (to.length === 0) {
     throw new ConfigError(
-      'where to go back to was not said: give --to a version or the last step that stays',
+      'the target of the downgrade is missing: give --to with a version or the last step that stays',
     );
   }
   const names = to.flatMap((name) => {
@@ -60,7 +60,7 @@ function stepsAfter(to: readonly string[]) {
   if (wrong !== undefined) {
     const versions = Object.keys(RELEASES).join(', ');
     throw new ConfigError(
-      `"${wrong}" is no version and no step of the database: known versions are ${versions}`,
+      `"${wrong}" is neither a version nor a step of the database: known versions are ${versions}`,
     );
   }
   return DATABASE_STEPS.map((list) => {

@@ -14,7 +14,7 @@ const MOST_NAMES = 10;
 
 /**
  * `berth fsck`: verifies everything in a data folder, whether or not a server is running. Exit code 0 when all is well
- * or was mended, 1 when something is damaged or it was interrupted.
+ * or was repaired, 1 when something is damaged or it was interrupted.
  */
 export async function fsck(args: readonly string[]): Promise<number> {
   const {
@@ -42,7 +42,10 @@ export interface Verification {
   readonly signal: AbortSignal;
 }
 
-/** Verifies all that a registry stores, and the modes of files in `folder`. Returns the exit code of `berth fsck`. */
+/**
+ * Verifies everything that a registry stores, and the modes of files in `folder`. Returns the exit code of `berth
+ * fsck`.
+ */
 export async function verifyStored(
   registry: StoredRegistry,
   folder: string,
@@ -50,9 +53,9 @@ export async function verifyStored(
 ): Promise<number> {
   const wider = describeWiderFiles(folder);
   const tell = format === 'table' ? printLine : tellLine;
-  for (const sentence of wider) tell(`wider than it should be: ${sentence}`);
+  for (const sentence of wider) tell(`too permissive: ${sentence}`);
   const progress = new Progress();
-  /** With --format json alone: that prints one document. */
+  /** Filled only for --format json, which prints one document. */
   const findings: Finding[] = [];
   const counts = { mended: 0, removed: 0, kept: 0 };
   const onFinding = (finding: Finding) => {
@@ -82,7 +85,7 @@ export async function verifyStored(
   } catch (error) {
     progress.clear();
     if (!signal.aborted) throw error;
-    tellLine('berth: interrupted: not everything was looked at');
+    tellLine('berth: interrupted: not everything was checked');
     return 1;
   }
   return counts.removed + counts.kept === 0 ? 0 : 1;

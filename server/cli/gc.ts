@@ -25,12 +25,12 @@ import { type Amount, byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
-/** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */
+/** Milliseconds to wait in case a garbage collection that seems to run is dead: longer than its lease. */
 const PATIENCE = 8_000;
 
 /**
  * `berth gc`: deletes unreferenced content, whether or not a server is running. Exit code 0 when it is complete, 1 when
- * it was interrupted or another garbage collection runs.
+ * it was interrupted or another garbage collection is running.
  */
 export async function gc(args: readonly string[]): Promise<number> {
   const {
@@ -84,7 +84,7 @@ export async function gc(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Waits for a garbage collection that was killed to count as dead. */
+/** Waits until a garbage collection that was killed counts as dead. */
 async function collect(run: GarbageRun): Promise<GarbageReport | undefined> {
   const giveUpAt = performance.now() + PATIENCE;
   for (;;) {
@@ -94,7 +94,7 @@ async function collect(run: GarbageRun): Promise<GarbageReport | undefined> {
   }
 }
 
-/** Collects the garbage of a copy of the catalog, and no files. */
+/** Tries a garbage collection on a copy of the catalog; deletes no files. */
 async function tryOut(
   { database, blobs }: StoredRegistry,
   config: StorageConfig,
@@ -127,7 +127,7 @@ function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): readon
   ];
 }
 
-/** Tables through which stages go in windows, and their rows. */
+/** Returns the number of rows of the tables that stages process in windows. */
 async function rowsOf(database: Database): Promise<ReadonlyMap<string, number>> {
   const tables = {
     manifests: 'manifests',

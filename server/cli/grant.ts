@@ -76,7 +76,7 @@ const RULE_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth rule`: roles of jobs of other systems, which vouch for them. */
+/** `berth rule`: roles of jobs of other systems, which authenticate them. */
 export function rule(args: readonly string[]): Promise<number> {
   return runAccountsCommand('rule', RULE_ACTIONS, args);
 }
@@ -85,6 +85,6 @@ function parseClaim(text: string): readonly [name: string, value: string] {
   const equals = text.indexOf('=');
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
   throw new SettingInvalidError(
-    `"${text.slice(0, 80)}" is no claim: write NAME=VALUE, such as repository=team/app`,
+    `"${text.slice(0, 80)}" is not a claim: write NAME=VALUE, such as repository=team/app`,
   );
 }

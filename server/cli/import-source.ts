@@ -17,7 +17,7 @@ import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { findDockerConfigFile } from './docker-config.ts';
 import { withoutPassword } from './printable.ts';
 
-/** Milliseconds for the first answer of a bucket. */
+/** Milliseconds that a bucket has for its first answer. */
 const BUCKET_TIME = 60_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;

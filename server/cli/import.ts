@@ -41,7 +41,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
   });
   const format = parseFormat(wanted);
   if (from === undefined)
-    throw new ConfigError('where to import from was not said: give --from FOLDER or --from URL');
+    throw new ConfigError('the source of the import is missing: give --from FOLDER or --from URL');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   trustSystemAuthorities();
   const source = await openImportSource(from, user, process.env);
@@ -56,7 +56,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
   const signal = interruption();
   const progress = new Progress();
   const problems: string[] = [];
-  /** Prints a line, or an object in the format jsonl; with json there is the summary alone. */
+  /** Prints a line, or an object in the format jsonl; the format json prints only the summary. */
   const say = (line: string, value: object) => {
     progress.clear();
     if (format !== 'json') printOne(format, value, () => [line]);
@@ -106,7 +106,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     progress.clear();
     const why = signal.aborted ? 'interrupted' : reasonToStop(error);
     if (why === undefined) throw error;
-    tellLine(`berth: ${why}: run the same command again to go on`);
+    tellLine(`berth: ${why}: run the same command again to continue`);
     return 1;
   } finally {
     clearInterval(showing);
@@ -120,7 +120,10 @@ function parseJobs(text: string | undefined): number {
   throw new ConfigError(`"${text}" is not a number of jobs: write 1 to ${MOST_JOBS}`);
 }
 
-/** Registries at work are often vouched for by an authority that only the machine's administrator has set up. */
+/**
+ * Trusts the system's authorities: private registries often use one that only the machine's administrator has
+ * installed.
+ */
 function trustSystemAuthorities(): void {
   setDefaultCACertificates([...new Set([...getCACertificates('default'), ...getCACertificates('system')])]);
 }

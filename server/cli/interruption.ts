@@ -5,7 +5,10 @@ import {
   StorageUnavailableError,
 } from '../../storage/errors.ts';
 
-/** A signal that aborts at the first SIGINT or SIGTERM; the second one ends the process as it would without this. */
+/**
+ * Returns a signal that aborts at the first SIGINT or SIGTERM; the second one ends the process as it would without
+ * this.
+ */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {

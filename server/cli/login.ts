@@ -18,7 +18,7 @@ const OPTIONS = {
   insecure: { type: 'boolean' },
 } as const;
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
-/** Milliseconds. */
+/** Timeout of a request, milliseconds. */
 const TIMEOUT = 30_000;
 /** Maximum bytes of an answer. */
 const LARGEST_ANSWER = 1 << 20;
@@ -26,7 +26,7 @@ const SLOWER = 5_000;
 /** Maximum consecutive failures: the registry may be restarting. */
 const MOST_FAILURES = 5;
 
-/** The registry does not log the terminal in. Its message is a sentence for the person who asked. */
+/** The registry refused the terminal's login. The message is a sentence for the person who asked. */
 class LoginFailedError extends Error {}
 
 /**
@@ -61,7 +61,7 @@ export async function login(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Throws ConfigError where the login could not be kept: nobody should confirm it in vain. */
+/** Throws ConfigError if the login could not be stored: nobody should confirm it in vain. */
 async function requirePlace(): Promise<void> {
   const folder = dirname(dockerConfigFile(process.env));
   try {
@@ -69,7 +69,7 @@ async function requirePlace(): Promise<void> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return;
-    throw new ConfigError(`the login cannot be kept: ${folder} cannot be written (${code})`, { cause });
+    throw new ConfigError(`the login cannot be stored: ${folder} cannot be written (${code})`, { cause });
   }
 }
 
@@ -165,12 +165,12 @@ function sentenceOf(answer: JsonObject): string {
     .slice(0, 300);
 }
 
-/** Where to confirm; only ever a page of the registry itself. */
+/** Returns the address of the confirmation; only ever a page of the registry itself. */
 function pageOf(begun: JsonObject, registry: URL): string {
   const page = URL.parse(textOf(begun, 'verification_uri_complete'));
   if (page?.origin === registry.origin) return page.href;
   throw new LoginFailedError(
-    `${registry.host} names a page of another server: log in at the address that it has itself`,
+    `${registry.host} names a page of another server: log in at the registry's own address`,
   );
 }
 

@@ -14,7 +14,7 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   }
 }
 
-/** Parses the options and words of a command whose `usage` names its words in capitals. Throws ConfigError. */
+/** Parses the options and words of a command, whose `usage` has its words in capitals. Throws ConfigError. */
 export function parseWords<Options extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: Options,
@@ -37,11 +37,11 @@ function parsedOf<Options extends NonNullable<ParseArgsConfig['options']>>(
   }
 }
 
-/** The refusal of what parseArgs could not read. */
+/** The error for options that parseArgs could not read. */
 export function refusedOption(cause: unknown, options: NonNullable<ParseArgsConfig['options']>): ConfigError {
   const unknown = unknownOption(cause);
   if (unknown === undefined) {
-    return new ConfigError(`${misusedOption(cause)}: --help tells the options`, { cause });
+    return new ConfigError(`${misusedOption(cause)}: --help lists the options`, { cause });
   }
   const known = [...Object.keys(options), 'help', 'version'].map((name) => `--${name}`);
   return new ConfigError(`the option "${unknown}" is not known: ${advice(unknown, known, '--help')}`, {
@@ -55,7 +55,7 @@ export function advice(word: string, known: readonly string[], help: string): st
   return meant === undefined ? `${help} lists the known ones` : `did you mean "${meant}"?`;
 }
 
-/** Returns the most similar of `words`, if it may have been meant. */
+/** Returns the most similar of `words`, if it is similar enough. */
 function nearest(word: string, words: readonly string[]): string | undefined {
   const distances = words.map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }));
   const [best] = distances.sort((one, other) => one.distance - other.distance);

@@ -1,9 +1,9 @@
-/** Text without what terminals take for commands: control and format characters are written as escapes. */
+/** Escapes everything that terminals interpret: control and format characters. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escapes);
 }
 
-/** As printable, with line feeds and tabs as they are. */
+/** Like printable, but keeps line feeds and tabs. */
 function printableLines(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
     character === '\n' || character === '\t' ? character : escapes(character),
@@ -24,7 +24,7 @@ export function printableLog(text: string, env: NodeJS.ProcessEnv = process.env)
     .join('');
 }
 
-/** Returns an address for a message: without the password that somebody has written into it. */
+/** Returns an address for a message: without a password in it. */
 export function withoutPassword(address: string): string {
   return address.replace(/(\/\/[^:/@\s]*:)[^\s]*@/, '$1…@');
 }

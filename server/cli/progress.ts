@@ -16,7 +16,7 @@ export interface Amount {
   readonly unit: string;
 }
 
-/** Where progress is shown. */
+/** The output for progress. */
 export interface ProgressOutput {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -77,7 +77,7 @@ export class Progress {
     return parts.join(', ');
   }
 
-  /** A second, by the last half minute. */
+  /** Returns the rate per second, over the last half minute. */
   #rateOf(done: number, now: number): number {
     if (this.#samples.length === 0) this.#samples.push({ at: this.#beganAt, done: 0 });
     this.#samples.push({ at: now, done });
@@ -89,7 +89,7 @@ export class Progress {
   }
 }
 
-/** A length of time for people, such as `3m 20s`. */
+/** Formats a length of time for people, such as `3m 20s`. */
 function timeText(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole >= 86_400) return `${Math.floor(whole / 86_400)}d ${Math.floor((whole % 86_400) / 3600)}h`;
@@ -99,14 +99,14 @@ function timeText(seconds: number): string {
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** A number of bytes for people, such as `1.5 GB`. */
+/** Formats a number of bytes for people, such as `1.5 GB`. */
 export function byteCount(bytes: number): string {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
   const digits = power === 0 ? 0 : 1;
   return `${(bytes / 1000 ** power).toFixed(digits)} ${UNITS[power]}`;
 }
 
-/** A number of things for people, such as `1 blob` and `2 blobs`. */
+/** Formats a number of things for people, such as `1 blob` and `2 blobs`. */
 export function count(number: number, what: string): string {
   const many = what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`;
   return `${number} ${number === 1 ? what : many}`;

@@ -70,7 +70,7 @@ export function provider(args: readonly string[]): Promise<number> {
   return runAccountsCommand('provider', ACTIONS, args);
 }
 
-/** Split at the last equals sign: groups may be distinguished names, teams contain none. */
+/** Parses a group, split at the last equals sign: groups may be distinguished names, teams contain none. */
 function parseGroup(text: string): readonly [group: string, team: string] {
   const equals = text.lastIndexOf('=');
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];

@@ -29,7 +29,7 @@ const QUOTA_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth quota`: how many bytes repositories may have. */
+/** `berth quota`: limits on the bytes of repositories. */
 export function quota(args: readonly string[]): Promise<number> {
   return runAccountsCommand('quota', QUOTA_ACTIONS, args);
 }

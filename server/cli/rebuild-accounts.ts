@@ -11,7 +11,7 @@ import { openAccounts } from '../open-auth.ts';
 import { count } from './progress.ts';
 
 export interface AccountsRebuild {
-  /** A new one, in an SQLite file, in which the repositories are back. */
+  /** A new database, in an SQLite file, in which the repositories are restored. */
   readonly database: Database;
   readonly catalog: Catalog;
   readonly files: SideFiles;
@@ -29,7 +29,7 @@ const WORDS: readonly (readonly [table: string, what: string])[] = [
   ['tag_rules', 'tag rule'],
   ['quotas', 'quota'],
 ];
-/** The same, told only if there are any. */
+/** Likewise, but mentioned only if there are any. */
 const FLEET_WORDS: typeof WORDS = [
   ['hosts', 'host'],
   ['apps', 'app'],
@@ -48,8 +48,8 @@ export async function rebuildAccounts({
   );
   if (snapshot === undefined) {
     const lost =
-      'no copy of accounts and rules lies beside the content: a backup has them (berth restore); without one the next ' +
-      'start makes the user admin anew, and they are to be made again';
+      'no copy of accounts and rules lies beside the content: a backup has them (berth restore); without one, the next  ' +
+      'start creates the user admin again, and the others must be created again';
     return { problems: 0, told: [lost] };
   }
   let problems = 0;
@@ -67,14 +67,14 @@ export async function rebuildAccounts({
   const all = [...WORDS, ...fleet].map(([table, what]) => count(restored.get(table) ?? 0, what)).join(', ');
   const told = [
     `accounts and rules are as of ${snapshotTime(snapshot.file)} (${ROWS_FOLDER}/${snapshot.file}): ${all}; what was ` +
-      'changed or revoked after that is to be changed again',
+      'changed or revoked after that must be changed again',
     ...snapshot.lines.flatMap(commandOf),
     'the audit log was only in the lost database; tokens of clients are invalid now, and they get new ones',
   ];
   return { problems, told };
 }
 
-/** How something is made again whose secret is nowhere. */
+/** Returns the command that recreates a row whose secret is stored nowhere. */
 function commandOf({ table, row }: RowLine): readonly string[] {
   const { name, url, pattern, issuer } = row;
   if (table === 'webhooks') {
@@ -82,7 +82,7 @@ function commandOf({ table, row }: RowLine): readonly string[] {
       .split(',')
       .map((event) => `--event ${inShell(event)}`);
     return [
-      `the webhook ${name} is to be added again, with the secret that its receiver has: berth webhook add ${inShell(name)} ` +
+      `the webhook ${name} must be added again, with the secret that its receiver has: berth webhook add ${inShell(name)} ` +
         `${inShell(url)} ${events.join(' ')} --repository ${inShell(pattern)} --secret-stdin`,
     ];
   }
@@ -91,7 +91,7 @@ function commandOf({ table, row }: RowLine): readonly string[] {
     ([group, team]) => ` --group ${inShell(`${group}=${team}`)}`,
   );
   return [
-    `the provider ${name} is to be added again, with the secret that it has given: berth provider add ${inShell(name)} ` +
+    `the provider ${name} must be added again, with the secret that it issued: berth provider add ${inShell(name)} ` +
       `--issuer ${inShell(issuer)} --client-id ${inShell(row.client_id)} --name-claim ${inShell(row.name_claim)} ` +
       `--groups-claim ${inShell(row.groups_claim)}${groups.join('')} --client-secret-stdin`,
   ];

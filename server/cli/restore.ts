@@ -39,12 +39,12 @@ export async function restore(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
   });
   const format = parseFormat(wanted);
-  if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
+  if (from === undefined) throw new ConfigError('the folder of the backup is missing: give --from FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(from);
   const mark = await expectBackup(folder);
   if (mark === CATALOG_ALONE && config.storage === undefined) {
-    throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
+    throw new ConfigError(`the backup in ${folder} has no content: give its location with --storage`);
   }
   if ((await namesIn(config.data)).length > 0) {
     throw new ConfigError(

@@ -39,9 +39,9 @@ export async function serve(args: readonly string[]): Promise<number> {
     const end = await Promise.race([signalled, failed]);
     if (typeof end === 'string') {
       notifySystemd('STOPPING=1', process.env.NOTIFY_SOCKET);
-      log.info({ signal: end, graceMs: SHUTDOWN_GRACE }, 'stopping: running requests may finish');
+      log.info({ signal: end, graceMs: SHUTDOWN_GRACE }, 'stopping: running requests can finish');
     } else {
-      log.fatal({ err: end.error }, 'the device has failed to store data: stopping, look at the device');
+      log.fatal({ err: end.error }, 'the device failed to store data: stopping; check the device');
     }
     const finished = await registry.stop(SHUTDOWN_GRACE);
     if (!finished) log.warn('requests that were still running have been cut');

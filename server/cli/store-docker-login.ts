@@ -5,7 +5,7 @@ import { dockerConfigFile, readDockerConfig, replacePrivateFile } from './docker
 
 /** A login in the form that `docker login` stores. */
 export interface DockerLogin {
-  /** As image names begin: `HOST` or `HOST:PORT`. */
+  /** As at the start of image names: `HOST` or `HOST:PORT`. */
   readonly server: string;
   readonly user: string;
   readonly secret: string;
@@ -13,7 +13,7 @@ export interface DockerLogin {
 
 /**
  * Stores a login for docker: with the credential helper that `config.json` names for the server, or in that file
- * (0600), which is replaced atomically and keeps its other fields. Returns the place. Throws ConfigError.
+ * (0600), which is replaced atomically and keeps its other fields. Returns the location. Throws ConfigError.
  */
 export async function storeDockerLogin(
   login: DockerLogin,
@@ -62,12 +62,12 @@ async function storeWithHelper(
     code = await ended;
   } catch (cause) {
     throw new ConfigError(
-      `the credential helper ${helper} cannot be run: install it, or take it out of config.json`,
+      `the credential helper ${helper} cannot be run: install it, or remove it from config.json`,
       {
         cause,
       },
     );
   }
   if (code !== 0)
-    throw new ConfigError(`the credential helper ${helper} did not keep the login (exit code ${code})`);
+    throw new ConfigError(`the credential helper ${helper} did not store the login (exit code ${code})`);
 }

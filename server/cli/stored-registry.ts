@@ -46,7 +46,7 @@ export async function openStoredDatabase(config: StorageConfig): Promise<Databas
   const database = await openCatalogDatabase(config, undefined, { report: tellLine });
   try {
     if (await hasCatalog(database)) return database;
-    throw new ConfigError('the database is not that of a registry: give the database of berth serve');
+    throw new ConfigError('the database does not belong to a registry: give the database of berth serve');
   } catch (error) {
     await database.destroy();
     throw error;

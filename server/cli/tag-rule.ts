@@ -18,7 +18,7 @@ const TAG_RULE_ACTIONS: Readonly<Record<string, Action>> = {
     options: { tags: { type: 'string' }, immutable: { type: 'boolean' }, protected: { type: 'boolean' } },
     run: async ({ catalog, words: [pattern = ''], option, flag }) => {
       if (flag('immutable') === flag('protected')) {
-        throw new SettingInvalidError('say what the tags are: --immutable or --protected');
+        throw new SettingInvalidError('the kind of the rule is missing: give --immutable or --protected');
       }
       const kind = flag('immutable') ? 'immutable' : 'protected';
       await catalog.tagRules.put(parseTagRule({ pattern, tags: option('tags') ?? '*', kind }));
@@ -35,7 +35,7 @@ const TAG_RULE_ACTIONS: Readonly<Record<string, Action>> = {
   },
 };
 
-/** `berth tag-rule`: which tags stay where they are, and which only maintainers set. */
+/** `berth tag-rule`: immutable tags, and tags that only maintainers set. */
 export function tagRule(args: readonly string[]): Promise<number> {
   return runAccountsCommand('tag-rule', TAG_RULE_ACTIONS, args);
 }

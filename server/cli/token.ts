@@ -88,10 +88,10 @@ interface TokenRow extends Partial<TermsView> {
 /** A credential without its secret. */
 interface TermsView {
   readonly name: string;
-  /** Absent: all rights of its owner. */
+  /** Absent if it has all rights of its owner. */
   readonly scopes?: readonly string[];
   readonly lastUsedAt?: Date;
-  /** Absent: never. */
+  /** Absent if it never expires. */
   readonly expiresAt?: Date;
 }
 
@@ -108,7 +108,7 @@ function termsView({ expiresAt, lastUsedAt, limits, name }: Credential): TermsVi
 const TERMS: readonly Column<Partial<TermsView> & { readonly kind?: string }>[] = [
   {
     head: 'MAY',
-    cell: ({ kind, scopes }) => scopes?.join(' ') ?? (kind === 'login' ? '' : 'all that its owner may'),
+    cell: ({ kind, scopes }) => scopes?.join(' ') ?? (kind === 'login' ? '' : 'all rights of its owner'),
   },
   {
     head: 'USED',

@@ -12,32 +12,32 @@ import { byteCount, count } from './progress.ts';
 import { FORMAT_OPTION, type Format, parseFormat, printOne, printRows } from './remote/table.ts';
 import { expectFile } from './stored-registry.ts';
 
-/** Rows that a step changes, and bytes that a copy takes, in a second on a slow disk. */
+/** Rows that a step changes, and bytes that a copy writes, per second on a slow disk. */
 const ROWS_A_SECOND = 20_000;
 const BYTES_A_SECOND = 50_000_000;
 
 /** A step that an upgrade runs. */
 interface PlannedStep {
   readonly step: string;
-  /** Whether it removes something that the version before uses; otherwise it only adds. */
+  /** Whether it removes something that the previous version uses; otherwise it only adds. */
   readonly removes: boolean;
   /** Whether `berth downgrade` can undo it. */
   readonly undone: boolean;
-  /** Rows that it reads or changes. */
+  /** Number of rows that it reads or changes. */
   readonly rows: number;
 }
 
 interface UpgradePlan {
   readonly steps: readonly PlannedStep[];
-  /** Bytes that must be free for it; 0 for PostgreSQL, of which no copy is made. */
+  /** Free bytes that it needs; 0 for PostgreSQL, of which no copy is made. */
   readonly space: number;
-  /** Seconds, at most on a slow disk. */
+  /** Maximum seconds on a slow disk. */
   readonly seconds: number;
 }
 
 /**
- * `berth upgrade --check`: tells what this version changes in the database of an earlier one, beside a running registry, and
- * changes nothing. Exit code 0 when there is nothing to change, 1 when there is.
+ * `berth upgrade --check`: reports what this version changes in the database of an earlier one, beside a running
+ * registry, and changes nothing. Exit code 0 when there is nothing to change, 1 when there is.
  */
 export async function upgrade(args: readonly string[]): Promise<number> {
   const {
@@ -90,7 +90,7 @@ async function planUpgrade(database: Database): Promise<UpgradePlan> {
 async function rowsOf(database: Database, { touches = [] }: Migration): Promise<number> {
   let rows = 0;
   for (const table of touches) {
-    // One that an earlier missing step makes has none.
+    // A table that an earlier missing step creates has no rows.
     if (!(await database.schema.hasTable(table))) continue;
     const found = await database(table).count({ rows: '*' }).first();
     rows += Number(found?.rows ?? 0);
@@ -105,7 +105,7 @@ function printPlan(format: Format, plan: UpgradePlan): void {
     return;
   }
   if (steps.length === 0) {
-    printLine('nothing to change: the database is that of this version');
+    printLine('nothing to change: the database is up to date');
     return;
   }
   printRows('table', steps, [
@@ -115,6 +115,6 @@ function printPlan(format: Format, plan: UpgradePlan): void {
     { head: 'ROWS', cell: ({ rows }) => String(rows) },
   ]);
   const room =
-    space === 0 ? 'make a backup before' : `it needs ${byteCount(space)} on the disk of the data folder`;
+    space === 0 ? 'make a backup first' : `it needs ${byteCount(space)} on the disk of the data folder`;
   tellLine(`${count(steps.length, 'step')}, ${count(seconds, 'second')} at most on a slow disk; ${room}`);
 }

@@ -79,7 +79,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       });
       const outcome = await deliver(webhook, testEvent(webhook), new AbortController().signal);
       if (outcome.kind !== 'told') throw new SettingInvalidError(outcome.failure);
-      print('the receiver has taken the event');
+      print('the receiver accepted the event');
     },
   },
 };

@@ -8,7 +8,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Reads `HOST:PORT`. Throws ConfigError. */
+/** Parses `HOST:PORT`. Throws ConfigError. */
 export function parseListen(text: string): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
@@ -21,7 +21,7 @@ export function parseListen(text: string): ListenAddress {
   return Object.freeze({ host, port });
 }
 
-/** Throws ConfigError, which does not repeat the text: it may hold a password. */
+/** Parses the URL of a database. Throws ConfigError, which does not quote the text: it may contain a password. */
 export function parseDatabase(text: string): string {
   const url = URL.parse(text);
   const isPostgres = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
@@ -45,7 +45,7 @@ export function parseOrigins(origins: readonly string[]): readonly string[] {
   return Object.freeze([...origins]);
 }
 
-/** '' or a path that begins with a slash and does not end with one. Throws ConfigError. */
+/** Parses a path prefix: '' or a path that begins with a slash and does not end with one. Throws ConfigError. */
 export function parsePathPrefix(text: string): string {
   const prefix = trimEndOf(text, '/');
   if (prefix !== '' && !/^(?:\/[A-Za-z0-9][A-Za-z0-9._-]*)+$/.test(prefix)) {

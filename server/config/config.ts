@@ -30,7 +30,7 @@ export type AuthMode = (typeof AUTH_MODES)[number];
 
 export interface TlsConfig {
   readonly files: CertificateFiles;
-  /** Where clients of plain HTTP are sent on; absent: nowhere. */
+  /** Address whose clients of plain HTTP are redirected; absent if there is none. */
   readonly redirect?: ListenAddress;
   /** Whether browsers must use only HTTPS for a year. */
   readonly hsts: boolean;
@@ -38,38 +38,41 @@ export interface TlsConfig {
 
 export interface Config {
   readonly listen: ListenAddress;
-  /** Absent: plain HTTP. */
+  /** Absent for plain HTTP. */
   readonly tls?: TlsConfig;
-  /** Where Prometheus asks; absent: nowhere. */
+  /** Where metrics are served to Prometheus; absent if they are not. */
   readonly metrics?: ListenAddress;
   /** Absolute path of the folder with everything that is not stored elsewhere. */
   readonly data: string;
   /** Absolute path of the key that seals the secrets of apps. */
   readonly secretsKey: string;
-  /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
+  /**
+   * `postgres://…` of the catalog and the accounts; if absent, they are in the data folder. A secret: it may contain a
+   * password.
+   */
   readonly database?: string;
-  /** Location of the blobs; absent: in the data folder. */
+  /** Location of the blobs; if absent, the data folder. */
   readonly storage?: S3Settings;
-  /** Clients that download blobs from there directly; absent: none. */
+  /** Clients that download blobs from there directly; absent for none. */
   readonly redirects?: RedirectRules;
   readonly auth: AuthMode;
   readonly tokens: TokenConfig;
   readonly logLevel: LogLevel;
   /** Milliseconds for which the server continues after it was told to stop, so that load balancers notice. */
   readonly shutdownDelay: number;
-  /** Whether browsers get pages. */
+  /** Whether browsers are served pages. */
   readonly page: boolean;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
   /** Whether images can be neither pushed nor deleted. */
   readonly readOnly: boolean;
-  /** Milliseconds between two garbage collections; absent: no automatic ones. */
+  /** Milliseconds between two garbage collections; absent disables them. */
   readonly gcInterval?: number;
   /** Milliseconds for which unreferenced content is kept. */
   readonly gcGrace: number;
   /** Whether they also delete manifests without a tag. */
   readonly gcUntagged: boolean;
-  /** Milliseconds for which it is known who did what. */
+  /** Milliseconds for which the audit log is kept. */
   readonly auditRetention: number;
   /** Whether accounts and rules are also copied beside the blobs, in case the database is lost. */
   readonly accountCopies: boolean;
@@ -79,11 +82,11 @@ export interface Config {
   readonly outgoing?: ProxySettings;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
-  /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
+  /** Prefix of `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
   readonly pathPrefix: string;
-  /** Milliseconds without a turn of the event loop after which the process ends; absent: it is not watched. */
+  /** Milliseconds without a turn of the event loop after which the process ends; absent disables the watchdog. */
   readonly watchdog?: number;
-  /** Whose forwarded headers are believed. */
+  /** Proxies whose forwarded headers are believed. */
   readonly trustedProxies: TrustedProxies;
   /** The administrator's password at first start. A secret: from the environment only, never logged. */
   readonly adminPassword?: string;

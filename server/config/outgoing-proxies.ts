@@ -6,7 +6,7 @@ import {
 } from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 
-/** The proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, in capital or small letters. Throws ConfigError. */
+/** Reads the proxies in HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in upper or lower case. Throws ConfigError. */
 export function readOutgoingProxies(
   env: Readonly<Record<string, string | undefined>>,
 ): ProxySettings | undefined {

@@ -32,7 +32,7 @@ export const SETTINGS = {
   auth: text(
     'auth',
     'MODE',
-    'accounts: people log in; none: open to all; token: with tokens of another token server (see --token-issuer)',
+    'accounts: people log in; none: open to all; token: tokens of another token server (see --token-issuer)',
     'accounts',
   ),
   challenge: text(
@@ -44,13 +44,13 @@ export const SETTINGS = {
   tokenLife: text(
     'token-life',
     'TIME',
-    'lifetime of a token, 1m to 60m; access that is revoked ends after it at the latest',
+    'lifetime of a token, 1m to 60m; revoked access ends within it',
     '5m',
   ),
   tokenLimit: text(
     'token-limit',
     'NUMBER',
-    'tokens a minute for one account, and five times as many for all clients without a login at one address; 0 for no limit',
+    'tokens per minute for one account, and five times as many for all clients without a login at one address; 0 for no limit',
     '6000',
   ),
   tokenService: list(
@@ -93,14 +93,14 @@ export const SETTINGS = {
   readOnly: text(
     'read-only',
     'on|off',
-    'refuse to push and delete images, such as while they move to another registry; accounts and garbage collection go on',
+    'refuse to push and delete images, such as while they move to another registry; accounts and garbage collection still work',
     'off',
   ),
   gcInterval: text('gc-interval', 'TIME', 'collect garbage at this interval, such as 12h, or off', '24h'),
   gcGrace: text(
     'gc-grace',
     'TIME',
-    'collect garbage this long after last use: a push, a HEAD by a pusher, a delete',
+    'collect garbage this long after its last use: a push, a HEAD by a pusher, a delete',
     '24h',
   ),
   gcUntagged: text(

@@ -2,14 +2,14 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { DEFAULT_GRACE, DEFAULT_UPLOAD_AGE } from '../../storage/gc/garbage-policy.ts';
 import { parseDuration } from './duration.ts';
 
-/** Timers of Node count to 2^31 milliseconds. */
+/** Maximum interval of Node's timers: 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
 
 const LONGEST_STALL = 60 * 60 * 1000;
 
 const LONGEST_DELAY = 5 * 60 * 1000;
 
-/** Milliseconds between two garbage collections; undefined for `off`. Throws ConfigError. */
+/** Parses the milliseconds between two garbage collections; undefined for `off`. Throws ConfigError. */
 export function parseInterval(text: string): number | undefined {
   if (text === 'off') return undefined;
   const interval = parseDuration(text);
@@ -48,7 +48,10 @@ export function parseRetention(text: string): number {
   return retention;
 }
 
-/** Milliseconds without a turn of the event loop after which the process ends; undefined for `off`. Throws ConfigError. */
+/**
+ * Parses the milliseconds without a turn of the event loop after which the process ends; undefined for `off`. Throws
+ * ConfigError.
+ */
 export function parseWatchdog(text: string): number | undefined {
   if (text === 'off') return undefined;
   const limit = parseDuration(text);
@@ -58,7 +61,7 @@ export function parseWatchdog(text: string): number | undefined {
   return limit;
 }
 
-/** Milliseconds from the signal to the end. Throws ConfigError. */
+/** Parses the milliseconds from the signal to the end. Throws ConfigError. */
 export function parseDelay(text: string): number {
   const delay = parseDuration(text);
   if (delay === undefined || delay > LONGEST_DELAY) {

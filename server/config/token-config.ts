@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts';
 
 /** Minimum lifetime in seconds; docker assumes at least 60, whatever the token states. */
 const SHORTEST_LIFE = 60;
-/** In a minute; a machine that pulls a hundred images asks for a few hundred. */
+/** Default tokens per minute; a machine that pulls a hundred images requests a few hundred. */
 const USUAL_LIMIT = 6000;
 const LONGEST_LIFE = 60 * 60;
 
@@ -12,14 +12,14 @@ const LONGEST_LIFE = 60 * 60;
 export interface TokenConfig {
   /** `basic`: clients send user and password with each request. */
   readonly challenge: 'bearer' | 'basic';
-  /** Seconds that a token of this registry's own token server counts. */
+  /** Lifetime of a token of this registry's own token server, seconds. */
   readonly life: number;
-  /** Tokens that an account may ask for in a minute; absent: as many as it likes. */
+  /** Maximum tokens that an account may request per minute; absent for no limit. */
   readonly limit?: number;
   /** Audiences of tokens; the first is this registry, the others may verify tokens with its keys. */
   readonly services: readonly [string, ...string[]];
   readonly issuer: string;
-  /** Absolute URL of the token server; absent: this server, as the client calls it. */
+  /** Absolute URL of the token server; if absent, this server under the name that the client uses. */
   readonly realm?: string;
   /** Keys of an external token server. */
   readonly outsideKeys?: OutsideKeys;
@@ -49,7 +49,7 @@ export function parseTokenConfig(settings: TokenSettings, readFile: (path: strin
     throw new ConfigError(`"${challenge}" is not a known challenge: choose bearer or basic`);
   }
   if (!outside && jwks !== undefined) {
-    throw new ConfigError('--token-jwks is of another token server: use it with --auth token');
+    throw new ConfigError('--token-jwks is for another token server: use it with --auth token');
   }
   if (outside && (jwks === undefined || realm === undefined || settings.issuer === undefined)) {
     throw new ConfigError(
@@ -83,7 +83,7 @@ function parseLife(text: string): number {
 function parseLimit(text: string): { readonly limit?: number } {
   if (!/^\d{1,9}$/.test(text)) {
     throw new ConfigError(
-      `"${text}" is not a limit of tokens: write how many an account may request in a minute`,
+      `"${text}" is not a limit of tokens: write the number that an account may request per minute`,
     );
   }
   return Number(text) === 0 ? {} : { limit: Number(text) };
@@ -97,7 +97,7 @@ function parseRealm(text: string): string {
   return text;
 }
 
-/** A URL, or the path of a file. */
+/** Parses the key set: a URL, or the path of a file. */
 function parseKeys(text: string, readFile: (path: string) => string): OutsideKeys {
   if (/^https?:\/\//.test(text)) {
     const url = URL.parse(text);

@@ -208,7 +208,7 @@ describe('images of the agent: pull', { skip: unlessRoot() }, () => {
 
 describe('images of the agent: broken images', { skip: unlessRoot() }, () => {
   const cases: Readonly<Partial<Record<Fault, RegExp>>> = {
-    'layer-no-gzip': /layer sha256:[0-9a-f]{64} is broken: it is said to be gzip and is not/,
+    'layer-no-gzip': /layer sha256:[0-9a-f]{64} is broken: it is declared as gzip, but is not/,
     'layer-cut-short': /layer sha256:[0-9a-f]{64} is broken: its gzip content is damaged/,
     'layer-no-tar': /layer sha256:[0-9a-f]{64} is not a valid tar: a header has a wrong checksum, at byte 0/,
     'tar-cut-short': /layer sha256:[0-9a-f]{64} is not a valid tar: it ends within an entry, at byte 2000/,

@@ -56,7 +56,7 @@ test('a registry over PostgreSQL goes into a backup, and from there into SQLite 
     other,
   );
   assert.equal(refused.exitCode, 2);
-  assert.match(refused.stderr, /the database is not empty, it has the repository team\//);
+  assert.match(refused.stderr, /the database is not empty; it has the repository team\//);
 });
 
 test('a backup of a registry over SQLite fills PostgreSQL', async (t) => {

@@ -146,7 +146,7 @@ test('it refuses while a server runs and where a database has content, which --f
   await server.stop();
   const refused = await rebuild();
   assert.equal(refused.exitCode, 2);
-  assert.match(refused.stderr, /has content: look at it with "berth fsck"; --force rebuilds it/);
+  assert.match(refused.stderr, /has content: check it with "berth fsck"; --force rebuilds it/);
   const forced = await rebuild('--force');
   assert.equal(forced.exitCode, 0, forced.stdout);
   const old = /the old database is (\S+)/.exec(forced.stdout)?.[1] ?? '';
@@ -199,13 +199,13 @@ test('a lost database gets accounts and rules back: old passwords, tokens and ro
   assert.ok(
     stdout.includes(
       `Z (accounts/${copy}): 2 users, 1 team, 1 grant, 2 tokens, 1 login, 1 rule, 1 tag rule, 1 quota; what was ` +
-        'changed or revoked after that is to be changed again\n',
+        'changed or revoked after that must be changed again\n',
     ),
     stdout,
   );
   assert.ok(
     stdout.includes(
-      "the webhook ci is to be added again, with the secret that its receiver has: berth webhook add ci 'https://ci.example/hook?a=b' " +
+      "the webhook ci must be added again, with the secret that its receiver has: berth webhook add ci 'https://ci.example/hook?a=b' " +
         "--event push --repository 'team/*' --secret-stdin\n",
     ),
     stdout,

@@ -200,7 +200,7 @@ test('a read-only file system keeps the contexts as they are, and a sentence say
   }
   const script = `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && DOCKER_CONFIG="$0" exec ${BERTH} login http://127.0.0.1:1`;
   const login = await runCommand('unshare', ['--mount', 'sh', '-c', script, folder], { expectExit: 2 });
-  assert.equal(login.stderr, `berth: the login cannot be kept: ${folder} cannot be written (EROFS)\n`);
+  assert.equal(login.stderr, `berth: the login cannot be stored: ${folder} cannot be written (EROFS)\n`);
   assert.equal(await readFile(join(folder, 'berth.json'), 'utf8'), text);
   assert.deepEqual(await readdir(folder), ['berth.json']);
 });
@@ -212,7 +212,7 @@ const OTHERS: Readonly<
   'a registry without the route': {
     status: 404,
     body: '{"errors":[{"code":"UNSUPPORTED","message":"there is nothing at this path"}]}',
-    says: /does not have what this command asks for: it is older, has no accounts, or is no Berth registry\n$/,
+    says: /does not support this command: it is older, has no accounts, or is not a Berth registry\n$/,
   },
   'a web server': { status: 404, body: '<h1>Not Found</h1>', says: /is no Berth registry\n$/ },
   'a web page': {
@@ -296,7 +296,7 @@ for (const [when, cut] of [
       assert.deepEqual([exitCode, stdout], [1, ''], command.join(' '));
       assert.match(
         stderr,
-        /was cut \([\w ]+\): it may have done what was asked, so look before you ask again\n$/,
+        /was cut \([\w ]+\): the request may have taken effect, so check before you repeat it\n$/,
       );
     }
   });

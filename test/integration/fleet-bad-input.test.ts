@@ -219,7 +219,7 @@ describe('the exit code tells how a deployment ended', () => {
     for (const host of world.hosts) host.breaks.add(bad);
     const { exitCode, said } = await deploy(web('a').replace('IMAGE', image.replace(':main', ':bad')));
     assert.equal(exitCode, 3, said);
-    assert.match(said, /release \d+ failed, and was rolled back: web1: web exited with 1$/);
+    assert.match(said, /release \d+ failed and was rolled back: web1: web exited with 1$/);
   });
 
   test('130: Ctrl-C stops waiting, says how to look, and the rollout goes on', async (t) => {

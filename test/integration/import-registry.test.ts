@@ -144,7 +144,7 @@ test('an import that is interrupted, or killed, goes on when it is run again', o
     const exit = await running.end(signal);
     if (signal === 'SIGINT') {
       assert.equal(exit.code, 1);
-      assert.match(running.output(), /^berth: interrupted: run the same command again to go on$/m);
+      assert.match(running.output(), /^berth: interrupted: run the same command again to continue$/m);
     }
   }
   const before = source.requests.length;

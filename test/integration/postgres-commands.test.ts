@@ -80,7 +80,7 @@ test('a database that was dropped is made anew: images, and old passwords and to
   await before.stop();
   const refused = await runBerth(...where);
   assert.equal(refused.exitCode, 2, refused.stdout);
-  assert.match(refused.stderr, /the database is not empty, it has the repository team\/app/);
+  assert.match(refused.stderr, /the database is not empty; it has the repository team\/app/);
 
   const name = new URL(database).pathname.slice(1);
   const server = await postgres.createDatabase();

@@ -53,7 +53,7 @@ test('every command makes files for their owner alone, whatever the umask', asyn
   await chmod(join(String(backup), 'catalog.sqlite'), 0o644);
   assert.match(
     await run('fsck', '--data', String(backup)),
-    /wider than it should be: .*\/catalog\.sqlite may hold secrets.*mode 0644.*chmod 600/,
+    /too permissive: .*\/catalog\.sqlite may hold secrets.*mode 0644.*chmod 600/,
   );
   await run('restore', '--from', String(backup), '--data', String(restored));
   assert.deepEqual(await wider(String(restored)), [], 'also from a backup that is wider');

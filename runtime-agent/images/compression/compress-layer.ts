@@ -70,8 +70,8 @@ const LAST_BLOCK = Buffer.from([3, 0]);
 const deflate: (block: Uint8Array, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw);
 
 /**
- * One gzip member of `content`, compressed in blocks on all processors. The same content and level (0 to 9) become the same bytes,
- * however it is cut into chunks and however many processors there are.
+ * Yields one gzip member of `content`, compressed in blocks on all processors. The same content and level (0 to 9) give
+ * the same bytes, regardless of chunk sizes and the number of processors.
  */
 async function* gzip(content: AsyncIterable<Uint8Array>, level?: number): AsyncGenerator<Buffer> {
   let checksum = 0;

@@ -182,7 +182,7 @@ function addressFaults(what: string, text: string, block: IpBlock): readonly str
   return [];
 }
 
-/** The bridge gets the first address by default; an IPv6 one too, which inspect does not show. */
+/** Adds the bridge's address: the first by default; also for IPv6, where inspect does not show it. */
 function withGateway(config: Subnet): Subnet {
   const block = parseBlock(config.subnet);
   if (config.gateway !== undefined || block === undefined || block.family === 6) return config;

@@ -11,7 +11,7 @@ import {
 import { O_PATH } from '../../../lib/linux/files/in-root.ts';
 import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 
-/** The entry disappeared, or changed its type, while a tree is read. */
+/** Errors of an entry that disappeared, or changed its type, while a tree is read. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL']);
 
 /**

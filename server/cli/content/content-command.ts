@@ -20,7 +20,7 @@ const DOORS: Doors<ContentDoor> = {
   local: async (options) => (await import('./local-content.ts')).openLocalContent(options),
 };
 
-/** Runs the action that the first word names, as runRegistryCommand does. */
+/** Runs the action in the first word, as runRegistryCommand does. */
 export function runContentAction(
   noun: string,
   actions: Readonly<Record<string, ContentCommand>>,

@@ -20,14 +20,14 @@ export interface ManifestName {
 
 export interface ListOptions<Sort> {
   readonly sort?: Sort;
-  /** Only names with this text. */
+  /** Only names that contain this text. */
   readonly search?: string;
 }
 
 export interface DeleteOptions {
-  /** Nothing is deleted. */
+  /** Whether nothing is deleted. */
   readonly dryRun: boolean;
-  /** Also deletes images that a release runs. */
+  /** Whether images that a release runs are deleted too. */
   readonly force: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface CopyOptions {
   /** The repository of the copy. */
   readonly to: string;
   readonly tag?: string;
-  /** Also signatures, SBOMs and others that are about the image. */
+  /** Whether signatures, SBOMs and other referrers are copied too. */
   readonly referrers: boolean;
 }
 
@@ -44,18 +44,18 @@ export interface CopyOptions {
  * throws ApiError.
  */
 export interface ContentDoor extends AsyncDisposable {
-  /** Host and port of the registry, which names of images may begin with; undefined for the data of this machine. */
+  /** Host and port of the registry, with which names of images may begin; undefined for the data of this machine. */
   readonly host: string | undefined;
-  /** All pages. */
+  /** Returns all pages. */
   repositories(options: ListOptions<RepositorySort>): Promise<readonly RepositoryView[]>;
-  /** All repositories, the largest first. */
+  /** Returns all repositories, the largest first. */
   diskUse(): Promise<DiskUse>;
-  /** All pages. */
+  /** Returns all pages. */
   tags(repository: string, options: ListOptions<TagSort>): Promise<readonly TagView[]>;
   manifest(name: ManifestName): Promise<ManifestView>;
   /** Returns what is deleted, or would be. */
   delete(name: ManifestName, options: DeleteOptions): Promise<ConsequencesView>;
-  /** All pages, by digest. */
+  /** Returns all pages, by digest. */
   manifests(repository: string): Promise<readonly ManifestEntry[]>;
   copy(name: ManifestName, options: CopyOptions): Promise<CopyView>;
   /** Deletes everything, or a part of it if there is much: `remaining` is the rest. */
@@ -70,7 +70,7 @@ export interface ContentDoor extends AsyncDisposable {
   ): Promise<DifferenceView>;
 }
 
-/** What commands read of a repository. */
+/** Fields of a repository that commands read. */
 const REPOSITORY = ['name', 'size', 'tags'];
 /** Entries of a page of the API. */
 const PAGE = '100';
@@ -150,7 +150,7 @@ export class RemoteContent implements ContentDoor {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  /** The entries of all pages, which are in a field of each; `fields` are what each entry must have. */
+  /** Returns the entries of all pages, which are in a field of each; `fields` are the required fields of an entry. */
   async #all<Entry>(
     path: string,
     { sort, search }: ListOptions<string>,

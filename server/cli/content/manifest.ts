@@ -58,7 +58,7 @@ export function manifest(args: readonly string[]): Promise<number> {
   return runContentAction('manifest', ACTIONS, args);
 }
 
-/** Whether neither a tag, an index nor a subject holds it. */
+/** Reports whether no tag, index or subject refers to it. */
 function isLoose({ isMember, subject, tagCount }: ManifestEntry): boolean {
   return tagCount === 0 && !isMember && subject === undefined;
 }

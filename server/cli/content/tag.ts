@@ -112,7 +112,9 @@ async function copy({ door, flag, option, words: [word = '', other = ''] }: Cont
   ]);
 }
 
-/** A target is `REPOSITORY:TAG`, or a repository, in which the copy has the tag of the source. Throws ConfigError. */
+/**
+ * Parses a target: `REPOSITORY:TAG`, or a repository, in which the copy has the tag of the source. Throws ConfigError.
+ */
 function readTarget(text: string, { reference }: ManifestName, host: string | undefined) {
   if (text.includes('@')) throw new ConfigError(`"${text}" is no target: write team/app:1.0 or team/app`);
   const own = readRepository(text, host);
@@ -157,13 +159,13 @@ function linesOf(word: string, view: ConsequencesView): readonly string[] {
     ...(refusal === undefined || deleted ? [] : [`  refused: ${refusal}`]),
     `  tags that go: ${tags.join(', ')}${more}`,
     manifests.length === 0
-      ? '  nothing becomes free: its manifest stays under its digest'
-      : `  ${byteCount(bytesFreed)} become free by garbage collection, ${byteCount(bytesKept)} stay for other images`,
+      ? '  nothing is freed: its manifest stays under its digest'
+      : `  ${byteCount(bytesFreed)} will be freed by garbage collection, ${byteCount(bytesKept)} are kept for other images`,
     ...running.map(
       ({ app, hosts, release, runs }) =>
         `  release ${release} of ${app} ${runs ? `runs it on ${hosts.join(', ')}` : 'keeps it for a rollback'}`,
     ),
-    ...(restorableUntil === undefined ? [] : [`  can be restored until ${restorableUntil} at least`]),
+    ...(restorableUntil === undefined ? [] : [`  can be restored at least until ${restorableUntil}`]),
   ];
 }
 
@@ -171,11 +173,11 @@ async function compare({ door, option, words: [word = '', other = ''] }: Content
   const format = parseFormat(option('format'));
   const opened = await door();
   const { repository, reference: from } = readManifestName(word, opened.host);
-  // The other one may be a tag or a digest of the same repository alone.
+  // The other one may be just a tag or a digest of the same repository.
   const isShort = isDigest(other) || !/[:@]/.test(other);
   const to = isShort ? { repository, reference: other } : readManifestName(other, opened.host);
   if (to.repository !== repository) {
-    throw new ConfigError('images of two repositories are not compared: name two of one repository');
+    throw new ConfigError('images of different repositories cannot be compared: name two of one repository');
   }
   const difference = await opened.difference(repository, from, to.reference, option('platform'));
   printOne(format, difference, () => differenceLines(difference));

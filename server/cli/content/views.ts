@@ -30,11 +30,11 @@ export type TagView = Answered<BrowsedTag>;
 export type ManifestView = Readonly<Record<string, unknown>>;
 
 export type ConsequencesView = Answered<browse.ConsequencesView> & {
-  /** False: nothing was deleted. */
+  /** False if nothing was deleted. */
   readonly deleted: boolean;
 };
 
-/** A manifest in the list of a repository's. */
+/** A manifest in the list of a repository. */
 export type ManifestEntry = Answered<ListedManifest>;
 
 export type CopyView = Answered<copied.CopyView>;

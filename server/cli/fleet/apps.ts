@@ -115,7 +115,7 @@ export function history(args: readonly string[]): Promise<number> {
   return runFleetCommand(HISTORY, args);
 }
 
-/** `berth follow`: whether a pushed tag makes a release. */
+/** `berth follow`: sets whether a pushed tag makes a release. */
 export function follow(args: readonly string[]): Promise<number> {
   return runFleetCommand(FOLLOW, args);
 }

@@ -22,7 +22,7 @@ import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
 import type { PlanView } from './views.ts';
 
-/** Bytes of a file that a Compose file names. */
+/** Maximum bytes of a file that a Compose file refers to. */
 const LARGEST_FILE = 1024 * 1024;
 
 const DEPLOY: FleetCommand = {
@@ -40,7 +40,7 @@ const DEPLOY: FleetCommand = {
   run: deployFile,
 };
 
-/** `berth deploy`: a release of a Compose file. */
+/** `berth deploy`: deploys a Compose file as a release. */
 export function deploy(args: readonly string[]): Promise<number> {
   return runFleetCommand(DEPLOY, args);
 }
@@ -147,7 +147,7 @@ interface Told extends Partial<Position> {
   readonly message: string;
 }
 
-/** One line for each problem, as compilers have them: `FILE:LINE:COLUMN: KEY: SENTENCE`. */
+/** Prints one line for each problem, as compilers do: `FILE:LINE:COLUMN: KEY: SENTENCE`. */
 function tellProblems(
   { tell }: FleetInput,
   file: string,

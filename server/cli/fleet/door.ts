@@ -9,7 +9,7 @@ export interface HostChange {
 
 export interface ReleasePage {
   readonly limit: number;
-  /** A number: only releases before it. */
+  /** Only releases with a lower number. */
   readonly before?: number;
 }
 
@@ -84,7 +84,7 @@ export class RemoteDoor implements FleetDoor {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** The path of an app below the API, or of what belongs to it. */
+/** Returns the path of an app below the API, or of one of its resources. */
 export function appPath(app: string, rest?: string): string {
   const path = `apps/${encodeURIComponent(app)}`;
   return rest === undefined ? path : `${path}/${rest}`;

@@ -14,15 +14,15 @@ import { numberOf } from './rollouts.ts';
 
 /** The only channel of this connection. */
 const CHANNEL = 0;
-/** Bytes of a frame of input. */
+/** Maximum bytes of a frame of input. */
 const PIECE = 16 * 1024;
-/** Characters of the variables: proxies bound headers. */
+/** Maximum characters of the variables: proxies limit headers. */
 const LONGEST_ENVIRONMENT = 6_000;
 /** Milliseconds of silence after which the connection counts as lost. */
 const LONGEST_SILENCE = 3 * PING_INTERVAL;
-/** As shells have it for a command that a signal has ended. */
+/** Exit code that shells give a command that a signal has ended. */
 const SIGPIPE_CODE = 128 + 13;
-/** As `docker run` has it where docker itself fails: commands end with other codes. */
+/** Exit code that `docker run` has if docker itself fails: commands end with other codes. */
 const NO_EXIT_CODE = 125;
 
 const EXEC: FleetCommand = {
@@ -75,7 +75,7 @@ function requestOf({ flag, option, options, words }: FleetInput, tty: boolean) {
   return { path: appPath(app, `exec?${query}`), stdin, headers: environmentHeader(environment) };
 }
 
-/** Variables are in no address, which proxies log. Throws ConfigError. */
+/** Returns the header with the variables; they are not in the address, which proxies log. Throws ConfigError. */
 function environmentHeader(environment: Readonly<Record<string, string>>) {
   if (Object.keys(environment).length === 0) return {};
   const text = Buffer.from(JSON.stringify(environment)).toString('base64url');
@@ -111,14 +111,14 @@ function untilOpen(api: RegistryApi, socket: WebSocket): Promise<void> {
   });
 }
 
-/** A command that runs, with this terminal as its own. */
+/** A running command that uses this terminal as its own. */
 class ExecSession {
   readonly #socket: WebSocket;
   readonly #stdin: boolean;
   readonly #tty: boolean;
   /** Why the connection was closed; '' unless the registry gives a reason. */
   readonly #closed: Promise<string>;
-  /** Input that the host has not allowed yet: one piece of the terminal or pipe, which is paused meanwhile. */
+  /** Input that the host has not allowed yet: one piece from the terminal or pipe, which is paused meanwhile. */
   #input = Buffer.alloc(0);
   #inputEnded = false;
   #endSent = false;
@@ -147,7 +147,7 @@ class ExecSession {
     });
   }
 
-  /** Returns the exit code of the command. Throws ApiError when it did not run to its end. */
+  /** Returns the exit code of the command. Throws ApiError if it did not run to its end. */
   async run(): Promise<number> {
     const socket = this.#socket;
     const silence = setInterval(() => {
@@ -225,7 +225,7 @@ class ExecSession {
     });
   }
 
-  /** Sends as much of the input as the host has allowed, and reads on when that was all. */
+  /** Sends as much of the input as the host has allowed, and reads on when all of it is sent. */
   #sendInput(): void {
     if (!this.#stdin) return;
     while (this.#input.length > 0 && this.#credit > 0) {
@@ -255,6 +255,6 @@ class ExecSession {
 /** Switches the terminal to raw mode. setRawMode(false) restores the previous mode, as does the end of the process. */
 function setRawMode(): void {
   process.stdin.setRawMode(true);
-  // Node leaves on that a line feed also returns to the first column, which editors do not expect.
+  // Node leaves the setting on that makes a line feed also return to the first column, which editors do not expect.
   spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }

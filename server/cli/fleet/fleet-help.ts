@@ -4,7 +4,7 @@ const REGISTRY = `  --server URL          the registry (default: what BERTH_SERV
 BERTH_TOKEN holds a personal token, the secret of a robot, or USER:PASSWORD; without it the login that docker keeps counts.
 `;
 
-/** Options of commands that work through a registry's API or on the data of this machine. */
+/** Options of commands that use a registry's API or the data of this machine. */
 export const LOCAL = `${REGISTRY}With --data DIR, --database URL or --config FILE, as berth serve has them, or where no registry is named, it works on
 the data of this machine.
 `;

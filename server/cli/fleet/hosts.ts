@@ -94,7 +94,7 @@ export async function host(args: readonly string[]): Promise<number> {
   throw new ConfigError(`berth host has no "${name}": ${advice(name, known, '"berth host --help"')}`);
 }
 
-/** `berth hosts`: as `berth host ls`. */
+/** `berth hosts`: the same as `berth host ls`. */
 export function hosts(args: readonly string[]): Promise<number> {
   return runFleetCommand(LIST, args);
 }
@@ -103,7 +103,7 @@ async function change({ door }: FleetInput, name: string, change: HostChange): P
   await (await door()).changeHost(name, change);
 }
 
-/** `KEY=VALUE` sets a label, `KEY-` removes it. Throws ConfigError. */
+/** Parses label changes: `KEY=VALUE` sets a label, `KEY-` removes it. Throws ConfigError. */
 export function changedLabels(
   labels: Readonly<Record<string, string>>,
   changes: readonly string[],

@@ -26,7 +26,7 @@ export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {
   return new LocalDoor(await openStoredRegistry(config), addressOf(config, certificate), certificate);
 }
 
-/** Where hosts reach the registry: under the first name of its certificate, otherwise as it listens. */
+/** Returns the registry's address for hosts: the first name of its certificate, otherwise its listening address. */
 function addressOf({ listen }: Pick<Config, 'listen'>, certificate: string | undefined): string {
   const names = certificate === undefined ? '' : (new X509Certificate(certificate).subjectAltName ?? '');
   const named = names
@@ -117,7 +117,7 @@ class LocalDoor implements FleetDoor {
     throw new ApiError(404, `there is no app named ${JSON.stringify(app)}`);
   }
 
-  /** Records a change in the audit together with it. */
+  /** Makes a change and records it in the audit. */
   async #change<Made>(what: string, work: () => Promise<Made>): Promise<Made> {
     const entry = (): AuditEntry => ({
       at: new Date(),

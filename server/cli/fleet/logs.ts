@@ -87,7 +87,7 @@ class LogPrinter {
   /** Incomplete long lines, by instance and stream. */
   readonly #parts = new Map<string, string>();
   #width = 0;
-  /** False when a host could not be asked. */
+  /** Whether every host could be asked. */
   isWhole = true;
 
   /** Throws ConfigError. */
@@ -160,7 +160,7 @@ function queryOf(input: FleetInput, service: string | undefined): URLSearchParam
   });
 }
 
-/** Milliseconds since 1970 of `10m` ago or of a time. Throws ConfigError. */
+/** Parses `10m` ago, or a time, to milliseconds since 1970. Throws ConfigError. */
 export function parseSince(text: string, now: number): number {
   const length = parseDuration(text);
   if (length !== undefined) return now - length;

@@ -34,14 +34,14 @@ const STATES: Readonly<Record<ReleaseState, string>> = {
   rolling: 'is rolling out',
   done: 'is healthy',
   'rolling back': 'failed: going back',
-  'rolled back': 'failed, and was rolled back',
+  'rolled back': 'failed and was rolled back',
   'rollback failed': 'failed, and so did the rollback',
   failed: 'failed, and there was no release to go back to',
   paused: 'failed, and its policy leaves the hosts as they are',
-  superseded: 'was not finished: a newer release took its place',
+  superseded: 'did not finish: a newer release replaced it',
 };
 
-/** A sentence about a release, such as `team/shop: release 12 is healthy`. */
+/** Returns a sentence about a release, such as `team/shop: release 12 is healthy`. */
 export function stateLine(
   app: string,
   { release, state, reason }: Pick<RolloutView, 'release' | 'state' | 'reason'>,
@@ -50,13 +50,13 @@ export function stateLine(
   return printable(`${app}: release ${release} ${STATES[state]}${why}`);
 }
 
-/** A line about a host, such as `web1: starting, web 1/2`. */
+/** Returns a line about a host, such as `web1: starting, web 1/2`. */
 export function hostLine(view: RolloutHostView, release: number): string {
   const { host, phase, reason, instances, state, wanted } = view;
   const why = reason === null ? '' : `: ${reason}`;
   if (phase === null && wanted === null) return printable(`${host}: nothing runs here`);
   if (state === 'offline' || state === 'unknown') {
-    return printable(`${host}: ${state}, takes release ${wanted ?? release} when it comes back`);
+    return printable(`${host}: ${state}, gets release ${wanted ?? release} when it comes back`);
   }
   if (view.release !== release || phase === null) {
     const isSettled = phase === 'healthy' || phase === null;
@@ -98,7 +98,7 @@ export function rolloutLines(
   ];
 }
 
-/** Where progress is shown: standard error. */
+/** The output for progress: standard error. */
 export interface ProgressOutput {
   readonly isTTY?: boolean;
   readonly columns?: number;

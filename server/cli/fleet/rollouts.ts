@@ -12,7 +12,7 @@ export const ROLLOUT_OPTIONS = {
   timeout: { type: 'string' },
 } as const;
 
-/** As the registry has it, ms. */
+/** The registry's default timeout, ms. */
 const USUAL_TIMEOUT = 5 * 60 * 1000;
 
 /** Returns the timeout of --timeout in the form of request bodies; {} by default. Throws ConfigError. */
@@ -104,7 +104,7 @@ export function restart(args: readonly string[]): Promise<number> {
   return runFleetCommand(RESTART, args);
 }
 
-/** `berth scale`: changes how many instances a service has. */
+/** `berth scale`: changes the number of a service's instances. */
 export function scale(args: readonly string[]): Promise<number> {
   return runFleetCommand(SCALE, args);
 }

@@ -12,7 +12,7 @@ interface RunningView {
   readonly digest: string;
   /** Hosts that run it now. */
   readonly hosts: readonly string[];
-  /** True: it is kept only for a rollback. */
+  /** Whether it is kept only for a rollback. */
   readonly kept: boolean;
 }
 
@@ -41,7 +41,7 @@ async function printRunning({ api, option, words: [image = ''] }: FleetInput): P
   return found.some(({ kept }) => !kept) ? 0 : 1;
 }
 
-/** The image may begin with the registry's own name. Throws ConfigError. */
+/** Parses the image, which may begin with the registry's own name. Throws ConfigError. */
 function queryOf({ url }: RegistryApi, image: string): URLSearchParams {
   if (/^sha256:[0-9a-f]{64}$/.test(image)) return new URLSearchParams({ digest: image });
   let reference: ReturnType<typeof parseImageReference>;

@@ -7,7 +7,7 @@ import { type FleetCommand, runFleetCommand } from './fleet-command.ts';
 import { ROLLOUT_EXIT } from './rollout-progress.ts';
 import { finishRelease, ROLLOUT_OPTIONS, timeoutOf } from './rollouts.ts';
 
-/** Bytes of a secret. */
+/** Maximum bytes of a secret. */
 const LARGEST_SECRET = 500 * 1024;
 
 interface SecretView {
@@ -24,7 +24,7 @@ const ACTIONS: Readonly<Record<string, FleetCommand>> = {
     refused: ROLLOUT_EXIT.refused,
     run: async (input) => {
       const [app = '', name = ''] = input.words;
-      // A wrong one is refused before anything changes.
+      // An invalid timeout is refused before anything changes.
       const timeout = timeoutOf(input);
       const value = await readSecret(app, name);
       const api = await input.api();

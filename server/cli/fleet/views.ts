@@ -7,7 +7,7 @@ import type { PinnedImage } from '../../../fleet/service.ts';
 export interface HostView extends Pick<Host, 'id' | 'name' | 'labels' | 'draining' | 'facts'> {
   readonly state: HostState;
   readonly joinedAt: string;
-  /** Null: it has never connected. */
+  /** Null if it has never connected. */
   readonly seenAt: string | null;
   /** Apps that it last reported about. */
   readonly apps: readonly string[];
@@ -21,7 +21,7 @@ export interface HostTokenView {
 }
 
 export interface AppView extends Pick<App, 'name' | 'follow' | 'latest'> {
-  /** Null: no release has been healthy yet. */
+  /** Null if no release has been healthy yet. */
   readonly current: number | null;
   readonly state: ReleaseState;
   readonly createdAt: string;
@@ -47,7 +47,7 @@ export interface ReleaseView {
 export interface RolloutView {
   readonly release: number;
   readonly state: ReleaseState;
-  /** Another one after each change. */
+  /** Changes with each change of the rollout. */
   readonly revision: string;
   readonly reason: string | null;
   readonly hosts: readonly RolloutHostView[];
@@ -56,11 +56,11 @@ export interface RolloutView {
 export interface RolloutHostView {
   readonly host: string;
   readonly state: HostState;
-  /** The release that the host should run; null: none. */
+  /** The release that the host should run; null for none. */
   readonly wanted: number | null;
-  /** Null: it has reported nothing yet. */
+  /** Null if it has reported nothing yet. */
   readonly phase: AppPhase | null;
-  /** The release that the phase is about. */
+  /** The release of the phase. */
   readonly release: number | null;
   readonly reason: string | null;
   readonly instances: readonly Pick<InstanceReport, 'service' | 'release' | 'state' | 'health'>[];

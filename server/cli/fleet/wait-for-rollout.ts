@@ -6,17 +6,17 @@ import { appPath } from './door.ts';
 import { exitCodeOf, ROLLOUT_EXIT, RolloutProgress } from './rollout-progress.ts';
 import type { ReleaseView, RolloutView } from './views.ts';
 
-/** Seconds of a long poll at most. */
+/** Maximum seconds of a long poll. */
 const POLL = 25;
-/** Milliseconds before a request that failed is repeated. */
+/** Milliseconds before a failed request is repeated. */
 const PAUSE = 1_000;
-/** Milliseconds that the registry needs beyond the time of its hosts. */
+/** Milliseconds that the registry needs beyond the timeout of its hosts. */
 const MARGIN = 60_000;
 
 export interface WaitTerms {
   readonly app: string;
   readonly release: number;
-  /** Timeout of a host, milliseconds. A rollout without a change for longer is no longer waited for. */
+  /** Timeout of a host, milliseconds. Waiting ends when a rollout has not changed for longer. */
   readonly timeout: number;
   /** Milliseconds beyond that for the registry; MARGIN unless given. */
   readonly margin?: number;
@@ -55,7 +55,7 @@ export async function waitForRollout(api: RegistryApi, terms: WaitTerms): Promis
   return ROLLOUT_EXIT.timeout;
 }
 
-/** The rollout as it is, or the end of the release when another one has taken its place. */
+/** Returns the current state of the rollout, or the end of the release if another one has replaced it. */
 async function currentView(
   api: RegistryApi,
   { app, release, signal }: WaitTerms,

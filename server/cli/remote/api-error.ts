@@ -19,7 +19,7 @@ export class ApiError extends Error {
     this.problems = problems;
   }
 
-  /** Whether the same request may succeed a moment later: the registry is restarting, or the network was cut. */
+  /** Whether the same request may succeed a moment later: the registry is restarting, or the connection was cut. */
   get mayPass(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }

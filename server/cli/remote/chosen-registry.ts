@@ -16,11 +16,11 @@ export const REGISTRY_OPTIONS = {
   insecure: { type: 'boolean' },
 } as const;
 
-/** A registry as a person has named it. */
+/** A registry as chosen by a person. */
 export interface ChosenRegistry {
   /** Its path ends in a slash. */
   readonly url: URL;
-  /** A file with certificates of authorities that are trusted as well. */
+  /** A file with certificates of further trusted authorities. */
   readonly ca?: string;
   readonly insecure: boolean;
 }
@@ -51,7 +51,7 @@ export async function lastRegistry(choice: Choice, env: Environment): Promise<Ch
   return checked({ ...kept, ca, insecure: choice.insecure ?? kept.insecure });
 }
 
-/** Keeps a registry as a context, named by its host, and has commands without --server use it from now on. */
+/** Stores a registry as a context, named by its host, and makes commands without --server use it from now on. */
 export async function keepRegistry({ url, ca, insecure }: ChosenRegistry, env: Environment): Promise<void> {
   const { contexts } = await readContexts(env);
   const kept = {
@@ -72,7 +72,7 @@ export interface Context {
 /** Registries of `berth login` by host. */
 export interface Contexts {
   readonly contexts: ReadonlyMap<string, Context>;
-  /** The current one, which commands use. */
+  /** The current registry, which commands use. */
   readonly current?: string | undefined;
 }
 
@@ -114,7 +114,7 @@ export function checked({ server = '', ca, insecure = false }: Choice): ChosenRe
   }
   if (url.protocol === 'http:' && !insecure && !isLoopback(url.hostname)) {
     throw new ConfigError(
-      `everybody on the way to ${url.host} can read a token over plain http: write https://HOST[:PORT], or --insecure`,
+      `a token sent to ${url.host} over plain http can be read by anybody on the way: write https://HOST[:PORT], or --insecure`,
     );
   }
   url.pathname = `${trimEndOf(url.pathname, '/')}/`;
@@ -140,7 +140,7 @@ export async function trustAuthorities(file: string): Promise<void> {
   }
 }
 
-/** Beside docker's config.json, which has the login. */
+/** Returns the file beside docker's config.json, which has the login. */
 function choiceFile(env: Environment): string {
   return join(dirname(dockerConfigFile(env)), 'berth.json');
 }
@@ -153,7 +153,7 @@ function parseContexts(text: string): Contexts | undefined {
     return undefined;
   }
   if (!isJsonObject(value)) return undefined;
-  // The form of version 1: the last login alone.
+  // The format of version 1: only the last login.
   if (typeof value.server === 'string') {
     const context = parseContext(value);
     const host = URL.parse(value.server)?.host;

@@ -8,9 +8,9 @@ import { ApiError, type Problem } from './api-error.ts';
 
 /** Maximum bytes of an answer. */
 const LARGEST_ANSWER = 64 * 1024 * 1024;
-/** Characters of a sentence of the registry that are shown. */
+/** Maximum characters of a registry's message that are shown. */
 const LONGEST_MESSAGE = 2_000;
-/** Milliseconds. */
+/** Timeout of a request, milliseconds. */
 const TIMEOUT = 60_000;
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -20,7 +20,7 @@ interface CallOptions {
   readonly signal?: AbortSignal;
   /** Seconds that the registry may wait before it answers. */
   readonly wait?: number;
-  /** What the answer must have: a registry of another version may leave it out. */
+  /** Required fields of the answer: a registry of another version may lack them. */
   readonly fields?: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export class RegistryApi {
     this.#authorization = authorization;
   }
 
-  /** Headers that every request has. */
+  /** Headers of every request. */
   get headers(): Readonly<Record<string, string>> {
     return {
       'user-agent': 'berth',
@@ -43,7 +43,7 @@ export class RegistryApi {
     };
   }
 
-  /** Where a path of the API is, such as `apps/team%2Fshop`. */
+  /** Returns the URL of a path of the API, such as `apps/team%2Fshop`. */
   at(path: string): URL {
     return new URL(`api/v1/${path}`, this.url);
   }
@@ -110,7 +110,7 @@ export class RegistryApi {
     if (status === 404 && (code === undefined || code === 'UNSUPPORTED')) {
       return new ApiError(
         status,
-        `${this.url.host} does not have what this command asks for: it is older, has no accounts, or is no Berth registry`,
+        `${this.url.host} does not support this command: it is older, has no accounts, or is not a Berth registry`,
       );
     }
     const said = message ?? `${this.url.host} answers with status ${status}`;
@@ -166,19 +166,19 @@ export class RegistryApi {
     if (isLate || !/^(?:ECONNRESET|EPIPE)$/.test(code)) {
       return unreachable(this.url, isLate ? new Error('it does not answer') : cause);
     }
-    const advice = isChange ? ': it may have done what was asked, so look before you ask again' : '';
+    const advice = isChange ? ': the request may have taken effect, so check before you repeat it' : '';
     const cut = `the connection to ${this.url.host} was cut (${message})${advice}`;
     return new ApiError(0, cut, [], { cause });
   }
 }
 
-/** The sentence for a registry that answers otherwise than this version of Berth does. */
+/** Returns the message about a registry that answers differently from this version of Berth. */
 export function otherVersion(url: URL, reason: string, cause?: unknown): ApiError {
   const sentence = `${url.host} runs another version of Berth than this command, or none (${reason}): use a command of its version`;
   return new ApiError(0, sentence, [], { cause });
 }
 
-/** The sentence for a registry that cannot be reached. */
+/** Returns the message about a registry that cannot be reached. */
 export function unreachable(url: URL, cause: unknown): ApiError {
   if (cause instanceof SyntaxError) {
     return new ApiError(0, `${url.host} does not answer as a Berth registry does`, [], { cause });
@@ -186,7 +186,7 @@ export function unreachable(url: URL, cause: unknown): ApiError {
   const { code = '', message } = cause as NodeJS.ErrnoException;
   const isUntrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO/.test(code);
   const advice = isUntrusted
-    ? `: if its certificate is of a private authority, name that by --ca FILE or BERTH_CA`
+    ? `: if a private authority issued its certificate, give that with --ca FILE or BERTH_CA`
     : '';
   return new ApiError(0, `${url.host} cannot be reached: ${message}${advice}`, [], { cause });
 }

@@ -106,7 +106,7 @@ export async function runRegistryCommand<Door extends AsyncDisposable>(
   }
 }
 
-/** An answer that lacks what a command reads is that of another version. Throws what is neither that nor an ApiError. */
+/** Turns an answer that lacks required fields into the error about another version. Throws other errors unchanged. */
 async function asApiError(error: unknown, api: Promise<RegistryApi> | undefined): Promise<ApiError> {
   if (error instanceof ApiError) return error;
   if (!(error instanceof TypeError) || api === undefined) throw error;
@@ -139,7 +139,9 @@ async function connectTo({ ca, url }: ChosenRegistry, signal: AbortSignal): Prom
   return new RegistryApi(url, authorization);
 }
 
-/** Chooses, in this order: a named registry, named data, the registry of the last login, the default place of data. */
+/**
+ * Chooses, in this order: a named registry, named data, the registry of the last login, the default location of data.
+ */
 async function chooseDoor<Door extends AsyncDisposable>(
   values: Values,
   { remote, local }: Pick<Doors<Door>, 'remote'> & Partial<Doors<Door>>,

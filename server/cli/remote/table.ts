@@ -8,7 +8,7 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
 }
 
-/** `json`: one document, which is an array where there may be many; `jsonl`: an object for each line. */
+/** `json`: one document, an array for lists; `jsonl`: an object per line. */
 export type Format = 'table' | 'json' | 'jsonl';
 
 /** The option --format. */
@@ -22,8 +22,8 @@ export function parseFormat(text: string | undefined): Format {
 }
 
 /**
- * Prints rows: aligned columns, with a head and fitted to the width on a terminal; or as JSON. What others have written does
- * nothing to a terminal.
+ * Prints rows: aligned columns, with a head and fitted to the width on a terminal; or as JSON. Text from others is
+ * escaped, so it has no effect on a terminal.
  */
 export function printRows<Row extends object>(
   format: Format,
@@ -62,14 +62,14 @@ export function alignedLines<Row>(
   return fitTable(none, cells, width).slice(1);
 }
 
-/** Labels as people write them, such as `role=web zone=a`. */
+/** Formats labels as people write them, such as `role=web zone=a`. */
 export function labelsOf(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(' ');
 }
 
-/** How long ago a time was, such as `5m`, for people. */
+/** Formats how long ago a time was, such as `5m`, for people. */
 export function ago(time: string | null | undefined, now = Date.now()): string {
   if (time === null || time === undefined) return 'never';
   const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000));
@@ -83,10 +83,10 @@ export function ago(time: string | null | undefined, now = Date.now()): string {
   return `${seconds}s ago`;
 }
 
-/** Hexadecimal digits of a digest that are shown. */
+/** Number of a digest's hexadecimal digits that are shown. */
 const DIGITS = 12;
 
-/** A digest in short. */
+/** Shortens a digest. */
 export function shortDigest(digest: string): string {
   return digest.replace(/^sha256:/, '').slice(0, DIGITS);
 }

@@ -50,7 +50,7 @@ for (const igzip of [false, true]) {
     it('refuses what is not what it is said to be', async () => {
       await assert.rejects(read(gzipType, pieces(Buffer.from('plain text'), 3)), {
         code: 'bad-request',
-        message: `layer ${digest} is broken: it is said to be gzip and is not`,
+        message: `layer ${digest} is broken: it is declared as gzip, but is not`,
       });
       await assert.rejects(
         read(gzipType.replace('gzip', 'zstd'), pieces(Buffer.alloc(0), 1)),

@@ -12,22 +12,22 @@ test('an option without its value, or with one that it does not take, is refused
   for (const [args, message] of [
     [
       ['--max-age', '-1h'],
-      '--max-age needs a value, which is written --max-age=VALUE if it begins with "-": --help tells the options',
+      '--max-age needs a value, which is written --max-age=VALUE if it begins with "-": --help lists the options',
     ],
     [
       ['--max-age'],
-      '--max-age needs a value, which is written --max-age=VALUE if it begins with "-": --help tells the options',
+      '--max-age needs a value, which is written --max-age=VALUE if it begins with "-": --help lists the options',
     ],
     [
       ['-n', '-1'],
-      '-n needs a value, which is written -nVALUE if it begins with "-": --help tells the options',
+      '-n needs a value, which is written -nVALUE if it begins with "-": --help lists the options',
     ],
     [
       ['--tail'],
-      '--tail needs a value, which is written --tail=VALUE if it begins with "-": --help tells the options',
+      '--tail needs a value, which is written --tail=VALUE if it begins with "-": --help lists the options',
     ],
-    [['--repair=yes'], '--repair takes no value: --help tells the options'],
-    [['some.file'], 'the word "some.file" is not expected: --help tells the options'],
+    [['--repair=yes'], '--repair takes no value: --help lists the options'],
+    [['some.file'], 'the word "some.file" is not expected: --help lists the options'],
     [['--repaid'], 'the option "--repaid" is not known: did you mean "--repair"?'],
   ] as const) {
     assert.throws(() => parseOptions(args, OPTIONS), { name: 'ConfigError', message });

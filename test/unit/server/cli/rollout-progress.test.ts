@@ -48,7 +48,7 @@ test('a rollout is a line, and one for each host with its services', () => {
     '  web1: starting, web 1/2',
     '  web2: on release 11',
     '  web3: waiting',
-    '  web4: offline, takes release 12 when it comes back',
+    '  web4: offline, gets release 12 when it comes back',
   ]);
 });
 
@@ -60,7 +60,7 @@ test('the reason of a failure is told, and does nothing to a terminal', () => {
     hosts: [{ ...online('web1'), phase: 'failed', release: 12, reason: 'web exited with 1' }],
   };
   assert.deepEqual(rolloutLines('team/shop', failed), [
-    'team/shop: release 12 failed, and was rolled back: web1: web exited\\u001b[2J',
+    'team/shop: release 12 failed and was rolled back: web1: web exited\\u001b[2J',
     '  web1: failed: web exited with 1',
   ]);
 });
@@ -105,7 +105,7 @@ test('a terminal sees a block that is drawn again; elsewhere each change is a li
     'web1: starting, web 1/2',
     'web2: on release 11',
     'web3: waiting',
-    'web4: offline, takes release 12 when it comes back',
+    'web4: offline, gets release 12 when it comes back',
     'shop: release 12 is healthy',
     'web1: healthy',
     '',
