@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino';
 import type { LogLevel } from './config/config.ts';
 
-/** How lines of this level begin. */
+/** Start of the lines of this level. */
 const FATAL = '{"level":60';
 
 /** The program's log: JSON lines on standard error. `flush` writes the buffered ones. */
@@ -11,8 +11,9 @@ export interface ProgramLog {
 }
 
 /**
- * Lines of one turn of the event loop go out in one write, and no more bytes than LogBudget allows. pino's own destination is not used: when the
- * reader of standard error has gone, its flush at the end of the process tries again for ever.
+ * Writes the lines of one turn of the event loop in one write, and no more bytes than LogBudget allows. pino's own
+ * destination is not used: when the reader of standard error has gone, its flush at the end of the process retries for
+ * ever.
  */
 export function createLog(level: LogLevel): ProgramLog {
   let held = '';
@@ -42,18 +43,18 @@ export function createLog(level: LogLevel): ProgramLog {
   return { log, flush };
 }
 
-/** Burst of the log, and its rate a second, in bytes: at most 22 GB a day. */
+/** Burst and rate per second of the log, in bytes: at most 22 GB a day. */
 const BURST = 8 * 1024 * 1024;
 const PER_SECOND = 256 * 1024;
 
-/** Bounds the bytes of a log, whatever writes to it. */
+/** Limits the bytes of a log, whatever writes to it. */
 export class LogBudget {
   readonly #now: () => number;
   #left = BURST;
   #at: number;
   #dropped = 0;
 
-  /** `now`: milliseconds, from any start. */
+  /** `now` returns milliseconds from any start. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#at = now();
@@ -76,7 +77,7 @@ export class LogBudget {
 }
 
 export interface SamplingOptions {
-  /** Lines a second that are always logged. */
+  /** Lines per second that are always logged. */
   readonly always: number;
   /** Of the lines beyond, one in this many. */
   readonly oneIn: number;
@@ -122,7 +123,7 @@ export function shortPath(path: string): string {
   return shorten(path, LONGEST_PATH);
 }
 
-/** At most `longest` characters of a text, and how many there were. */
+/** Returns at most `longest` characters of a text, with its full length. */
 export function shorten(text: string, longest: number): string {
   return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length} characters)`;
 }

@@ -23,7 +23,7 @@ const exitCode = await runCommandLine(process.argv.slice(2));
 await flushOutput();
 process.exit(exitCode);
 
-/** Everybody on the machine can read a command line: a password in a URL does not stay there. */
+/** Hides passwords in URLs, since everybody on the machine can read a command line. */
 function hidePasswords(): void {
   const shown = process.argv.slice(2).map((word) => word.replace(/(:\/\/[^:/@\s]*:)\S*@/, '$1…@'));
   if (shown.some((word, index) => word !== process.argv[index + 2]))

@@ -93,7 +93,7 @@ export function answerErrors(
       }
       const requestId = requestIdOf(ctx.req);
       const { status, body, headers } = errorAnswer(error, requestId);
-      // Anybody can cause a full house, as often as he likes.
+      // Anybody can cause these refusals, as often as they like.
       const isFull = error instanceof RegistryError && error.kind === 'TOO_MANY_CONNECTIONS';
       if (status >= 500 && !isFull)
         log.error(

@@ -2,7 +2,7 @@ import { FolderInUseError, type FolderLock, lockFolder, lockFolderToRead } from 
 import { ConfigError } from '../lib/settings/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'the user that this runs as may not write there',
+  EACCES: 'the user of this process may not write there',
   EPERM: 'it is not writable',
   EROFS: 'the file system is mounted read-only',
   ENOTDIR: 'a file is where a folder should be',
@@ -28,7 +28,7 @@ export async function onFolder<Result>(
   }
 }
 
-/** The refusal of a folder that the system refused; undefined for any other error. */
+/** Returns the error for a folder that the system refused; undefined for any other error. */
 export function refusedFolder(folder: string, advice: string, cause: unknown): ConfigError | undefined {
   if (!(cause instanceof Error) || !('code' in cause) || !('syscall' in cause)) return undefined;
   const code = String(cause.code);

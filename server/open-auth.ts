@@ -36,7 +36,7 @@ export async function openAuth(
   return openLogins(config, store, storage, say);
 }
 
-/** The accounts of a registry, after their tables have been brought up to date. */
+/** Returns the accounts of a registry, after migrating their tables. */
 export async function openAccounts(database: Database): Promise<AuthStore> {
   await migrateAll(database, [ACCOUNTS]);
   return openAuthStore({

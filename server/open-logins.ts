@@ -34,7 +34,7 @@ import type { ManagementDependencies } from './management/management-router.ts';
 import type { OpenedStorage } from './open-storage.ts';
 import type { TokenDependencies } from './token/token-router.ts';
 
-/** Who may do what in a running registry. */
+/** The authentication and authorisation of a running registry. */
 export interface OpenedAuth {
   readonly access: Access;
   /** Absent when the registry is open to all. */
@@ -53,7 +53,7 @@ export interface OpenedAuth {
     | undefined;
   /** Absent without a token server. */
   readonly tokens: TokenDependencies | undefined;
-  /** Keys of 32 bytes for a purpose, the same in every process of a database; the newest first. */
+  /** Returns 32-byte keys for a purpose, the same in every process of a database; the newest first. */
   readonly keysFor: (purpose: string) => Promise<readonly Buffer[]>;
 }
 

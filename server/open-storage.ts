@@ -34,7 +34,7 @@ import type { Config } from './config/config.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';
 import { type UpgradeTerms, upgradeDatabase } from './upgrade/upgrade-database.ts';
 
-/** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */
+/** Bytes of an upload to S3 between two records of its progress; at each record no request is in flight. */
 const S3_SEGMENT_SIZE = 512 * 1024 * 1024;
 
 const CHOOSE_ANOTHER = ': choose another with --data';
@@ -46,7 +46,7 @@ export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
 export interface OpenedStorage extends AsyncDisposable {
   readonly database: Database;
   readonly catalog: Catalog;
-  /** What people look at of the catalog. */
+  /** The parts of the catalog that people browse. */
   readonly browse: BrowseCatalog;
   readonly hosts: HostStore;
   readonly apps: AppStore;
@@ -91,7 +91,7 @@ export async function openStorage(
     onDeviceFailure,
   });
   opened.defer(() => driver.close());
-  // Unrecorded content is garbage: an empty catalog would have all of it deleted.
+  // Unrecorded content is garbage: with an empty catalog all of it would be deleted.
   if (isNew) await refuseContent(driver);
   const catalog = await openCatalog(database);
   const version = await openVersion(config);
@@ -122,14 +122,14 @@ export async function openStorage(
 async function refuseContent(driver: BlobDriver): Promise<void> {
   for await (const { digest } of driver.listBlobs()) {
     throw new ConfigError(
-      `the database is new, but the storage holds content (${digest}) that another one knows: give that one by ` +
-        '--data or --database, or make it anew by "berth catalog rebuild"',
+      `the database is new, but the storage has content (${digest}) of another database: give that one with ` +
+        '--data or --database, or rebuild it with "berth catalog rebuild"',
     );
   }
 }
 
 export interface CatalogOptions extends Pick<DatabaseOptions, 'onDeviceFailure'> {
-  /** Receives sentences about an upgrade; by default nobody does. */
+  /** Receives sentences about an upgrade; by default they are dropped. */
   readonly report?: UpgradeTerms['report'];
   /** Whether this process has the lock of the data folder. */
   readonly isLocked?: boolean;
@@ -202,7 +202,7 @@ export function replay({ data }: Pick<StorageConfig, 'data'>): Promise<void> {
   return inDataFolder({ data }, () => replayWhenIdle(data));
 }
 
-/** Runs what begins to work in the data folder. Throws ConfigError when it cannot be used. */
+/** Runs the first access to the data folder. Throws ConfigError when it cannot be used. */
 function inDataFolder<Result>(
   { data }: Pick<StorageConfig, 'data'>,
   work: () => Promise<Result>,
@@ -210,7 +210,7 @@ function inDataFolder<Result>(
   return onFolder(`the data folder ${data}`, CHOOSE_ANOTHER, work);
 }
 
-/** Where the catalog is while no other database is configured. */
+/** Returns the file of the catalog if no other database is configured. */
 export function sqliteFile({ data }: Pick<StorageConfig, 'data'>): string {
   return join(data, 'catalog.sqlite');
 }
@@ -221,7 +221,7 @@ async function openVersion(config: StorageConfig): Promise<CatalogVersion> {
   return openPostgresVersion(config.database);
 }
 
-/** Where other processes may write to the same uploads. */
+/** Opens the locks of uploads if other processes may write to the same ones. */
 async function openUploadLocks(
   { data, database, storage }: StorageConfig,
   opened: AsyncDisposableStack,

@@ -4,7 +4,7 @@ import type { ChallengeKind } from '../auth/challenge.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 
-/** Who has logged in with a browser. */
+/** The account that is logged in with a browser. */
 export interface BrowserSession {
   readonly secret: string;
   readonly name: string;
@@ -23,14 +23,14 @@ export interface BrowserOffers {
 
 /** The state of a request that middleware.ts sets before a route handles it. */
 export interface RequestState {
-  /** The challenge that asks its client for credentials. */
+  /** The challenge that requests credentials from its client. */
   challenge: ChallengeKind;
   identity: Identity;
   /** The session of the browser, once it was looked up. */
   session?: BrowserSession | undefined;
   /** The parts available to a browser; absent for other clients. */
   offers?: BrowserOffers;
-  /** ID of events from which a page created now misses nothing. */
+  /** ID of an event such that a page created now misses nothing after it. */
   eventsAfter?: string;
   /** The secret of forms without a session, once the answer sets its cookie. */
   formSecret?: string;
@@ -42,7 +42,7 @@ export interface RequestState {
   bodies: BodyMemory;
   /** The prefix of `/v2/` in every path; '' for none. */
   pathPrefix: string;
-  /** Aborts when the client has gone. */
+  /** Aborts when the client has disconnected. */
   signal: AbortSignal;
   /** The fields of a change by the management API, without secrets. */
   asked?: Readonly<Record<string, unknown>>;

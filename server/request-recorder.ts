@@ -34,22 +34,22 @@ export interface RequestNotes {
   readonly receivedPastNode: number;
 }
 
-/** Which of many alike requests are logged, by what became of them. */
+/** Samplers that decide which of many similar requests are logged, by their outcome. */
 export interface RequestSamplers {
-  /** GET and HEAD that succeeded. */
+  /** For successful GET and HEAD requests. */
   readonly reads: LogSampler;
-  /** Refusals (4xx), which need no login. */
+  /** For refusals (4xx), which need no login. */
   readonly refusals: LogSampler;
   readonly others: LogSampler;
 }
 
-/** Follows requests to their end, then counts and logs them: neither query nor headers, which may hold secrets. */
+/** Follows requests to their end, then counts and logs them: neither query nor headers, which may contain secrets. */
 export class RequestRecorder {
   readonly #log: Logger;
   readonly #samplers: RequestSamplers;
   readonly #proxies: TrustedProxies;
   readonly #count: (request: EndedRequest, socket: Socket) => void;
-  // By the time that a request is seen its headers have been read: what counts is where the last one ended.
+  // When a request is seen, its headers have been read: it begins where the previous one ended.
   readonly #bytesRead = new WeakMap<Socket, number>();
 
   constructor(
@@ -120,7 +120,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** Methods that are used as labels: clients can send any word. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** The numbers of requests that are alike. */
+/** The counters of similar requests. */
 interface Series {
   readonly count: { value: number };
   readonly time: Observations;
@@ -135,7 +135,7 @@ export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'pat
   const times = set.histogram(
     {
       name: 'berth_http_request_duration_seconds',
-      help: 'Time from the head of a request to the end of its answer, by method and route.',
+      help: 'Time from the headers of a request to the end of its answer, by method and route.',
     },
     SECONDS,
   );
@@ -145,7 +145,7 @@ export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'pat
   const sent = set
     .counter({ name: 'berth_http_sent_bytes_total', help: 'Bytes sent, heads included.' })
     .with();
-  // Node's parser takes a fixed list of methods, so the keys are bounded as the labels are.
+  // Node's parser accepts a fixed list of methods, so the number of keys is bounded.
   const byRoute = new Map<string, Map<string, Map<number, Series>>>();
   return ({ method: asked, route, status, seconds, bytesIn, bytesOut }) => {
     const byMethod = byRoute.getOrInsertComputed(route, () => new Map());

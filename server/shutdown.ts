@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { HttpServer } from './http/http-server.ts';
 
-/** Time that running requests get to finish after SIGTERM or SIGINT, ms. */
+/** Milliseconds that running requests have to finish after SIGTERM or SIGINT. */
 export const SHUTDOWN_GRACE = 30_000;
 
 /** Minimum shutdown time, ms: the database or the storage may not respond. Answered requests are durable already. */
@@ -11,7 +11,7 @@ const CLOSING_TIME = 5_000;
 /** The parts of a registry to shut down. */
 export interface ShutdownParts {
   readonly server: Pick<HttpServer, 'leave' | 'drain'>;
-  /** Time to keep serving with /readyz at 503, so that load balancers choose another registry, ms. */
+  /** Milliseconds to keep serving with /readyz at 503, so that load balancers choose another registry. */
   readonly delay: number;
   /** Ends the connections of hosts and the streams of events, which would never finish. */
   readonly closeStreams: () => void;

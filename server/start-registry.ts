@@ -57,7 +57,7 @@ import { createRefuseReceiver } from './webhooks/public-addresses.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
-/** Sampling of logged requests: this many a second, and one in so many beyond. */
+/** Sampling of logged requests: always this many per second, and one in so many beyond. */
 const LOG_SAMPLING = {
   reads: { always: 100, oneIn: 100 },
   refusals: { always: 50, oneIn: 100 },
@@ -67,14 +67,14 @@ const LOG_SAMPLING = {
 /** Milliseconds after which another registry takes over the rollouts of a killed one. */
 const ROLLOUTS_LEASE = 5_000;
 
-/** For browsers, a year. */
+/** Browsers use only HTTPS for a year. */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** A running registry. */
 export interface RunningRegistry {
   /** `http://HOST:PORT`, or `https://…`. */
   readonly url: string;
-  /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
+  /** Address of the metrics for Prometheus, if any: `http://HOST:PORT/metrics`. */
   readonly metricsUrl?: string;
   /** Resolves with the error when the device has failed to store something: the process must end and start again. */
   readonly deviceFailure: Promise<unknown>;
@@ -90,7 +90,7 @@ export interface Watched {
   readonly ends: number;
 }
 
-/** The composition root: everything that a registry consists of, wired and listening. Throws ConfigError. */
+/** The composition root: creates and connects all parts of a registry, and listens. Throws ConfigError. */
 export async function startRegistry(
   config: Config,
   log: Logger,
@@ -364,7 +364,7 @@ const REASONS: Readonly<Record<string, string>> = {
     'there is no address with this name: write an address of this machine, or 0.0.0.0 for all networks',
 };
 
-/** Runs what listens on an address; throws ConfigError when the system refuses it. */
+/** Runs the start of a listener; throws ConfigError when the system refuses the address. */
 async function onAddress<Result>(
   address: ListenAddress,
   work: (address: ListenAddress) => Promise<Result>,

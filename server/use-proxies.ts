@@ -1,7 +1,7 @@
 import { http as nodeHttp } from '../lib/http/node-http.ts';
 import type { ProxySettings } from '../lib/http/proxies/proxy-settings.ts';
 
-/** This machine, and where machines of clouds learn of their credentials. */
+/** This machine, and the metadata services of clouds, which provide credentials. */
 const NEVER = ['localhost', '127.0.0.1', '::1', '[::1]', '169.254.169.254', '169.254.170.2'];
 
 /**

@@ -16,7 +16,7 @@ import { type ReaderCounts, ReaderLimits } from './reader-limits.ts';
 
 /** Maximum age of a reader's rights when an event is sent, ms. */
 const FRESH = 500;
-/** Time between two looks whether a reader without events may still read, ms. */
+/** Milliseconds between checks whether a reader without events may still read. */
 const RECHECK = 5_000;
 const HEARTBEAT = 15_000;
 /** Time until it is tried again after the database has failed, ms. */
@@ -26,7 +26,7 @@ const CHECKS_AT_ONCE = 8;
 const CATCH_UPS_AT_ONCE = 2;
 /**
  * Maximum reads of the record for missed events; beyond that the reader reloads. No usual registry has that many events
- * within the lifetime of an ID: more would reveal to a reader how many events are hidden from him.
+ * within the lifetime of an ID: more would reveal to readers how many events are hidden from them.
  */
 const MISSED_LOOKS = 1000;
 const MISSED_AT_ONCE = 100;
@@ -73,7 +73,7 @@ export class EventFeed {
     this.#parts = parts;
     this.#limits = new ReaderLimits(parts.limits);
     this.#hosts = parts.hosts && new HostWatch(parts.hosts);
-    // Every reader may wait for his turn.
+    // Every reader may wait for a turn.
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -82,7 +82,7 @@ export class EventFeed {
     return this.#limits.size;
   }
 
-  /** Returns an ID from which on a reader misses nothing that happens after this call. */
+  /** Returns an ID such that a reader starting from it misses nothing that happens after this call. */
   async mark(): Promise<string> {
     return this.#parts.ids.seal(await this.#latest());
   }
@@ -97,7 +97,7 @@ export class EventFeed {
   }
 
   /**
-   * Serves a reader whose answer has begun. Resolves when the stream has ended; `signal` aborts when he has
+   * Serves a reader whose answer has begun. Resolves when the stream has ended; `signal` aborts when the reader has
    * disconnected.
    */
   async serve(terms: ReaderTerms, signal: AbortSignal): Promise<void> {
@@ -121,7 +121,7 @@ export class EventFeed {
     }
   }
 
-  /** Ends all streams, and takes no more readers. */
+  /** Ends all streams, and accepts no more readers. */
   close(): void {
     this.#closing.abort();
     for (const reader of this.#readers) reader.end();
@@ -165,7 +165,7 @@ export class EventFeed {
             await this.#tellHosts();
           }
           if (this.#readers.size > 0) continue;
-          // Before anything else runs, so that the next reader starts afresh.
+          // Before anything else runs, so that the next reader starts from scratch.
           this.#position = undefined;
           this.#hosts?.forget();
           return;
@@ -179,7 +179,7 @@ export class EventFeed {
 
   async #deliver(entries: readonly AuditEvent[], served: number): Promise<void> {
     const frames = await this.#framesOf(entries);
-    // No reader may become live between these two lines: he would get these events twice, or never.
+    // No reader may become live between these two lines: they would get these events twice, or never.
     this.#served = served;
     const live = [...this.#readers].filter((reader) => reader.isLive);
     await Promise.all(live.map((reader) => this.#give(reader, frames)));
@@ -213,7 +213,7 @@ export class EventFeed {
     for (const reader of silent) reader.write(beat);
   }
 
-  /** Sends readers the hosts that have changed, also readers who still wait for missed events. */
+  /** Sends readers the hosts that have changed, including readers who still wait for missed events. */
   async #tellHosts(): Promise<void> {
     const readers = [...this.#readers].filter((reader) => reader.wants(OF_HOSTS));
     if (readers.length === 0) {
@@ -229,14 +229,17 @@ export class EventFeed {
     await Promise.all(readers.map(tell));
   }
 
-  /** From here on the reader gets changes of hosts. A resumed one may have missed some. */
+  /** From here on the reader gets changes of hosts. A resumed reader may have missed some. */
   async #beginHosts(reader: EventReader): Promise<void> {
     if (this.#hosts === undefined || !reader.wants(OF_HOSTS)) return;
     const hasHosts = await this.#hosts.begin();
     if (hasHosts && reader.lastId !== undefined) reader.write(textOfHosts(OF_HOSTS));
   }
 
-  /** Looks at the credentials of a reader unless that was done within `age`. Ends the stream, and returns false, if they no longer count. */
+  /**
+   * Checks the credentials of a reader unless that was done within `age`. Ends the stream, and returns false, if they
+   * are no longer valid.
+   */
   async #check(reader: EventReader, age: number): Promise<boolean> {
     if (performance.now() - reader.checkedAt < age) return true;
     try {
@@ -250,14 +253,14 @@ export class EventFeed {
     return false;
   }
 
-  /** Sends a reader missed events, or makes him reload, and makes him live. */
+  /** Sends a reader missed events, or makes the reader reload, and makes the reader live. */
   async #catchUp(reader: EventReader): Promise<void> {
     const { audit, ids } = this.#parts;
     const { signal } = this.#closing;
     await this.#beginHosts(reader);
     const asked = reader.lastId === undefined ? undefined : await ids.open(reader.lastId);
     const latest = await this.#latest();
-    // A database that was restored may not have got there again.
+    // A database that was restored may not have reached that position again.
     const isKnown = asked !== undefined && Number(asked) <= Number(latest);
     if (isKnown) reader.write(`id: ${reader.lastId}\n\n`);
     let isReset = reader.lastId !== undefined && !isKnown;
@@ -277,7 +280,7 @@ export class EventFeed {
       const start = isKnown && !isReset ? '' : `id: ${await ids.seal(after)}\n${isReset ? RESET : ''}\n`;
       // Live readers may have got more meanwhile.
       if (lookedUpTo === undefined && this.#served <= Math.max(served, Number(after))) {
-        // A resumed reader keeps his ID: the time of a new one would reveal how much there was to read.
+        // A resumed reader keeps the old ID: the time of a new one would reveal how much there was to read.
         reader.write(start);
         reader.goLive(Number(after));
         return;

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { Identity } from '../../auth/access/access.ts';
 import type { FeedEvent } from './feed-event.ts';
 
-/** Bytes that wait for a reader; one who leaves more unread is cut off. */
+/** Maximum unread bytes of a reader, who is cut off beyond them. */
 const MOST_UNREAD = 64 * 1024;
 /** Time until a client reconnects, ms: random between this and twice this, so that not all arrive at once. */
 const RETRY = 2_000;
@@ -13,12 +13,15 @@ export type Sight = (event: FeedEvent) => boolean;
 /** Facts about a reader when the answer begins. */
 export interface ReaderTerms {
   readonly identity: Identity;
-  /** Who reads now, by the same credentials; undefined when these no longer count. Throws when that cannot be found out. */
+  /**
+   * Returns the current identity by the same credentials; undefined when these are no longer valid. Throws when that
+   * cannot be checked.
+   */
   identify(): Promise<Identity | undefined>;
   sightOf(identity: Identity): Sight;
   /** Whether the reader has requested such events. */
   isAsked(event: FeedEvent): boolean;
-  /** The ID of the last event that he has got. */
+  /** The ID of the last event that the reader received. */
   readonly lastId: string | undefined;
   readonly body: Pick<
     Writable,
@@ -26,7 +29,7 @@ export interface ReaderTerms {
   >;
 }
 
-/** One who reads events. */
+/** A reader of events. */
 export class EventReader {
   readonly #terms: ReaderTerms;
   readonly #ended = Promise.withResolvers<void>();
@@ -34,10 +37,10 @@ export class EventReader {
   /** Time of the last check of the credentials, ms. */
   checkedAt = performance.now();
   writtenAt = performance.now();
-  /** Whether he gets events as they happen. */
+  /** Whether the reader receives events as they happen. */
   isLive = false;
   hasEnded = false;
-  /** The entry of the audit up to which he has got all. */
+  /** The entry of the audit up to which the reader has received everything. */
   after = 0;
 
   constructor(terms: ReaderTerms) {
@@ -63,12 +66,12 @@ export class EventReader {
     this.isLive = true;
   }
 
-  /** Whether he has requested an event, and may see it. */
+  /** Reports whether the reader has requested an event, and may see it. */
   wants(event: FeedEvent): boolean {
     return !this.hasEnded && this.#terms.isAsked(event) && this.#sight(event);
   }
 
-  /** Determines his current rights; undefined when the credentials are no longer valid, or have another owner. */
+  /** Returns the reader's current rights; undefined when the credentials are no longer valid, or have another owner. */
   async identify(): Promise<Identity | undefined> {
     const before = this.#terms.identity;
     const identity = await this.#terms.identify();
@@ -97,7 +100,7 @@ export class EventReader {
     body.off('drain', resolve);
   }
 
-  /** Ends the stream; one with unread bytes would never get to its end, and is cut. */
+  /** Ends the stream; one with unread bytes would never end, and is cut. */
   end(): void {
     if (this.hasEnded) return;
     this.hasEnded = true;

@@ -31,23 +31,23 @@ export function eventRoutes({ access, feed, identifyAgain }: EventRoutesDependen
       method: 'GET',
       path: '/events',
       id: 'streamEvents',
-      summary: 'What happens from now on, as server-sent events',
+      summary: 'New events, as server-sent events',
       description:
         `Events are named ${EVENT_NAMES.join(', ')}. Clients get those about repositories and apps that they may pull from; ` +
         'those about hosts are for readers of `*`, garbage and change for administrators. With the header Last-Event-ID a ' +
-        'stream goes on after that event, for ten minutes; the event reset says that something may be missing, and what is shown has to be ' +
-        'loaded again. The stream ends with the login, and when the server stops.',
+        'stream goes on after that event, for ten minutes; the event reset means that something may be missing, and clients must  ' +
+        'reload. The stream ends with the login, and when the server stops.',
       access: EVERYBODY,
       area: 'any',
       query: {
         repository: optional(text({ description: 'Only events about this repository' })),
         app: optional(text({ description: 'Only events about this app' })),
-        after: optional(text({ description: 'The ID of an event, in place of Last-Event-ID' })),
+        after: optional(text({ description: 'The ID of an event, instead of Last-Event-ID' })),
       },
       events: EVENT_DATA,
       errors: {
         429: 'The account or the address has too many streams',
-        503: 'There are too many streams, or the server stops',
+        503: 'There are too many streams, or the server is stopping',
       },
       handle({ ctx, query: { after, app, repository } }) {
         const { identity, origin, signal } = ctx.state;

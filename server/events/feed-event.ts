@@ -1,7 +1,7 @@
 import { type AuditEvent, COLLECTED, RESTORED } from '../../storage/catalog/audit-catalog.ts';
 import { integer, type ObjectOf, object, optional, text, timestamp } from '../api/schema.ts';
 
-/** Names of events, as `event:` has them; `reset` is one of a stream and not of the registry. */
+/** Names of events, in the field `event:`; `reset` concerns a stream and not the registry. */
 export const EVENT_NAMES = [
   'push',
   'delete',
@@ -25,26 +25,26 @@ export const EVENT_DATA = object(
     size: optional(integer({ description: 'Of the manifest, bytes' })),
     app: optional(text({ description: 'Of app and rollout' })),
     release: optional(integer({ description: 'Of rollout' })),
-    state: optional(text({ description: 'Of rollout: how it has ended' })),
-    reason: optional(text({ description: 'Of rollout: why it has failed' })),
+    state: optional(text({ description: 'Of rollout: how it ended' })),
+    reason: optional(text({ description: 'Of rollout: why it failed' })),
     host: optional(text({ description: 'Of host; absent when several may have changed state' })),
     change: optional(
       text({
         description:
           'What was done: of app, host, garbage and change. Of host also its new state: online, offline or unknown; ' +
-          'states: load the hosts anew',
+          'states: reload the hosts',
       }),
     ),
   },
   { title: 'Event' },
 );
 
-/** Who may know of an event: readers of a repository or an app, readers of all hosts, or administrators. */
+/** Who may see an event: readers of a repository or an app, readers of all hosts, or administrators. */
 export type Audience =
   | { readonly kind: 'repository' | 'app'; readonly name: string }
   | { readonly kind: 'hosts' | 'administrators' };
 
-/** Something that happened, as its readers may know it. */
+/** An event, as its readers may see it. */
 export interface FeedEvent {
   readonly name: (typeof EVENT_NAMES)[number];
   readonly audience: Audience;
@@ -54,7 +54,7 @@ export interface FeedEvent {
 const ROLLOUT = /^release (\d{1,15}) of (\S+) is ([a-z ]+)(?:: (.*))?$/s;
 const FOLLOWED = /^release \d+ of (\S+) begins: /;
 const REQUEST = /^(?:POST|PUT|PATCH|DELETE) \/\S*?api\/v1\/(apps|hosts)\/([^/?\s]+)(?:\/([a-z-]+))?/;
-/** By a command on the machine of the registry. */
+/** Matches a command on the machine of the registry. */
 const COMMAND = /^berth host (change|rm) (\S+)/;
 const JOINED = /^the host (\S+) joined /;
 const DRY_RUN = /[{,]"dryRun":true[,}]/;

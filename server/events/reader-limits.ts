@@ -14,7 +14,7 @@ const USUAL: ReaderCounts = { all: 1000, anonymous: 500, perAccount: 50, perAddr
 /** Time after which a reader who was refused may try again, s. */
 const RETRY_AFTER = '30';
 
-/** Who wants to read. */
+/** A client that wants to read. */
 export interface NewReader {
   /** Undefined without a login. */
   readonly account: string | undefined;

@@ -36,9 +36,9 @@ import { WaitingPolls } from './waiting-polls.ts';
 
 /** Maximum size of a Compose file with its configurations, bytes of JSON. */
 const MAX_COMPOSE = 1024 * 1024;
-/** Longest time that a request waits for a rollout to change, s. */
+/** Maximum seconds that a request waits for a rollout to change. */
 const MAX_WAIT = 60;
-/** Time after which a waiting request looks again, ms: another replica may drive the rollout. */
+/** Milliseconds after which a waiting request checks again: another replica may drive the rollout. */
 const LOOK_AGAIN = 500;
 const HISTORY = 50;
 const MAX_HISTORY = 200;
@@ -51,9 +51,9 @@ const COMPOSE = schema(
 const NEW_RELEASE = object(
   {
     compose: COMPOSE,
-    on: optional(record(text(), { description: 'Labels that hosts of the app have' })),
+    on: optional(record(text(), { description: 'Required labels of hosts' })),
     follow: optional(boolean({ description: 'Whether a moved tag makes a release' })),
-    dryRun: optional(boolean({ description: 'Answers the plan, and changes nothing' })),
+    dryRun: optional(boolean({ description: 'Returns the plan, and changes nothing' })),
     timeout: TIMEOUT,
   },
   { title: 'NewRelease' },
@@ -95,7 +95,7 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
       path: '/apps/{app}',
       id: 'removeApp',
       summary: 'Remove an app',
-      description: 'Its instances stop on all hosts, its history and secrets go. Volumes stay.',
+      description: 'Its instances stop on all hosts, and its history and secrets are deleted. Volumes stay.',
       access: APP_MAINTAINERS,
       area: 'apps',
       params: APP_PARAMETER,
@@ -170,13 +170,13 @@ export function appRoutes(dependencies: AppRoutesDependencies): readonly Route[]
       method: 'GET',
       path: '/apps/{app}/rollout',
       id: 'showRollout',
-      summary: 'How the last rollout of an app fares',
-      description: 'With `after` the answer waits until it would be another one.',
+      summary: 'The progress of the last rollout of an app',
+      description: 'With `after` the answer waits until there is another revision.',
       access: APP_READERS,
       area: 'apps',
       params: APP_PARAMETER,
       query: {
-        after: optional(text({ description: 'The revision of the answer before' })),
+        after: optional(text({ description: 'The revision of the previous answer' })),
         wait: optional(text({ description: `Seconds to wait, at most ${MAX_WAIT}` })),
       },
       answer: ROLLOUT,

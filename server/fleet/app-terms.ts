@@ -25,18 +25,22 @@ export interface AppRoutesDependencies {
 export const APP_PARAMETER = { app: 'Name of the app, with %2F for its slashes' } as const;
 
 export const TIMEOUT = optional(
-  integer({ minimum: 1, maximum: 24 * 60 * 60, description: 'Seconds that each host has; 300 unless given' }),
+  integer({
+    minimum: 1,
+    maximum: 24 * 60 * 60,
+    description: 'Timeout of each host, seconds; 300 by default',
+  }),
 );
 
-/** Who changes an app, and how long each host has; `timeout` is in seconds. */
+/** Returns who changes an app, and the timeout of each host; `timeout` is in seconds. */
 export function changeTerms(ctx: RequestContext, timeout: number | undefined): ChangeTerms {
   return { by: byOf(ctx), ...(timeout !== undefined && { timeout: timeout * 1000 }) };
 }
 
-/** Why a release may not be made. */
+/** Reasons why a release is refused. */
 export const REFUSALS = {
   409: 'Another change of the app was made at the same time, or an image was deleted',
-  422: 'The app cannot be deployed: `detail.problems` has paths in the Compose file, and sentences',
+  422: 'The app cannot be deployed: `detail.problems` has paths in the Compose file, and messages',
 } as const;
 
 /** Finds the app of a request. Throws AppError 'unknown'. */

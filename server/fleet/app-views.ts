@@ -95,9 +95,9 @@ const HOST_PROGRESS = object({
   host: text(),
   wave: integer({ description: 'From 1' }),
   state: text({ description: 'Of the host: online, offline, unknown, draining' }),
-  wanted: nullable(integer({ description: 'The release that it shall run' })),
+  wanted: nullable(integer({ description: 'The release that it should run' })),
   phase: nullable(oneOf(APP_PHASES)),
-  release: nullable(integer({ description: 'The release that the phase is about' })),
+  release: nullable(integer({ description: 'The release of the phase' })),
   reason: nullable(text()),
   instances: list(INSTANCE),
 });
@@ -115,7 +115,7 @@ export const ROLLOUT = object(
   { title: 'Rollout' },
 );
 
-/** `state`: of the latest release. */
+/** Returns an app; `state` is that of the latest release. */
 export function shownApp(app: App, state: ReleaseState = 'done') {
   const { createdAt, current = null, follow, name } = app;
   return {
@@ -142,7 +142,7 @@ export function shownRelease({ app, cause, createdAt, endedAt, images, number, r
   };
 }
 
-/** The instances of an app on a host, as it last reported them. */
+/** Returns the instances of an app on a host, as last reported. */
 export function instancesOn({ name, reports }: ReportedHost, app: string) {
   const report = reports.find((one) => one.app === app);
   return (report?.instances ?? []).map((one) => ({
@@ -159,7 +159,7 @@ export function instancesOn({ name, reports }: ReportedHost, app: string) {
   }));
 }
 
-/** How a rollout fares, host by host in the order of its waves. */
+/** Returns the progress of a rollout, host by host in the order of its waves. */
 export function shownRollout(
   rollout: Rollout,
   release: Pick<Release, 'state' | 'reason' | 'endedAt'> | undefined,
@@ -169,7 +169,7 @@ export function shownRollout(
   const isRecorded = rollout.kind === 'moving' || !hasEnded(rollout) || release?.endedAt !== undefined;
   return {
     release: rollout.release,
-    // An end counts once the history has recorded it.
+    // The end counts only once the history has recorded it.
     state: isRecorded ? (release?.state ?? rollout.phase) : ('rolling' as const),
     reason: release?.reason ?? rollout.reason ?? null,
     wave: rollout.wave + 1,

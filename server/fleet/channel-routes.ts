@@ -20,12 +20,12 @@ import { notConnected } from './replica-channels.ts';
 import { acceptWebSocket } from './web-socket.ts';
 
 const LONGEST_DETAIL = 4_000;
-/** Lines of a list. */
+/** Default number of lines of a list. */
 const USUAL_LINES = 200;
 const MOST_LINES = 1_000;
-/** Characters of them together. */
+/** Maximum characters of all lines together. */
 const MOST_TEXT = 1024 * 1024;
-/** Milliseconds that hosts have for a list of lines. */
+/** Milliseconds that hosts have to send a list of lines. */
 const PATIENCE = 10_000;
 
 /** Opens a channel to a host, whichever replica it is connected to. Throws RegistryError. */
@@ -52,9 +52,11 @@ const LOG_LINE = object(
     time: optional(text({ description: 'RFC 3339 with nanoseconds' })),
     line: optional(text()),
     partial: optional(
-      boolean({ description: 'Whether the next line of the instance and stream goes on with this one' }),
+      boolean({ description: 'Whether the next line of the instance and stream continues this one' }),
     ),
-    error: optional(text({ description: 'Why the host gives no lines; all but `host` is absent then' })),
+    error: optional(
+      text({ description: 'Why the host sends no lines; then all other fields except `host` are absent' }),
+    ),
   },
   { title: 'LogLine' },
 );
@@ -76,17 +78,17 @@ export function channelRoutes({
       id: 'readLogs',
       summary: 'Lines of the instances of an app, as JSON lines',
       description:
-        'By time or, with `follow`, as they come, until the login or the right to them ends. A host that cannot be asked is a line with `error`.',
+        'By time or, with `follow`, as they arrive, until the login or the right to them ends. An unreachable host is a line with `error`.',
       params: { app: 'Name of the app; write %2F for each slash' },
       query: {
         service: optional(text({ description: 'One service alone' })),
         instance: INSTANCE,
-        follow: optional(boolean({ description: 'Whether to go on with the lines that come' })),
+        follow: optional(boolean({ description: 'Whether to continue with new lines' })),
         tail: optional(
           integer({
             minimum: 0,
             maximum: 100_000,
-            description: 'How many of the last lines of each instance',
+            description: 'Number of last lines of each instance',
           }),
         ),
         since: optional(
@@ -95,7 +97,7 @@ export function channelRoutes({
         timestamps: optional(boolean({ description: 'Whether the client will show times' })),
       },
       lines: LOG_LINE,
-      errors: { 404: 'No host has instances of the app', 503: 'No host that has can be asked' },
+      errors: { 404: 'No host has instances of the app', 503: 'No such host is reachable' },
       async handle({ ctx, query }) {
         const app = appOf(ctx);
         const { follow = false, timestamps = false } = query;
@@ -120,7 +122,7 @@ export function channelRoutes({
       path: '/apps/{app}/latest-logs',
       id: 'listLatestLogs',
       summary: 'The latest lines of the instances of an app, as a list',
-      description: 'By time. It has what the hosts answer within ten seconds.',
+      description: 'By time. It contains the lines that hosts send within ten seconds.',
       access: APP_READERS,
       area: 'apps',
       params: { app: 'Name of the app; write %2F for each slash' },
@@ -133,9 +135,9 @@ export function channelRoutes({
       },
       answer: object({
         lines: list(LOG_LINE),
-        complete: boolean({ description: 'False: there was more than 1 MB, or a host was too slow' }),
+        complete: boolean({ description: 'False if there was more than 1 MB, or a host was too slow' }),
       }),
-      errors: { 404: 'No host has instances of the app', 503: 'No host that has can be asked' },
+      errors: { 404: 'No host has instances of the app', 503: 'No such host is reachable' },
       async handle({ ctx, query: { lines: count = USUAL_LINES, ...wanted } }) {
         const late = AbortSignal.timeout(PATIENCE);
         const request: LogRequest = {
@@ -161,7 +163,7 @@ export function channelRoutes({
       id: 'execInApp',
       summary: 'Run a command in an instance, over a WebSocket',
       description:
-        'It ends when the login or the right to it does. The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in the first that is found. The header Berth-Environment has variables: a JSON object of strings, in base64url.',
+        'It ends when the login or the right to it does. The subprotocol is berth.fleet.v1. Binary frames of channel 0: fleet/messages.ts describes them. Without `instance` it runs in any instance. The header Berth-Environment contains variables: a JSON object of strings, in base64url.',
       params: { app: 'Name of the app; write %2F for each slash' },
       query: {
         service: text({ description: 'Name of the service' }),
@@ -176,8 +178,8 @@ export function channelRoutes({
       },
       errors: {
         404: 'No such instance runs',
-        426: 'The request asks for no WebSocket',
-        503: 'The host cannot be asked',
+        426: 'The request is not for a WebSocket',
+        503: 'The host is unreachable',
       },
       async handle({ ctx, query }) {
         const app = appOf(ctx);
@@ -246,7 +248,7 @@ export function channelRoutes({
     return { ...opened, found, open, signal };
   }
 
-  /** Hosts that have reported about the app, by name. */
+  /** Returns the hosts that have reported about the app, by name. */
   async function hostsThat(app: string): Promise<readonly ReportedHost[]> {
     return (await hosts.list()).filter((host) => host.reports.some((report) => report.app === app));
   }
@@ -261,7 +263,7 @@ export function channelRoutes({
     throw new RegistryError('ENTRY_UNKNOWN', `${app} has no such instance`);
   }
 
-  /** Opens a channel to the first host that can be asked. Throws RegistryError. */
+  /** Opens a channel to the first reachable host. Throws RegistryError. */
   async function openFirst(
     found: readonly ReportedHost[],
     request: ChannelRequest,
@@ -302,8 +304,8 @@ function isUnreachable(error: unknown): error is RegistryError {
 }
 
 /**
- * Returns the lines of the reachable hosts, and why others are not, by the ID of the host. Throws RegistryError when
- * none is reachable, or there are too many open channels.
+ * Returns the lines of the reachable hosts, and why others are unreachable, by the ID of the host. Throws RegistryError
+ * when none is reachable, or there are too many open channels.
  */
 async function openAll(
   found: readonly ReportedHost[],

@@ -45,19 +45,19 @@ export interface DeployRequest extends ChangeTerms {
   readonly app: string;
   /** A Compose file after interpolation. */
   readonly compose: unknown;
-  /** Absent: as the app has it. */
+  /** If absent, as before. */
   readonly on?: readonly LabelConstraint[];
-  /** Absent: as the app has it. */
+  /** If absent, as before. */
   readonly follow?: boolean;
   readonly ownNames: readonly string[];
   readonly mayPull: (repository: string) => boolean;
 }
 
-/** The basis of a change of one thing. */
+/** The basis of a change of one part of an app. */
 interface Base {
   readonly found: App;
   readonly base: Release;
-  /** Whether the jobs of the release are yet to run. */
+  /** Whether the jobs of the release still have to run. */
   readonly jobs: boolean;
 }
 
@@ -67,7 +67,7 @@ interface Base {
  */
 export class Deployments {
   readonly #options: DeploymentsOptions;
-  /** Releases are placed and recorded one at a time: what one takes of the hosts, the next one sees. */
+  /** Releases are placed and recorded one at a time, so that each sees the resources that the previous one takes. */
   readonly #turns = new KeyedLock();
 
   constructor(options: DeploymentsOptions) {
@@ -93,8 +93,8 @@ export class Deployments {
   }
 
   /**
-   * Makes a new release with the content of an older one; the newest that was healthy before the current one unless `to`
-   * names it. An app that followed its tags is held. Throws ComposeError, AppError.
+   * Makes a new release with the content of an older one: release `to`, or by default the newest that was healthy
+   * before the current one. An app that followed its tags stops following. Throws ComposeError, AppError.
    */
   async rollback(app: string, to: number | undefined, terms: ChangeTerms): Promise<Release> {
     const found = await this.#find(app);
@@ -126,7 +126,7 @@ export class Deployments {
     return this.#release({ ...terms, ...unchanged(base), app, found, cause, spec, jobs });
   }
 
-  /** Changes how many instances a service has in all. Throws ComposeError, AppError. */
+  /** Changes the total number of instances of a service. Throws ComposeError, AppError. */
   async scale(app: string, service: string, replicas: number, terms: ChangeTerms): Promise<Release> {
     const { found, base, jobs } = await this.#base(app);
     refuseUnknownService(base.spec, service);
@@ -138,7 +138,7 @@ export class Deployments {
 
   /**
    * Rolls out a new version of a secret to the services that use it; returns undefined when none does. The version is
-   * stored already, so concurrent deployments are taken as the basis. Throws ComposeError, AppError.
+   * already stored, so concurrent deployments are taken as the basis. Throws ComposeError, AppError.
    */
   async useSecret(
     app: string,
@@ -241,7 +241,7 @@ export class Deployments {
     return { placements, before, hosts, latest: uses.latest };
   }
 
-  /** Places a release and creates it; `onPlaced` gets the placement. */
+  /** Places a release and creates it; `onPlaced` receives the placement. */
   async #release(change: Change, onPlaced: (placed: Placed) => void = () => {}): Promise<Release> {
     return this.#turns.run('release', async () => {
       for (let tries = 1; ; tries += 1) {

@@ -18,13 +18,13 @@ import type { HostTokens } from './host-tokens.ts';
 import { JoinHosts } from './join-hosts.ts';
 import { acceptWebSocket } from './web-socket.ts';
 
-/** Where hosts find the registry, after the path prefix. */
+/** Path for hosts, after the path prefix. */
 export const FLEET_PATH = '/api/v1/fleet';
 
 /** Maximum requests of a host in a burst, and milliseconds until one more. */
 const REQUESTS = { burst: 30, interval: 2_000 };
 
-/** Bytes of a request that has no reports. */
+/** Maximum bytes of a request without reports. */
 const SMALL = 64 * 1024;
 
 const NOT_STORED = { 'Cache-Control': 'no-store' };

@@ -3,18 +3,18 @@ import { LogPosition, rereadFrom } from '../../fleet/log-position.ts';
 import { pausedFor } from '../background/repeat.ts';
 import type { LogLine } from './log-lines.ts';
 
-/** Milliseconds between looks for hosts that have got instances, or have connected again. */
+/** Milliseconds between checks for hosts that have new instances, or have connected again. */
 const LOOK_AGAIN = 1_000;
-/** Instances of a host whose last lines are remembered. */
+/** Maximum instances of a host whose last lines are remembered. */
 const MAX_REMEMBERED = 1_000;
 
 /** The source of followed lines. */
 export interface FollowedLogs {
   /** The hosts that have instances of the app now. */
   hosts(): Promise<readonly ReportedHost[]>;
-  /** Lines of hosts that are open already, by the ID of the host. */
+  /** Lines of hosts that are already open, by the ID of the host. */
   readonly begun: ReadonlyMap<string, AsyncGenerator<LogLine>>;
-  /** The lines of a host; `since`, ms of its clock: from then on. Throws a sentence for a host that cannot be asked. */
+  /** Returns the lines of a host, from `since` on, ms of its clock. Throws a sentence for an unreachable host. */
   open(host: ReportedHost, since?: number): Promise<AsyncGenerator<LogLine>>;
   readonly signal: AbortSignal;
 }

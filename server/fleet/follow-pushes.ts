@@ -3,13 +3,16 @@ import type { AppStore } from '../../fleet/app-store.ts';
 import { repeat } from '../background/repeat.ts';
 import type { Deployments } from './deployments.ts';
 
-/** Time without a push after which the images of an app with several tags are complete, ms. */
+/** Milliseconds without a push after which the images of an app with several tags are complete. */
 const QUIET = 400;
-/** Longest time that pushes one after the other put off a release, ms. */
+/** Maximum milliseconds that successive pushes delay a release. */
 const LONGEST = 3000;
-/** Time between two comparisons of all tags, ms: for pushes just before a registry ended. */
+/** Milliseconds between two comparisons of all tags, which find pushes just before a registry ended. */
 const COMPARE = 30_000;
-/** Time that a comparison leaves to the push itself, here or at another replica: it knows who pushed, ms. */
+/**
+ * Milliseconds for which a comparison leaves a change to the push itself, here or at another replica: it knows who
+ * pushed.
+ */
 const COMPARED = 2000;
 /** Maximum pending pushes: the next comparison finds further ones. */
 const MOST_WAITING = 1000;
@@ -23,7 +26,7 @@ export interface TagPush {
 
 interface DueApp {
   readonly first: number;
-  /** Who made the first push; empty where only a comparison found that a tag may have moved. */
+  /** Who made the first push; empty if only a comparison found that a tag may have moved. */
   readonly by: string;
   readonly timer: NodeJS.Timeout;
 }

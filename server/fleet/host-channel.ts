@@ -13,14 +13,14 @@ export function isData({ kind }: Pick<ChannelFrame, 'kind'>): boolean {
 export class ChannelWindow {
   #left = CHANNEL_WINDOW;
 
-  /** False when the side may not send so much. */
+  /** Returns false if the side may not send that much. */
   take(bytes: number): boolean {
     if (bytes > this.#left) return false;
     this.#left -= bytes;
     return true;
   }
 
-  /** False when more would be allowed than was sent. */
+  /** Returns false if more would be allowed than was sent. */
   give(bytes: number): boolean {
     if (bytes === 0 || this.#left + bytes > CHANNEL_WINDOW) return false;
     this.#left += bytes;
@@ -28,7 +28,7 @@ export class ChannelWindow {
   }
 }
 
-/** A frame of the host, whatever number the channel has there. */
+/** A frame of the host, regardless of the channel's number there. */
 export type HostFrame = Pick<ChannelFrame, 'kind' | 'payload'>;
 
 /** The part of a host's connection that a channel uses. */
@@ -39,7 +39,7 @@ export interface ChannelTransport {
 }
 
 /**
- * A channel to a host. Its user grants the host credit by `allow`, once it has forwarded the bytes: until then they are
+ * A channel to a host. Its user grants the host credit by `allow` once it has forwarded the bytes: until then they are
  * at most CHANNEL_WINDOW.
  */
 export class HostChannel {
@@ -77,7 +77,7 @@ export class HostChannel {
     return true;
   }
 
-  /** False when the host has not allowed so much data. */
+  /** Returns false if the host has not allowed that much data. */
   send(kind: ChannelKind, payload: Buffer): boolean {
     if (isData({ kind }) && !this.#up.take(payload.length)) return false;
     if (this.#open) this.#transport.sendFrame(encodeFrame(this.number, kind, payload));
@@ -101,7 +101,7 @@ export class HostChannel {
     return true;
   }
 
-  /** The connection of the host has ended. */
+  /** Handles that the host's connection has ended. */
   abort(sentence: string): void {
     if (!this.#open) return;
     this.#end();

@@ -23,10 +23,10 @@ const PER_SECOND = 20;
 const PIECE = 16 * 1024;
 /** Maximum apps whose reports wait to be stored. */
 const MAX_WAITING = 2_000;
-/** Bytes beyond a target that may wait until the host reads. */
+/** Maximum unread bytes beyond a target. */
 const MAX_UNREAD = 8 * 1024 * 1024;
 
-/** Channels that one person may have open to a host. */
+/** Maximum channels that one person may have open to a host. */
 const MAX_CHANNELS_EACH = 16;
 
 /** Close codes of a connection (RFC 6455, section 7.4; codes from 4000 are the fleet's). */
@@ -34,12 +34,12 @@ export const CLOSE_CODES = { restart: 1012, refused: 1008, replaced: 4001, remov
 
 /** The hub's side of a connection. Each method may be called again before its last call has ended. */
 export interface ConnectionPort {
-  /** The host has sent `hello`. */
+  /** Handles the host's `hello`. */
   greeted(connection: HostConnection, facts: HostFacts): Promise<void>;
   readTarget(host: string): Promise<HostTarget>;
   store(connection: HostConnection, reports: readonly AppReport[], gone: readonly string[]): Promise<void>;
   counted(direction: 'received' | 'sent', type: string): void;
-  /** A message, or the database, could not be dealt with. */
+  /** Handles that a message, or the database, failed. */
   failed(connection: HostConnection, error: unknown): void;
   ended(connection: HostConnection, code: number): void;
 }
@@ -100,12 +100,12 @@ export class HostConnection {
     });
   }
 
-  /** Generation that was sent to the host; undefined while none was. */
+  /** Generation that was sent to the host; undefined before the first. */
   get generation(): number | undefined {
     return this.#sent?.generation;
   }
 
-  /** Apps of the target that the host has been sent. */
+  /** Apps of the target that was sent to the host. */
   get apps(): readonly string[] {
     return [...(this.#sent?.apps.keys() ?? [])];
   }
@@ -114,7 +114,7 @@ export class HostConnection {
     return this.#socket.readyState === this.#socket.OPEN;
   }
 
-  /** Whether anything has arrived since `time`, of performance.now(). */
+  /** Reports whether anything has arrived since `time`, of performance.now(). */
   heardSince(time: number): boolean {
     return this.#heardAt >= time;
   }
@@ -295,7 +295,7 @@ export class HostConnection {
     this.#limitUnread(text.length);
   }
 
-  /** A host that takes no data must not fill the memory. */
+  /** Ends the connection of a host that does not read: its unread data must not fill the memory. */
   #limitUnread(allowed: number): void {
     if (this.#socket.bufferedAmount > MAX_UNREAD + allowed) this.terminate();
   }
@@ -304,7 +304,7 @@ export class HostConnection {
     this.#heardAt = performance.now();
   }
 
-  /** Counts a message of so many bytes; false, and the connection ends, when there are too many. */
+  /** Counts a message of this many bytes; returns false, and ends the connection, when there are too many. */
   #take(bytes: number): boolean {
     if (this.#budget > 0) {
       this.#budget -= 1 + Math.floor(bytes / PIECE);

@@ -11,7 +11,7 @@ import { CLOSE_CODES, HostConnection, LONGEST_SILENCE } from './host-connection.
 
 const SECOND = 1_000;
 const PINGS = PING_INTERVAL / SECOND;
-/** Milliseconds for a host to send hello. */
+/** Milliseconds that a host has to send hello. */
 const GREETING_TIME = 15_000;
 
 /** Codes of a connection whose host has answered that it was replaced: agents close without a code (RFC 6455, 7.1.5). */
@@ -26,7 +26,7 @@ export interface HostHubOptions {
   readonly replica: string;
 }
 
-/** Outcomes of messages, for metrics. */
+/** Results of messages, for metrics. */
 export interface MessageCount {
   readonly direction: 'received' | 'sent';
   readonly type: string;
@@ -42,7 +42,7 @@ export class HostHub {
   /** The last connection of each host that has not sent hello, with its time. */
   readonly #arriving = new Map<string, { readonly connection: HostConnection; readonly since: number }>();
   readonly #connections = new Map<string, HostConnection>();
-  /** Connections that a newer one has replaced, of which the other side may still respond. */
+  /** Connections that a newer one has replaced, whose other side may still respond. */
   readonly #replaced = new Map<HostConnection, HostConnection>();
   #tick = 0;
   #beatAt = performance.now();
@@ -56,17 +56,17 @@ export class HostHub {
     });
   }
 
-  /** Hosts that are connected to this process. */
+  /** Number of hosts that are connected to this process. */
   get size(): number {
     return this.#connections.size;
   }
 
-  /** The connection of a host to this process, by its ID. */
+  /** Returns the connection of a host to this process, by its ID. */
   find(host: string): HostConnection | undefined {
     return this.#connections.get(host);
   }
 
-  /** Takes the WebSocket of a host that has shown its token. */
+  /** Adds the WebSocket of a host that has authenticated. */
   add(host: Pick<ReportedHost, 'id' | 'name'>, socket: WebSocket, address: string | undefined): void {
     this.#count += 1;
     const connection = new HostConnection({
@@ -193,7 +193,7 @@ export class HostHub {
     }
   }
 
-  /** Tells a machine that another one has its key, unless it is the same one, which lost this connection. */
+  /** Tells a machine that another one has its key, unless it is the same machine, which lost this connection. */
   #replace(older: HostConnection, newer?: HostConnection): void {
     if (newer === undefined) this.#connections.delete(older.host.id);
     this.#replaced.set(older, newer ?? older);
@@ -258,7 +258,7 @@ export class HostHub {
   }
 }
 
-/** An error of the network, or of ws for data that is not WebSocket. */
+/** Reports whether an error is one of the network, or of ws for data that is not WebSocket. */
 function isOfSocket(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
   return code.startsWith('WS_ERR_') || code.startsWith('E');

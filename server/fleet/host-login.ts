@@ -7,12 +7,12 @@ import type { HostStore } from '../../fleet/host-store.ts';
 import { repositoriesOf } from '../../fleet/target.ts';
 import type { HostTokens } from './host-tokens.ts';
 
-/** HTTP Basic ends the name at the first colon (RFC 7617, section 2); a form has both fields. */
+/** A host's user name. HTTP Basic ends the name at the first colon (RFC 7617, section 2); a form has both fields. */
 const LOGIN = /^host:([0-9A-Za-z]{1,64}):([\w-]+\.[\w-]+\.[\w-]+)$/;
 
 /**
- * Milliseconds that the rights of a host count. The verifier of tokens allows 30 seconds more (CLOCK_TOLERANCE), so a
- * removed host, or one whose target has changed, loses them within a minute.
+ * Milliseconds for which the rights of a host are valid. The verifier of tokens allows 30 seconds more
+ * (CLOCK_TOLERANCE), so a removed host, or one whose target has changed, loses them within a minute.
  */
 const RIGHTS_LIFE = 30_000;
 
@@ -50,7 +50,7 @@ export class HostLogin implements LoginMethod {
   }
 }
 
-/** A host as the client of a request, without any rights. */
+/** Returns a host as the client of a request, without any rights. */
 export function identityOf({ name }: Host): Identity {
   const rights = { admin: false, grants: [], lists: false };
   return { kind: 'host', name: `host:${name}`, rights, proof: { kind: 'bearer' } };

@@ -26,18 +26,18 @@ import type { RequestContext } from '../request-context.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import type { HostHub } from './host-hub.ts';
 
-/** Milliseconds that a join token counts. */
+/** Lifetime of a join token, milliseconds. */
 const TOKEN_LIFE = 60 * 60 * 1000;
 
 export interface HostRoutesDependencies {
   readonly hosts: HostStore;
   readonly hub: Pick<HostHub, 'remove'>;
   readonly signals: FleetSignals;
-  /** The hash of this registry's certificate authority, if it is a private one. */
+  /** Returns the hash of this registry's certificate authority, if it is a private one. */
   readonly authority: () => Promise<Buffer | undefined>;
 }
 
-/** Who sees hosts: they show the names of all apps. */
+/** Who sees hosts, since they show the names of all apps. */
 const READERS_OF_ALL: Access = {
   who: 'For administrators, and for readers of `*`.',
   check: ({ state }: RequestContext) => {
@@ -96,8 +96,9 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       method: 'POST',
       path: '/host-tokens',
       id: 'createHostToken',
-      summary: 'Make a token by which one machine joins as a host',
-      description: 'It counts once, within an hour. The host gets its labels, whatever the machine says.',
+      summary: 'Make a token with which one machine joins as a host',
+      description:
+        'It is valid once, within an hour. The host gets the labels of the token, whatever the machine requests.',
       access: ADMINS,
       area: 'hosts',
       body: object({ labels: optional(LABELS) }, { title: 'NewJoinToken' }),
@@ -137,7 +138,7 @@ export function hostRoutes({ hosts, hub, signals, authority }: HostRoutesDepende
       path: '/hosts/{name}',
       id: 'changeHost',
       summary: 'Rename a host, replace its labels, or drain it',
-      description: 'What is absent stays as it is.',
+      description: 'Absent fields stay unchanged.',
       access: ADMINS,
       area: 'hosts',
       params: NAME,

@@ -6,13 +6,13 @@ import type { ReportedHost } from '../../fleet/host.ts';
 import type { HostStore } from '../../fleet/host-store.ts';
 import { challengeText } from '../../fleet/join-token.ts';
 
-/** Seconds. */
+/** Lifetime of a challenge, seconds. */
 const CHALLENGE_LIFE = 60;
 export const HOST_TOKEN_LIFE = 600;
 /** Maximum difference between the clocks of two replicas, seconds. */
 const CLOCK_TOLERANCE = 30;
 
-/** Types of tokens (RFC 8725, section 3.11), which are also their audiences: none is accepted as another. */
+/** Types of tokens (RFC 8725, section 3.11), which are also their audiences: no type is accepted as another. */
 const CHALLENGE = 'berth-host-challenge';
 const TOKEN = 'berth-host';
 
@@ -39,7 +39,7 @@ export class HostTokens {
   }
 
   /**
-   * A token for a challenge and its signature by the host: Ed25519 of challengeText, in base64url. Throws
+   * Returns a token for a challenge and its signature by the host: Ed25519 of challengeText, in base64url. Throws
    * TokenInvalidError for the challenge, EntryUnknownError, CredentialsInvalidError for the signature.
    */
   async exchange(
@@ -50,7 +50,7 @@ export class HostTokens {
     const host = await this.#options.hosts.find(subject);
     if (host?.id !== subject) throw new EntryUnknownError(UNKNOWN);
     if (!isSignedBy(host.publicKey, challenge, signature)) {
-      throw new CredentialsInvalidError('the signature is not one of this host, or of another challenge');
+      throw new CredentialsInvalidError('the signature is not of this host, or is of another challenge');
     }
     const token = await this.#sign(TOKEN, host.id, HOST_TOKEN_LIFE, {
       cnf: { jwk: { kty: 'OKP', crv: 'Ed25519', x: host.publicKey } },
@@ -58,7 +58,7 @@ export class HostTokens {
     return { token, expiresIn: HOST_TOKEN_LIFE };
   }
 
-  /** The host of a token, as it is now. Throws TokenInvalidError, also when the host was removed. */
+  /** Returns the current host of a token. Throws TokenInvalidError, also when the host was removed. */
   async verify(token: string): Promise<ReportedHost> {
     const { subject, key } = await this.#verify(TOKEN, token, 'token');
     const host = await this.#options.hosts.find(subject);

@@ -10,7 +10,7 @@ export interface HostUses {
   /** All apps, and their current releases. */
   readonly apps: readonly { readonly app: App; readonly current?: Release }[];
   placementsOf(app: string): readonly Placement[];
-  /** By host: what all apps but this one have. */
+  /** Returns, by host, what all apps except this one use. */
   of(app: string): ReadonlyMap<string, HostUse>;
 }
 
@@ -20,7 +20,7 @@ const keyOf = (app: string, number: number) => `${app} ${number}`;
 
 /** Reads the apps' uses, and those that rollouts in progress will add. Reads few rows of many apps at once. */
 export async function readHostUses(apps: AppStore): Promise<HostUses> {
-  // First: a release that is created from here on is not in it.
+  // First, so that a release that is created from here on is not in it.
   const all = await apps.list();
   const current = await apps.allPlacements();
   const placed = all.flatMap(({ name, current: number }): readonly Placed[] => {

@@ -11,7 +11,7 @@ import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 /** Failures of an address without a wait, and milliseconds until one more. */
 const FAILURES = { burst: 10, interval: 10_000 };
 
-/** Lets machines join by their tokens. */
+/** Lets machines join with their tokens. */
 export class JoinHosts {
   readonly #hosts: Pick<HostStore, 'join'>;
   readonly #failures: TokenBuckets;
@@ -23,8 +23,8 @@ export class JoinHosts {
   }
 
   /**
-   * Makes a host of a machine, and records that with the name of the host and the ID of the token. Throws HostError,
-   * HostInputError, and TooManyAttemptsError after many wrong tokens of an address.
+   * Makes a machine a host, and records that with the name of the host and the ID of the token. Throws HostError,
+   * HostInputError, and TooManyAttemptsError after many wrong tokens from an address.
    */
   async join({ token, ...machine }: JoinRequest, remote: string | undefined): Promise<Host> {
     const network = networkOf(remote);
@@ -59,11 +59,11 @@ function hashOf(token: string): string {
   if (secret !== undefined) return hashSecret(secret);
   throw new HostError(
     'token-unknown',
-    'the join token is not whole: copy all that "berth host token" has printed',
+    'the join token is incomplete: copy everything that "berth host token" printed',
   );
 }
 
-/** A recipient that no secret can be sealed for would end the rollout of an app. */
+/** Refuses a recipient to which no secret can be encrypted: it would block the rollout of an app. */
 async function refuseRecipient(recipient: string): Promise<void> {
   // Takes long to load.
   const { Encrypter } = await import('age-encryption');

@@ -2,12 +2,12 @@ import { CHANNEL_WINDOW, type LogEntry } from '../../fleet/messages.ts';
 import { HostInputError, integerOf, objectOf, plainText, textOf } from '../../fleet/read-host.ts';
 import type { HostChannel, HostFrame } from './host-channel.ts';
 
-/** A line of an instance, or why a host sends none. */
+/** A line of an instance, or the reason why a host sends none. */
 export type LogLine =
   | (LogEntry & { readonly host: string })
   | { readonly host: string; readonly error: string };
 
-/** Bytes of a line: the window, which would never get to its end otherwise. */
+/** Maximum bytes of a line: the window, beyond which it would never be complete. */
 const LONGEST_LINE = CHANNEL_WINDOW;
 const LONGEST_ERROR = 1_000;
 
@@ -71,7 +71,7 @@ async function* readLines(
   }
 }
 
-/** A host is trusted for the output of its instances, not for its own name. */
+/** Parses a line. A host is trusted for the output of its instances, but not for its own name. */
 function readLine(text: string, host: string): LogLine {
   const entry = objectOf(parse(text), 'an entry');
   const { line, partial, stream } = entry;
@@ -96,7 +96,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** The lines of several hosts by their time; one line of each is held. */
+/** Merges the lines of several hosts by their time; one line of each is buffered. */
 export async function* mergeLogs(sources: readonly AsyncGenerator<LogLine>[]): AsyncGenerator<LogLine> {
   const heads = await Promise.all(sources.map((source) => source.next()));
   for (;;) {
@@ -115,7 +115,7 @@ export async function* mergeLogs(sources: readonly AsyncGenerator<LogLine>[]): A
   }
 }
 
-/** The last of some lines: at most so many, and of so many characters together. */
+/** Returns the last lines, up to a number of lines and of characters together. */
 export async function lastLines(
   lines: AsyncIterable<LogLine>,
   limit: { readonly count: number; readonly text: number },

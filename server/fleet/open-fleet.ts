@@ -30,7 +30,7 @@ export interface FleetParts {
   readonly tokens: HostTokens;
   readonly metrics: MetricSet;
   readonly log: Logger;
-  /** That of this registry; undefined without TLS. */
+  /** Returns the certificate of this registry; undefined without TLS. */
   readonly certificate: () => Certificate | undefined;
   readonly identifyAgain: IdentifyAgain;
 }
@@ -39,7 +39,7 @@ export interface FleetParts {
 export interface OpenedFleet extends FleetDependencies {
   /** Routes of the management API. */
   readonly routes: readonly Route[];
-  /** A manifest was pushed by these tags. */
+  /** Announces that a manifest was pushed with these tags. */
   pushed(repository: string, tags: readonly string[], by: string): void;
   /** Serves the connections of hosts and drives rollouts until `signal` aborts; resolves then. */
   keep(signal: AbortSignal): Promise<void>;

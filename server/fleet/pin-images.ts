@@ -21,14 +21,14 @@ export interface PinRequest {
   readonly spec: AppSpec;
   /** Names of this registry, as `host` or `host:port`. */
   readonly ownNames: readonly string[];
-  /** Whether the person who deploys may pull from a repository of this registry. */
+  /** Reports whether the person who deploys may pull from a repository of this registry. */
   readonly mayPull: (repository: string) => boolean;
 }
 
 /** An image of a service by digest, and its platforms. */
 export interface Pin {
   readonly image: PinnedImage;
-  /** Such as `linux/amd64`; undefined: not known, since the image is in another registry. */
+  /** Such as `linux/amd64`; undefined if unknown because the image is in another registry. */
   readonly platforms?: readonly string[];
 }
 

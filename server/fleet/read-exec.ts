@@ -1,14 +1,14 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { isJsonObject } from '../../lib/json/json-fields.ts';
 
-/** Words of a command or variables, and characters of all. */
+/** Maximum words of a command or variables, and total characters. */
 const MAX_WORDS = 1_000;
 const LONGEST_COMMAND = 16_000;
 
 const SECRET = /pass|secret|token|key|credential|auth/i;
 const HIDDEN = '***';
 
-/** Reads a command out of its JSON. Throws SettingInvalidError. */
+/** Parses the JSON of a command. Throws SettingInvalidError. */
 export function parseCommand(value: string): readonly string[] {
   const words = value.length > LONGEST_COMMAND ? undefined : parse(value);
   if (
@@ -22,10 +22,10 @@ export function parseCommand(value: string): readonly string[] {
   throw new SettingInvalidError('"command" must be a JSON list of at least one string, such as ["sh"]');
 }
 
-/** The header with the variables of a command: it is in no address, and so in no log of a proxy. */
+/** The header with the variables of a command: it is not part of the address, so no proxy logs it. */
 export const ENVIRONMENT_HEADER = 'Berth-Environment';
 
-/** Reads that header: a JSON object of strings, in base64url. Throws SettingInvalidError. */
+/** Parses that header: a JSON object of strings, in base64url. Throws SettingInvalidError. */
 export function parseEnvironment(header: string | undefined): Readonly<Record<string, string>> {
   if (header === undefined) return {};
   const value = parse(Buffer.from(header, 'base64url').toString('utf8'));
@@ -60,7 +60,7 @@ export function shownCommand(
   return `${JSON.stringify(words)}${names.length === 0 ? '' : ` with ${names.join(', ')}`}`;
 }
 
-/** A word may be a script that contains several. */
+/** Redacts a word, which may be a script that contains several. */
 function shownWord(word: string): string {
   return word
     .split(/([\s;&|'"]+)/)

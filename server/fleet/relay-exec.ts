@@ -3,15 +3,15 @@ import { creditOf, decodeFrame, encodeFrame } from '../../fleet/channel-frame.ts
 import { CHANNEL_WINDOW, PING_INTERVAL } from '../../fleet/messages.ts';
 import { ChannelWindow, type HostChannel, isData } from './host-channel.ts';
 
-/** Maximum bytes that wait for a person to read: credit is granted for bytes read. */
+/** Maximum bytes that wait for a person to read: credit is granted for bytes that were read. */
 const MAX_UNREAD = 4 * CHANNEL_WINDOW;
 /** Maximum frames without data, such as sizes of a terminal, in a burst and per second. */
 const BURST = 200;
 const PER_SECOND = 50;
 
 /**
- * Relays the frames of a channel between a person's WebSocket, where it has number 0, and a host. Each side is held to
- * its credit, so neither costs memory. Ends both when one ends, or when `allowed` aborts; resolves then.
+ * Relays the frames of a channel between a person's WebSocket, where it has number 0, and a host. Each side is limited
+ * to its credit, so neither fills the memory. Ends both when one ends, or when `allowed` aborts; resolves then.
  */
 export function relayExec(person: WebSocket, channel: HostChannel, allowed: AbortSignal): Promise<void> {
   const up = new ChannelWindow();
@@ -58,7 +58,7 @@ export function relayExec(person: WebSocket, channel: HostChannel, allowed: Abor
     } else if (kind === 'size' || kind === 'end') {
       if (take()) channel.send(kind, payload);
       else refuse('too many frames');
-    } else if (isData(frame)) refuse('a person sends stdin alone');
+    } else if (isData(frame)) refuse('only stdin may be sent');
   });
   person.on('ping', (data) => {
     heardAt = performance.now();
@@ -68,14 +68,14 @@ export function relayExec(person: WebSocket, channel: HostChannel, allowed: Abor
   person.on('pong', () => {
     heardAt = performance.now();
   });
-  // Its end follows.
+  // The close event follows.
   person.on('error', () => {});
   const timer = setInterval(() => {
     if (performance.now() - heardAt > 3 * PING_INTERVAL) person.terminate();
     else if (person.readyState === person.OPEN) person.ping();
   }, PING_INTERVAL);
   timer.unref();
-  const stop = () => refuse('your login, or the right to this, has ended');
+  const stop = () => refuse('your login, or your right to this, has ended');
   allowed.addEventListener('abort', stop, { once: true });
   return new Promise((resolve) =>
     person.once('close', () => {

@@ -5,7 +5,7 @@ import type { Release, ReleaseState } from '../../fleet/release.ts';
 import type { Rollout } from '../../fleet/rollout.ts';
 import type { AppSpec, PinnedImage } from '../../fleet/service.ts';
 
-/** Releases that are looked through. */
+/** Maximum releases that are examined. */
 export const MOST_LOOKED_AT = 100;
 
 /** States of releases that hosts no longer run. */
@@ -24,7 +24,7 @@ export const HALFWAY: ReadonlySet<ReleaseState> = new Set([
   'rollback failed',
 ]);
 
-/** Whether the jobs of a release are yet to run, or to end. */
+/** Reports whether the jobs of a release still have to run or to end. */
 export async function owesJobs(
   apps: Pick<AppStore, 'findRollout'>,
   { app, number, state }: Release,
@@ -36,7 +36,7 @@ export async function owesJobs(
   return jobHost !== undefined && !reached.includes(jobHost);
 }
 
-/** The problem of a secret without a value. */
+/** Returns the problem of a secret without a value. */
 export function unsetSecret(app: string, name: string): ComposeProblem {
   return {
     path: ['secrets', name],
@@ -66,7 +66,7 @@ export function refuseUnknownService({ services }: AppSpec, service: string | un
   throw new AppError('unknown', `there is no service ${service}: the app has ${known}`);
 }
 
-/** Whether the last release with exactly these images failed. */
+/** Reports whether the last release with exactly these images failed. */
 export async function haveFailed(
   apps: Pick<AppStore, 'releases'>,
   app: string,
@@ -82,8 +82,8 @@ export async function haveFailed(
 }
 
 /**
- * Returns the versions of a release's secrets, with the newest in place of a removed one. Throws ComposeError when
- * there is none.
+ * Returns the versions of a release's secrets, with the newest instead of a removed one. Throws ComposeError when there
+ * is none.
  */
 export async function presentSecrets(
   apps: Pick<AppStore, 'secretVersions'>,

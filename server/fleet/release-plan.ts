@@ -4,10 +4,10 @@ import type { App, Cause, Placement } from '../../fleet/release.ts';
 import type { AppSpec, LabelConstraint, PinnedImage } from '../../fleet/service.ts';
 import { hashOf } from './release-content.ts';
 
-/** Who changes an app, and how long each host has for it. */
+/** Who changes an app, and the timeout of each host. */
 export interface ChangeTerms {
   readonly by: string;
-  /** Ms; USUAL_TIMEOUT unless given. */
+  /** Milliseconds; USUAL_TIMEOUT by default. */
   readonly timeout?: number;
 }
 
@@ -44,7 +44,7 @@ export interface Change extends ChangeTerms {
   readonly proven?: boolean;
 }
 
-/** Where the instances of a change go. */
+/** The placement of a change's instances. */
 export interface Placed {
   readonly placements: readonly Placement[];
   readonly before: readonly Placement[];

@@ -15,10 +15,10 @@ import type { HostHub } from './host-hub.ts';
 
 /** Milliseconds that another replica has to open a channel. */
 const PATIENCE = 10_000;
-/** Milliseconds between signs of life of a channel, and of silence after which it ends. */
+/** Milliseconds between heartbeats of a channel, and of silence after which it ends. */
 const BEAT = 10_000;
 const LONGEST_SILENCE = 4 * BEAT;
-/** Channels that this replica may have open at hosts of others, and others at its own. */
+/** Maximum channels that this replica may have open to hosts of others, and others to its own. */
 const MAX_OPEN = 500;
 
 /** A request of one replica to another. */
@@ -50,8 +50,8 @@ interface Served {
 }
 
 /**
- * Channels to hosts that another replica has the connections of. That replica passes the frames on, by messages in the
- * database. Both ends hold to the windows of the channel, so neither costs memory.
+ * Channels to hosts that are connected to another replica. That replica passes the frames on, by messages in the
+ * database. Both ends respect the windows of the channel, so neither fills the memory.
  */
 export class ReplicaChannels implements ReplicaListener {
   readonly #messages: ReplicaMessages;
@@ -197,7 +197,7 @@ export class ReplicaChannels implements ReplicaListener {
   }
 }
 
-/** Passes a frame of a person on to the host; false when the channel is to end. */
+/** Passes a frame of a person on to the host; returns false when the channel must end. */
 function passOn(frame: NonNullable<ReturnType<typeof decodeFrame>>, channel: HostChannel): boolean {
   const { kind, payload } = frame;
   if (kind === 'credit') return channel.allow(creditOf(frame) ?? 0);
@@ -205,9 +205,9 @@ function passOn(frame: NonNullable<ReturnType<typeof decodeFrame>>, channel: Hos
   return kind !== 'close' && !isData(frame);
 }
 
-/** The sentence about a host without a connection. */
+/** Returns the message about a host without a connection. */
 export function notConnected(host: string): string {
-  return `the host ${host} is not connected: look at berth-agent there`;
+  return `the host ${host} is not connected: check berth-agent there`;
 }
 
 function noAnswer(host: string): string {

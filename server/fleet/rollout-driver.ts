@@ -14,11 +14,11 @@ import { placementHosts, rolloutHosts } from './seen-hosts.ts';
 
 /** Poll interval of the rollouts without a notification, ms. */
 const LOOK = 1000;
-/** Time between two looks at the hosts of all apps, ms. */
+/** Milliseconds between checks of the hosts of all apps. */
 const SETTLE = 10_000;
-/** Time after which instances that could not move are tried again, ms. */
+/** Milliseconds after which instances that could not move are tried again. */
 const AGAIN = 5 * 60 * 1000;
-/** Minimum time between two passes: reports of many hosts arrive together, ms. */
+/** Minimum milliseconds between two passes: reports of many hosts arrive together. */
 const PAUSE = 20;
 
 /** The end of a rollout. */
@@ -29,7 +29,7 @@ export interface EndedRollout {
 
 export interface RolloutDriverOptions extends RolloutTargetsOptions {
   readonly log: Logger;
-  /** Whether this registry drives. Absent: it is the only one. */
+  /** Whether this registry drives; if absent, it is the only one. */
   readonly duty?: { take(): Promise<boolean>; drop(): Promise<void> };
   /** Called after a release has ended. */
   readonly onEnd: (ended: EndedRollout) => Promise<void>;
@@ -53,7 +53,7 @@ export class RolloutDriver {
   readonly #options: RolloutDriverOptions;
   readonly #targets: RolloutTargets;
   readonly #changed = new Set<string>();
-  /** Hosts of another registry reconnect. */
+  /** When listening started; hosts of another registry reconnect. */
   #listeningSince = 0;
   #wake: (() => void) | undefined;
 
@@ -83,7 +83,7 @@ export class RolloutDriver {
             }
           } else this.#forget();
         } catch (error) {
-          if (!signal.aborted) log.error({ err: error }, 'the rollouts could not be looked at');
+          if (!signal.aborted) log.error({ err: error }, 'the rollouts could not be read');
           this.#forget();
         }
         await this.#pause(signal);
@@ -94,7 +94,9 @@ export class RolloutDriver {
     }
   }
 
-  /** Another registry may drive meanwhile, and without the database nothing is known about hosts. */
+  /**
+   * Forgets everything: another registry may drive meanwhile, and without the database nothing is known about hosts.
+   */
   #forget(): void {
     this.#targets.forget();
     this.#listeningSince = 0;
@@ -113,7 +115,7 @@ export class RolloutDriver {
     this.#wake = undefined;
   }
 
-  /** Takes all rollouts as far as they go. */
+  /** Advances all rollouts as far as possible. */
   async #look(signal: AbortSignal): Promise<void> {
     const { apps, hosts: store } = this.#options;
     this.#changed.clear();
@@ -141,7 +143,7 @@ export class RolloutDriver {
     }
   }
 
-  /** Does something about an app. A failure concerns this app alone, and is tried again at the next look. */
+  /** Runs work on an app. A failure affects only this app, and is retried at the next pass. */
   async #unlessChanged(app: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     signal.throwIfAborted();
     try {
@@ -151,7 +153,7 @@ export class RolloutDriver {
       this.#targets.forget();
       // A concurrent deployment or removal: the next pass sees its result.
       if (err instanceof AppError && err.code === 'changed') return;
-      this.#options.log.error({ err, app }, 'a rollout could not be driven: it is tried again');
+      this.#options.log.error({ err, app }, 'a rollout could not be advanced; it will be tried again');
     }
   }
 
@@ -190,7 +192,7 @@ export class RolloutDriver {
     return advance(rollout, rolloutHosts(hosts, rollout.app, now), now, this.#listeningSince);
   }
 
-  /** Records the end of a rollout; nothing when it is recorded. */
+  /** Records the end of a rollout, unless it is recorded already. */
   async #end(
     { app: name, kind, phase, placements, reason, release: number }: Rollout,
     revision: number,
@@ -260,14 +262,14 @@ export class RolloutDriver {
       atOnce: true,
       now,
     });
-    log.info({ app: app.name, release: release.number }, 'the hosts of the app changed; instances move');
+    log.info({ app: app.name, release: release.number }, 'the hosts of the app changed: instances will move');
     const moving = { app: app.name, release: release.number, state: rollout, revision: stored.revision + 1 };
     await apps.saveRollout(moving);
     await this.#drive(moving, reported);
   }
 }
 
-/** Jobs are over, wherever they ran. */
+/** Jobs are over, regardless of their hosts. */
 function samePlacements(spec: AppSpec, one: readonly Placement[], other: readonly Placement[]): boolean {
   const text = (list: readonly Placement[]) =>
     list

@@ -19,19 +19,19 @@ export interface RolloutTargetsOptions {
 /** Sets the targets of hosts by rollouts, with few statements however many hosts there are. */
 export class RolloutTargets {
   readonly #options: RolloutTargetsOptions;
-  /** Hashes of the apps in hosts' targets, by app and host, since this registry drives. */
+  /** Hashes of the apps in hosts' targets, by app and host, since this registry has been driving. */
   readonly #told = new Map<string, Map<string, string>>();
 
   constructor(options: RolloutTargetsOptions) {
     this.#options = options;
   }
 
-  /** Looks at all targets again: another registry may have set them. */
+  /** Forgets all targets, because another registry may have set them. */
   forget(): void {
     this.#told.clear();
   }
 
-  /** Forgets all other apps. */
+  /** Forgets all apps except these. */
   keepOnly(apps: ReadonlySet<string>): void {
     for (const app of this.#told.keys()) if (!apps.has(app)) this.#told.delete(app);
   }

@@ -15,7 +15,7 @@ const RUNNING = object(
     repository: text(),
     digest: text(),
     hosts: list(text(), { description: 'Names of the hosts that run it now' }),
-    kept: boolean({ description: 'True: no host shall run it; it is kept for a rollback' }),
+    kept: boolean({ description: 'True if no host should run it, and it is kept for a rollback' }),
   },
   { title: 'RunningImage' },
 );

@@ -60,7 +60,7 @@ export function secretRoutes({
         const app = appOf(ctx);
         if (!SECRET_NAME.test(name)) {
           throw new SettingInvalidError(
-            'a secret is named by letters, digits and _ . -, such as DB_PASSWORD',
+            'the name of a secret consists of letters, digits and _ . -, such as DB_PASSWORD',
           );
         }
         const sealed = await secretsKey.seal(secretOf(body.value));

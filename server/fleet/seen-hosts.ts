@@ -2,10 +2,10 @@ import type { PlacementHost } from '../../fleet/eligibility.ts';
 import { hostState, type ReportedHost } from '../../fleet/host.ts';
 import type { RolloutHost } from '../../fleet/rollout.ts';
 
-/** Ports and routes of a host that other apps have, and which ones. */
+/** Ports and routes of a host that other apps use, with those apps. */
 export type HostUse = Pick<PlacementHost, 'ports' | 'routes'>;
 
-/** The hosts as a placement sees them; `uses` by host. */
+/** Returns the hosts in the form that a placement needs; `uses` by host. */
 export function placementHosts(
   hosts: readonly ReportedHost[],
   uses: ReadonlyMap<string, HostUse>,
@@ -21,7 +21,7 @@ export function placementHosts(
   });
 }
 
-/** The hosts as a rollout of an app sees them. */
+/** Returns the hosts in the form that a rollout of an app needs. */
 export function rolloutHosts(
   hosts: readonly ReportedHost[],
   app: string,
@@ -40,7 +40,7 @@ export function rolloutHosts(
   });
 }
 
-/** A registry that was killed has not recorded that its hosts went. */
+/** Reports whether a host is online. A registry that was killed has not recorded that its hosts disconnected. */
 function isOnline(host: ReportedHost, now: number): boolean {
   const state = hostState(host, now);
   return state === 'online' || state === 'draining';

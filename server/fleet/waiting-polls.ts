@@ -16,7 +16,7 @@ export class WaitingPolls {
     this.#all = all;
   }
 
-  /** Counts one of an account while `work` lasts. Throws RegistryError where there are too many. */
+  /** Counts a poll of an account while `work` lasts. Throws RegistryError when there are too many. */
   async during<Result>(account: string, work: () => Promise<Result>): Promise<Result> {
     const own = this.#waiting.get(account) ?? 0;
     if (own >= this.#each || this.#count >= this.#all) {

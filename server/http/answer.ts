@@ -7,7 +7,7 @@ import { matchesEntityTag } from './conditional.ts';
 /** Headers of an answer; undefined ones are omitted. */
 export type AnswerHeaders = Readonly<Record<string, string | undefined>>;
 
-/** Answers without a body. Sends `Content-Length: 0` except where the status forbids one. */
+/** Answers without a body. Sends `Content-Length: 0` unless the status forbids one. */
 export function answerEmpty(ctx: Context, status: number, headers: AnswerHeaders = {}): void {
   ctx.body = null;
   ctx.status = status;
@@ -65,11 +65,11 @@ export function warning(text: string): string {
 
 /** A 200 answer to GET and HEAD that is complete before its first byte is sent, such as a manifest. */
 export interface ReadyAnswer {
-  /** Without Content-Length. With an ETag, `If-None-Match` is answered by 304. */
+  /** Excludes Content-Length. With an ETag, `If-None-Match` is answered by 304. */
   readonly headers: AnswerHeaders;
   /** Bytes of the body. */
   readonly length: number;
-  /** Undefined where only HEAD is answered. */
+  /** Undefined if only HEAD is answered. */
   readonly body: Buffer | undefined;
 }
 
@@ -92,10 +92,10 @@ export function answerReady(ctx: Context, { headers, length, body }: ReadyAnswer
 /** A ready answer in the form that is cheapest to send repeatedly. */
 export interface PreparedAnswer {
   readonly etag: string | undefined;
-  /** Names and values in turn, as Node takes them. The last value is the ID of the request that is answered. */
+  /** Alternating names and values, Node's raw form. The last value is the ID of the request that is answered. */
   readonly headers: string[];
   readonly headersUnchanged: string[];
-  /** A character for each byte: what Node sends in one piece with the head, unlike a buffer. */
+  /** One character per byte: Node sends a string in one piece with the head, unlike a buffer. */
   readonly body: string | undefined;
   /** Bytes of body and headers. */
   readonly size: number;

@@ -23,7 +23,7 @@ export interface ConnectionPart {
   readonly length: number;
 }
 
-/** Below this a pair of messages to another thread costs more than reading and writing. */
+/** Minimum bytes: below this, a pair of messages to another thread costs more than reading and writing. */
 const SMALLEST = 128 * 1024;
 /** Maximum milliseconds of silence of a connection. */
 const SILENCE = 20_000;
@@ -38,7 +38,9 @@ export class BodySender {
     this.#silence = silence;
   }
 
-  /** Whether a body of `length` bytes can and should be sent so; otherwise it is to be read and written. */
+  /**
+   * Reports whether a body of `length` bytes can and should be sent this way; otherwise it must be read and written.
+   */
   canSend(res: ServerResponse, length: number): boolean {
     return process.platform === 'linux' && length >= SMALLEST && plainDescriptor(res.socket) !== undefined;
   }
@@ -96,7 +98,7 @@ export class BodySender {
 
 function throwCut({ fault }: TransferOutcome, signal: AbortSignal): never {
   signal.throwIfAborted();
-  throw new Error(fault?.message ?? 'the answer was cut short: the server stops');
+  throw new Error(fault?.message ?? 'the answer was cut short: the server is stopping');
 }
 
 function written(res: ServerResponse): Promise<void> {

@@ -5,7 +5,7 @@ export interface EntityTag {
   readonly weak: boolean;
 }
 
-/** The entity tags of a header, and `*`, which has no quotes. Some clients leave them out of tags, too. */
+/** Returns the entity tags of a header, and `*`, which has no quotes. Some clients omit the quotes of tags, too. */
 export function entityTagsOf(header: string): readonly EntityTag[] {
   return header.split(',').map((part) => {
     const tag = part.trim();
@@ -32,13 +32,16 @@ export function matchesStrongly(header: string, tag: string): boolean {
   );
 }
 
-/** Whether an If-Range header is `tag` (RFC 9110, section 13.1.5): one tag, and no weak one; a date is of no use here. */
+/**
+ * Reports whether an If-Range header is `tag` (RFC 9110, section 13.1.5): one tag that is not weak; a date is of no use
+ * here.
+ */
 export function isTheSame(header: string, tag: string): boolean {
   return header === `"${tag}"` || header === tag;
 }
 
 export type RequestedRange =
-  /** No range, or one that a server may ignore: send everything. */
+  /** No range, or one that a server may ignore: everything is sent. */
   | { readonly kind: 'whole' }
   /** Bytes `start` to `end` inclusive, within the content. */
   | { readonly kind: 'part'; readonly start: number; readonly end: number }
@@ -68,15 +71,15 @@ function suffix(length: number, size: number): RequestedRange {
   return { kind: 'part', start: Math.max(0, size - length), end: size - 1 };
 }
 
-/** Bytes `start` to `end` of an upload, both included. */
+/** The bytes `start` to `end` of an upload, inclusive. */
 export interface ContentRange {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Reads the Content-Range of a chunk, `START-END` without a unit (distribution-spec, "Pushing a blob in
- * chunks"); RFC 9110's `bytes START-END/TOTAL` is understood as well. Undefined when it is neither.
+ * Parses the Content-Range of a chunk, `START-END` without a unit (distribution-spec, "Pushing a blob in chunks"), or
+ * RFC 9110's `bytes START-END/TOTAL`. Undefined when it is neither.
  */
 export function parseContentRange(header: string): ContentRange | undefined {
   const match = /^(?:bytes )?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim());

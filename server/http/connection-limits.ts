@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { networkOf } from '../../lib/http/addresses.ts';
 
-/** Descriptors of the process other than those of its connections. */
+/** Descriptors that the process needs apart from its connections. */
 const OWN_DESCRIPTORS = 256;
 /** Descriptors per connection: the socket, its file, and one of another thread. */
 const DESCRIPTORS_EACH = 3;
@@ -9,7 +9,7 @@ const DESCRIPTORS_EACH = 3;
 const MOST_CONNECTIONS = 16_384;
 const FEWEST_CONNECTIONS = 32;
 
-/** How many connections there may be at the same time. */
+/** Limits of concurrent connections. */
 export interface ConnectionLimits {
   readonly total: number;
   readonly perAddress: number;
@@ -17,7 +17,7 @@ export interface ConnectionLimits {
   readonly beforeLogin: number;
 }
 
-/** The limits that a number of descriptors allows. */
+/** Returns the limits for a number of descriptors. */
 export function connectionLimitsFor(descriptors: number): ConnectionLimits {
   const possible = Math.floor((descriptors - OWN_DESCRIPTORS) / DESCRIPTORS_EACH);
   const total = Math.max(FEWEST_CONNECTIONS, Math.min(possible, MOST_CONNECTIONS));
@@ -25,7 +25,7 @@ export function connectionLimitsFor(descriptors: number): ConnectionLimits {
 }
 
 interface Connection {
-  /** That of TCP; TLS has another one above it. */
+  /** The TCP socket; TLS has another one above it. */
   readonly socket: Socket;
   readonly key: string;
   readonly address: string;
@@ -35,7 +35,7 @@ interface Connection {
   loggedIn: boolean;
 }
 
-/** The connections of one address. */
+/** The connections from one address. */
 interface Neighbours {
   count: number;
   readonly idle: Set<Connection>;
@@ -86,7 +86,7 @@ export class ConnectionGate {
     return true;
   }
 
-  /** Call it when a request begins, and the returned function when the request has ended. */
+  /** Must be called when a request begins, and the returned function when the request has ended. */
   begin(socket: Socket): () => void {
     const connection = this.#find(socket);
     if (connection === undefined) return () => undefined;
@@ -98,7 +98,7 @@ export class ConnectionGate {
     };
   }
 
-  /** Call it when a request on the connection has logged in. */
+  /** Must be called when a request on the connection has logged in. */
   login(socket: Socket): void {
     const connection = this.#find(socket);
     if (connection === undefined || connection.loggedIn) return;
@@ -150,7 +150,7 @@ export class ConnectionGate {
   }
 }
 
-/** The same key for a TCP connection and its TLS connection. */
+/** Returns the same key for a TCP connection and its TLS connection. */
 function keyOf({ remoteAddress, remotePort, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localPort}`;
 }

@@ -26,7 +26,7 @@ const EXPOSED = [
   'WWW-Authenticate',
   'X-Request-ID',
 ].join(', ');
-/** Headers of requests that a page may set. */
+/** Request headers that a page may set. */
 const ACCEPTED = [
   'Accept',
   'Authorization',
@@ -58,7 +58,7 @@ export function corsHeaders(origin: string | undefined, allowed: AllowedOrigins)
   };
 }
 
-/** Whether a request asks for permission only, ahead of another one. */
+/** Reports whether a request only asks for permission for another one. */
 export function isPreflight(method: string, headers: IncomingHttpHeaders): boolean {
   return (
     method === 'OPTIONS' &&

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
-/** Which peers are proxies of this registry's own, whose forwarded headers are believed. */
+/** The registry's own proxies, whose forwarded headers are believed. */
 export interface TrustedProxies {
   /** `address` is in a socket's form; an IPv4 address may have the form `::ffff:10.0.0.1`. */
   includes(address: string | undefined): boolean;
@@ -47,13 +47,12 @@ export interface RequestOrigin {
 }
 
 /**
- * The origin of a request. Only a trusted proxy is believed, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`, `-Proto` and
- * `-Host`. The client is the last address of the chain that is no trusted proxy: those before it anybody can make up.
- * Where all are trusted it is the first, the furthest away. Protocol and host are those of the first element, which the
- * outermost proxy wrote; in `Forwarded`, those of the element that names the client.
- *
- * A proxy that writes one of the two kinds may pass on the other as the client made it up, and nothing tells which it
- * wrote. Therefore, where a request has both, a field counts only if both state the same; otherwise the connection does.
+ * Returns the origin of a request. Only a trusted proxy is believed, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`,
+ * `-Proto` and `-Host`. The client is the last address of the chain that is not a trusted proxy: anybody can make up
+ * the ones before it. If all are trusted it is the first, the furthest away. Protocol and host are those of the first
+ * element, which the outermost proxy wrote; in `Forwarded`, those of the element that names the client. A proxy that
+ * writes one kind of header may pass on the other kind as the client made it up, and nothing tells which one it wrote.
+ * So if a request has both, a field counts only if both agree; otherwise the connection's own value counts.
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;
@@ -76,7 +75,7 @@ export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): Re
   };
 }
 
-/** The origin by one kind of header; '' for missing fields. */
+/** The origin from one kind of header; '' for missing fields. */
 interface StatedOrigin {
   readonly protocol: string;
   readonly host: string;
@@ -93,7 +92,7 @@ function agreement(one: StatedOrigin, other: StatedOrigin): StatedOrigin {
   };
 }
 
-/** Undefined without the header. */
+/** Returns undefined without the header. */
 function byForwarded(header: string, trusted: TrustedProxies): StatedOrigin | undefined {
   if (header === '') return undefined;
   const elements = parseForwarded(header);
@@ -101,12 +100,12 @@ function byForwarded(header: string, trusted: TrustedProxies): StatedOrigin | un
     elements.map((element) => element.for),
     trusted,
   );
-  // Without any `for` the first element, of the outermost proxy, counts.
+  // Without any `for`, the first element, that of the outermost proxy, counts.
   const named = elements.some((element) => element.for !== undefined) ? elements[index] : elements[0];
   return { protocol: named?.proto?.toLowerCase() ?? '', host: named?.host ?? '', remote: address };
 }
 
-/** Undefined without any of the three headers. */
+/** Returns undefined without any of the three headers. */
 function byXForwarded(req: IncomingMessage, trusted: TrustedProxies): StatedOrigin | undefined {
   const addresses = textOf(req, 'x-forwarded-for');
   const protocol = textOf(req, 'x-forwarded-proto');
@@ -151,7 +150,7 @@ function clientOf(
   return furthest;
 }
 
-/** Some proxies write a port as well. */
+/** Parses an address; some proxies append a port. */
 function addressOf(text: string): string | undefined {
   const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(text) ?? [];
   const address = bracketed ?? plain ?? text;
@@ -179,10 +178,10 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): readonly string
   return parts;
 }
 
-/** Reports whether a text may stand in a URL between `://` and the path. */
+/** Reports whether a text can stand in a URL between `://` and the path. */
 export function isHost(text: string): boolean {
   const isHostShaped = /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
-  // Names such as `.0` are read as numbers, which they are not.
+  // The parser takes names such as `.0` for numbers, which they are not.
   return isHostShaped && URL.canParse(`http://${text}`);
 }
 

@@ -9,18 +9,16 @@ import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { asksForWebSocket, offerUpgrade } from './upgrades.ts';
 
-/** Time for a client to send all headers of a request. */
+/** Timeout for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;
 /** More than the minute for which proxies keep idle connections, so that they never write to a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const STALLED_TIMEOUT_MS = 120_000;
 /** Time for which existing connections are awaited after new ones are refused: a request may be in transit. */
 const LINGER_MS = 200;
-/**
- * A process that stalls during the wait counts the stall as one of these pieces: its clients had no answers meanwhile.
- */
+/** Pieces of the wait, so that a stall of the process counts as only one of them: clients had no answers meanwhile. */
 const LINGER_PIECES = 10;
-/** Time for a client to agree on keys. */
+/** Timeout of a TLS handshake. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export interface HttpServerOptions {
@@ -28,19 +26,21 @@ export interface HttpServerOptions {
   /** Returns the whole answer, including its status line, to bytes that are not an HTTP request. */
   readonly malformedAnswer: (error: NodeJS.ErrnoException) => string;
   /**
-   * Milliseconds without progress after which a connection is cut, when the client owes bytes or takes none; two
+   * Milliseconds without progress after which a connection is cut, if the client has bytes to send or to read; two
    * minutes by default.
    */
   readonly stalledTimeoutMs?: number;
-  /** Milliseconds for all headers of a request to arrive; one minute by default. */
+  /** Milliseconds in which all headers of a request must arrive; one minute by default. */
   readonly headersTimeoutMs?: number;
   /** Makes the system ignore new connections, while established ones are still accepted; nothing by default. */
   readonly dropConnecting?: (server: Server | SecureServer) => void;
-  /** Bounds the connections; absent: there may be any number. */
+  /** Limits the connections; if absent, there is no limit. */
   readonly gate?: ConnectionGate;
-  /** PEM texts; absent: plain HTTP. */
+  /** PEM texts; absent for plain HTTP. */
   readonly certificate?: { readonly cert: string; readonly key: string };
-  /** Whether `handle` may take the connection of this request for a WebSocket, by takeUpgrade; never unless given. */
+  /**
+   * Whether `handle` may take over the connection of this request for a WebSocket, by takeUpgrade; never by default.
+   */
   readonly mayUpgrade?: (req: IncomingMessage) => boolean;
 }
 
@@ -123,7 +123,7 @@ export class HttpServer {
     for (const res of this.#running) if (!res.headersSent) res.shouldKeepAlive = false;
   }
 
-  /** New connections get this certificate from now on; only where there was one from the start. */
+  /** Uses this certificate for new connections; only if there was one from the start. */
   useCertificate(certificate: NonNullable<HttpServerOptions['certificate']>): void {
     if ('setSecureContext' in this.#server) this.#server.setSecureContext(certificate);
   }
@@ -135,15 +135,15 @@ export class HttpServer {
     return listen(this.#server, { host, port });
   }
 
-  /** Requests that have not ended. */
+  /** Number of requests that have not ended. */
   get running(): number {
     return this.#running.size;
   }
 
   /**
    * Accepts no new connections, finishes running requests and closes idle connections after a moment: a client that has
-   * just sent a request gets its last answer. After `graceMs` the rest is cut, and so is every upgraded connection: end
-   * those before. Resolves to whether everything could finish.
+   * just sent a request gets its last answer. After `graceMs` the rest is cut, including every upgraded connection,
+   * which should be ended before. Resolves to whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
     this.leave();
@@ -191,7 +191,10 @@ export class HttpServer {
     });
   }
 
-  /** Node no longer handles such a connection: nothing else would handle its errors, or notice that it stalls. */
+  /**
+   * Watches such a connection, since Node no longer does: nothing else would handle its errors, or notice that it
+   * stalls.
+   */
   #followUpgrade(socket: Socket): void {
     this.#upgrading.add(socket);
     socket.once('close', () => this.#upgrading.delete(socket));
@@ -201,7 +204,7 @@ export class HttpServer {
 
   #onStalled(socket: Socket): void {
     const response = [...this.#running].find((res) => res.socket === socket);
-    // While this side works (a commit that hashes gigabytes) no bytes move, which is nobody's fault.
+    // While this side works (a commit that hashes gigabytes) no bytes move, which is not the client's fault.
     const working = response?.req.complete && !response.headersSent;
     if (working) socket.setTimeout(this.#stalledTimeoutMs);
     else socket.destroy();
@@ -210,7 +213,7 @@ export class HttpServer {
 
 /** Headers of which Node uses the first, and a proxy in front perhaps the last. Node itself refuses two lengths. */
 const SINGLE_HEADERS = ['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'] as const;
-/** A bit for each of them. */
+/** One bit for each of them. */
 const SINGLE_BITS: ReadonlyMap<string, number> = new Map(SINGLE_HEADERS.map((name, bit) => [name, 1 << bit]));
 const SINGLE_LENGTHS: ReadonlySet<number> = new Set(SINGLE_HEADERS.map((name) => name.length));
 const HOST = 1 << SINGLE_HEADERS.indexOf('host');
@@ -247,7 +250,7 @@ function faultOf(req: IncomingMessage): NodeJS.ErrnoException | undefined {
   return req.headers.expect?.toLowerCase() === CONTINUE ? undefined : UNKNOWN_EXPECTATION;
 }
 
-/** Sends a whole answer after those of earlier requests on the connection, and ends it. */
+/** Sends a complete answer after those of earlier requests on the connection, and ends it. */
 function refuseMalformed(res: ServerResponse, answer: string): void {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 400);

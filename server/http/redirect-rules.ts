@@ -1,13 +1,13 @@
 import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { parseTrustedProxies } from './forwarded.ts';
 
-/** Who asks, as far as that decides about a redirect. */
+/** The client's properties that decide about a redirect. */
 export interface Asker {
   readonly userAgent: string;
   readonly address: string | undefined;
 }
 
-/** Which clients fetch blobs from the storage themselves. */
+/** Decides which clients fetch blobs from the storage themselves. */
 export interface RedirectRules {
   includes(asker: Asker): boolean;
 }

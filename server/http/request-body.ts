@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Whether the request announces a body (RFC 9112, section 6.3). */
+/** Reports whether the request announces a body (RFC 9112, section 6.3). */
 export function hasBody(req: IncomingMessage): boolean {
   if (req.headers['transfer-encoding'] !== undefined) return true;
   const length = req.headers['content-length'];
@@ -8,9 +8,9 @@ export function hasBody(req: IncomingMessage): boolean {
 }
 
 /**
- * The bytes of a request. A client that waits for `100 Continue` gets it when the first byte is wanted, so
- * that a request which is refused never sends its body. Throws when the client hangs up before the end, and
- * leaves the connection open when the reader stops early, so that it can still be answered.
+ * Yields the bytes of a request. A client that waits for `100 Continue` gets it when the first byte is requested, so
+ * that a refused request never sends its body. Throws when the client hangs up before the end, and leaves the
+ * connection open when the reader stops early, so that it can still be answered.
  */
 export async function* requestBody(req: IncomingMessage, res: ServerResponse): AsyncGenerator<Uint8Array> {
   if (!hasBody(req)) return;
@@ -19,7 +19,7 @@ export async function* requestBody(req: IncomingMessage, res: ServerResponse): A
 }
 
 /**
- * Reads the whole body of a request that announces `length` bytes, few enough for memory. Throws the reason of
+ * Reads the whole body of a request that announces `length` bytes, which fit into memory. Throws the reason of
  * `signal`, and when the client hangs up before the end.
  */
 export function wholeBody(

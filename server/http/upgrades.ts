@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { http } from '../../lib/http/node-http.ts';
 
-/** A connection of the protocol that its client requested: `head` is the data that the client has sent already. */
+/** A connection of the protocol that its client requested: `head` is the data that the client has already sent. */
 export interface Upgrade {
   readonly socket: Socket;
   readonly head: Buffer;
@@ -16,7 +16,7 @@ export function asksForWebSocket({ headers, method }: IncomingMessage): boolean 
 }
 
 /**
- * Creates the answer of a request whose client may change the protocol. The connection ends with an HTTP answer, or
+ * Creates the response of a request whose client may change the protocol. The connection ends with an HTTP answer, or
  * belongs to the caller of takeUpgrade.
  */
 export function offerUpgrade(req: IncomingMessage, { socket, head }: Upgrade): ServerResponse {
@@ -33,7 +33,7 @@ export function offerUpgrade(req: IncomingMessage, { socket, head }: Upgrade): S
   offers.set(req, () => {
     res.statusCode = 101;
     res.detachSocket(socket);
-    // For waiters for the end of the request, which this is.
+    // Others wait for the end of the request, which this is.
     Object.defineProperty(res, 'writableFinished', { value: true });
     res.emit('close');
     return { socket, head };

@@ -16,7 +16,7 @@ import { type Html, html } from '../markup/html.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { sessionField } from './forms.ts';
 
-/** Bytes of a page below which compressing saves no packet. */
+/** Minimum bytes of a page that is compressed: below, it saves no packet. */
 const WORTH_COMPRESSING = 1400;
 
 export interface PageAnswer {
@@ -25,7 +25,7 @@ export interface PageAnswer {
   readonly status?: number;
   /** For a page with one short form. */
   readonly narrow?: boolean;
-  /** Whether browsers cache it, and revalidate each time. Only for pages without secrets. */
+  /** Whether browsers cache it and revalidate each time. Only for pages without secrets. */
   readonly kept?: boolean;
 }
 
@@ -45,13 +45,13 @@ export function showPage(ctx: RequestContext, { kept = false, status = 200, ...c
   });
 }
 
-/** The tag is weak: the page is the same whether it is compressed or not. */
+/** Headers for caching. The tag is weak: the page is the same whether it is compressed or not. */
 function keepingOf(page: Buffer) {
   const digest = createHash('sha256').update(page).digest('base64url').slice(0, 22);
   return { 'Cache-Control': 'private, no-cache', ETag: `W/"${digest}"` };
 }
 
-/** A page of text and small forms. */
+/** Answers with a page of text and small forms. */
 export function answerPage(ctx: RequestContext, status: number, title: string, main: Html): void {
   showPage(ctx, { status, title, main, narrow: true });
 }
@@ -126,7 +126,7 @@ export function showError(ctx: RequestContext, error: unknown, { log, note }: Er
   const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
   if (refusal !== undefined) note(refusal);
   const sentence = error instanceof LoginRefusedError ? error.message : message;
-  const stays = status === 503 && html`<p>Tokens and sessions that there are go on counting.</p>`;
+  const stays = status === 503 && html`<p>Existing tokens and sessions stay valid.</p>`;
   const named =
     status >= 500 && html`<p>The registry's log has more: request ID <code>${requestId}</code>.</p>`;
   const { pathPrefix: prefix, offers } = ctx.state;
@@ -138,7 +138,7 @@ export function showError(ctx: RequestContext, error: unknown, { log, note }: Er
 <p class="actions"><a class="button" href="${prefix}${offers?.pages ? '/' : '/auth/'}">Back to the start</a></p>`,
   );
   for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
-  // A browser would ask for a password in a window of its own.
+  // A browser would ask for the password in a window of its own.
   ctx.remove('WWW-Authenticate');
 }
 
@@ -148,7 +148,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Not available right now',
 };
 
-/** A message of an error, which has neither a capital nor a full stop. */
+/** Turns the message of an error, which has neither a capital nor a full stop, into a sentence. */
 export function asSentence(message: string): string {
   // Names of images and the like stay as they are.
   const text = /^[a-z]+[ ,]/.test(message) ? message.slice(0, 1).toUpperCase() + message.slice(1) : message;

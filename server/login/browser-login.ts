@@ -17,7 +17,7 @@ import { beginSession, startOf } from './login-page.ts';
 import { ownOrigin, returnPath } from './own-origin.ts';
 import { sessionOf } from './session-of.ts';
 
-/** Seconds. */
+/** Lifetime of a login that was started, seconds. */
 const LIFE = 10 * 60;
 
 /**
@@ -27,7 +27,7 @@ const LIFE = 10 * 60;
 interface BegunLogin {
   readonly checks: LoginChecks;
   readonly provider: string;
-  /** Validated by return-path.ts; validate it again. */
+  /** Was validated by return-path.ts, and must be validated again. */
   readonly returnTo: string;
 }
 
@@ -36,7 +36,7 @@ function keepBegunLogin(ctx: RequestContext, { checks, provider, returnTo }: Beg
   setCookie(ctx, 'berth-login', Buffer.from(text).toString('base64url'), LIFE);
 }
 
-/** Reads and deletes it. Undefined when there is none, or it was not made here. */
+/** Reads and deletes the started login. Undefined if there is none, or it was not made here. */
 function takeBegunLogin(ctx: RequestContext): BegunLogin | undefined {
   const cookie = readCookie(ctx, 'berth-login');
   clearCookie(ctx, 'berth-login');
@@ -62,7 +62,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Questions to providers at the same time: each is work for them, too. */
+/** Maximum concurrent requests to providers: each is work for them, too. */
 const AT_ONCE = 8;
 const NOT_STORED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'same-origin' };
 
@@ -72,7 +72,7 @@ export interface BrowserLoginDependencies {
   readonly providers: ProviderClient;
 }
 
-/** From here to the provider, and back to a session. */
+/** Adds the routes from here to the provider, and back to a session. */
 export function addBrowserRoutes(
   router: RequestRouter,
   { store, sessions, providers }: BrowserLoginDependencies,
@@ -126,7 +126,7 @@ export function addBrowserRoutes(
     return provider;
   }
 
-  /** In turn by address: an address that begins many logins delays only its own. */
+  /** Runs work in turn by address: an address that begins many logins delays only its own. */
   function inTurn<Result>(ctx: RequestContext, work: () => Promise<Result>): Promise<Result> {
     const { origin, signal } = ctx.state;
     return questions.hold({ lane: 0, keys: [networkOf(origin.remote), ''] }, signal, work);

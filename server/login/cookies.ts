@@ -31,7 +31,7 @@ function fullName(ctx: RequestContext, name: CookieName): string {
   return isSecure(ctx) ? `__Host-${name}` : name;
 }
 
-/** Without it this server is on this machine: own-origin.ts sees to that. */
+/** Reports whether the connection is secure. Otherwise this server is on this machine, which own-origin.ts ensures. */
 function isSecure(ctx: RequestContext): boolean {
   return ctx.state.origin.protocol === 'https';
 }

@@ -33,7 +33,7 @@ const REFUSALS = {
 export function addDeviceRoutes(router: RequestRouter, devices: DeviceLogins): void {
   router.post('/device', async (ctx) => {
     const page = `${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/device`;
-    // Pages of other sites could use up the limit of their visitors' networks.
+    // Pages of other sites could use up the rate limit of their visitors' networks.
     if (isCrossSite(ctx))
       throw new RegistryError('DENIED', 'a page of another site cannot log in a terminal');
     const client = labelOf((await readForm(ctx)).get('client_name'));
@@ -93,7 +93,7 @@ export function addDevicePages(
       return;
     }
     const { client } = await devices.find(code, session.name);
-    // Only the letters of the link are used.
+    // Only the letters in the link are used.
     const shown = formatUserCode(code);
     answerPage(
       ctx,
@@ -116,7 +116,7 @@ may do what you may.</p>
     const says = form.get('says') === 'yes' ? 'yes' : 'no';
     await devices.answer(form.get('user_code') ?? '', session.name, says);
     const sentence =
-      says === 'yes' ? 'The terminal is logged in: go on there.' : 'The terminal was not logged in.';
+      says === 'yes' ? 'The terminal is logged in: continue there.' : 'The terminal was not logged in.';
     answerPage(ctx, 200, 'Done', html`<h1>Done</h1><p id="done">${sentence}</p>`);
   });
 }
@@ -133,7 +133,7 @@ function showCodeForm(ctx: RequestContext): void {
   );
 }
 
-/** The label on the page and in the list of tokens. */
+/** Returns the label for the page and the list of tokens. */
 function labelOf(text: string | null): string {
   const label = (text ?? '')
     .replace(/[^\x20-\x7e]/g, '')

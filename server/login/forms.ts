@@ -10,7 +10,7 @@ import { isCrossSite } from './own-origin.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const LARGEST_FORM = 16 * 1024;
 
-/** The form that a request sends. Throws SettingInvalidError. */
+/** Reads the form of a request. Throws SettingInvalidError. */
 export async function readForm(ctx: RequestContext): Promise<URLSearchParams> {
   if (ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() !== FORM) {
     throw new SettingInvalidError(`the Content-Type must be ${FORM}`);
@@ -20,12 +20,17 @@ export async function readForm(ctx: RequestContext): Promise<URLSearchParams> {
   return new URLSearchParams(bytes.toString('utf8'));
 }
 
-/** The field that a form of a session holds, so that no page of another site can send one: it does not know the session. */
+/**
+ * Returns the field that every form of a session contains, so that no page of another site can send one: it does not
+ * know the session.
+ */
 export function sessionField(secret: string): Html {
   return html`<input type="hidden" name="csrf" value="${formToken(secret)}">`;
 }
 
-/** The same for a browser with or without a session. Without one, a secret in a separate cookie replaces it. */
+/**
+ * Like sessionField, for a browser with or without a session. Without one, a secret in a separate cookie replaces it.
+ */
 export function formField(ctx: RequestContext): Html {
   return sessionField(ctx.state.session?.secret ?? visitorSecret(ctx));
 }
@@ -56,7 +61,9 @@ function visitorSecret(ctx: RequestContext): string {
   return made;
 }
 
-/** Different each time: pages are compressed, and a constant text could be guessed by their sizes. */
+/**
+ * Returns a token that differs each time: pages are compressed, and a constant text could be guessed by their sizes.
+ */
 function formToken(secret: string): string {
   const nonce = randomBytes(16).toString('base64url');
   return `${nonce}.${macOf(nonce, secret)}`;

@@ -9,10 +9,10 @@ import { askedReturn, type LoginPageDependencies, showLogin } from './login-page
 import { ownOrigin } from './own-origin.ts';
 import { requireSession, sessionOf } from './session-of.ts';
 
-/** Milliseconds that a token made here lasts. */
+/** Lifetime of a token made here, milliseconds. */
 const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 
-/** The page at which people log in, see who they are, and make tokens for docker. */
+/** Adds the page where people log in, see their account, and make tokens for docker. */
 export function addHomePage(
   router: RequestRouter,
   dependencies: LoginPageDependencies & { readonly store: AuthStore },

@@ -15,7 +15,7 @@ import { formField, readMarkedForm } from './forms.ts';
 import { ownOrigin, returnPath } from './own-origin.ts';
 import { sessionOf } from './session-of.ts';
 
-/** Characters of a name that the form shows again. */
+/** Maximum characters of a name that the form shows again. */
 const LONGEST_NAME = 128;
 
 export interface LoginPageDependencies {
@@ -31,7 +31,7 @@ interface Attempt {
   readonly failure?: string;
 }
 
-/** The form at which people log in, with a password of this registry or at a provider. */
+/** Shows the form where people log in, with a password of this registry or at a provider. */
 export async function showLogin(
   ctx: RequestContext,
   { store }: Pick<LoginPageDependencies, 'store'>,
@@ -116,7 +116,7 @@ export function addPasswordLogin(
   });
 }
 
-/** Ends the session of this browser, if it has one, and begins another in its place. Returns the secret. */
+/** Ends the session of this browser, if it has one, and begins another. Returns the secret. */
 export async function beginSession(
   ctx: RequestContext,
   sessions: Sessions,
@@ -140,7 +140,7 @@ export function startOf(ctx: RequestContext): string {
   return `${ctx.state.pathPrefix}${ctx.state.offers?.pages ? '/' : '/auth/'}`;
 }
 
-/** Where a request wants to go back to. */
+/** Returns the destination of a request after the login. */
 export function askedReturn(ctx: RequestContext): string | undefined {
   return returnPath(queryOf(ctx, 'return'), ctx.state.pathPrefix);
 }

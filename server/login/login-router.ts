@@ -31,8 +31,8 @@ export interface LoginSurroundings {
 export const LOGIN_PATH = '/auth';
 
 /**
- * Logins with a browser, by password or OpenID Connect provider, and what follows: a session in a cookie, a token for
- * docker, and the confirmation of terminals (RFC 8628).
+ * Creates the routes of logins with a browser, by password or OpenID Connect provider, and the rest: a session in a
+ * cookie, a token for docker, and the confirmation of terminals (RFC 8628).
  */
 export function createLoginRouter(
   dependencies: LoginDependencies,

@@ -12,7 +12,7 @@ export function ownOrigin(ctx: Pick<RequestContext, 'state'>): string {
   if (url === null || (url.protocol === 'http:' && !isLoopback(url.hostname))) {
     throw new RegistryError(
       'DENIED',
-      'logging in with a browser needs https: use the https address of this registry; if a proxy takes https off, name it with --trusted-proxy',
+      'logging in with a browser needs https: use the https address of this registry; if a proxy ends https, name it with --trusted-proxy',
     );
   }
   return url.origin;

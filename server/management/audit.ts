@@ -57,7 +57,7 @@ const EVENT = object(
     mediaType: optional(text({ description: 'Of a manifest; absent for blobs' })),
     size: optional(integer()),
     detail: optional(text()),
-    count: integer({ description: 'How many alike it stands for' }),
+    count: integer({ description: 'Number of similar events that it represents' }),
   },
   { title: 'AuditEvent' },
 );
@@ -75,8 +75,8 @@ const FILTERS = {
   until: optional(text({ description: 'Before this time, written as `since`' })),
 } as const satisfies Readonly<Record<AuditFilterName, OptionalSchema<string>>>;
 
-const BEFORE = text({ description: 'Only events before this id: the `next` of the last page' });
-const AFTER = text({ description: 'The id of the event before' });
+const BEFORE = text({ description: 'Only events before this id: the `next` of the previous page' });
+const AFTER = text({ description: 'The id of the previous event' });
 
 /** The audit log, and refusals. */
 export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Route[] {
@@ -121,7 +121,7 @@ export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Rou
       method: 'GET',
       path: '/audit/stream',
       id: 'streamAudit',
-      summary: 'The same as JSON lines, and what happens from now on',
+      summary: 'The same as JSON lines, and then new events',
       description:
         'The oldest event first. Ends when the server stops or the login ends; resume with `after` and the id of the last event.',
       access: ADMINS,
@@ -131,7 +131,7 @@ export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Rou
       handle({ ctx, query }) {
         const after = idOf('after', query.after);
         const page = { ...filterOf(query), ...(after !== undefined && { after }) };
-        // A stream outlives what lets it begin no more than by a second.
+        // A stream outlives the right to it by at most a second.
         const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
         const lines = auditLines(audit, page, ctx.state.signal, ends);
         answerStream(ctx, lines, { 'Content-Type': 'application/jsonl' });
@@ -168,7 +168,7 @@ async function isStillAdministrator(
   }
 }
 
-/** Characters of a detail: a change of many fields is known by the first of them. */
+/** Maximum characters of a detail: the first fields suffice to recognise a change of many. */
 const LONGEST_DETAIL = 4000;
 
 /**
@@ -184,7 +184,7 @@ export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<R
   };
 }
 
-/** The record of a change by the management API: `what` is its method and its path. */
+/** Returns the record of a change by the management API: `what` is its method and its path. */
 export function changeOf({ asked, identity, origin }: RequestState, what: string): AuditEntry {
   const who = nameOf(identity);
   const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;

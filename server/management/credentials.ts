@@ -17,7 +17,7 @@ import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
 
 const CREDENTIAL_FIELDS = {
-  id: text({ description: 'To name it by; no secret' }),
+  id: text({ description: 'A label, not a secret' }),
   name: text(),
   owner: text({ description: 'user:NAME or team:NAME' }),
   scopes: nullable(
@@ -47,7 +47,7 @@ export const NEW_END = optional(
   nullable(time({ description: 'When it ends: in 90 days unless given; null for never' })),
 );
 
-/** A credential as the API shows it: all but the secret's hash. */
+/** Returns a credential as the API shows it: everything except the secret's hash. */
 export function shownCredential(credential: Credential) {
   const { id, name, owner, limits, createdAt, expiresAt, lastUsedAt } = credential;
   return {
@@ -61,12 +61,12 @@ export function shownCredential(credential: Credential) {
   };
 }
 
-/** By what lists of credentials are ordered. */
+/** Returns the sort key of lists of credentials. */
 export function keyOfCredential({ name, createdAt, id }: Credential): readonly string[] {
   return [name, createdAt.toISOString(), id];
 }
 
-/** A new credential with its secret, which is shown only this once. */
+/** Returns a new credential with its secret, which is shown only this once. */
 export function shownSecret({ credential, secret }: MadeCredential) {
   return { ...shownCredential(credential), secret };
 }
@@ -74,7 +74,7 @@ export function shownSecret({ credential, secret }: MadeCredential) {
 /** Default lifetime of a credential, milliseconds. */
 const USUAL_LIFE = 90 * 24 * 60 * 60 * 1000;
 
-/** When a new credential ends; null is never. */
+/** Returns the end of a new credential; null means never. */
 export function endOf(expiresAt: Date | null | undefined): { readonly expiresAt?: Date } {
   return expiresAt === null ? {} : { expiresAt: expiresAt ?? new Date(Date.now() + USUAL_LIFE) };
 }
@@ -90,7 +90,7 @@ export function termsOf(fields: {
   };
 }
 
-/** Whose tokens or logins a request is about: the query parameter `user`, or the caller. */
+/** Returns whose tokens or logins a request is about: the query parameter `user`, or the caller. */
 export function userOf(ctx: RequestContext): string {
   return queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
 }

@@ -19,7 +19,7 @@ import { NAME, PATTERN } from './schemas.ts';
 /** Maximum grants per query, and per request: the rest comes with the next page. */
 const AT_ONCE = 1000;
 const MOST_LOOKED_AT = 10_000;
-/** Steps of Pace that reading a grant and comparing it with the asker's costs. */
+/** Cost of reading a grant and comparing it with the caller's, in steps of Pace. */
 const STEPS_OF_GRANT = 40;
 
 const HOLDER = text({ description: 'user:NAME, team:NAME or public' });
@@ -32,7 +32,7 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
       method: 'GET',
       path: '/grants',
       id: 'listGrants',
-      summary: 'Roles on the repositories that one may grant roles on',
+      summary: 'Roles on the repositories on which the caller may grant roles',
       access: EVERYBODY,
       area: 'grants',
       query: PAGE,
@@ -49,7 +49,7 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
       method: 'PUT',
       path: '/grants',
       id: 'putGrant',
-      summary: 'Give a role, in place of the one on the same pattern',
+      summary: 'Give a role, replacing the one on the same pattern',
       description: 'For administrators, and for admins of all repositories that the pattern matches.',
       access: EVERYBODY,
       area: 'grants',
@@ -67,7 +67,7 @@ export function grantRoutes(roles: RoleStore): readonly Route[] {
       method: 'DELETE',
       path: '/grants',
       id: 'removeGrant',
-      summary: 'Take a role away',
+      summary: 'Remove a role',
       description: 'For administrators, and for admins of all repositories that the pattern matches.',
       access: EVERYBODY,
       area: 'grants',
@@ -126,9 +126,9 @@ function shown({ holder, pattern, role }: RoleGrant) {
 const RULE = object(
   {
     name: NAME,
-    issuer: text({ description: 'The system, as its tokens have it in "iss"' }),
-    audience: text({ description: 'For whom the tokens are made' }),
-    claims: record(text(), { description: 'What the token must say; * stands for any characters' }),
+    issuer: text({ description: 'The system, as in "iss" of its tokens' }),
+    audience: text({ description: 'Audience of the tokens' }),
+    claims: record(text(), { description: 'Required claims of the token; * stands for any characters' }),
     role: text({ enum: ROLES.filter((role) => role !== 'admin') }),
     pattern: PATTERN,
   },
@@ -170,7 +170,7 @@ export function ruleRoutes(jobRules: JobRuleStore): readonly Route[] {
       method: 'DELETE',
       path: '/rules/{name}',
       id: 'removeRule',
-      summary: 'Take the role away',
+      summary: 'Remove the role',
       access: ADMINS,
       area: 'grants',
       params: { name: 'The name of the rule' },

@@ -10,7 +10,7 @@ import { OWNER_OR_ADMINS, USER, userOf } from './credentials.ts';
 const LOGIN = object(
   {
     id: text(),
-    client: text({ description: 'What the program said it is' }),
+    client: text({ description: 'The program, as it named itself' }),
     createdAt: timestamp(),
     expiresAt: timestamp({ description: 'Unless it is used before' }),
   },
@@ -75,7 +75,7 @@ export function keyRoutes(keys: KeyStore): readonly Route[] {
           now: optional(
             boolean({
               description:
-                'Tokens of the keys before it are void at once; they count until they end otherwise',
+                'Whether tokens of earlier keys become invalid at once; otherwise they are valid until they expire',
             }),
           ),
         },

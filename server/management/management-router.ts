@@ -46,10 +46,10 @@ export interface ManagementDependencies {
 }
 
 /**
- * The management API. It accepts HTTP Basic, or the session cookie of a browser, and no tokens of the token server. A
- * page of another site can neither read it nor change anything: its requests with the cookie are refused, and browsers
- * send the cookie from other sites only with links; requests that change something have a JSON body or a method that
- * needs a preflight.
+ * Creates the management API. It accepts HTTP Basic, or the session cookie of a browser, and no tokens of the token
+ * server. A page of another site can neither read it nor change anything: its requests with the cookie are refused, and
+ * browsers send the cookie from other sites only with links; requests that change something have a JSON body or a
+ * method that needs a preflight.
  */
 export function createManagementRouter(
   dependencies: ManagementDependencies,
@@ -75,7 +75,7 @@ export function createManagementRouter(
   return router;
 }
 
-/** The routes of the management API, but for its description. */
+/** Returns the routes of the management API, except for its description. */
 export function managementRoutes(dependencies: ManagementDependencies): readonly Route[] {
   const {
     authenticator,

@@ -18,7 +18,7 @@ export function parseByteCount(text: string): number {
 export function parseTagRule(text: { readonly [Field in keyof TagRule]: string }): TagRule {
   const kind = TAG_RULE_KINDS.find((one) => one === text.kind);
   if (kind === undefined) {
-    throw new SettingInvalidError(`the kind of a rule of tags is one of ${TAG_RULE_KINDS.join(', ')}`);
+    throw new SettingInvalidError(`the kind of a tag rule is one of ${TAG_RULE_KINDS.join(', ')}`);
   }
   return { pattern: parsePattern(text.pattern), tags: parseTagPattern(text.tags), kind };
 }

@@ -15,7 +15,7 @@ import { matchingGrants } from './grants.ts';
 import { PATTERN } from './schemas.ts';
 
 const AT_ONCE = 100;
-/** Members of a team that are named. */
+/** Maximum members of a team that are named. */
 const MOST_MEMBERS = 50;
 const ACTIONS = ['pull', 'push', 'delete', 'manage'] as const;
 
@@ -26,7 +26,7 @@ const HOLDER = object(
     role: oneOf(ROLES),
     pattern: PATTERN,
     members: optional(
-      list(text(), { description: `Of a team, ${MOST_MEMBERS} at most; for administrators and its members` }),
+      list(text(), { description: `Of a team, at most ${MOST_MEMBERS}; for administrators and its members` }),
     ),
     memberCount: optional(integer({ description: 'Of a team; for administrators and its members' })),
   },
@@ -48,17 +48,17 @@ export function accessRoutes({
       description:
         'For administrators and maintainers of the repository, which need not exist yet. Not listed are administrators, who may ' +
         'do everything, and robots and tokens, which may at most what their owner may. Rules for jobs are on the first page. ' +
-        'Who is in a team, administrators and its members see.',
+        'Only administrators and members see who is in a team.',
       access: EVERYBODY,
       area: 'grants',
       params: { repository: 'Name of the repository, with %2F for its slashes' },
       query: {
         limit: limitParameter(AT_ONCE, AT_ONCE),
-        after: optional(text({ description: '`next` of the page before' })),
+        after: optional(text({ description: '`next` of the previous page' })),
       },
       answer: object({
         holders: list(HOLDER),
-        next: nullable(text({ description: 'The `after` of the next page; null where this is the last' })),
+        next: nullable(text({ description: 'The `after` of the next page; null on the last page' })),
       }),
       async handle({ ctx, params: { repository }, query: { limit = AT_ONCE, after } }) {
         requireMaintainer(ctx, repository);
@@ -83,7 +83,7 @@ export function accessRoutes({
   ];
 }
 
-/** Names the members of a team to administrators and members; other maintainers see its name and role alone. */
+/** Returns the members of a team to administrators and members; other maintainers see only its name and role. */
 function membersFor({ state }: RequestContext, members: readonly string[]) {
   const name = nameOf(state.identity);
   if (!isAdmin(state.identity.rights) && (name === undefined || !members.includes(name))) return {};

@@ -20,7 +20,7 @@ import {
   termsOf,
 } from './credentials.ts';
 
-const OF_ROBOT = { name: 'What the robot logs in as' } as const;
+const OF_ROBOT = { name: 'The user name of the robot' } as const;
 
 /** Robot accounts: those of the caller, and for administrators those of all people and teams. */
 export function robotRoutes(credentials: CredentialStore): readonly Route[] {

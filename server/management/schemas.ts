@@ -1,6 +1,6 @@
 import { text } from '../api/schema.ts';
 
-/** Repositories, as grants, rules, quotas and webhooks name them. */
+/** A pattern of repositories in grants, rules, quotas and webhooks. */
 export const PATTERN = text({ description: 'A repository name in which * stands for any characters' });
 
 /** The name of a rule, provider or webhook. */

@@ -33,7 +33,7 @@ const QUOTA = object(
   { title: 'Quota' },
 );
 
-/** How many bytes repositories may have. */
+/** Limits of bytes for repositories. */
 export function quotaRoutes(quotas: QuotaCatalog): readonly Route[] {
   return [
     route({
@@ -88,7 +88,7 @@ const TAG_RULE = object(
   { title: 'TagRule' },
 );
 
-/** Which tags stay where they are, and which only maintainers set. */
+/** Immutable tags, and tags that only maintainers set. */
 export function tagRuleRoutes(tagRules: TagRuleCatalog): readonly Route[] {
   return [
     route({

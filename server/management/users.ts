@@ -50,7 +50,9 @@ const MADE_USER = object(
   {
     name: text(),
     admin: boolean(),
-    password: optional(text({ description: 'The one that was made, unless one was given; shown this once' })),
+    password: optional(
+      text({ description: 'The generated password, unless the request had one; shown only once' }),
+    ),
   },
   { title: 'MadeUser' },
 );
@@ -165,7 +167,7 @@ export function userRoutes(accounts: AccountStore, passwords: ManagedPasswords):
     }),
   ];
 
-  /** Their own password is changed only with the current one, which someone at an unattended browser does not know. */
+  /** Checks the current password: someone at an unattended browser, who does not know it, must not change it. */
   async function requireCurrentPassword(
     ctx: RequestContext,
     name: string,
@@ -173,7 +175,7 @@ export function userRoutes(accounts: AccountStore, passwords: ManagedPasswords):
   ): Promise<void> {
     if (!isPerson(ctx, name)) return;
     const hash = (await accounts.find(name))?.passwordHash;
-    // Who was let in by a provider does not make themselves a way past it.
+    // A person who logs in at a provider must not bypass that with a password.
     if (hash === undefined) return requireAdmin(ctx);
     const { origin, signal } = ctx.state;
     const attempt = { user: name, password: current ?? '', remote: origin.remote, signal };
@@ -182,7 +184,7 @@ export function userRoutes(accounts: AccountStore, passwords: ManagedPasswords):
   }
 }
 
-/** For the client of the request, in turn with all logins. */
+/** Returns the hashing for the client of the request, in turn with all logins. */
 function hashingFor(
   { state: { identity, origin, signal } }: RequestContext,
   { hasher }: ManagedPasswords,
@@ -196,20 +198,20 @@ function shownAccount({ name, admin, createdAt, passwordHash }: Account) {
 }
 
 const IDENTITY = object(
-  { issuer: text(), subject: text({ description: 'What the issuer calls them in "sub"' }) },
+  { issuer: text(), subject: text({ description: 'The name of the person at the issuer, in "sub"' }) },
   { title: 'Identity' },
 );
 
 const NEW_IDENTITY = object({ provider: text(), subject: text() }, { title: 'NewIdentity' });
 
-/** Links of accounts to people at identity providers. Only administrators link: a link gives the account away. */
+/** Links of accounts to people at identity providers. Only administrators may link: a link gives the account away. */
 export function identityRoutes(store: AuthStore): readonly Route[] {
   return [
     route({
       method: 'GET',
       path: '/users/{name}/identities',
       id: 'listIdentities',
-      summary: 'Who at identity providers logs in to the account',
+      summary: 'The people at identity providers who log in to the account',
       access: SELF_OR_ADMINS,
       area: 'accounts',
       params: OF_ACCOUNT,
@@ -233,7 +235,7 @@ export function identityRoutes(store: AuthStore): readonly Route[] {
       answer: IDENTITY,
       errors: {
         404: 'There is no such account or provider',
-        409: 'The person at the provider has an account already',
+        409: 'The person at the provider already has an account',
       },
       handle: async ({ params: { name }, body }) => shownIdentity(await linkIdentity(store, name, body)),
     }),
@@ -245,7 +247,7 @@ export function identityRoutes(store: AuthStore): readonly Route[] {
       access: ADMINS,
       area: 'accounts',
       params: { ...OF_ACCOUNT, provider: 'Name of the provider' },
-      errors: { 404: 'Nobody of this provider logs in to the account' },
+      errors: { 404: 'The account is not linked to this provider' },
       handle: ({ params: { name, provider } }) => unlinkIdentity(store, name, provider),
     }),
   ];

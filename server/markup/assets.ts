@@ -23,7 +23,7 @@ const TYPES = {
 
 export type AssetKind = keyof typeof TYPES;
 
-/** Where assets are, below the prefix of the server's paths. */
+/** Path of assets, below the prefix of the server's paths. */
 export const ASSETS_PATH = '/assets/';
 
 interface AssetFile {

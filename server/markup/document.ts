@@ -15,11 +15,11 @@ export interface Frame {
   readonly prefix: string;
   readonly home: string;
   readonly links: readonly TopLink[];
-  /** Who is logged in, or how to log in. */
+  /** The logged-in user, or how to log in. */
   readonly who: Html;
-  /** This registry as its clients name it. */
+  /** The clients' name for this registry. */
   readonly host: string;
-  /** Where its documents are; absent where they are not served. */
+  /** Path of its documents; absent if they are not served. */
   readonly documents?: string;
 }
 

@@ -39,7 +39,8 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
 }
 
 /**
- * Markup that a library has made and sanitised. The one way past `html`: test/unit/server/markup.test.ts counts its callers.
+ * Wraps markup that a library has made and sanitised. The only way past `html`: test/unit/server/markup.test.ts counts
+ * its callers.
  */
 export function sanitised(markup: string): Html {
   return new Html(SEAL, markup);
@@ -61,7 +62,7 @@ function markupOf(value: Value, place: Place): string {
   return escapeText(place === 'address' && !isSafeAddress(text) ? '#' : text);
 }
 
-/** Markup inside an attribute would end it. */
+/** Refuses markup inside an attribute, which would end it. */
 function outsideAttributes(place: Place, markup: string): string {
   if (place === 'text' || place === 'tag') return markup;
   throw new TypeError('markup cannot stand in an attribute: give a text');
@@ -75,13 +76,13 @@ function escapeText(text: string): string {
   return text.replace(HIDDEN, '\ufffd').replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** A path of this server, a query, a fragment, or an address of the web. */
+/** Reports whether an address is a path of this server, a query, a fragment, or an http URL. */
 function isSafeAddress(text: string): boolean {
   if (/^(?:https?:\/\/|[?#])/i.test(text)) return true;
   return text === '' || (text.startsWith('/') && !/^\/[/\\]/.test(text));
 }
 
-/** By template, which is the same array at every call. */
+/** By template: the same array at every call. */
 const known = new WeakMap<TemplateStringsArray, readonly Place[]>();
 
 function placesOf(parts: TemplateStringsArray): readonly Place[] {
@@ -116,7 +117,7 @@ function placeOf(state: State): Place {
   throw new TypeError(`a value cannot stand after "<${state.read.slice(-40)}": put it into quotes`);
 }
 
-/** Reads markup that the source holds, as far as templates of this project write it. */
+/** Parses the markup of a template, as far as templates of this project use it. */
 function readPart(from: State, part: string): State {
   let state = from;
   for (const character of part) {

@@ -32,7 +32,10 @@ export function exposeGauges(set: MetricSet, parts: GaugedParts): void {
     'counter',
   );
   set.gauge(
-    { name: 'berth_answer_cache_misses_total', help: 'Manifests and lists for which the catalog was asked.' },
+    {
+      name: 'berth_answer_cache_misses_total',
+      help: 'Manifests and lists that needed a query of the catalog.',
+    },
     () => answers.misses,
     'counter',
   );

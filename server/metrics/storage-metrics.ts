@@ -14,11 +14,11 @@ export interface StoredParts {
   readonly data: string;
   readonly browse: Pick<BrowseCatalog, 'sum'>;
   readonly readOnly: boolean;
-  /** PEM; undefined without TLS. */
+  /** Returns PEM; undefined without TLS. */
   readonly certificate: () => string | undefined;
 }
 
-/** Adds what the registry stores, and how much room is left. */
+/** Adds metrics of the stored content, and of free space. */
 export function exposeStorage(set: MetricSet, { data, browse, readOnly, certificate }: StoredParts): void {
   set.gauge({ name: 'berth_read_only', help: '1 when nobody may change anything (--read-only).' }, () =>
     readOnly ? 1 : 0,
@@ -39,7 +39,7 @@ export function exposeStorage(set: MetricSet, { data, browse, readOnly, certific
       repositories: { name: 'berth_repositories', help: 'Repositories with content.' },
       bytes: {
         name: 'berth_repositories_bytes',
-        help: 'The sum of the sizes of repositories; a layer counts once in each that has it.',
+        help: 'Total size of all repositories; a layer counts once in each that has it.',
       },
     },
     async () => {
@@ -51,7 +51,7 @@ export function exposeStorage(set: MetricSet, { data, browse, readOnly, certific
     {
       expiry: {
         name: 'berth_certificate_expiry_time_seconds',
-        help: 'When the certificate ends, in seconds since 1970; absent without TLS.',
+        help: 'Expiry of the certificate, in seconds since 1970; absent without TLS.',
       },
     },
     async () => {
@@ -72,7 +72,7 @@ export function exposeFleet(
       hosts: { name: 'berth_fleet_hosts', help: 'Hosts, by state.' },
       rollouts: {
         name: 'berth_fleet_rollout_start_time_seconds',
-        help: 'When the release of a rollout that has not ended was made, by app.',
+        help: 'Creation time of the release of each unfinished rollout, by app.',
       },
     },
     async () => {

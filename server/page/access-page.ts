@@ -18,7 +18,7 @@ interface Holder {
   readonly memberCount?: number;
 }
 
-/** Who may do what with a repository, and by which role: for its maintainers and administrators. */
+/** Shows who may do what with a repository, and by which role: for its maintainers and administrators. */
 export async function showAccess(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,
@@ -43,7 +43,7 @@ export async function showAccess(
       manages && html` <a href="${pathOf(ctx, '/admin/grants')}">Change roles</a>`
     }</p>${
       rows.length === 0
-        ? empty('Nobody else', html`<p>No role is about this repository.</p>`)
+        ? empty('Nobody else', html`<p>No role applies to this repository.</p>`)
         : table(
             `Who has access to ${repository}`,
             [{ head: 'Who', kind: 'text' }, { head: 'May' }, { head: 'By the role', kind: 'text' }],

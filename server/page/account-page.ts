@@ -33,7 +33,7 @@ const DONE: Readonly<Record<string, string>> = {
   ended: 'The session has ended.',
 };
 
-/** What belongs to the person who has logged in: tokens, sessions, the password, and commands to log in with. */
+/** Adds the pages of the logged-in person: tokens, sessions, the password, and commands to log in. */
 export function addAccountPages(router: RequestRouter, dependencies: AccountDependencies): void {
   const { api, sessions } = dependencies;
 
@@ -129,11 +129,11 @@ ${account?.passwordHash !== undefined && passwordForm(ctx)}`,
 
 function tokensTable(ctx: RequestContext, tokens: readonly ShownCredential[]): Html {
   if (tokens.length === 0) {
-    return empty('No tokens yet', html`<p>A token takes the place of your password in programs.</p>`);
+    return empty('No tokens yet', html`<p>A token replaces your password in programs.</p>`);
   }
   const rows = tokens.map((token) => [
     token.name,
-    token.scopes === null ? 'Everything that you may do' : html`<code>${token.scopes.join(' ')}</code>`,
+    token.scopes === null ? 'All your rights' : html`<code>${token.scopes.join(' ')}</code>`,
     timeOf(token.createdAt),
     timeOf(token.lastUsedAt),
     token.expiresAt === null ? 'never' : timeOf(token.expiresAt),
@@ -176,9 +176,9 @@ function sessionsTable(ctx: RequestContext, browsers: readonly ListedSession[]):
   );
 }
 
-/** The name of a browser and its system, as far as what it calls itself has them; otherwise all that it says. */
+/** Returns the name of a browser and its system, if its user agent contains them; otherwise the whole text. */
 function describeClient(client: string): string {
-  // Most name Chrome and Safari beside themselves.
+  // Most also name Chrome and Safari.
   const browser = ['Firefox', 'Edg', 'OPR', 'Chrome', 'Safari'].find((one) => client.includes(`${one}/`));
   const system = /\b(Windows|Android|iPhone|iPad|Mac OS X|Linux)\b/.exec(client)?.[1];
   const names: Readonly<Record<string, string>> = { Edg: 'Edge', OPR: 'Opera', 'Mac OS X': 'macOS' };

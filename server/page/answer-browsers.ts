@@ -18,8 +18,8 @@ export interface BrowserSurroundings {
 }
 
 /**
- * What browsers get: pages, with errors as pages too, and the files that pages load. The code of pages is loaded at the first
- * request for one. Requests that do not ask for HTML get what a registry answers.
+ * Answers browsers: with pages, also for errors, and with the files that pages load. The code of pages is loaded at the
+ * first request for one. Requests that do not ask for HTML get the registry's usual answer.
  */
 export function answerBrowsers(
   { offers, pathPrefix, log, refused }: BrowserSurroundings,
@@ -50,7 +50,9 @@ export function answerBrowsers(
   };
 }
 
-/** Whether a browser opens a page, or sends a form of one; documents and their pictures are for other programs too. */
+/**
+ * Reports whether a browser opens a page or sends its form; other programs may read documents and their pictures too.
+ */
 function asksForPage(ctx: RequestContext, pathPrefix: string): boolean {
   if (!ctx.path.startsWith(pathPrefix)) return false;
   const path = ctx.path.slice(pathPrefix.length);
@@ -70,7 +72,7 @@ function refuseChanges(ctx: RequestContext, pathPrefix: string): void {
   });
 }
 
-/** Answers with a file that pages load; its name is the hash of its content, so browsers keep it. */
+/** Answers with a file that pages load; its name is the hash of its content, so browsers cache it. */
 async function answerAsset(ctx: RequestContext, pathPrefix: string): Promise<boolean> {
   if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return false;
   const [, name] = (ctx.path.startsWith(pathPrefix) && ASSET.exec(ctx.path.slice(pathPrefix.length))) || [];

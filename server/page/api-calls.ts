@@ -7,8 +7,8 @@ import { changeOf } from '../management/audit.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /**
- * Calls routes of the management API for pages, in this process: the same rights, the same checks of what is given, the same
- * refusals, and the same record of changes.
+ * Calls routes of the management API for pages, in this process: with the same rights, the same checks of input, the
+ * same refusals, and the same record of changes.
  */
 export class ApiCalls {
   readonly #routes: ReadonlyMap<string, Route>;

@@ -9,7 +9,7 @@ import { asked, pathOf } from './page-context.ts';
 import { empty, facts, notice, pageHead, table } from './parts.ts';
 import { type RepositoryPage, referencePath, referenceText, repositoryPath } from './repository-paths.ts';
 
-/** What is different between two tags or manifests of a repository. */
+/** Shows the differences between two tags or manifests of a repository. */
 export async function showComparison(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,

@@ -16,13 +16,13 @@ export interface ShownCredential {
 
 const DAY = 86_400_000;
 
-/** What a new credential may do. */
+/** Returns the field for the rights of a new credential. */
 export function scopesField(id: string, isOptional: boolean): Html {
   return field(id, {
     label: 'Scopes',
     name: 'scopes',
     isOptional,
-    help: html`Such as <code>team/*:pull,push</code>, with spaces between several.${isOptional && ' Without one: everything that you may do.'}`,
+    help: html`Such as <code>team/*:pull,push</code>, with spaces between several.${isOptional && ' Without one: all your rights.'}`,
   });
 }
 
@@ -41,7 +41,7 @@ export function lifeField(id: string): Html {
   });
 }
 
-/** The terms that these fields state, as the API takes them. */
+/** Returns the terms in these fields, in the API's form. */
 export function termsOf(read: (name: string) => string): {
   readonly scopes?: readonly string[];
   readonly expiresAt: string | null;
@@ -58,7 +58,7 @@ function endOf(days: string): string | null {
   return new Date(Date.now() + count * DAY).toISOString();
 }
 
-/** A secret that is shown once, after which the page goes on. */
+/** A secret that is shown once, and the page that follows. */
 export interface MadeSecret {
   readonly title: string;
   readonly secret: string;
@@ -66,19 +66,18 @@ export interface MadeSecret {
   readonly command?: string;
 }
 
-/** The command that asks for the password of an account. */
+/** Returns the command that asks for the password of an account. */
 export function dockerLogin(ctx: RequestContext, user: string): string {
   return `docker login --username ${user} ${ctx.state.origin.host}`;
 }
 
-/** Shows a secret, which is kept nowhere, this once. */
+/** Shows a secret, which is stored nowhere, this once. */
 export function showSecret(
   ctx: RequestContext,
   { back, command: asking, secret, title }: MadeSecret & { readonly back: string },
 ): void {
   const login =
-    asking !== undefined &&
-    html`<p>Run this, and paste the secret when it asks for it:</p>${command(asking)}`;
+    asking !== undefined && html`<p>Run this, and paste the secret when asked:</p>${command(asking)}`;
   showPage(ctx, {
     status: 201,
     title,

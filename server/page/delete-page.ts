@@ -9,7 +9,7 @@ import { check, type Fact, notice, pageHead, pairs } from './parts.ts';
 import { askBefore } from './question.ts';
 import { type RepositoryPage, referencePath, referenceText, repositoryPath } from './repository-paths.ts';
 
-/** Tags that a question names. */
+/** Maximum tags that a question names. */
 const NAMED = 20;
 
 /** Explains the consequences of a delete, what remains and until when it can be undone, and asks for confirmation. */
@@ -38,7 +38,7 @@ export async function askToDelete(
     back,
     ...(found.needsForce && {
       fields: check('force', {
-        label: 'Delete it although a release runs it',
+        label: 'Delete it even though a release runs it',
         name: 'force',
         isRequired: true,
       }),
@@ -71,7 +71,7 @@ function consequences(ctx: RequestContext, found: ConsequencesView): Html {
         ? 'none: the image stays, without this tag'
         : counted(manifests.length, 'manifest'),
     ],
-    ['Bytes freed', html`<strong>${formatBytes(bytesFreed)}</strong>, when garbage collection has run`],
+    ['Bytes freed', html`<strong>${formatBytes(bytesFreed)}</strong>, after garbage collection`],
     [
       'Bytes that stay',
       html`${formatBytes(bytesKept)}${shared.length > 0 && html`, because ${shared.slice(0, NAMED).join(', ')} ${shared.length === 1 ? 'needs' : 'need'} them`}${sharedWithOthers && html`, also in repositories that you do not see`}`,
@@ -90,7 +90,7 @@ function exact(time: Date): string {
   return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** Deletes it and goes back to the repository. */
+/** Deletes it and returns to the repository. */
 export async function deleteReference(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,

@@ -10,7 +10,7 @@ import { empty, table } from './parts.ts';
 import { repositoryHead } from './repository-page.ts';
 import { type RepositoryPage, referencePath, repositoryPath } from './repository-paths.ts';
 
-/** Tags that were deleted and whose manifests are still there. */
+/** Shows deleted tags whose manifests still exist. */
 export async function showDeletedTags(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,
@@ -32,7 +32,7 @@ export async function showDeletedTags(
       rows.length === 0
         ? empty(
             'No deleted tags',
-            html`<p>A deleted tag stays here until garbage collection takes its manifest.</p>`,
+            html`<p>A deleted tag stays here until garbage collection deletes its manifest.</p>`,
           )
         : table(
             'Deleted tags',
@@ -48,7 +48,7 @@ export async function showDeletedTags(
   });
 }
 
-/** Points a deleted tag at its last manifest again. */
+/** Restores a deleted tag, with its last manifest. */
 export async function restoreTag(ctx: RequestContext, { browse, repository }: RepositoryPage): Promise<void> {
   const read = await readFields(ctx);
   const tag = read('tag');

@@ -2,7 +2,7 @@ import { type Html, html } from '../markup/html.ts';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
-/** A number of bytes in decimal units, as docker writes it: `1.2 MB`. */
+/** Formats a number of bytes in decimal units, as docker does: `1.2 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -14,17 +14,17 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** A whole number with a separator of thousands. */
+/** Formats a whole number with thousands separators. */
 export function formatCount(count: number): string {
   return new Intl.NumberFormat('en').format(count);
 }
 
-/** `1 tag`, `2 tags`. */
+/** Formats a count: `1 tag`, `2 tags`. */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
-/** The first characters of a digest, without the algorithm. */
+/** Returns the first characters of a digest, without the algorithm. */
 export function shortDigest(digest: string): string {
   return digest.slice(digest.indexOf(':') + 1).slice(0, 12);
 }
@@ -37,7 +37,7 @@ const SPANS = [
   { seconds: 60, name: 'minute' },
 ] as const;
 
-/** A time as people say it, with the exact time as its tooltip; a dash when there is none. */
+/** Formats a time for people, with the exact time as its tooltip; a dash for none. */
 export function timeOf(at: Date | string | null | undefined, now = Date.now()): Html {
   const time = at === null || at === undefined ? undefined : new Date(at);
   if (time === undefined || Number.isNaN(time.getTime())) return html`<span class="soft">–</span>`;

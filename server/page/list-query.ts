@@ -3,7 +3,7 @@ import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import { asked } from './page-context.ts';
 
-/** What an address asks of a sorted list. */
+/** The query of a sorted list in an address. */
 export interface ListQuery<Sort extends string> {
   readonly search: string;
   readonly sort: Sort;
@@ -25,7 +25,7 @@ export function readListQuery<Sort extends string>(
   };
 }
 
-/** The part of an address that continues a list; undefined where it ends. */
+/** Returns the part of an address that continues a list; undefined at its end. */
 export function afterOf({ next }: Listed<unknown>): string | undefined {
   return next && Buffer.from(JSON.stringify(next)).toString('base64url');
 }
@@ -38,7 +38,7 @@ function readKey(text: string): SortKey {
       (typeof part === 'number' && Number.isFinite(part));
     if (Array.isArray(key) && key.length <= 4 && key.every(isPart)) return key;
   } catch {
-    // It is none, as below.
+    // It is not a valid cursor, as below.
   }
   throw new RegistryError('SETTING_INVALID', 'this address does not continue a list: open the list again');
 }

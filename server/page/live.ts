@@ -4,27 +4,27 @@ import { type Html, html } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 import { pathOf } from './page-context.ts';
 
-/** Time between two looks at apps, s: what hosts report of instances is no event. */
+/** Seconds between polls of apps: hosts' reports about instances cause no events. */
 export const LOOK_AGAIN = 15;
 
-/** Events by which a page changes, and what they have to be about. */
+/** Events that change a page, and their subjects. */
 interface Followed {
   readonly names: readonly FeedEvent['name'][];
   readonly query?: { readonly repository?: string; readonly app?: string };
 }
 
-/** A line that says that a page shows something old, once that is so. Without a script it never appears. */
+/** Returns a line that announces that a page is out of date, once it is. Without a script it never appears. */
 export function newsLine(ctx: RequestContext, followed: Followed, text: string): Html {
   const query = new URLSearchParams(ctx.querystring);
-  // What was done before is no news on the page that is opened again.
+  // Without the message about the last action, which is not news on the reloaded page.
   query.delete('done');
   const again = query.size === 0 ? ctx.path : `${ctx.path}?${query}`;
   return html`<div role="status" data-events="${eventsPath(ctx, followed)}" data-on="${followed.names.join(' ')}"><p class="notice info" data-news hidden>${text} <a href="${again}">Show the changes</a></p></div>`;
 }
 
 /**
- * A part of a page that is loaded again when something has happened, and every `every` seconds where some of it changes without
- * events. `id` is its in the page. It has no forms: what somebody writes would go.
+ * Marks a part of a page that is reloaded after events, and every `every` seconds if some of it changes without events.
+ * `id` is its ID in the page. It must contain no forms: reloading would discard input.
  */
 export function livePart(
   ctx: RequestContext,

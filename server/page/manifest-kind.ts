@@ -13,7 +13,7 @@ type Kinded = Pick<
   'mediaType' | 'artifactType' | 'members' | 'config' | 'repository' | 'signatures'
 >;
 
-/** What a manifest is, in a few words. */
+/** Describes the kind of a manifest in a few words. */
 export function kindOf({ artifactType, config, members, mediaType, signatures }: Kinded): string {
   if (isChart({ artifactType, config })) return 'Helm chart';
   if (signatures.length > 0) return counted(signatures.length, 'signature');
@@ -37,12 +37,12 @@ export function isImage(view: Pick<Kinded, 'artifactType' | 'config' | 'signatur
   return !isChart(view) && !isArtifact(view.artifactType) && view.signatures.length === 0;
 }
 
-/** Reports whether a manifest with this type is no image. */
+/** Reports whether a manifest with this type is not an image. */
 export function isArtifact(artifactType: string | undefined): boolean {
   return artifactType !== undefined && !IMAGE_CONFIGS.has(artifactType);
 }
 
-/** Commands that pull it, for the programs that know what it is. */
+/** Returns commands that pull it, for the programs that support its type. */
 export function pullCommands(view: Kinded, host: string, reference: Reference): readonly string[] {
   const name = `${host}/${view.repository}`;
   const whole = 'tag' in reference ? `${name}:${reference.tag}` : `${name}@${reference.digest}`;

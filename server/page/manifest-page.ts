@@ -19,10 +19,10 @@ import { command, type Fact, facts, notice, pageHead, pairs, table } from './par
 import { askingLink } from './question.ts';
 import { type RepositoryPage, referencePath, referenceText, repositoryPath } from './repository-paths.ts';
 
-/** Characters of a text of strangers that a page shows at once; the rest is there when somebody unfolds it. */
+/** Characters of a stranger's text that a page shows at once; the rest can be unfolded. */
 const SHORT_TEXT = 200;
 
-/** The page of a tag or manifest: what it holds, what is about it, and where it runs. */
+/** Shows the page of a tag or manifest: its content, its referrers, and where it runs. */
 export async function showManifest(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,
@@ -49,7 +49,7 @@ ${annotations(view.annotations)}${relations(ctx, view)}${comparison(ctx, reposit
   });
 }
 
-/** Leads to the form that deploys it, where there are apps; whether somebody may, the form says. */
+/** Returns a link to the form that deploys it, if there are apps; the form says whether the visitor may. */
 function deployLink(ctx: RequestContext, view: ManifestView, reference: Reference): Html {
   const { offers, session } = ctx.state;
   if (session === undefined || !offers?.fleet || !('tag' in reference) || !isImage(view)) return html``;
@@ -107,7 +107,7 @@ function shownOf(shown: number, all: number): Html {
   return html`${all > shown && html`<p class="soft">The first ${formatCount(shown)} of ${formatCount(all)}.</p>`}`;
 }
 
-/** What a build says of itself. Its addresses are text: no page leads to places that strangers name. */
+/** Shows the provenance of a build. Its addresses are plain text: no page links to places that strangers name. */
 function provenance(view: ProvenanceView | undefined): Html {
   if (view === undefined) return html``;
   if (view.problem !== undefined) {
@@ -155,7 +155,7 @@ function packages(sbom: SbomView | undefined): Html {
   }${shownOf(rows.length, sbom.packageCount)}</section>`;
 }
 
-/** Instructions of the build beside the layers that they made; layers alone where there is no history. */
+/** Shows instructions of the build beside the layers that they made; layers alone without a history. */
 function layers(ctx: RequestContext, { history, layers, partCount }: ManifestView): Html {
   if (layers.length === 0) return html``;
   const told = new Set(history.flatMap(({ layer }) => (layer === undefined ? [] : [layer])));
@@ -209,7 +209,7 @@ function sharing(ctx: RequestContext, { sharedBy }: LayerView): Html {
   }`;
 }
 
-/** A text of strangers, which may be long. */
+/** Shows a stranger's text, which may be long. */
 export function longText(text: string): Html {
   if (text.length <= SHORT_TEXT) return html`<code>${text}</code>`;
   return html`<details><summary><code>${text.slice(0, SHORT_TEXT)}…</code></summary><pre>${text}</pre></details>`;
@@ -220,7 +220,7 @@ function signatures(views: readonly SignatureView[]): Html {
   return html`<section class="sheet"><h2>Signatures</h2>${UNVERIFIED}${views.map(signature)}</section>`;
 }
 
-const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. <code>cosign verify</code> and <code>notation verify</code> verify them.</p>`;
+const UNVERIFIED = html`<p class="soft">Signatures are shown as their makers describe them. Use <code>cosign verify</code> or <code>notation verify</code> to verify them.</p>`;
 
 function signature({ by, digest, issuer, key, problem, provider, subject }: SignatureView): Html {
   if (by === 'unknown') return html`<p class="soft">${asSentence(problem ?? '')}</p>`;
@@ -258,7 +258,7 @@ function referrerTree(ctx: RequestContext, repository: string, referrers: readon
   return html`<ul class="tree">${items}</ul>`;
 }
 
-/** Apps that have the image, and the hosts that run it. */
+/** Shows apps that have the image, and the hosts that run it. */
 export function running(ctx: RequestContext, views: readonly RunningView[]): Html {
   if (views.length === 0) return html``;
   const rows = views.map(({ app, hosts, release, runs, service }) => [
@@ -288,7 +288,7 @@ function configuration(view: ManifestView): Html {
   const { config } = view;
   if (config === undefined) return html``;
   if (config.problem !== undefined) {
-    // What is no image need not have the configuration of one.
+    // A manifest that is not an image need not have an image's configuration.
     if (!isImage(view)) return html``;
     return html`<section><h2>Configuration</h2>${notice('warn', asSentence(config.problem))}</section>`;
   }

@@ -5,12 +5,12 @@ import { type Html, html, sanitised } from '../markup/html.ts';
 type Renderer = InstanceType<typeof MarkdownIt>;
 type Token = ReturnType<Renderer['parse']>[number];
 
-/** Characters of Markdown that are rendered: it takes time in proportion, and more for some. */
+/** Maximum characters of Markdown that are rendered: it takes time in proportion, and more for some texts. */
 const LONGEST = 16 * 1024;
 
 let renderer: Promise<Renderer> | undefined;
 
-/** A README that strangers wrote, as a section of a page. The library is loaded with the first one. */
+/** Renders a stranger's README as a section of a page. The library is loaded with the first one. */
 export async function readmeOf(readme: Readme | undefined): Promise<Html> {
   if (readme === undefined || readme.text.trim() === '') return html``;
   const isCut = readme.truncated || readme.text.length > LONGEST;
@@ -21,8 +21,8 @@ export async function readmeOf(readme: Readme | undefined): Promise<Html> {
 }
 
 /**
- * Markdown (CommonMark with tables) as markup: its own HTML is text, its links lead to the web alone and say nothing of this
- * server, its images are links, and its headings stand below those of the page.
+ * Renders Markdown (CommonMark with tables) as markup: its own HTML becomes text, its links lead only to the web and
+ * reveal nothing about this server, its images become links, and its headings rank below those of the page.
  */
 export async function renderMarkdown(text: string): Promise<Html> {
   renderer ??= createRenderer();
@@ -31,14 +31,14 @@ export async function renderMarkdown(text: string): Promise<Html> {
 
 /** A part of a document below one heading. */
 export interface DocumentSection {
-  /** The anchor of its heading, as GitHub makes it; '' for what stands above the first. */
+  /** The anchor of its heading, as GitHub makes it; '' for the text above the first heading. */
   readonly anchor: string;
   readonly heading: string;
-  /** Without marks, on one line. */
+  /** Without markup, on one line. */
   readonly text: string;
 }
 
-/** A document of this project, as a page shows it and as a search reads it. */
+/** A document of this project, for a page and for the search. */
 export interface RenderedDocument {
   /** The first heading, which is not part of the content. */
   readonly title: string;
@@ -47,8 +47,8 @@ export interface RenderedDocument {
 }
 
 /**
- * Renders a document as `renderMarkdown` does a README, but its headings have anchors, and links and images lead where `resolve`
- * says; the text alone stands where it answers undefined. Comments are left out.
+ * Renders a document as `renderMarkdown` does a README, but its headings have anchors, and `resolve` returns the
+ * targets of links and images; if it returns undefined, only the text stays. Comments are left out.
  */
 export async function renderDocument(
   text: string,
@@ -77,14 +77,14 @@ async function createDocumentRenderer(): Promise<Renderer> {
   return markdown;
 }
 
-/** Tables that are wider than the page scroll, by the keyboard too. */
+/** Makes tables scroll that are wider than the page, also by keyboard. */
 function scrollTables(markdown: Renderer): void {
   const { rules } = markdown.renderer;
   rules.table_open = () => '<div class="rows" role="group" aria-label="Table" tabindex="0"><table>\n';
   rules.table_close = () => '</table></div>\n';
 }
 
-/** Takes the first heading out of a document. */
+/** Removes the first heading from a document, and returns it. */
 function takeTitle(tokens: Token[]): string {
   if (tokens[0]?.type !== 'heading_open') return '';
   return plainText(tokens.splice(0, 3)[1]);

@@ -5,14 +5,14 @@ import { readMarkedForm } from '../login/forms.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { BrowserSession, RequestContext } from '../request-context.ts';
 
-/** Who has logged in. Throws a redirect to the login for a visitor who has not. */
+/** Returns the logged-in user. Throws a redirect to the login for other visitors. */
 export function requireLogin(ctx: RequestContext): BrowserSession {
   const { session } = ctx.state;
   if (session !== undefined) return session;
   throw new LoginNeeded();
 }
 
-/** A visitor has to log in before the page is shown. */
+/** The visitor must log in before the page is shown. */
 export class LoginNeeded extends Error {
   constructor() {
     super('log in first');
@@ -25,7 +25,7 @@ export function goTo(ctx: RequestContext, path: string): void {
   answerEmpty(ctx, 303, { 'Cache-Control': 'no-store', Location: path });
 }
 
-/** A path below the prefix of this server. */
+/** Returns a path below the prefix of this server. */
 export function pathOf(
   ctx: RequestContext,
   path: string,
@@ -38,7 +38,7 @@ export function pathOf(
   return `${ctx.state.pathPrefix}${path}${search === '' ? '' : `?${search}`}`;
 }
 
-/** A parameter of the address, without spaces around it; '' when it is absent. Throws SETTING_INVALID. */
+/** Returns a parameter of the address, trimmed; '' if it is absent. Throws SETTING_INVALID. */
 export function asked(ctx: RequestContext, name: string): string {
   const text = (queryOf(ctx, name) ?? '').trim();
   if (text.includes('\0')) {
@@ -48,13 +48,13 @@ export function asked(ctx: RequestContext, name: string): string {
   throw new RegistryError('SETTING_INVALID', `the parameter "${name}" of this address is too long`);
 }
 
-/** The fields of a form that a page of this server has shown; each without spaces around it. Throws DENIED for any other. */
+/** Reads the fields of a form that a page of this server has shown; each is trimmed. Throws DENIED for any other. */
 export async function readFields(ctx: RequestContext): Promise<(name: string) => string> {
   const form = await readMarkedForm(ctx);
   return (name) => (form.get(name) ?? '').trim();
 }
 
-/** The name of the visitor, for commands to copy. */
+/** Returns the name of the visitor, for commands to copy. */
 export function visitorName(ctx: RequestContext): string | undefined {
   return nameOf(ctx.state.identity);
 }

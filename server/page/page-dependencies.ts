@@ -6,17 +6,17 @@ import type { LoginDependencies } from '../login/login-router.ts';
 import type { ManagementDependencies } from '../management/management-router.ts';
 import type { RegistryDependencies } from '../registry/registry-dependencies.ts';
 
-/** What pages work with. */
+/** Dependencies of pages. */
 export interface PageDependencies {
   readonly registry: RegistryDependencies;
-  /** Repositories, tags and manifests as a visitor may see them. */
+  /** Repositories, tags and manifests as visible to a visitor. */
   readonly browse: Browse;
   readonly feed: Pick<EventFeed, 'mark'>;
   readonly health: Health;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
-  /** Absent where there are no accounts. */
+  /** Absent without accounts. */
   readonly login: LoginDependencies | undefined;
-  /** What the management API works with. Absent where there are no accounts. */
+  /** Dependencies of the management API. Absent without accounts. */
   readonly management: ManagementDependencies | undefined;
 }

@@ -15,7 +15,9 @@ import { addRepositoriesPage } from './repositories-page.ts';
 import { addRepositoryPages } from './repository-pages.ts';
 import { addTagSearchPage } from './tag-search-page.ts';
 
-/** The pages that browsers get. Every path that a page may have is answered here, and errors are thrown for the rest. */
+/**
+ * Creates the routes of pages. Every path that a page may have is answered here, and errors are thrown for the rest.
+ */
 export function createPageRouter(dependencies: PageDependencies): Middleware<RequestState> {
   const { browse, feed, login, management, registry } = dependencies;
   const { pathPrefix } = registry;

@@ -1,12 +1,12 @@
 import { type Html, html, type Value } from '../markup/html.ts';
 
-/** A way up from a page. */
+/** A link to a parent of a page. */
 export interface Crumb {
   readonly href: string;
   readonly text: string;
 }
 
-/** The head of a page: where it is, its name, and what can be done there. */
+/** Renders the head of a page: its location, its name, and its actions. */
 export function pageHead(
   title: Value,
   {
@@ -23,14 +23,15 @@ export function pageHead(
 /** A column of a table: its heading, as text or with a link that sorts by it. */
 export interface Column {
   readonly head: Value;
-  /** `number`: to the right. `wide`: only where there is room. `end`: buttons. */
+  /** `number`: right-aligned. `wide`: only if there is room. `end`: buttons. */
   readonly kind?: 'number' | 'wide' | 'wide number' | 'end' | 'wide end' | 'text' | 'wide text';
   readonly sorted?: 'ascending' | 'descending' | undefined;
 }
 
 /**
- * A table whose first column names its rows. `cells` has as many values as there are columns. Nobody scrolls sideways on a
- * phone: the buttons of a row are below its other cells there, and with `stacks` all cells are below each other, for long texts.
+ * Renders a table whose first column names its rows. `cells` has as many values as there are columns. Nobody must
+ * scroll sideways on a phone: there the buttons of a row are below its other cells, and with `stacks` all cells are
+ * below each other, for long texts.
  */
 export function table(
   caption: string,
@@ -62,12 +63,12 @@ export function table(
 <thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-/** A command, and a button that copies it where there is a script. */
+/** Renders a command, with a button that copies it if there is a script. */
 export function command(text: string): Html {
   return html`<div class="command"><code>${text}</code><button type="button" class="copy" data-copy="${text}" hidden>Copy</button></div>`;
 }
 
-/** Words in place of a table that has no rows. */
+/** Renders a text in place of a table without rows. */
 export function empty(title: string, text: Value): Html {
   return html`<div class="sheet empty"><h2>${title}</h2>${text}</div>`;
 }
@@ -76,15 +77,15 @@ export function notice(kind: 'good' | 'warn' | 'bad' | 'info', content: Value): 
   return html`<div class="notice ${kind}" role="${kind === 'bad' ? 'alert' : 'status'}"><p>${content}</p></div>`;
 }
 
-/** A pair of a name and what it is. */
+/** A name and its value. */
 export type Fact = readonly [name: string, value: Value];
 
-/** Short facts side by side. */
+/** Renders short facts side by side. */
 export function facts(pairs: readonly Fact[]): Html {
   return html`<dl class="facts">${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** Long facts below each other. */
+/** Renders long facts below each other. */
 export function pairs(list: readonly Fact[]): Html {
   return html`<dl class="pairs">${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
@@ -100,7 +101,7 @@ interface FieldTerms {
   readonly maxLength?: number;
 }
 
-/** A field of a form with its label. `id` is the field's in the page. */
+/** Renders a field of a form with its label. `id` is the field's ID in the page. */
 export function field(id: string, terms: FieldTerms): Html {
   const {
     autocomplete = 'off',
@@ -119,7 +120,7 @@ export function field(id: string, terms: FieldTerms): Html {
   }>${help !== undefined && html`<p class="small" id="${id}-help">${help}</p>`}</div>`;
 }
 
-/** A choice among some values. */
+/** Renders a choice among some values. */
 export function choice(
   id: string,
   {
@@ -140,14 +141,14 @@ export function choice(
   return html`<div class="field"><label for="${id}">${label}</label><select id="${id}" name="${name}">${options}</select></div>`;
 }
 
-/** Links to the pages of a list before and after. */
+/** Renders links to the previous and next pages of a list. */
 export function pager(first: string | undefined, next: string | undefined): Html {
   if (first === undefined && next === undefined) return html``;
   return html`<nav class="pager" aria-label="Pages"><span>${first !== undefined && html`<a href="${first}" rel="first">First page</a>`}</span>
 <span>${next !== undefined && html`<a class="button" href="${next}" rel="next">Next page</a>`}</span></nav>`;
 }
 
-/** Links to pages about the same thing. */
+/** Renders links to pages about the same thing. */
 export function tabs(
   label: string,
   links: readonly { readonly href: string; readonly text: string; readonly isCurrent: boolean }[],
@@ -159,7 +160,7 @@ export function tabs(
   return html`<nav class="tabs" aria-label="${label}">${items}</nav>`;
 }
 
-/** A box to check. */
+/** Renders a checkbox. */
 export function check(
   id: string,
   {
@@ -179,7 +180,7 @@ export function check(
   return html`<div class="field"><label class="check" for="${id}"><input id="${id}" type="checkbox" name="${name}" value="${value}"${isChecked ? html` checked` : ''}${isRequired ? html` required` : ''}>${label}</label></div>`;
 }
 
-/** A field of several lines. */
+/** Renders a field of several lines. */
 export function area(
   id: string,
   {

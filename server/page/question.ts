@@ -3,24 +3,24 @@ import { formField } from '../login/forms.ts';
 import { type Html, html, type Value } from '../markup/html.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** What is asked before something is destroyed. */
+/** The question before something is destroyed. */
 export interface Question {
   readonly title: string;
-  /** What becomes of it. */
+  /** The consequences. */
   readonly text: Value;
-  /** What the button says, as a verb. */
+  /** The text of the button, a verb. */
   readonly verb: string;
-  /** Where its form is sent; the address of the question unless given. */
+  /** The target of its form; by default the address of the question. */
   readonly action?: string;
-  /** Where "Cancel" leads. */
+  /** The target of "Cancel". */
   readonly back: string;
   /** Fields of the form. */
   readonly fields?: Html;
 }
 
 /**
- * Asks before something is destroyed: a page of its own, which the module shows as a dialog over the page from which its link
- * leads here.
+ * Asks before something is destroyed: on a page of its own, which the module shows as a dialog over the page with its
+ * link.
  */
 export function askBefore(ctx: RequestContext, terms: Question): void {
   const { action = ctx.url, back, fields, text, title, verb } = terms;
@@ -33,7 +33,7 @@ export function askBefore(ctx: RequestContext, terms: Question): void {
   });
 }
 
-/** A link to a question. */
+/** Returns a link to a question. */
 export function askingLink(href: string, text: string): Html {
   return html`<a class="button bad" href="${href}" data-dialog>${text}</a>`;
 }

@@ -24,7 +24,7 @@ const SORTS: Readonly<Record<RepositorySort, string>> = {
   pulled: 'last pull',
 };
 
-/** The repositories that the visitor may see. */
+/** Adds the page of the repositories that the visitor may see. */
 export function addRepositoriesPage(router: RequestRouter, browse: Browse): void {
   router.get('/', async (ctx) => {
     const query = readListQuery(ctx, REPOSITORY_SORTS, 'name');
@@ -95,7 +95,7 @@ function shortened(text: string): string {
   return text.length > 160 ? `${text.slice(0, 159).trimEnd()}…` : text;
 }
 
-/** What somebody does who has nothing here yet. */
+/** Shows the first steps to somebody without any repositories. */
 function firstSteps(ctx: RequestContext): Html {
   const { host } = ctx.state.origin;
   const name = visitorName(ctx);
@@ -111,5 +111,5 @@ ${name !== undefined && command(`docker login --username ${name} ${host}`)}
 ${command('docker pull docker.io/library/alpine')}
 ${command(`docker tag alpine ${host}/team/alpine`)}
 ${command(`docker push ${host}/team/alpine`)}
-${hasLogins && html`<p class="small">Make a token for docker on <a href="${pathOf(ctx, '/account')}">your account</a>: it takes the place of your password.</p>`}</div>`;
+${hasLogins && html`<p class="small">Make a token for docker on <a href="${pathOf(ctx, '/account')}">your account</a>: it replaces your password.</p>`}</div>`;
 }

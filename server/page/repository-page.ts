@@ -20,15 +20,15 @@ import { askingLink } from './question.ts';
 import { type RepositoryPage, referencePath, repositoryPath } from './repository-paths.ts';
 
 const ON_PAGE = 50;
-/** Platforms that a row names. */
+/** Maximum platforms that a row names. */
 const SHOWN_PLATFORMS = 3;
 
 const DONE: Readonly<Record<string, string>> = {
-  deleted: 'It is deleted. The disk gets its bytes back when garbage collection has run.',
-  restored: 'The tag is there again.',
+  deleted: 'It is deleted. Garbage collection will free its bytes.',
+  restored: 'The tag is restored.',
 };
 
-/** The page of a repository: what it is, and its tags. */
+/** Shows the page of a repository: its description and its tags. */
 export async function showRepository(
   ctx: RequestContext,
   { browse, repository }: RepositoryPage,
@@ -44,7 +44,7 @@ export async function showRepository(
     ...(after !== undefined && { after }),
   });
   const done = DONE[asked(ctx, 'done')];
-  // The description stands above the tags already.
+  // The description is already above the tags.
   const isMore = view.readme?.text.trim() !== view.description;
   showPage(ctx, {
     title: repository,
@@ -66,7 +66,7 @@ ${comparison(ctx, repository)}${await readmeOf(isMore ? view.readme : undefined)
   });
 }
 
-/** What stands above every page of a repository. */
+/** Renders the head of every page of a repository. */
 export function repositoryHead(
   ctx: RequestContext,
   { description, name }: Pick<RepositoryView, 'name' | 'description'>,

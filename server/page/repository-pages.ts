@@ -14,8 +14,8 @@ import { showRepository } from './repository-page.ts';
 import type { RepositoryPage } from './repository-paths.ts';
 
 /**
- * The pages about a repository: `/repositories/NAME`, and what stands after `/-/`, which is no part of a name. Whether the
- * visitor may see the repository, `Browse` decides. `api` is absent where there are no accounts.
+ * Adds the pages about a repository: `/repositories/NAME`, with suffixes after `/-/`, which no name contains. `Browse`
+ * decides whether the visitor may see the repository. `api` is absent without accounts.
  */
 export function addRepositoryPages(router: RequestRouter, browse: Browse, api: ApiCalls | undefined): void {
   router.get('/repositories', (ctx) => ctx.redirect(`${ctx.state.pathPrefix}/`));
@@ -53,7 +53,7 @@ function placeOf(
   return { page: { browse, repository: name }, below };
 }
 
-/** A tag or a digest. Throws REFERENCE_INVALID. */
+/** Parses a tag or a digest. Throws REFERENCE_INVALID. */
 function readReference(text: string): Reference {
   if (isDigest(text)) return { digest: text };
   if (isTag(text)) return { tag: text };

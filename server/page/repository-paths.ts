@@ -2,7 +2,7 @@ import type { Browse } from '../browse/browse.ts';
 import type { RequestContext } from '../request-context.ts';
 import { pathOf } from './page-context.ts';
 
-/** What the pages about one repository work with. */
+/** Dependencies of the pages about one repository. */
 export interface RepositoryPage {
   readonly browse: Browse;
   readonly repository: string;
@@ -11,12 +11,12 @@ export interface RepositoryPage {
 /** A manifest of a repository. */
 export type Reference = { readonly digest: string } | { readonly tag: string };
 
-/** Names, tags and digests have no character that an address would need to escape; what is none of them is escaped. */
+/** Escapes a text for an address, unless it is a name, tag or digest, which need no escaping. */
 function safe(text: string): string {
   return text.split('/').map(encodeURIComponent).join('/').replaceAll('%3A', ':');
 }
 
-/** The page of a repository, or what stands after `/-/` below it. */
+/** Returns the path of a repository's page, or of a page after `/-/` below it. */
 export function repositoryPath(
   ctx: RequestContext,
   name: string,
@@ -32,7 +32,7 @@ export function referencePath(ctx: RequestContext, name: string, reference: Refe
     : repositoryPath(ctx, name, `manifests/${safe(reference.digest)}`);
 }
 
-/** A reference as people write it. */
+/** Formats a reference as people write it. */
 export function referenceText(reference: Reference): string {
   return 'tag' in reference ? reference.tag : reference.digest;
 }

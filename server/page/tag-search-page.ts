@@ -11,7 +11,7 @@ import { referencePath, repositoryPath } from './repository-paths.ts';
 
 const ON_PAGE = 50;
 
-/** Tags of all repositories that the visitor may see, by how they begin. */
+/** Adds the search for tags of all repositories that the visitor may see, by prefix. */
 export function addTagSearchPage(router: RequestRouter, browse: Browse): void {
   router.get('/tags', async (ctx) => {
     const { after, search } = readListQuery(ctx, ['name'], 'name');
@@ -35,7 +35,7 @@ export function addTagSearchPage(router: RequestRouter, browse: Browse): void {
   });
 }
 
-/** Links between the list of repositories and the search for tags. */
+/** Renders links between the list of repositories and the search for tags. */
 export function listTabs(ctx: RequestContext, current: 'repositories' | 'tags'): Html {
   return tabs('Lists', [
     { href: pathOf(ctx, '/'), text: 'Repositories', isCurrent: current === 'repositories' },

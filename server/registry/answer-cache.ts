@@ -21,7 +21,7 @@ export interface Renewal {
   readonly at: number;
 }
 
-/** Size of an entry beyond its text, for the limit. */
+/** Overhead of an entry beyond its text, for the limit. */
 const OVERHEAD = 500;
 
 /**
@@ -78,8 +78,8 @@ export class AnswerCache {
   }
 
   /**
-   * Begins an answer; call it before the route reads the catalog. The returned function caches the answer, unless names
-   * have changed since.
+   * Begins an answer; must be called before the route reads the catalog. The returned function caches the answer,
+   * unless names have changed since.
    */
   begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer, renewal?: Renewal) => void {
     this.#misses += 1;

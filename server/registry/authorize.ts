@@ -6,7 +6,7 @@ import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Makes the refusal of an unauthenticated request, with a challenge. */
+/** Creates the error for an unauthenticated request, with a challenge. */
 export function unauthorized(
   ctx: Pick<RequestContext, 'state'>,
   topic: ChallengeTopic = {},
@@ -47,7 +47,7 @@ export function authorize(
   throw new RegistryError('DENIED', `${nameOf(identity)} is not allowed to ${describeScope(scope)}`);
 }
 
-/** Clients that push also check for existing content. */
+/** Adds pull to a scope with push, because clients that push also check for existing content. */
 function askedFor(scope: Scope): Scope {
   if (scope.type !== 'repository' || !scope.actions.includes('push')) return scope;
   return repositoryScope(scope.name, 'pull', 'push');

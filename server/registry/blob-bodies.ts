@@ -4,13 +4,13 @@ import type { BlobConnection } from '../../storage/blobs/driver-capabilities.ts'
 import { type BodySender, sendContent } from '../http/body-sender.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** An available body: whether it exists was checked before the first byte of the head. */
+/** An available body: its existence was checked before the first byte of the head. */
 export interface BlobBody {
-  /** Sends the head, with its current headers, and the body. Call it once, immediately. */
+  /** Sends the head, with its current headers, and the body. Must be called once, immediately. */
   send(): Promise<void>;
 }
 
-/** Minimum bytes for a dedicated connection; an existing connection delivers less sooner. */
+/** Minimum bytes for a dedicated connection; an existing connection delivers smaller ones sooner. */
 const LEAST_CONNECTED = 1024 * 1024;
 /** Maximum reconnects per body; after that it is read and written. */
 const MOST_CONNECTIONS = 5;
@@ -56,7 +56,7 @@ export class BlobBodies {
     return { send: () => sendContent(ctx, content, signal) };
   }
 
-  /** Goes on over another connection when one breaks off after it has brought something, and reads the rest otherwise. */
+  /** Reconnects when a connection breaks after it has delivered something; otherwise reads the rest. */
   async #relay(
     ctx: RequestContext,
     blob: StoredBlob,

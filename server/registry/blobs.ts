@@ -56,7 +56,7 @@ export function addBlobRoutes(router: RequestRouter, dependencies: RegistryDepen
     }
     const range = requestedRange(ctx, blob);
     if (range.kind === 'unsatisfiable') {
-      throw new RegistryError('RANGE_INVALID', `the range lies outside of the blob's ${blob.size} bytes`, {
+      throw new RegistryError('RANGE_INVALID', `the range lies outside the blob's ${blob.size} bytes`, {
         headers: { 'Content-Range': `bytes */${blob.size}` },
       });
     }
@@ -100,7 +100,10 @@ function isUnchanged(ctx: RequestContext, blob: StoredBlob): boolean {
   return matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest);
 }
 
-/** RFC 9110, section 13.1.5: a range of changed content is useless to the client. */
+/**
+ * Returns the requested range, unless the content has changed, which makes a range useless to the client (RFC 9110,
+ * section 13.1.5).
+ */
 function requestedRange(ctx: RequestContext, blob: StoredBlob) {
   const condition = ctx.get('If-Range');
   const stale = condition !== '' && !isTheSame(condition, blob.digest);

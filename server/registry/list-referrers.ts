@@ -6,7 +6,7 @@ import type { RegistryDependencies } from './registry-dependencies.ts';
 type Stores = Pick<RegistryDependencies, 'catalog'>;
 type Filter = Omit<ReferrerPage, 'limit'>;
 
-/** Digests that one query looks at. */
+/** Maximum digests per query. */
 const AT_ONCE = 100;
 /** Maximum digests of each kind that one request examines: the rest comes with the next page. */
 const MOST_LOOKED_AT = 1000;
@@ -34,7 +34,7 @@ export async function* listReferrers(
   return yield* merged(bySubject, listed);
 }
 
-/** The steps of one list, window by window. Returns true at its end. */
+/** Yields the steps of one list, window by window. Returns true at its end. */
 async function* windows(
   filter: Filter,
   read: (page: ReferrerPage) => Promise<ManifestWindow>,
@@ -51,7 +51,7 @@ async function* windows(
   return false;
 }
 
-/** Both lists as one, up to the place where one of them stops before its end. */
+/** Merges both lists, up to the position where one of them stops before its end. */
 async function* merged(
   one: AsyncGenerator<ReferrerStep, boolean, undefined>,
   other: AsyncGenerator<ReferrerStep, boolean, undefined>,

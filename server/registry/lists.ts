@@ -33,7 +33,7 @@ export function addCatalogRoutes(router: RequestRouter, { access, catalog }: Reg
 /** Minimum names per read. */
 const BATCH = 100;
 
-/** Steps of Pace that reading a name and looking for a right to it cost. */
+/** Cost of reading a name and looking for a right to it, in steps of Pace. */
 const STEPS_OF_NAME = 20;
 
 /**

@@ -6,7 +6,7 @@ export interface ManifestCache {
   set(digest: Digest, bytes: Buffer): void;
 }
 
-/** Keeps manifests of at most `limit` bytes together in memory; the least recently used go first. */
+/** Caches manifests of at most `limit` bytes in total; the least recently used are evicted first. */
 export class BoundedManifestCache implements ManifestCache {
   readonly #limit: number;
   readonly #entries = new Map<Digest, Buffer>();

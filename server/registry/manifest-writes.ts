@@ -24,10 +24,13 @@ import {
 import type { RegistryDependencies } from './registry-dependencies.ts';
 import { recordDescription } from './repository-description.ts';
 
-/** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
+/** Maximum tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
 const MOST_TAGS = 100;
 
-/** Each is a row that is looked up and written while others wait. The largest indexes in use have hundreds. */
+/**
+ * Maximum references of a manifest: each is a row that is looked up and written while others wait. The largest indexes
+ * in use have hundreds.
+ */
 const MOST_REFERENCES = 10_000;
 
 /** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */
@@ -59,7 +62,7 @@ export function addManifestWriteRoutes(router: RequestRouter, dependencies: Regi
     await content.putManifest(
       repository,
       { bytes, digest, ...recordedFields(manifest) },
-      // Members of an index may follow it, or stay with another registry (a sparse index).
+      // Members of an index may be pushed after it, or stay in another registry (a sparse index).
       {
         tags,
         requireManifests: false,
@@ -96,7 +99,7 @@ export function addManifestWriteRoutes(router: RequestRouter, dependencies: Regi
   });
 }
 
-/** The tag of the path, or those that a push by digest names in its query, each once. */
+/** Returns the tag of the path, or the tags in the query of a push by digest, each once. */
 function tagsToSet(ctx: RequestContext, reference: ManifestReferenceParameter): readonly string[] {
   if (reference.kind === 'invalid') parseTag(reference.text);
   if (reference.kind === 'tag') return [reference.tag];
@@ -108,7 +111,7 @@ function tagsToSet(ctx: RequestContext, reference: ManifestReferenceParameter): 
   return [...tags];
 }
 
-/** The digest that the client says the manifest has: in the path, or with a tag in the query. */
+/** Returns the digest that the client expects: in the path, or for a push by tag in the query. */
 function expectedDigest(ctx: RequestContext, reference: ManifestReferenceParameter): Digest | undefined {
   if (reference.kind === 'digest') return reference.digest;
   const text = queryOf(ctx, 'digest');
@@ -125,7 +128,7 @@ function digestOfManifest(bytes: Buffer, expected: Digest | undefined): Digest {
   return digest;
 }
 
-/** The sizes of what the manifest points at and the repository has. */
+/** Returns the sizes of the referenced content that the repository has. */
 function presentSizes(
   { catalog }: RegistryDependencies,
   repository: string,
@@ -136,8 +139,8 @@ function presentSizes(
 }
 
 /**
- * An image with a descriptor of another size than its content's can be pushed to other registries and pulled from
- * none: containerd and docker take it for damaged. Of content that is not here nothing is known.
+ * Refuses a descriptor with another size than its content: the image could be pushed to other registries and pulled
+ * from none, as containerd and docker take it for damaged. Content that is not in the repository is not checked.
  */
 function refuseWrongSizes(manifest: Manifest, present: ReadonlyMap<Digest, number>): void {
   for (const { digest, size } of contentOf(manifest)) {
@@ -154,7 +157,7 @@ function refuseTooManyReferences(manifest: Manifest): void {
   const length = manifest.layers.length + manifest.manifests.length;
   if (length <= MOST_REFERENCES) return;
   throw new ManifestInvalidError(
-    `the manifest refers to ${length} others: at most ${MOST_REFERENCES} can be in one, so divide it`,
+    `the manifest refers to ${length} others: the maximum is ${MOST_REFERENCES}, so split it`,
   );
 }
 
@@ -162,7 +165,7 @@ function contentOf({ config, layers, manifests }: Manifest): readonly Descriptor
   return [...(config === undefined ? [] : [config]), ...layers, ...manifests];
 }
 
-/** Tells the person who pushes an index that some of its platforms cannot be pulled from here. */
+/** Warns the client that pushes an index whose platforms cannot all be pulled from here. */
 function sparseWarning(
   repository: string,
   { manifests }: Manifest,

@@ -26,7 +26,7 @@ function limitOf(text: string | undefined): number {
   return Math.min(Number(text), MOST_NAMES);
 }
 
-/** The Link header after a page that ends with `last`; undefined when nothing follows. */
+/** Returns the Link header after a page that ends with `last`; undefined when nothing follows. */
 export function linkAfter(ctx: RequestContext, page: Page, last: string | undefined): string | undefined {
   return last === undefined ? undefined : nextLink(ctx.path, { n: String(page.limit), last });
 }

@@ -23,7 +23,7 @@ export function repositoryOf(ctx: RequestContext): string {
   return parseRepositoryName(name);
 }
 
-/** The digest in a request's path. Throws DigestInvalidError. */
+/** Parses the digest in a request's path. Throws DigestInvalidError. */
 export function digestOf(ctx: RequestContext): Digest {
   return parseDigest(ctx.params.digest ?? '');
 }
@@ -35,12 +35,12 @@ export function manifestReferenceOf(ctx: RequestContext): ManifestReferenceParam
   return isTag(text) ? { kind: 'tag', tag: text } : { kind: 'invalid', text };
 }
 
-/** A query parameter; the first one when it is repeated. */
+/** Returns a query parameter; the first one when it is repeated. */
 export function queryOf(ctx: RequestContext, name: string): string | undefined {
   return queriesOf(ctx, name)[0];
 }
 
-/** All values of a query parameter, in their order. */
+/** Returns all values of a query parameter, in order. */
 export function queriesOf(ctx: RequestContext, name: string): readonly string[] {
   const value = ctx.query[name];
   return value === undefined || Array.isArray(value) ? (value ?? []) : [value];
@@ -54,7 +54,7 @@ export function registryPath(ctx: RequestContext, rest: string): string {
   return `${ctx.state.pathPrefix}/v2/${rest}`;
 }
 
-/** Throws RegistryError when the reader expects another entity (RFC 9110, section 13.1.1). */
+/** Throws RegistryError when the client expects another entity (RFC 9110, section 13.1.1). */
 export function refuseMismatch(ctx: RequestContext, digest: Digest): void {
   const condition = ctx.get('If-Match');
   if (condition === '' || matchesStrongly(condition, digest)) return;

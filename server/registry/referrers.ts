@@ -10,7 +10,7 @@ import { nextLink } from './paging.ts';
 import { digestOf, queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
-/** No page is larger, since clients refuse manifests of more (distribution-spec, "Pushing Manifests"). */
+/** Maximum bytes of a page, since clients refuse larger manifests (distribution-spec, "Pushing Manifests"). */
 const LARGEST_PAGE = 4 * 1024 * 1024;
 const HEAD = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPES.ociIndex}","manifests":[`;
 const TAIL = ']}';
@@ -41,9 +41,9 @@ export function addReferrerRoutes(router: RequestRouter, dependencies: RegistryD
 }
 
 interface ReferrersPage {
-  /** As JSON. */
+  /** In JSON form. */
   readonly descriptors: readonly string[];
-  /** The digest before the next page; undefined when this is the last. */
+  /** The digest from which the next page continues; undefined on the last page. */
   readonly next: string | undefined;
 }
 

@@ -16,7 +16,7 @@ export interface RegistryDependencies {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;
-  /** Called after a manifest was pushed with these tags; absent: no app follows tags. */
+  /** Called after a manifest was pushed with these tags; absent if no app follows tags. */
   readonly pushed?: (repository: string, tags: readonly string[], by: string) => void;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
@@ -25,7 +25,7 @@ export interface RegistryDependencies {
   readonly pathPrefix: string;
   /** Whether nothing can be pushed or deleted. */
   readonly readOnly: boolean;
-  /** Which clients fetch blobs from the storage, where they can. */
+  /** Which clients fetch blobs directly from the storage, if possible. */
   readonly redirects: RedirectRules;
   readonly uploads: UploadSessions;
 }

@@ -46,12 +46,12 @@ export function createRegistryRouter(dependencies: RegistryDependencies): Reques
 function addBaseRoutes(router: RequestRouter, { access, pathPrefix }: RegistryDependencies): void {
   router.get('/', (ctx) => {
     const logins = access.open ? '' : ` People of an identity provider log in at ${pathPrefix}/auth/.`;
-    const welcome = `This is a Berth registry, for docker and the like.${logins}\n`;
+    const welcome = `This is a Berth registry, for docker and similar clients.${logins}\n`;
     answerBytes(ctx, 200, Buffer.from(welcome), { 'Content-Type': 'text/plain; charset=utf-8' });
   });
 
   const handle = (ctx: RequestContext) => {
-    // A token without rights also answers the challenge.
+    // A token without rights also satisfies the challenge.
     if (!access.open && ctx.req.headers.authorization === undefined) throw unauthorized(ctx);
     answerJson(ctx, 200, {});
   };
@@ -61,7 +61,7 @@ function addBaseRoutes(router: RequestRouter, { access, pathPrefix }: RegistryDe
 interface RefusedRoute {
   readonly path: string;
   readonly method: 'DELETE' | 'PATCH' | 'POST' | 'PUT';
-  /** The methods that are allowed. */
+  /** The allowed methods. */
   readonly allow: string;
 }
 
@@ -74,9 +74,9 @@ const PUSHES: readonly RefusedRoute[] = [
 ];
 
 /**
- * Refuses to delete tags, manifests and blobs where deletes are off (distribution-spec, "Content Management"), and to
- * push where the registry is read-only. Uploads can be cancelled all the same. Registered before the routes that would
- * do it. The code is one on which clients do not try again.
+ * Refuses to delete tags, manifests and blobs if deletes are disabled (distribution-spec, "Content Management"), and to
+ * push if the registry is read-only. Uploads can still be cancelled. Must be registered before the routes that write.
+ * Clients do not retry on its code.
  */
 function addRefusedWrites(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, deletes, readOnly } = dependencies;

@@ -14,7 +14,7 @@ interface Stores {
 
 const KEY = 'org.opencontainers.image.description';
 const LONGEST = 1000;
-/** Larger configurations are not read for a description. */
+/** Maximum bytes of a configuration that is read for a description. */
 const MAX_CONFIG_SIZE = 1024 * 1024;
 const IMAGE_CONFIGS: readonly string[] = [MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig];
 

@@ -7,7 +7,7 @@ import { authorize } from './authorize.ts';
 import { queryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
-/** Results on a page when the client names no number, and the most that it gets: as Docker Hub has it. */
+/** Default and maximum number of results on a page, as on Docker Hub. */
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;
 /** Maximum matches examined. */
@@ -58,7 +58,7 @@ async function search(
     ctx.state.signal.throwIfAborted();
     const page = after === undefined ? { limit: AT_ONCE } : { limit: AT_ONCE, after };
     const repositories = await catalog.repositories.search(text, page);
-    // The catalog lets the event loop turn between pages.
+    // The catalog yields to the event loop between pages.
     for (const repository of repositories) if (visible.includes(repository.name)) found.push(repository);
     if (repositories.length < AT_ONCE) break;
     after = repositories.at(-1)?.name;

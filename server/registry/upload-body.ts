@@ -23,7 +23,10 @@ export class UploadBody implements SocketContent {
       : Number(req.headers['content-length'] ?? 0);
   }
 
-  /** Node allocates each chunk, which would make the garbage collector scan the whole heap again and again. */
+  /**
+   * Reads without Node's streams, which allocate each chunk and make the garbage collector scan the whole heap again
+   * and again.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for await (const chunk of requestBody(this.#ctx.req, this.#ctx.res)) {
       yield chunk;
@@ -39,7 +42,7 @@ export class UploadBody implements SocketContent {
     // Node's parser never sees the end of this request, and would take the next one for more of its body.
     res.setHeader('Connection', 'close');
     let left = this.takeable;
-    // Whatever asks the request for more, Node is not to read on: it would do so a little later.
+    // Whatever requests more data, Node must not read on: it would do so a little later.
     req._read = () => undefined;
     socket.pause();
     const begun: Uint8Array[] = [];
@@ -62,7 +65,7 @@ export class UploadBody implements SocketContent {
       },
       release: () => {
         if (missing === 0) {
-          // The client owes nothing more; it waits.
+          // The client has nothing more to send; it waits.
           socket.setTimeout(0);
           return;
         }

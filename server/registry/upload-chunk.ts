@@ -22,7 +22,7 @@ export function chunkOf(ctx: RequestContext): UploadChunk {
   const range = parseContentRange(header);
   // The size of the upload is known once the request has its turn to write.
   const turn: { size: number } = { size: 0 };
-  // A body of a length that it announces has that length, or its client has hung up.
+  // A body with an announced length has that length, or its client has hung up.
   const bounded = range === undefined || ctx.request.length !== undefined;
   return {
     content: bounded ? body : exactly(body, lengthOf(range), turn),

@@ -2,14 +2,14 @@ import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import type { UploadCatalog } from '../../storage/catalog/catalog.ts';
 import type { QuotaCatalog } from '../../storage/catalog/quota-catalog.ts';
 
-/** The catalog's record of an upload that one request moves on. */
+/** The catalog's record of an upload, during one request that advances it. */
 export class UploadProgress {
   readonly #uploads: UploadCatalog;
   readonly #first: DriverUpload;
   #recorded: number;
   #pending: DriverUpload | undefined;
 
-  /** `upload` is as it is recorded. */
+  /** `upload` is the recorded state. */
   constructor(uploads: UploadCatalog, upload: DriverUpload) {
     this.#uploads = uploads;
     this.#first = upload;
@@ -43,7 +43,7 @@ export class UploadProgress {
   }
 }
 
-/** Bytes that a chunk of unknown length claims ahead, if the quota has them. */
+/** Bytes that a chunk of unknown length claims in advance, if the quota allows it. */
 const AHEAD = 4 * 1024 * 1024;
 
 /** A chunk, and its guaranteed length if known. */
@@ -52,14 +52,14 @@ interface ClaimedChunk {
   readonly length?: number;
 }
 
-/** Counts the chunk that an upload gets against quotas before its bytes are taken. */
+/** Counts a chunk of an upload against quotas before its bytes are read. */
 export class UploadClaims {
   readonly #quotas: QuotaCatalog;
   readonly #repository: string;
   readonly #upload: DriverUpload;
   #claimed = 0;
 
-  /** `upload` is as it is before the chunk. */
+  /** `upload` is the state before the chunk. */
   constructor(quotas: QuotaCatalog, repository: string, upload: DriverUpload) {
     this.#quotas = quotas;
     this.#repository = repository;
@@ -77,7 +77,7 @@ export class UploadClaims {
     return chunk.content;
   }
 
-  /** Releases claimed bytes that were not sent; `size` is the present size of the upload. */
+  /** Releases claimed bytes that were not sent; `size` is the current size of the upload. */
   async end(size: number): Promise<void> {
     if (this.#claimed > size) await this.#quotas.claim(this.#repository, this.#upload.id, 0);
   }

@@ -20,11 +20,11 @@ const BUSY = 'another request is writing to this upload';
 export interface UploadChunk {
   /** Fails with RangeInvalidError when the chunk differs from its announcement. */
   readonly content: AsyncIterable<Uint8Array>;
-  /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
+  /** Called with the upload's state before the first byte is read; throws to refuse the chunk. */
   readonly check: (upload: DriverUpload) => void;
   /** Algorithm of the final digest, if known. */
   readonly algorithm?: DigestAlgorithm;
-  /** Guaranteed bytes of `content`, and a way to read them at once instead; if known. */
+  /** Guaranteed bytes of `content`, and a function to read them at once instead; if known. */
   readonly length?: number;
   readonly whole?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
@@ -51,8 +51,8 @@ interface ActiveUpload {
 }
 
 /**
- * Uploads over several requests. Their state is a row of the catalog, so that a restarted server, or another
- * one on the same catalog, takes the next chunk. One request at a time writes to an upload.
+ * Uploads over several requests. Their state is a row of the catalog, so that a restarted server, or another one on the
+ * same catalog, accepts the next chunk. One request at a time writes to an upload.
  */
 export class UploadSessions {
   readonly #catalog: Catalog;
@@ -69,12 +69,12 @@ export class UploadSessions {
     this.#content = content;
   }
 
-  /** Uploads that a request is writing to. */
+  /** Number of uploads that a request is writing to. */
   get active(): number {
     return this.#active.size;
   }
 
-  /** `account` is who uploads. Throws TooManyUploadsError. */
+  /** `account` is the uploading account. Throws TooManyUploadsError. */
   async begin(repository: string, account?: string): Promise<DriverUpload> {
     const upload = await this.#blobs.begin();
     await this.#catalog.uploads.create(repository, upload, account);
@@ -92,7 +92,7 @@ export class UploadSessions {
     return this.#settled(record);
   }
 
-  /** Bytes that a power cut has taken are sent again. */
+  /** Returns an upload's state; bytes that were lost in a power cut must be sent again. */
   async #settled(record: UploadRecord): Promise<UploadRecord> {
     const upload = this.#blobs.settled(record.upload);
     if (upload.size === record.upload.size) return record;
@@ -206,7 +206,7 @@ export class UploadSessions {
       return state;
     } catch (error) {
       await claims.end(0).catch(() => undefined);
-      // A refused chunk does not count; of a disconnected client's chunk the received bytes count.
+      // A refused chunk does not count; for a disconnected client the received bytes count.
       if (isRefusal(error)) {
         try {
           await progress.undo();

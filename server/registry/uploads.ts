@@ -36,7 +36,7 @@ export function addUploadRoutes(router: RequestRouter, dependencies: RegistryDep
     return repository;
   };
 
-  // With a slash at its end, as the specification has it, or without, as it is easily written.
+  // With a trailing slash, as in the specification, or without it, as people write it.
   router.post('/v2/*name/blobs/uploads', async (ctx) => {
     const repository = authorizePush(ctx);
     announcedAlgorithm(ctx);
@@ -141,7 +141,7 @@ async function inOrder<Result>(
 function announcedAlgorithm(ctx: RequestContext): DigestAlgorithm | undefined {
   const algorithm = queryOf(ctx, 'digest-algorithm');
   if (algorithm !== undefined && !isDigestAlgorithm(algorithm)) {
-    throw new DigestInvalidError('the digest algorithm is not known: sha256 and sha512 are');
+    throw new DigestInvalidError('the digest algorithm is unknown: use sha256 or sha512');
   }
   return algorithm;
 }
@@ -154,7 +154,7 @@ function headersOf(ctx: RequestContext, repository: string, { id, size }: Pick<D
   };
 }
 
-/** Clients keep the query of a Location, so that every chunk states the algorithm again. */
+/** Returns the query for a Location: clients keep it, so that every chunk states the algorithm again. */
 function algorithmQuery(ctx: RequestContext): string {
   const algorithm = queryOf(ctx, 'digest-algorithm');
   return algorithm === undefined ? '' : `?${new URLSearchParams({ 'digest-algorithm': algorithm })}`;
@@ -169,7 +169,7 @@ function answerCreated(ctx: RequestContext, repository: string, blob: StoredBlob
 
 type Dependencies = Pick<RegistryDependencies, 'access' | 'catalog'>;
 
-/** Maximum repositories that are tried for a readable one, when the client names none. */
+/** Maximum repositories that are checked for a readable one, when the client names none. */
 const MOST_LOOKED_AT = 1000;
 
 /**
@@ -192,7 +192,7 @@ export async function mountBlob(
   return catalog.blobs.mount(from, repository, digest, actorOf(ctx, access, repository));
 }
 
-/** The repository that `from` names, if it is the name of one. */
+/** Returns the repository in `from`, if it is a valid name. */
 function mountSourceOf(ctx: RequestContext): string | undefined {
   const from = queryOf(ctx, 'from');
   return from !== undefined && isRepositoryName(from) ? from : undefined;

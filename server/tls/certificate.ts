@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
-/** Milliseconds between two looks at the files. */
+/** Milliseconds between checks of the files. */
 const LOOK_INTERVAL = 5_000;
 
-/** Where the certificate (with its chain) and its private key are, in PEM. */
+/** Paths of the certificate (with its chain) and its private key, in PEM. */
 export interface CertificateFiles {
   readonly certificate: string;
   readonly key: string;
@@ -40,7 +40,7 @@ export async function readCertificate(files: CertificateFiles): Promise<Certific
   } catch (cause) {
     if (cause instanceof CertificateError) throw cause;
     throw new CertificateError(
-      `${files.certificate} and ${files.key} are no certificate with its private key in PEM (${(cause as Error).message})`,
+      `${files.certificate} and ${files.key} are not a certificate and its private key in PEM (${(cause as Error).message})`,
       { cause },
     );
   }

@@ -19,7 +19,7 @@ import type { RequestContext, RequestState } from '../request-context.ts';
 export interface TokenDependencies {
   readonly authenticator: Authenticator;
   readonly keys: KeyRing;
-  /** Absent: no limit. */
+  /** Absent for no limit. */
   readonly limit?: Pick<TokenLimit, 'countRequest'>;
   readonly methods: LoginMethod;
   readonly server: TokenServer;
@@ -83,7 +83,7 @@ async function identityOf(
   const { authorization } = ctx.req.headers;
   if (bearerToken(authorization ?? '') !== undefined) {
     throw new CredentialsInvalidError(
-      'a token gives no other token: send a user and a password (HTTP Basic)',
+      'a token cannot obtain another token: send a user and a password (HTTP Basic)',
     );
   }
   ctx.state.triedName = parseBasicCredentials(authorization ?? '')?.user;

@@ -14,7 +14,7 @@ export interface LastSteps {
   readonly accounts: string;
 }
 
-/** The releases, and the last steps that each has. The last one is this version. */
+/** The releases, and the last steps of each. The last one is this version. */
 export const RELEASES: Readonly<Record<string, LastSteps>> = {
   '0.1.0': { catalog: '0013-webhook-deliveries', accounts: '0006-session-clients' },
 };

@@ -11,7 +11,7 @@ import { isPostgres } from '../../storage/catalog/rows.ts';
 import { StorageFullError } from '../../storage/errors.ts';
 import { DATABASE_STEPS } from './releases.ts';
 
-/** The steps of a list that a database has, and lacks. */
+/** The present and missing steps of a list in a database. */
 export interface StepsOfList {
   readonly list: MigrationList;
   readonly applied: readonly string[];
@@ -20,7 +20,7 @@ export interface StepsOfList {
   readonly unknown: readonly string[];
 }
 
-/** Compares the steps of a database with those of this version; lists that the database does not have are left out. */
+/** Compares the steps of a database with those of this version; lists that the database lacks are left out. */
 export async function compareSteps(database: Database): Promise<readonly StepsOfList[]> {
   const found: StepsOfList[] = [];
   for (const list of DATABASE_STEPS) {
@@ -47,8 +47,8 @@ export interface UpgradeTerms {
 }
 
 /**
- * Runs the missing steps on a database that an earlier version has made, all in one transaction. It copies an SQLite
- * catalog before. A new database stays as it is. Throws ConfigError, also for a database of a later version.
+ * Runs the missing steps on a database of an earlier version, all in one transaction, after copying an SQLite catalog.
+ * A new database stays unchanged. Throws ConfigError, also for a database of a later version.
  */
 export async function upgradeDatabase(
   database: Database,
@@ -69,7 +69,7 @@ export async function upgradeDatabase(
     const held = lock();
     try {
       const snapshot = await takeSnapshot(database, data, compared[0]?.applied.at(-1) ?? '');
-      report(`upgrading the database by ${names.join(', ')}: a copy from before is ${snapshot}`);
+      report(`upgrading the database by ${names.join(', ')}: the earlier state is copied to ${snapshot}`);
       await migrateAll(database, lists);
     } catch (cause) {
       if (!(cause instanceof StorageFullError)) throw cause;

@@ -30,9 +30,9 @@ export interface DeliveryWays {
 }
 
 /**
- * A Deliver over HTTP, which follows no redirects. The receiver checks `X-Berth-Signature-256: sha256=HEX`, the
- * HMAC-SHA256 of `X-Berth-Timestamp`, a dot and the body under the shared secret, and that the timestamp (seconds
- * since 1970) is of now.
+ * Creates a Deliver over HTTP, which follows no redirects. The receiver checks `X-Berth-Signature-256: sha256=HEX`, the
+ * HMAC-SHA256 of `X-Berth-Timestamp`, a dot and the body under the shared secret, and that the timestamp (seconds since
+ * 1970) is recent.
  */
 export function createDeliver(ways: DeliveryWays): Deliver {
   return async ({ secret, url }, event, signal) => {
@@ -67,7 +67,7 @@ async function post(
   signal: AbortSignal,
 ): Promise<number> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  // Addresses are not looked up.
+  // IP addresses are not looked up.
   if (!allowPrivate && isIP(host) !== 0 && !isPublicAddress(host)) throw new PrivateAddressError(host);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const proxy = choose?.(url);

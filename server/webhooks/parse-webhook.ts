@@ -8,7 +8,7 @@ const LONGEST_URL = 2000;
 const SHORTEST_SECRET = 16;
 const LONGEST_SECRET = 256;
 
-/** A webhook as a person writes it; without a secret one is made. */
+/** A webhook as a person writes it; without a secret one is generated. */
 export interface WebhookText {
   readonly name: string;
   readonly url: string;

@@ -3,7 +3,7 @@ import { lookup as lookupAll } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { SettingInvalidError } from '../../auth/errors.ts';
 
-/** Networks that are not the internet's (IANA's registries of special-purpose addresses). */
+/** Networks that are not public (IANA's registries of special-purpose addresses). */
 const IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -21,7 +21,7 @@ const IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['224.0.0.0', 3],
 ];
 
-/** In IPv6 only the range for the internet is public, except the parts that map to IPv4 or are for documentation. */
+/** In IPv6 only this range is public, except the parts that map to IPv4 or are for documentation. */
 const IPV6_PUBLIC = ['2000::', 3] as const;
 const IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['2001::', 23],
@@ -36,7 +36,7 @@ for (const [network, prefix] of IPV6) blocked.addSubnet(network, prefix, 'ipv6')
 const handedOut = new BlockList();
 handedOut.addSubnet(...IPV6_PUBLIC, 'ipv6');
 
-/** Whether an address is one of the internet: neither this machine's nor of a private or a special network. */
+/** Reports whether an address is public: neither this machine's nor of a private or special network. */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:
@@ -64,14 +64,14 @@ export function createRefuseReceiver(allowPrivate: boolean): RefuseReceiver {
     if (allowPrivate) return;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
     const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
-    // Of several, a direct connection uses only the public ones.
+    // If there are several, a direct connection uses only the public ones.
     if (addresses.length > 0 && !addresses.some(isPublicAddress)) throw new PrivateAddressError(host);
   };
 }
 
 /**
- * Refuses a name that has an address here which is not public, for connections by a proxy: the proxy looks the name up itself
- * and may choose any address. A name without an address here is up to the proxy. Throws PrivateAddressError.
+ * Refuses a name with a private address, for connections by a proxy: the proxy looks the name up itself and may choose
+ * any address. A name that cannot be resolved here is left to the proxy. Throws PrivateAddressError.
  */
 export async function refusePrivateName(hostname: string): Promise<void> {
   const addresses = await addressesOf(hostname);

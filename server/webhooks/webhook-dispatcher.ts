@@ -14,8 +14,8 @@ export const WEBHOOKS_LEASE = 10_000;
 const RENEW_AFTER = 3_000;
 
 /**
- * Maximum pending events of a webhook, and their maximum age, ms; the oldest are dropped first. Queues are trimmed this often,
- * ms, also while their receivers are slow or down: one push may add a hundred events.
+ * Maximum pending events of a webhook, and their maximum age, ms; the oldest are dropped first. Queues are trimmed this
+ * often, ms, also while their receivers are slow or down: one push may add a hundred events.
  */
 const MOST_WAITING = 10_000;
 const LONGEST_WAIT = 7 * 24 * 60 * 60 * 1000;
@@ -30,7 +30,7 @@ export interface DispatcherDependencies {
   readonly deliver: Deliver;
   readonly pulls: PullSamples;
   readonly log: Logger;
-  /** Given where several registries share a catalog: one of them delivers. */
+  /** Present if several registries share a catalog: one of them delivers. */
   readonly duty?: SharedDuty;
 }
 
@@ -48,7 +48,7 @@ export class WebhookDispatcher {
   readonly #running = new Map<number, Promise<void>>();
   /** By webhook, or webhook and repository. */
   readonly #pauses = new Map<string, Pause>();
-  /** Ids of the webhooks that there are, as of the last look. */
+  /** IDs of all webhooks, as of the last read. */
   #known: ReadonlySet<number> = new Set();
   #trimmedAt = Number.NEGATIVE_INFINITY;
   #heldUntil = Number.NEGATIVE_INFINITY;
@@ -64,7 +64,7 @@ export class WebhookDispatcher {
       () => this.#look(signal),
       RHYTHM,
       signal,
-      (error) => log.error({ err: error }, 'webhooks could not be told'),
+      (error) => log.error({ err: error }, 'webhooks could not be notified'),
     );
     await Promise.all(this.#running.values());
     await duty?.drop().catch(() => {});
@@ -86,7 +86,7 @@ export class WebhookDispatcher {
       if (!pending.has(id) || this.#running.has(id) || this.#isPaused(String(id))) continue;
       const work = this.#serve(webhook, signal)
         .catch((error: unknown) => {
-          if (!signal.aborted) log.error({ err: error, webhook: name }, 'a webhook could not be told');
+          if (!signal.aborted) log.error({ err: error, webhook: name }, 'a webhook could not be notified');
         })
         .finally(() => this.#running.delete(id));
       this.#running.set(id, work);
@@ -102,7 +102,7 @@ export class WebhookDispatcher {
         some = await webhooks.trim(id, limits);
         await turn();
       }
-      if (dropped > 0) log.warn({ webhook: name, dropped }, 'events that waited for too long were dropped');
+      if (dropped > 0) log.warn({ webhook: name, dropped }, 'events that waited too long were dropped');
     }
     this.#trimmedAt = performance.now();
     for (const [key, { until }] of this.#pauses) {
@@ -129,7 +129,7 @@ export class WebhookDispatcher {
     }
   }
 
-  /** Returns false when the receiver is to be retried later. */
+  /** Returns false when the receiver must be retried later. */
   async #tell(webhook: KeptWebhook, event: WaitingEvent, signal: AbortSignal): Promise<boolean> {
     const { deliver, log, webhooks } = this.#dependencies;
     const { id, name } = webhook;
@@ -142,7 +142,7 @@ export class WebhookDispatcher {
       return true;
     }
     const { failure } = outcome;
-    log.warn({ webhook: name, repository, failure }, 'a webhook could not be told: it is tried again');
+    log.warn({ webhook: name, repository, failure }, 'a webhook could not be notified; it will be retried');
     await webhooks.failed(id, event, failure);
     this.#pause(outcome.kind === 'refused' ? `${id} ${repository}` : String(id));
     return outcome.kind === 'refused';

@@ -70,7 +70,7 @@ describe('what a build gives its steps', { skip: unlessRoot(), timeout: 1_800_00
       ['--force-rm', false],
     ] as const) {
       const { stdout } = await agent.docker(['build', flag, folder], { ...CLASSIC, expectExit: 3 });
-      assert.equal(/\[Warning\] the steps of a build leave no containers here/.test(stdout), isWarned, flag);
+      assert.equal(/\[Warning\] build steps of this agent leave no containers/.test(stdout), isWarned, flag);
       assert.equal(stdout.match(/^ ---> Running in [0-9a-f]{12}$/gm)?.length, flag === '--rm=false' ? 2 : 1);
       assert.equal((await agent.docker(['ps', '--all', '--quiet'])).stdout, '');
     }

@@ -309,7 +309,7 @@ describe('people log in by a provider', async () => {
     await refused(
       new CookieBrowser(),
       `${registry.url}/auth/login?provider=again`,
-      /Tokens and sessions that there are go on/,
+      /Existing tokens and sessions stay valid/,
       503,
     );
     assert.equal(await store.providers.remove('work'), true);

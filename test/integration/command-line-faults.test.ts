@@ -214,7 +214,7 @@ const OTHERS: Readonly<
     body: '{"errors":[{"code":"UNSUPPORTED","message":"there is nothing at this path"}]}',
     says: /does not support this command: it is older, has no accounts, or is not a Berth registry\n$/,
   },
-  'a web server': { status: 404, body: '<h1>Not Found</h1>', says: /is no Berth registry\n$/ },
+  'a web server': { status: 404, body: '<h1>Not Found</h1>', says: /is not a Berth registry\n$/ },
   'a web page': {
     status: 200,
     body: '<h1>Welcome</h1>',

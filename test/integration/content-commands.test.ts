@@ -285,7 +285,7 @@ describe('commands about the content', async () => {
       [['tag', 'rm', 'team/app'], /"team\/app" has no tag/],
       [['tag', 'rm', 'team/app:'], /has no tag/],
       [['tag', 'inspect', 'team/app@sha256:12'], /has no digest after its @/],
-      [['tag', 'diff', 'team/app:1', 'mine/app:1'], /of two repositories/],
+      [['tag', 'diff', 'team/app:1', 'mine/app:1'], /of different repositories/],
       [['tag', 'remove', 'team/app:1'], /has no "remove"/],
       [['repo'], /an action is missing/],
       [['repo', 'ls', '--sort', 'colour'], /no --sort/],

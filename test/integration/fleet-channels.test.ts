@@ -333,7 +333,7 @@ describe('exec', { concurrency: true }, () => {
       role: 'reader',
     });
     await waitUntil('it has ended', () => leaving.end() !== undefined);
-    assert.deepEqual(leaving.end(), { code: 1008, reason: 'your login, or the right to this, has ended' });
+    assert.deepEqual(leaving.end(), { code: 1008, reason: 'your login, or your right to this, has ended' });
     await waitUntil('the host is told', () => host.frames.some(({ kind }) => kind === 'close'));
     assert.equal(staying.end(), undefined);
     staying.socket.close();

@@ -119,7 +119,10 @@ test('a certificate of a private authority: --ca or BERTH_CA, and a sentence wit
   const env = { BERTH_TOKEN: `admin:${PASSWORD}`, DOCKER_CONFIG: await makeTempDir(t, 'docker') };
   const refused = await runBerthIn(env, 'hosts', '--server', registry);
   assert.equal(refused.exitCode, 1);
-  assert.match(refused.stderr, /private authority, name that by --ca FILE or BERTH_CA/);
+  assert.match(
+    refused.stderr,
+    /private authority issued its certificate, give that with --ca FILE or BERTH_CA/,
+  );
   for (const [more, args] of [
     [{}, ['--ca', authority]],
     [{ BERTH_CA: authority }, []],

@@ -146,7 +146,7 @@ test('hosts of two replicas on one database', async (t) => {
   await hosts.setTargets([{ host: lost.id, set: [emptyTarget('team/lost')], remove: [] }]);
   await hosts.report(lost.id, [{ ...healthyReport('team/lost'), instances: [running] }], [], new Date());
   const refused = await fetch(`${one.url}/api/v1/apps/team%2Flost/logs`, { headers: ADMIN });
-  assert.match(await refused.text(), /the host web3 is not connected: look at berth-agent there/);
+  assert.match(await refused.text(), /the host web3 is not connected: check berth-agent there/);
 
   // Both learn at the next heartbeat: of the clone, and of the removal.
   const removed = await greet(

@@ -87,7 +87,10 @@ test('a registry on S3 goes into a backup, with its content when that is asked f
   await check('three', other);
   for (const [words, message] of [
     [[...backup, '--to', whole], /was made with content/],
-    [['restore', '--from', catalog, '--data', join(folder, 'four')], /has no content: give the --storage/],
+    [
+      ['restore', '--from', catalog, '--data', join(folder, 'four')],
+      /has no content: give its location with --storage/,
+    ],
     [['restore', '--from', whole, '--data', join(folder, 'four'), ...other], /already has content/],
   ] as const) {
     const refused = await runBerth(...words);

@@ -124,13 +124,13 @@ describe('pages in Chromium', async () => {
       await page.getByText('A layer is no tar').waitFor();
       await link(`tag${turn}`);
       await link('Delete');
-      await page.getByText('when garbage collection has run').waitFor();
+      await page.getByText('after garbage collection').waitFor();
       await answer('Delete');
       await page.getByText('It is deleted.').waitFor();
       await link('Deleted tags');
       const deleted = page.getByRole('row', { name: `tag${turn}` });
       await press(page, deleted.getByRole('button', { name: 'Restore' }));
-      await says('The tag is there again.');
+      await says('The tag is restored.');
       await page.getByRole('link', { name: `tag${turn}`, exact: true }).waitFor();
       await link('Access');
       await page.getByRole('row', { name: 'user:ada' }).waitFor();

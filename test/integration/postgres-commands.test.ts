@@ -103,5 +103,5 @@ test('commands refuse a database that holds no registry: it is not taken for an 
   const data = join(await makeTempDir(t, 'postgres-empty'), 'data');
   const { exitCode, stderr } = await runBerth('gc', '--data', data, '--database', database);
   assert.equal(exitCode, 2);
-  assert.match(stderr, /is not that of a registry/);
+  assert.match(stderr, /does not belong to a registry/);
 });

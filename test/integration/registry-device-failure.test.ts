@@ -55,5 +55,5 @@ test('berth serve ends with exit code 1 after a failed sync', async (t) => {
   assert.equal((await client.send('DELETE', '/v2/team/app/manifests/1')).status, 500);
   const exit = await registry.process().exited;
   assert.deepEqual(exit, { code: 1, signal: null });
-  assert.match(registry.process().output(), /the device has failed to store data/);
+  assert.match(registry.process().output(), /the device failed to store data/);
 });

@@ -187,7 +187,7 @@ test('the root says what this is, to probes of load balancers and to people', as
   const open = await startInProcessRegistry(t);
   const answer = await open.send('GET', '/');
   assert.equal(answer.status, 200);
-  assert.equal(answer.body.toString(), 'This is a Berth registry, for docker and the like.\n');
+  assert.equal(answer.body.toString(), 'This is a Berth registry, for docker and similar clients.\n');
   assert.equal((await open.send('HEAD', '/')).status, 200);
   const options = { auth: 'accounts', adminPassword: 'right-password', pathPrefix: '/registry' } as const;
   const closed = await startInProcessRegistry(t, options);

@@ -141,7 +141,7 @@ describe('TLS', { timeout: 900_000 }, async () => {
   const refused: readonly (readonly [readonly string[], RegExp])[] = [
     [['--tls-cert', files.certificate], /--tls-cert needs both --tls-cert and --tls-key/],
     [['--http-redirect', '127.0.0.1:0'], /--http-redirect needs both/],
-    [['--tls-cert', files.key, '--tls-key', files.key], /are no certificate with its private key/],
+    [['--tls-cert', files.key, '--tls-key', files.key], /are not a certificate and its private key/],
     [['--tls-cert', join(folder, 'nosuch'), '--tls-key', files.key], /nosuch cannot be read \(ENOENT\)/],
   ];
   for (const [args, message] of refused) {

@@ -65,10 +65,10 @@ ${choice('role', { label: 'Role', name: 'role', value: draft.value('role', 'read
       },
     },
     remove: {
-      done: 'The role is taken away.',
+      done: 'The role is removed.',
       ask: (ctx) => ({
-        title: `Take the role of ${asked(ctx, 'holder')} away?`,
-        text: html`<p>On <code>${asked(ctx, 'pattern')}</code>. Tokens that were given out end within minutes.</p>`,
+        title: `Remove the role of ${asked(ctx, 'holder')}?`,
+        text: html`<p>On <code>${asked(ctx, 'pattern')}</code>. Issued tokens expire within minutes.</p>`,
         verb: 'Take away',
         back: sectionPath(ctx, 'grants'),
       }),
@@ -125,7 +125,7 @@ export const ROBOTS: Section = {
       action: sectionPath(ctx, 'robots/make'),
       button: 'Make the robot',
       content: html`${field('owner', { label: 'Owner', name: 'owner', value: draft.value('owner', `user:${ctx.state.session?.name ?? ''}`), help: html`<code>user:NAME</code> or <code>team:NAME</code>.` })}
-${field('robot-name', { label: 'Name', name: 'name', value: draft.value('name'), help: 'It logs in as the owner’s name, a plus and this.' })}
+${field('robot-name', { label: 'Name', name: 'name', value: draft.value('name'), help: 'Its user name is the owner’s name, a plus and this.' })}
 ${scopesField('robot-scopes', false)}${lifeField('robot-life')}`,
     })}`;
   },
@@ -145,7 +145,7 @@ ${scopesField('robot-scopes', false)}${lifeField('robot-life')}`,
       },
     },
     renew: {
-      done: 'The robot has another secret.',
+      done: 'The robot has a new secret.',
       ask: (ctx) => ({
         title: `Make a new secret for ${asked(ctx, 'name')}?`,
         text: html`<p>The old secret ends at once: programs that use it are refused until they have the new one.</p>`,
@@ -218,7 +218,7 @@ export const JOBS: Section = {
       content: html`${field('rule-name', { label: 'Name', name: 'name', value: draft.value('name') })}
 ${field('issuer', { label: 'Issuer', name: 'issuer', type: 'url', value: draft.value('issuer'), help: 'Such as https://token.actions.githubusercontent.com' })}
 ${field('audience', { label: 'Audience', name: 'audience', value: draft.value('audience') })}
-${area('claims', { label: 'Claims', name: 'claims', value: draft.value('claims'), help: html`One a line, such as <code>repository=owner/app</code>.` })}
+${area('claims', { label: 'Claims', name: 'claims', value: draft.value('claims'), help: html`One per line, such as <code>repository=owner/app</code>.` })}
 ${field('rule-pattern', { label: 'Repositories', name: 'pattern', value: draft.value('pattern'), help: PATTERN_HELP })}
 ${choice('rule-role', { label: 'Role', name: 'role', value: draft.value('role', 'writer'), values: ROLES.filter((role) => role !== 'admin').map((role) => [role, role] as const) })}`,
     })}`;
@@ -253,7 +253,7 @@ function linesOf(values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).map(([name, value]) => `${name}=${value}`);
 }
 
-/** `NAME=VALUE` of each line that is not empty. */
+/** Parses `NAME=VALUE` on each line that is not empty. */
 export function pairsOf(text: string): Readonly<Record<string, string>> {
   const lines = text
     .split('\n')

@@ -31,7 +31,7 @@ const head: SectionHead = (ctx, { lead, path }, detail) => {
   return detail ? tabs : html`${pageHead('Administration', { lead })}${tabs}`;
 };
 
-/** The administration. Who may see and do what, the management API decides. */
+/** Adds the administration. The management API decides who may see and do what. */
 export function addAdminPages(router: RequestRouter, api: ApiCalls, dependencies: PageDependencies): void {
   router.get('/admin', (ctx) => goTo(ctx, pathOf(ctx, '/admin/users')));
   addAuditPages(router, api);

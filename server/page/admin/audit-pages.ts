@@ -10,7 +10,7 @@ import { asked, pathOf, requireLogin } from '../page-context.ts';
 import { empty, pageHead, pager, table } from '../parts.ts';
 import { adminTabs } from './admin-tabs.ts';
 
-/** Events of one page, and of one question of an export, which ends after so many. */
+/** Events of a page, and of one read of an export, which ends after a maximum. */
 const ON_PAGE = 100;
 const AT_ONCE = 1000;
 const LONGEST_EXPORT = 100_000;
@@ -36,7 +36,7 @@ interface Page {
   readonly next: string | null;
 }
 
-/** Who did what, and what was refused: a page, and the same as CSV. */
+/** Adds the audit log: a page, and the same as CSV. */
 export function addAuditPages(router: RequestRouter, api: ApiCalls): void {
   router.get('/admin/audit', async (ctx) => {
     requireLogin(ctx);
@@ -123,7 +123,7 @@ const COLUMNS = [
   'count',
 ] as const;
 
-/** RFC 4180. It goes on while the browser reads, at most to LONGEST_EXPORT events. */
+/** Yields CSV (RFC 4180). Continues while the browser reads, up to LONGEST_EXPORT events. */
 async function* csvOf(
   ctx: RequestContext,
   api: ApiCalls,

@@ -9,10 +9,10 @@ import { facts, notice, pageHead, table } from '../parts.ts';
 import { repositoryPath } from '../repository-paths.ts';
 import { adminTabs } from './admin-tabs.ts';
 
-/** Repositories that the page lists. */
+/** Number of repositories that the page lists. */
 const LARGEST = 10;
 
-/** How the process fares that answers. */
+/** Adds the page about the state of the answering process. */
 export function addHealthPage(
   router: RequestRouter,
   { browse, health, registry }: Pick<PageDependencies, 'browse' | 'health' | 'registry'>,

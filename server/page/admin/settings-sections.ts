@@ -56,7 +56,7 @@ ${field('provider-issuer', { label: 'Issuer', name: 'issuer', type: 'url', value
 ${field('client-id', { label: 'Client ID', name: 'clientId', value: draft.value('clientId') })}
 ${field('client-secret', { label: 'Client secret', name: 'clientSecret', type: 'password', autocomplete: 'new-password' })}
 ${field('name-claim', { label: 'Claim of the name', name: 'nameClaim', value: draft.value('nameClaim', 'preferred_username') })}
-${area('groups', { label: 'Teams by group (optional)', name: 'groups', value: draft.value('groups'), help: html`One a line, such as <code>developers=dev</code>.` })}`,
+${area('groups', { label: 'Teams by group (optional)', name: 'groups', value: draft.value('groups'), help: html`One per line, such as <code>developers=dev</code>.` })}`,
     })}`;
   },
   actions: {
@@ -73,7 +73,7 @@ ${area('groups', { label: 'Teams by group (optional)', name: 'groups', value: dr
       done: 'The provider is removed.',
       ask: (ctx) => ({
         title: `Remove the provider ${asked(ctx, 'name')}?`,
-        text: html`<p>Its sessions end. Accounts and their tokens stay, but their people can no longer log in by it.</p>`,
+        text: html`<p>Its sessions end. Accounts and their tokens stay, but their people can no longer log in with it.</p>`,
         verb: 'Remove',
         back: sectionPath(ctx, 'providers'),
       }),
@@ -85,7 +85,7 @@ ${area('groups', { label: 'Teams by group (optional)', name: 'groups', value: dr
   },
 };
 
-/** Who is told of what happens in repositories. */
+/** Receivers of events in repositories. */
 export const WEBHOOKS: Section = {
   path: '/admin/webhooks',
   title: 'Webhooks',
@@ -117,7 +117,7 @@ export const WEBHOOKS: Section = {
       rows.length === 0
         ? empty(
             'No webhooks yet',
-            html`<p>A webhook tells another program of pushes, deletes, pulls and rollouts.</p>`,
+            html`<p>A webhook notifies another program of pushes, deletes, pulls and rollouts.</p>`,
           )
         : table('Webhooks', columns, rows);
     const chosen = draft.value('events', 'push delete').split(' ');
@@ -184,11 +184,11 @@ interface TagRule {
   readonly kind: string;
 }
 
-/** Tags that cannot be moved, and tags that only maintainers set. */
+/** Immutable tags, and tags that only maintainers set. */
 export const TAG_RULES: Section = {
   path: '/admin/tag-rules',
   title: 'Tag rules',
-  lead: 'Immutable tags cannot be moved or deleted; protected tags only maintainers set.',
+  lead: 'Immutable tags cannot be moved or deleted; only maintainers set protected tags.',
   async show(ctx, api, draft) {
     const { tagRules } = await api.call<{ readonly tagRules: readonly TagRule[] }>(ctx, 'listTagRules');
     const rows = tagRules.map(({ kind, pattern, tags }) => [
@@ -256,11 +256,11 @@ interface Quota {
   readonly used: number;
 }
 
-/** How many bytes repositories may have. */
+/** Limits on the bytes of repositories. */
 export const QUOTAS: Section = {
   path: '/admin/quotas',
   title: 'Quotas',
-  lead: 'How much the repositories of a pattern may hold together.',
+  lead: 'Limits on the total size of the repositories of a pattern.',
   async show(ctx, api, draft) {
     const { quotas } = await api.call<{ readonly quotas: readonly Quota[] }>(ctx, 'listQuotas');
     const rows = quotas.map(({ bytes, pattern, used }) => [
@@ -270,7 +270,7 @@ export const QUOTAS: Section = {
     ]);
     const list =
       rows.length === 0
-        ? empty('No quotas yet', html`<p>Repositories may hold as much as the disk does.</p>`)
+        ? empty('No quotas yet', html`<p>Only the disk limits the size of repositories.</p>`)
         : table(
             'Quotas',
             [{ head: 'Repositories' }, { head: 'Used', kind: 'text' }, { head: 'Actions', kind: 'end' }],

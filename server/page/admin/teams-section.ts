@@ -59,7 +59,7 @@ export const TEAMS: Section = {
       done: 'The team is removed.',
       ask: (ctx) => ({
         title: `Remove the team ${asked(ctx, 'team')}?`,
-        text: html`<p>Its roles and robots go with it. Its members keep their accounts and their own roles.</p>`,
+        text: html`<p>Its roles and robots are removed too. Its members keep their accounts and their own roles.</p>`,
         verb: 'Remove',
         back: teamPath(ctx),
       }),

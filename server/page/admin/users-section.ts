@@ -21,7 +21,7 @@ interface Identity {
   readonly subject: string;
 }
 
-/** People: accounts, with their tokens and who at providers they belong to. */
+/** People: accounts, with their tokens and links to providers. */
 export const USERS: Section = {
   path: '/admin/users',
   title: 'Users',
@@ -75,7 +75,7 @@ ${check('user-admin', { label: 'Administrator', name: 'admin', isChecked: draft.
       done: 'The user is removed.',
       ask: (ctx) => ({
         title: `Remove the user ${asked(ctx, 'name')}?`,
-        text: html`<p>The roles, tokens, robots, logins and sessions of ${asked(ctx, 'name')} go with the account. Images stay.</p>`,
+        text: html`<p>The roles, tokens, robots, logins and sessions of ${asked(ctx, 'name')} are removed with the account. Images stay.</p>`,
         verb: 'Remove',
         back: sectionPath(ctx, 'users/one', { name: asked(ctx, 'name') }),
       }),
@@ -205,7 +205,7 @@ async function showUser(ctx: RequestContext, api: ApiCalls): Promise<Html> {
     content: html`${field('provider', { label: 'Provider', name: 'provider' })}${field('subject', {
       label: 'Subject',
       name: 'subject',
-      help: 'What the provider calls the person in “sub”.',
+      help: 'The provider’s name for the person, in “sub”.',
     })}`,
   })}</div>`;
 }

@@ -31,7 +31,7 @@ interface Delivery {
   readonly failure: string | null;
 }
 
-/** The page of a webhook: its latest deliveries, and why those failed that did. */
+/** Shows the page of a webhook: its latest deliveries, and why some failed. */
 export async function showDeliveries(ctx: RequestContext, api: ApiCalls): Promise<Html> {
   const name = asked(ctx, 'name');
   const { deliveries } = await api.call<{ readonly deliveries: readonly Delivery[] }>(
@@ -57,7 +57,7 @@ export async function showDeliveries(ctx: RequestContext, api: ApiCalls): Promis
   ] as const;
   return html`${pageHead(name, {
     crumbs: [{ href: sectionPath(ctx, 'webhooks'), text: 'Webhooks' }],
-    lead: 'The latest deliveries. One that failed is tried again.',
+    lead: 'The latest deliveries. Failed ones are retried.',
     actions: html`${buttonForm(ctx, sectionPath(ctx, 'webhooks/test', { name }), 'Test')}${askingLink(sectionPath(ctx, 'webhooks/remove', { name }), 'Remove')}`,
   })}${webhook && settings(webhook)}${
     rows.length === 0

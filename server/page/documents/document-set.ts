@@ -10,7 +10,7 @@ const OTHERS = {
   'SECURITY.md': fileURLToPath(new URL('../../../SECURITY.md', import.meta.url)),
 };
 
-/** Where documents are served that do not lie in docs/. */
+/** Paths of documents that are not in docs/. */
 const PATHS: Readonly<Record<string, string>> = {
   'docs/README.md': '',
   'deploy/README.md': 'deploy',
@@ -26,8 +26,8 @@ export interface DocumentSet {
 }
 
 /**
- * Reads and renders all documents; `prefix` is that of the server's paths. Links to files that are no documents become text. A
- * document that is not installed is left out.
+ * Reads and renders all documents; `prefix` is that of the server's paths. Links to files that are not documents become
+ * text. A document that is not installed is left out.
  */
 export async function openDocuments(prefix: string): Promise<DocumentSet> {
   const sources = await readSources();

@@ -9,10 +9,10 @@ import { empty, pageHead } from '../parts.ts';
 import { type DocumentSet, openDocuments } from './document-set.ts';
 import { type FoundSection, searchDocuments } from './search-documents.ts';
 
-/** Characters of a question that count. */
+/** Maximum characters of a search that count. */
 const LONGEST_QUESTION = 200;
 
-/** By the prefix of the server's paths, which stands in links. */
+/** By the prefix of the server's paths, which is part of links. */
 const opened = new Map<string, Promise<DocumentSet>>();
 
 /**

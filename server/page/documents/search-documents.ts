@@ -1,19 +1,19 @@
 import type { DocumentSection, RenderedDocument } from '../markdown.ts';
 
-/** Words of a question that count. */
+/** Maximum words of a search that count. */
 const MOST_WORDS = 8;
 const MOST_FOUND = 40;
 const EXCERPT = 200;
 
-/** A piece of an excerpt, and whether it is one of the words that were looked for. */
+/** A piece of an excerpt, and whether it is one of the search words. */
 export interface Piece {
   readonly text: string;
   readonly isFound: boolean;
 }
 
-/** A section that has the words. */
+/** A section that contains the words. */
 export interface FoundSection {
-  /** Of its document, below `/docs/`. */
+  /** Path of its document, below `/docs/`. */
   readonly path: string;
   readonly title: string;
   readonly anchor: string;
@@ -22,8 +22,9 @@ export interface FoundSection {
 }
 
 /**
- * Finds the sections that have most of the words of a question, and of these first those that have them in their headings. Case
- * does not matter, nor where a word begins or ends. Takes time in proportion to the documents; answers 40 sections at most.
+ * Finds the sections that contain most of the words of a search; those with the words in their headings come first.
+ * Case does not matter, nor where a word begins or ends. Takes time in proportion to the documents; returns at most 40
+ * sections.
  */
 export function searchDocuments(
   documents: ReadonlyMap<string, RenderedDocument>,
@@ -50,7 +51,7 @@ export function searchDocuments(
     }));
 }
 
-/** What tells how to do something comes before what tells how it is made. */
+/** Guides come before explanations. */
 const KINDS = ['tutorials/', 'how-to/', 'deploy', 'reference/', 'explanation/'];
 
 function kindOf(path: string): number {
@@ -63,7 +64,7 @@ function wordsOf(question: string): readonly string[] {
   return [...new Set(words)].slice(0, MOST_WORDS);
 }
 
-/** How many words a section has, and how many its heading and its document's have. */
+/** Returns a section's score: the number of words in it, in its heading and in its document's title. */
 function scoreOf({ heading, text }: DocumentSection, title: string, words: readonly string[]) {
   const head = `${heading} ${title}`.toLowerCase();
   const own = heading.toLowerCase();
@@ -73,7 +74,7 @@ function scoreOf({ heading, text }: DocumentSection, title: string, words: reado
   return { matched: count([body, own]), named: 2 * count([own]) + count([head]) };
 }
 
-/** The text around the first of the words. */
+/** Returns the text around the first of the words. */
 function excerptOf(text: string, words: readonly string[]): readonly Piece[] {
   const first = nextWord(text.toLowerCase(), words, 0)?.at ?? 0;
   const start = first < EXCERPT / 3 ? 0 : text.indexOf(' ', first - EXCERPT / 3) + 1;
@@ -90,7 +91,7 @@ function excerptOf(text: string, words: readonly string[]): readonly Piece[] {
 function piecesOf(text: string, words: readonly string[]): readonly Piece[] {
   const pieces: Piece[] = [];
   const lower = text.toLowerCase();
-  // Some letters have more code units when they are small: nothing is marked then.
+  // Some letters have more code units in lower case: then nothing is marked.
   if (lower.length !== text.length) return [{ text, isFound: false }];
   let from = 0;
   for (let next = nextWord(lower, words, 0); next !== undefined; next = nextWord(lower, words, from)) {
@@ -103,7 +104,7 @@ function piecesOf(text: string, words: readonly string[]): readonly Piece[] {
   return pieces;
 }
 
-/** The first of the words from an index on; the longest of those that begin there. */
+/** Finds the first of the words from an index on; of several at one position, the longest. */
 function nextWord(text: string, words: readonly string[], from: number) {
   let best: { readonly at: number; readonly word: string } | undefined;
   for (const word of words) {

@@ -22,7 +22,7 @@ interface Latest {
   readonly complete: boolean;
 }
 
-/** Characters of a line that are shown; berth.js has the same bound. */
+/** Maximum characters of a line that are shown; berth.js has the same limit. */
 const LONGEST = 2_000;
 /** Number of repeated lines of each instance when an open page continues: it skips known ones. */
 const OVERLAP = 100;
@@ -54,7 +54,7 @@ function followPath(ctx: RequestContext, app: string, service: string): string {
   return pathOf(ctx, `${MANAGEMENT_PATH}/apps/${encodeURIComponent(app)}/logs`, query);
 }
 
-/** The lines; a sentence where no host can be asked, or none has the app. */
+/** Returns the lines; a sentence if no host is reachable, or none has the app. */
 async function readLatest(
   ctx: RequestContext,
   api: ApiCalls,

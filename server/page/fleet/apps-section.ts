@@ -64,7 +64,7 @@ interface Rollout {
 }
 
 const HISTORY = 20;
-/** Time between two looks at a rollout, s: it has no events until it ends. */
+/** Seconds between polls of a rollout, which has no events until it ends. */
 const WATCH = 3;
 
 /** Apps that run on the hosts of the fleet. */
@@ -109,7 +109,7 @@ export const APPS: Section = {
       next: (ctx, read) => appPath(ctx, read('app')),
       async run(ctx, api, read) {
         const text = read('compose');
-        // Variables and files are on the machine of a person, where only `berth deploy` reads them.
+        // Variables and files are on a person's machine, where only `berth deploy` reads them.
         const compose = await parseCompose(text, { environment: {}, readFile: async () => undefined });
         if (compose.warnings.length > 0) {
           const message = 'a variable has no value here: write the value, or deploy by "berth deploy"';
@@ -134,7 +134,7 @@ export const APPS: Section = {
       next: (ctx) => appPath(ctx, asked(ctx, 'app')),
       ask: (ctx) => ({
         title: `Roll ${asked(ctx, 'app')} back to release ${asked(ctx, 'to')}?`,
-        text: html`<p>A new release with the content of release ${asked(ctx, 'to')} is rolled out. An app that follows its tags is held until it may follow again.</p>`,
+        text: html`<p>A new release with the content of release ${asked(ctx, 'to')} is rolled out. An app that follows its tags stops doing so until that is switched on again.</p>`,
         verb: 'Roll back',
         back: appPath(ctx, asked(ctx, 'app')),
       }),
@@ -159,7 +159,7 @@ export const APPS: Section = {
       },
     },
     follow: {
-      done: 'It is changed whether the app follows its tags.',
+      done: 'The setting is changed.',
       next: (ctx) => appPath(ctx, asked(ctx, 'app')),
       async run(ctx, api) {
         const body = { follow: asked(ctx, 'follow') === 'on' };
@@ -171,7 +171,7 @@ export const APPS: Section = {
       done: 'The app is removed.',
       ask: (ctx) => ({
         title: `Remove the app ${asked(ctx, 'app')}?`,
-        text: html`<p>Its instances stop on all hosts, and its history and secrets go. Volumes stay.</p>`,
+        text: html`<p>Its instances stop on all hosts, and its history and secrets are deleted. Volumes stay.</p>`,
         verb: 'Remove',
         back: appPath(ctx, asked(ctx, 'app')),
       }),
@@ -197,7 +197,7 @@ function deployForm(ctx: RequestContext, draft: Draft): Html {
     button: 'Deploy',
     content: html`${field('app', { label: 'App', name: 'app', value: draft.value('app', isGiven ? repository : ''), maxLength: 255, help: html`Such as <code>team/shop</code>: a new one, or one that gets a new release.` })}
 ${area('compose', { label: 'Compose file', name: 'compose', value: draft.value('compose', example), rows: 10, help: html`At most 4,000 characters, without variables and files: <code>berth deploy</code> reads those.` })}
-${area('on', { label: 'Hosts (optional)', name: 'on', value: draft.value('on'), help: html`Labels that its hosts must have, one a line, such as <code>role=web</code>. Without one: as before, or all.` })}
+${area('on', { label: 'Hosts (optional)', name: 'on', value: draft.value('on'), help: html`Labels that its hosts must have, one per line, such as <code>role=web</code>. Without any: as before, or all hosts.` })}
 ${check('follow', { label: 'Deploy again when a tag moves', name: 'follow', isChecked: draft.value('follow') === 'on' })}`,
   });
 }
@@ -206,7 +206,7 @@ function appPath(ctx: RequestContext, app: string): string {
   return pathOf(ctx, '/apps/one', { app });
 }
 
-/** A state of a release, an instance or a host, coloured by whether somebody has to act. */
+/** Formats a state of a release, an instance or a host, coloured by whether somebody must act. */
 export function stateTag(state: string): Html {
   const kind = /^(?:done|healthy|online|running)$/.test(state)
     ? 'good'
@@ -218,7 +218,7 @@ export function stateTag(state: string): Html {
   return html`<span class="tag ${kind}">${state}</span>`;
 }
 
-/** What hosts have to be like; all may have an app without constraints. */
+/** Formats the constraints on hosts; without any, all hosts may have the app. */
 function hostsText(on: App['on']): string {
   return on.length === 0 ? 'all' : on.join(', ');
 }

@@ -8,7 +8,7 @@ import { HOSTS } from './hosts-section.ts';
 
 const head: SectionHead = (_ctx, { lead, title }, detail) => (detail ? html`` : pageHead(title, { lead }));
 
-/** Apps with their releases and rollouts, and the hosts that run them. */
+/** Adds the pages of apps with their releases and rollouts, and of the hosts that run them. */
 export function addFleetPages(router: RequestRouter, api: ApiCalls): void {
   for (const section of [APPS, HOSTS]) addSection(router, api, section, head);
 }

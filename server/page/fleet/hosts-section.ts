@@ -71,7 +71,7 @@ export const HOSTS: Section = {
         label: 'Labels (optional)',
         name: 'labels',
         value: draft.value('labels'),
-        help: html`One a line, such as <code>role=web</code>. The token counts once, within an hour.`,
+        help: html`One per line, such as <code>role=web</code>. The token is valid once, within an hour.`,
       }),
     })}`;
   },
@@ -116,7 +116,7 @@ export const HOSTS: Section = {
       done: 'The host is removed.',
       ask: (ctx) => ({
         title: `Remove the host ${asked(ctx, 'name')}?`,
-        text: html`<p>It loses all access within a minute. What runs there goes on until somebody stops it.</p>`,
+        text: html`<p>It loses all access within a minute. Its containers keep running until somebody stops them.</p>`,
         verb: 'Remove',
         back: hostPath(ctx, asked(ctx, 'name')),
       }),
@@ -137,7 +137,7 @@ function hostPath(ctx: RequestContext, name: string): string {
   return pathOf(ctx, '/hosts/one', { name });
 }
 
-/** A host that drains may be away too. */
+/** Returns the state of a host; one that drains may be offline too. */
 function stateOf({ draining, state }: Host): Html {
   return html`${stateTag(state)}${draining && state !== 'draining' && html` ${stateTag('draining')}`}`;
 }
@@ -185,7 +185,7 @@ async function showHost(ctx: RequestContext, api: ApiCalls): Promise<Html> {
       value: Object.entries(host.labels)
         .map(([key, value]) => `${key}=${value}`)
         .join('\n'),
-      help: html`One a line, such as <code>role=web</code>.`,
+      help: html`One per line, such as <code>role=web</code>.`,
     }),
   })}`;
 }

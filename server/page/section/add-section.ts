@@ -11,7 +11,7 @@ import type { Draft, Section, SectionAction } from './section.ts';
 
 const NOTHING_WRITTEN: Draft = { value: (_name, usual = '') => usual };
 
-/** What a form asked for did not happen, for a reason that the page shows. */
+/** The action of a form failed, for a reason that the page shows. */
 export class RefusedError extends Error {
   constructor(message: string) {
     super(message);
@@ -19,10 +19,12 @@ export class RefusedError extends Error {
   }
 }
 
-/** What stands above the pages of a section. `detail`: above a page about one thing. */
+/** Returns the head of a section's pages. `detail` is for a page about one thing. */
 export type SectionHead = (ctx: RequestContext, section: Section, detail: boolean) => Html;
 
-/** Serves a section: its list, the pages about one thing, the questions and the forms. Who may do what, the API decides. */
+/**
+ * Serves a section: its list, the pages about one thing, the questions and the forms. The API decides who may do what.
+ */
 export function addSection(router: RequestRouter, api: ApiCalls, section: Section, head: SectionHead): void {
   const base = section.path;
   router.get(base, async (ctx) => {
@@ -85,7 +87,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/** Why a form was refused, if its sender can mend it. */
+/** Returns why a form was refused, if its sender can correct it. */
 function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof RefusedError) return { status: 502, message: error.message };
   const { body, status } = errorAnswer(error);

@@ -6,44 +6,47 @@ import type { ApiCalls } from '../api-calls.ts';
 import type { MadeSecret } from '../credential-parts.ts';
 import type { Question } from '../question.ts';
 
-/** The values of a refused form; empty for a page that was opened. */
+/** The values of a refused form; empty for a newly opened page. */
 export interface Draft {
-  /** The value of a field, or what it is before anybody writes. */
+  /** Returns the value of a field, or its initial value. */
   value(name: string, usual?: string): string;
 }
 
-/** What a form of a section does. */
+/** The action of a section's form. */
 export interface SectionAction {
-  /** Asks first: for what destroys something. */
+  /** Asks first, if the action destroys something. */
   ask?(ctx: RequestContext): Question;
-  /** Does it, by the management API. `read` gives the fields of the form, or '' for those that it does not have. */
+  /** Performs the action, by the management API. `read` returns the fields of the form, or '' for missing ones. */
   run(ctx: RequestContext, api: ApiCalls, read: (name: string) => string): Promise<MadeSecret | undefined>;
-  /** What is said when it is done. */
+  /** The message after success. */
   readonly done: string;
-  /** The page on which it goes on: of the section unless given. */
+  /** Returns the page that follows; by default that of the section. */
   next?(ctx: RequestContext, read: (name: string) => string): string;
-  /** Whether its form is on the page of the section, which shows a refusal and what was written, although it goes on elsewhere. */
+  /**
+   * Whether its form is on the page of the section, which then shows a refusal and the input, although success leads
+   * elsewhere.
+   */
   readonly isOnList?: boolean;
 }
 
-/** A page that lists things, and the forms that it has. */
+/** A page that lists things, with its forms. */
 export interface Section {
   /** Its path, below the prefix of the server. */
   readonly path: string;
   readonly title: string;
   readonly lead: string;
   show(ctx: RequestContext, api: ApiCalls, draft: Draft): Promise<Html>;
-  /** Pages about one of the things that the section lists, by their place below the section. */
+  /** Pages about one of the listed things, by their path below the section. */
   readonly details?: Readonly<Record<string, (ctx: RequestContext, api: ApiCalls) => Promise<Html>>>;
   readonly actions: Readonly<Record<string, SectionAction>>;
 }
 
-/** A form of one button. */
+/** Renders a form of one button. */
 export function buttonForm(ctx: RequestContext, action: string, text: string): Html {
   return html`<form method="post" action="${action}">${formField(ctx)}<button>${text}</button></form>`;
 }
 
-/** A form with the field that proves where it came from. */
+/** Renders a form with the field that proves its origin. */
 export function sectionForm(
   ctx: RequestContext,
   {

@@ -43,7 +43,7 @@ describe('the configuration of the agent', () => {
     for (const flags of [{}, { ingress: all.ingress }, { ingressTls: all.ingressTls }]) {
       assert.throws(() => readConfig({ ...flags, ingressAcme: acme }, {}), /--ingress-acme needs --ingress/);
     }
-    assert.throws(() => readConfig({ ...all, ingressAcme: 'http://ca.test' }, {}), /an address of https/);
+    assert.throws(() => readConfig({ ...all, ingressAcme: 'http://ca.test' }, {}), /an HTTPS URL/);
   });
 
   test('proxies: flags, then BERTH_AGENT_, then the file, then what all programs read', async (t) => {
