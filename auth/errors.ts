@@ -1,4 +1,4 @@
-/** An error of auth/. `code` is literal so that an edge can map it without knowing the classes. */
+/** An error of auth/. `code` is literal so that callers can map it without knowing the classes. */
 export abstract class AuthError extends Error {
   abstract readonly code: AuthErrorCode;
   constructor(message: string, options?: ErrorOptions) {

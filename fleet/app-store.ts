@@ -24,7 +24,7 @@ export interface ReleaseEnd {
   readonly at: Date;
   /** Revision of the rollout that ended; nothing changes when the app has another one by now. */
   readonly revision?: number;
-  /** Placements from now on; hosts that were removed are left out. */
+  /** Placements from now on; removed hosts are left out. */
   readonly placements?: readonly Placement[];
 }
 

@@ -17,7 +17,7 @@ export interface Host {
   /** Unique; changed by `berth host rename`. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** True: it gets no new instances, and all movable instances have moved. */
+  /** Whether it gets no new instances, and all movable instances move away. */
   readonly draining: boolean;
   /** Ed25519 key, in the form of a JWK thumbprint: base64url of 32 bytes. */
   readonly publicKey: string;
@@ -25,7 +25,7 @@ export interface Host {
   readonly recipient: string;
   readonly joinedAt: Date;
   readonly facts: HostFacts;
-  /** Time of the last contact; undefined: never. */
+  /** Time of the last contact; undefined if there was none. */
   readonly seenAt?: Date;
   readonly connected: boolean;
   /** Its connection: the name of a registry replica, a slash and a number. Undefined without one. */

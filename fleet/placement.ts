@@ -24,7 +24,7 @@ export interface PlacementProblem {
 
 export interface PlacementRequest {
   readonly spec: AppSpec;
-  /** Platforms of the image of each service, such as `linux/amd64`; undefined: unknown, and not checked. */
+  /** Platforms of the image of each service, such as `linux/amd64`; undefined if unknown, then not checked. */
   readonly platforms: ReadonlyMap<string, readonly string[] | undefined>;
   /** All hosts of the fleet. */
   readonly hosts: readonly PlacementHost[];
@@ -185,7 +185,7 @@ class Placer {
       if (!kept.has(host.id) || reasons.get(host.id) === undefined || !hasVolume(service)) continue;
       this.#refuse(
         service,
-        `${host.name} ${reasons.get(host.id)?.text}, and Berth does not move the volume that is there`,
+        `${host.name} ${reasons.get(host.id)?.text}, and Berth does not move its volume`,
         'volumes',
       );
     }
@@ -226,7 +226,7 @@ class Placer {
       : most;
     const hosts =
       wanted.length === 0 ? `no host meets its constraints${this.#andPlatform(service)}` : listed(why);
-    return `wants ${replicas} instances, and its hosts can have ${possible}${alone}${hosts === '' ? '' : `: ${hosts}`}`;
+    return `wants ${replicas} instances, but its hosts can have only ${possible}${alone}${hosts === '' ? '' : `: ${hosts}`}`;
   }
 
   #mayRun(service: ServiceSpec, host: PlacementHost): Clash | undefined {

@@ -44,7 +44,7 @@ export interface Rollout {
   readonly proven?: boolean;
   /** Timeout of a host, ms. */
   readonly timeout: number;
-  /** Additional time for draining and stopping, ms; absent: none. */
+  /** Additional time for draining and stopping, ms; absent for none. */
   readonly grace?: number;
   /** Start of this wave, or of the rollback; ms since 1970. */
   readonly since: number;

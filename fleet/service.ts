@@ -51,7 +51,7 @@ export interface ServiceSpec {
   readonly pid?: 'host';
   readonly ipc?: 'host' | 'private' | 'shareable';
   readonly logging?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
-  /** Total instances; undefined: one on each host of the app. */
+  /** Total instances; undefined means one on each host of the app. */
   readonly replicas?: number;
   /** Maximum instances per host. */
   readonly maxPerHost?: number;
@@ -69,7 +69,7 @@ export interface LabelConstraint {
 
 export interface PublishedPort {
   readonly target: number;
-  /** Undefined: the host chooses. */
+  /** Undefined if the host chooses. */
   readonly published?: number;
   readonly hostIp?: string;
   readonly protocol: 'tcp' | 'udp';
@@ -78,7 +78,7 @@ export interface PublishedPort {
 export type MountSpec =
   | {
       readonly type: 'volume';
-      /** A volume of the app; undefined: anonymous. */
+      /** A volume of the app; undefined for an anonymous one. */
       readonly volume?: string;
       readonly target: string;
       readonly readOnly: boolean;
@@ -136,7 +136,7 @@ export interface Resources {
 
 /** `deploy.update_config`. */
 export interface UpdatePolicy {
-  /** Hosts per wave; 0: all of them; undefined: one host, then a quarter, then the rest. */
+  /** Hosts per wave; 0 means all; undefined means one host, then a quarter, then the rest. */
   readonly parallelism?: number;
   /** Time between two waves. */
   readonly delay: number;
@@ -156,7 +156,7 @@ export type RouteSpec =
       readonly path: string;
       /** Port of the instance. */
       readonly port: number;
-      /** Path that answers 2xx or 3xx when the instance is healthy; undefined: the port accepts connections. */
+      /** Path that answers 2xx or 3xx when the instance is healthy; if undefined, the port must accept connections. */
       readonly health?: string;
       readonly tls: TlsSpec;
     }

@@ -1,5 +1,5 @@
 /**
- * A text or document that violates the OCI specifications. `code` is literal so that an edge can map it without knowing
+ * A text or document that violates the OCI specifications. `code` is literal so that callers can map it without knowing
  * the classes.
  */
 export abstract class OciError extends Error {

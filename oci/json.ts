@@ -53,7 +53,7 @@ export function optionalStrings(
 ): readonly string[] | undefined {
   const values = optionalArray(object, key, what);
   if (values !== undefined && !values.every((value) => typeof value === 'string')) {
-    throw new ManifestInvalidError(`${what}: "${key}" must hold strings only`);
+    throw new ManifestInvalidError(`${what}: "${key}" must contain only strings`);
   }
   return values;
 }

@@ -23,7 +23,7 @@ import {
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
   readonly urls?: readonly string[];
   readonly annotations?: Readonly<Record<string, string>>;
@@ -109,7 +109,7 @@ function readPlatform(
 /** A reference from a manifest to other content. */
 export interface ManifestReference {
   readonly digest: Digest;
-  /** `foreign-layer`: may be stored elsewhere, but is kept if it is here. */
+  /** `foreign-layer`: may be stored elsewhere, but is kept if it exists here. */
   readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
   /** Platform of an index member, such as `linux/arm64/v8`; absent if the index states none. */
   readonly platform?: string;

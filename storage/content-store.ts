@@ -7,7 +7,7 @@ import type { Catalog, FileClaim, ManifestPutOptions, ManifestRecord } from './c
 import type { Actor } from './catalog/tag-rule-catalog.ts';
 import { QuotaExceededError, StorageError } from './errors.ts';
 
-/** Milliseconds in which a file that no upload record claims must get its record. */
+/** Milliseconds within which a file that no upload record claims must get its record. */
 export const CLAIM_TIME = 30 * 60 * 1000;
 
 /** A manifest whose content is not stored yet. */
@@ -32,32 +32,32 @@ export function recordedFields({
 }
 
 /**
- * Where files and records meet: content is made durable first, then recorded. Garbage collection may run at any
- * moment, in this process and in others, and deletes nothing that was answered for. Why that holds:
+ * Stores content and its records: content is made durable first, then recorded. Garbage collection may run at any
+ * moment, in this process and in others, and never deletes acknowledged content. The proof:
  *
  * A. Transactions are serialisable. SQLite has one writer at a time and refuses one that has read what another
- *    has changed since (SQLITE_BUSY_SNAPSHOT); inTransaction then runs it again. On PostgreSQL inTransaction
- *    asks for SERIALIZABLE, and runs again what fails with 40001. So each transaction may be thought of as a point.
- * B. A record of a blob is deleted only while no repository links it (and foreign keys refuse it otherwise); a
- *    link only while no manifest of its repository refers to it and it is no manifest itself. Both are looked
- *    at in the transaction that deletes. A manifest is recorded in a transaction that finds all its links. By A
+ *    has changed since (SQLITE_BUSY_SNAPSHOT); inTransaction then repeats it. On PostgreSQL inTransaction
+ *    requests SERIALIZABLE, and repeats what fails with 40001. So each transaction can be treated as one point in time.
+ * B. A record of a blob is deleted only while no repository links it (foreign keys refuse it otherwise); a
+ *    link only while no manifest of its repository refers to it and it is not a manifest itself. Both are checked
+ *    in the transaction that deletes. A manifest is recorded in a transaction that finds all its links. By A
  *    these come one after the other: either the link is gone and the push is refused with
- *    MANIFEST_BLOB_UNKNOWN, or the manifest is there and the link stays.
+ *    MANIFEST_BLOB_UNKNOWN, or the manifest exists and the link stays.
  * C. Every commit of an upload has a location of its own, which no later commit can get. A file is deleted
  *    1. by its own pusher, after the pusher's transaction has found another location in the record, or was refused;
  *    2. by a sweep, after a transaction of the sweep has deleted the record of exactly this location;
  *    3. as an orphan, when no record names it and none will.
- *    After 1 and 2 nobody makes a record of this location any more: only its pusher could, in the one
- *    transaction that he has had. A push of the same content has a file and a record of its own.
- * D. Of 3: a file with an upload record is no orphan. That record goes in the transaction that makes the file's
- *    own (claim `upload`), and isNamed looks at both in one statement, so it sees one of them; when the upload
+ *    After 1 and 2 nobody makes a record of this location any more: only its pusher could, in its only
+ *    transaction. A push of the same content has a file and a record of its own.
+ * D. On 3: a file with an upload record is not an orphan. That record is deleted in the transaction that makes the
+ *    file's own (claim `upload`), and isNamed reads both in one statement, so it sees one of them; when the upload
  *    record is dropped instead, as idle or cancelled, the pusher's transaction finds it gone and fails. Ids of
- *    uploads are random and never come again. A file without an upload record (claim `deadline`) gets its record
- *    within CLAIM_TIME of its commit, or never: in SQLite it is measured while the transaction keeps others from
- *    writing, on PostgreSQL in a transaction that ends a few minutes later at most (transaction.ts). The
- *    sweep takes orphans for such only when they are ORPHAN_AGE old, which is twice as long.
- *    What a power cut or the journal of a filesystem driver brings back of deleted files nothing names, so it is one.
- * From B, C and D: a record that is there has its file, whole; and a manifest that is there has its records.
+ *    uploads are random and never recur. A file without an upload record (claim `deadline`) gets its record
+ *    within CLAIM_TIME of its commit, or never: in SQLite this is measured while the transaction blocks other
+ *    writers, on PostgreSQL in a transaction that ends a few minutes later at most (transaction.ts). The
+ *    sweep takes files for orphans only when they are ORPHAN_AGE old, which is twice as long.
+ * Nothing names deleted files that a power cut or the journal of a filesystem driver brings back, so they are orphans.
+ * From B, C and D: an existing record has its complete file; and an existing manifest has its records.
  */
 export class ContentStore {
   readonly #catalog: Catalog;
@@ -126,7 +126,7 @@ export class ContentStore {
       const held = precondition === undefined ? {} : { precondition };
       const { precondition: _, ...others } = options;
       const recorded = await this.#catalog.manifests.put(repository, record, { ...others, ...held, claim });
-      // It applies to the state before this push.
+      // The precondition applies to the state before this push.
       precondition = undefined;
       return recorded;
     });

@@ -1,6 +1,6 @@
 /**
- * Knows whether a sync of a device has failed. After a failed sync the kernel takes the pages
- * that it could not write for clean, so the stored content is unknown: the process must end and start again.
+ * Tracks whether a sync of a device has failed. After a failed sync the kernel takes the pages that it could not write
+ * for clean, so the stored content is unknown: the process must end and start again.
  */
 export class DeviceWatch {
   readonly #failure = Promise.withResolvers<unknown>();
@@ -15,7 +15,7 @@ export class DeviceWatch {
     return this.#failure.promise;
   }
 
-  /** Takes note of a sync that has failed. */
+  /** Records a failed sync. */
   report(error: unknown): void {
     this.#failed = true;
     this.#failure.resolve(error);

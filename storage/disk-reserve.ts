@@ -5,10 +5,10 @@ import { allocateFile } from '../lib/linux/allocate-file.ts';
 import { StorageFullError } from './errors.ts';
 
 const NAME = 'reserve';
-/** Bytes; on a small file system its SHARE. */
+/** Maximum bytes of the reserve; on a small file system its SHARE. */
 const LARGEST = 32 * 1024 * 1024;
 const SHARE = 1 / 8;
-/** The fraction of the free space that is taken when the whole reserve does not fit, and the minimum useful reserve. */
+/** The fraction of the free space that is used when the whole reserve does not fit, and the minimum useful reserve. */
 const PART = 3 / 4;
 const LEAST = 256 * 1024;
 /** Milliseconds for which sufficient free space is cached. */
@@ -22,10 +22,10 @@ const REMEMBERED = 1000;
 export class DiskReserve {
   readonly #folder: string;
   readonly #file: string;
-  /** When there was space to spare. */
+  /** Time when there was last enough space. */
   #spareAt = Number.NEGATIVE_INFINITY;
 
-  /** `folder` is the data folder, which need not be there yet. */
+  /** `folder` is the data folder, which need not exist yet. */
   constructor(folder: string) {
     this.#folder = folder;
     this.#file = join(folder, NAME);
@@ -39,7 +39,7 @@ export class DiskReserve {
     return size > 0;
   }
 
-  /** Frees the reserve when the device has less free space than it, for a start that needs some. */
+  /** Frees the reserve if the device has less free space than that, for a start that needs some. */
   async releaseIfLow(): Promise<void> {
     const space = await spaceOf(this.#folder);
     if (space !== undefined && space.free < sizeFor(space)) await this.release();
@@ -67,18 +67,18 @@ export class DiskReserve {
     }
   }
 
-  /** Throws StorageFullError while the reserve is given up: the rest is for the database. */
+  /** Throws StorageFullError while the reserve is used up: the remaining space is for the database. */
   async refuseIfSpent(): Promise<void> {
     if (!(await this.#hasSpare())) {
-      throw new StorageFullError('the device has only the reserve of the database left: free some space');
+      throw new StorageFullError('only the reserve of the database is left on the device: free some space');
     }
   }
 
-  /** Throws StorageFullError when so many bytes do not fit on the device. */
+  /** Throws StorageFullError when this many bytes do not fit on the device. */
   async refuseIfTooLarge(bytes: number): Promise<void> {
     const space = await spaceOf(this.#folder);
     if (space === undefined || bytes <= space.free) return;
-    throw new StorageFullError(`the device has ${space.free} bytes left, and this has ${bytes}`);
+    throw new StorageFullError(`the device has ${space.free} bytes left, but ${bytes} are needed`);
   }
 
   /** Reports whether the reserve exists, or as much free space. */
@@ -98,7 +98,7 @@ export class DiskReserve {
 }
 
 interface Space {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly total: number;
   readonly free: number;
 }

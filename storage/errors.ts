@@ -1,4 +1,4 @@
-/** An error of storage. `code` is literal so that an edge can map it without knowing the classes. */
+/** An error of storage. `code` is literal so that callers can map it without knowing the classes. */
 export abstract class StorageError extends Error {
   abstract readonly code: StorageErrorCode;
   constructor(message: string, options?: ErrorOptions) {
@@ -28,7 +28,7 @@ export type StorageErrorCode =
   | 'UPLOADS_TOO_MANY'
   | 'UPLOAD_BUSY';
 
-/** The blob is larger than the storage can take. */
+/** The blob is larger than the storage can accept. */
 export class BlobTooLargeError extends StorageError {
   readonly code = 'BLOB_TOO_LARGE';
 }
@@ -57,12 +57,12 @@ export class UploadUnknownError extends StorageError {
   readonly code = 'BLOB_UPLOAD_UNKNOWN';
 }
 
-/** Another request is writing to this upload now. */
+/** Another request is writing to this upload. */
 export class UploadBusyError extends StorageError {
   readonly code = 'UPLOAD_BUSY';
 }
 
-/** A chunk does not begin where the upload ends; `size` is where it must begin. */
+/** A chunk does not begin at the end of the upload; `size` is the required position. */
 export class RangeInvalidError extends StorageError {
   readonly code = 'RANGE_INVALID';
   readonly size: number;
@@ -81,7 +81,7 @@ export class ManifestUnknownError extends StorageError {
   readonly code = 'MANIFEST_UNKNOWN';
 }
 
-/** Makes the error for a manifest that does not exist, or that must not be seen; `text` is an invalid reference. */
+/** Creates the error for a manifest that does not exist, or that must not be seen; `text` is an invalid reference. */
 export function unknownManifest(
   repository: string,
   { digest, tag, text = '' }: { readonly digest?: string; readonly tag?: string; readonly text?: string },
@@ -121,22 +121,22 @@ export class TagRestoreError extends StorageError {
   readonly code = 'TAG_NOT_RESTORABLE';
 }
 
-/** The repositories of a quota would have more bytes than they may. */
+/** The repositories of a quota would exceed it. */
 export class QuotaExceededError extends StorageError {
   readonly code = 'QUOTA_EXCEEDED';
 }
 
-/** There are as many webhooks, quotas or rules of tags as there may be. */
+/** The maximum number of webhooks, quotas or tag rules is reached. */
 export class TooManySettingsError extends StorageError {
   readonly code = 'SETTING_INVALID';
 }
 
-/** An account has as many unfinished uploads as there may be. */
+/** An account has the maximum number of unfinished uploads. */
 export class TooManyUploadsError extends StorageError {
   readonly code = 'UPLOADS_TOO_MANY';
 }
 
-/** The device is full or over quota; nothing was changed and the caller may try again. */
+/** The device is full or over quota; nothing was changed and the caller may retry. */
 export class StorageFullError extends StorageError {
   readonly code = 'STORAGE_FULL';
 }
@@ -166,15 +166,15 @@ export class TextRefusedError extends Error {
 }
 
 /**
- * The storage does not answer, or not correctly; the caller may retry later. Not a StorageError, because the outcome of
- * the operation is uncertain.
+ * The storage does not answer, or answers incorrectly; the caller may retry later. Not a StorageError, because the
+ * outcome of the operation is uncertain.
  */
 export class StorageUnavailableError extends Error {
   readonly code = 'STORAGE_UNAVAILABLE';
   override readonly name = 'StorageUnavailableError';
 }
 
-/** Another process has taken a lease over, because its holder seemed to have stopped. */
+/** Another process has taken over a lease, because its holder seemed to have stopped. */
 export class LeaseLostError extends Error {
   constructor(name: string) {
     super(`another process has taken over the lease "${name}": this process was stopped for too long`);

@@ -52,7 +52,7 @@ export interface Access {
   standing(identity: Identity, repository: string): Standing;
   /** Returns the repositories that lists may show to `identity`. */
   visible(identity: Identity): Visible;
-  /** True when no login is needed. */
+  /** Whether no login is needed. */
   readonly open: boolean;
 }
 

@@ -47,7 +47,7 @@ export interface Rights {
   /** Everything, on every repository and on the registry itself. */
   readonly admin: boolean;
   readonly grants: readonly Grant[];
-  /** Whether the identity may list repositories; a list shows only what it may see. */
+  /** Whether the identity may list repositories; a list contains only those that it may see. */
   readonly lists: boolean;
   /** The repositories that lists show, if more than `grants`: a token for the list names no repositories. */
   readonly sees?: Rights;
@@ -95,7 +95,7 @@ function rankOf(standing: Standing): number {
   return STANDINGS.indexOf(standing);
 }
 
-/** Reports whether they include the whole registry: accounts, teams, keys. */
+/** Reports whether rights include the whole registry: accounts, teams, keys. */
 export function isAdmin(rights: Rights): boolean {
   return rights.admin && (rights.within === undefined || isAdmin(rights.within));
 }

@@ -1,12 +1,14 @@
 import type { Knex } from 'knex';
 
-/** One step of the schema of auth/. Each process that opens the database runs the steps that are missing, in order. */
+/** A step of the schema of auth/. Each process that opens the database runs the missing steps, in order. */
 export interface AccountMigration {
   readonly name: string;
   up(trx: Knex.Transaction): Promise<void>;
-  /** Undoes `up` and keeps all other content, also content that was written since. Absent: it cannot be undone. */
+  /**
+   * Undoes `up` and keeps all other content, including content that was written since. Absent if it cannot be undone.
+   */
   down?(trx: Knex.Transaction): Promise<void>;
-  /** Whether `up` removes something that the version before uses; by default it only adds. */
+  /** Whether `up` removes something that the previous version uses; by default it only adds. */
   readonly contracts?: boolean;
   /** Tables whose rows `up` reads or changes; by default none. */
   readonly touches?: readonly string[];

@@ -42,7 +42,7 @@ export function formatHolder(holder: Holder): string {
 
 function matching(form: RegExp, text: string, what: string): string {
   if (form.test(text)) return text;
-  throw new SettingInvalidError(`${shown(text)} is no ${what}, at most 100`);
+  throw new SettingInvalidError(`${shown(text)} is not a valid ${what}, at most 100`);
 }
 
 function shown(text: string): string {
@@ -53,7 +53,7 @@ function shown(text: string): string {
 export function parseRole({ role, ...rest }: Omit<RoleGrant, 'role'> & { readonly role: string }): RoleGrant {
   if (!isRole(role)) {
     throw new SettingInvalidError(
-      `${JSON.stringify(role.slice(0, 80))} is no role: choose one of ${ROLES.join(', ')}`,
+      `${JSON.stringify(role.slice(0, 80))} is not a role: choose one of ${ROLES.join(', ')}`,
     );
   }
   if (rest.holder.kind === 'public' && role !== 'reader') {

@@ -10,11 +10,11 @@ import { type BasicCredentials, type LoginMethod, parseBasicCredentials } from '
 export interface HeaderAuthenticatorParts {
   readonly directory: Directory;
   readonly methods: LoginMethod;
-  /** Without it each request verifies Basic credentials. */
+  /** If absent, each request verifies Basic credentials. */
   readonly known?: KnownCredentials;
   /** Reports whether an account fails so often from an address that its password must be verified each time. */
   readonly isTried?: (user: string, remote: string | undefined) => boolean;
-  /** Without it bearer tokens are refused. */
+  /** If absent, bearer tokens are refused. */
   readonly tokens?: TokenVerifier;
 }
 
@@ -45,7 +45,7 @@ export class HeaderAuthenticator implements Authenticator {
     const credentials = parseSecret(authorization) ?? parseBasicCredentials(authorization);
     if (credentials === undefined) {
       throw new CredentialsInvalidError(
-        'the Authorization header holds neither a user and a password (HTTP Basic) nor a token of this registry',
+        'the Authorization header contains neither a user and a password (HTTP Basic) nor a token of this registry',
       );
     }
     const remembered = this.#remembered(authorization, remote);

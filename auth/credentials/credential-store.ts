@@ -12,7 +12,7 @@ export interface Owner {
  * a robot account, which this record defines.
  */
 export interface Credential {
-  /** Names the credential for people; not secret. */
+  /** Identifies the credential for people; not secret. */
   readonly id: string;
   readonly kind: 'personal' | 'robot';
   /** The purpose of a personal token; the login name of a robot. */

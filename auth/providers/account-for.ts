@@ -8,9 +8,9 @@ import type { Provider } from './provider.ts';
 export type PersonClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string };
 
 /**
- * Returns the account name of a person whom a provider has authenticated: the linked account, or a new one. Of the
- * teams that the provider's groups map to, membership becomes what the provider says; a person without such groups
- * leaves all of them. Throws LoginRefusedError, AccountExistsError.
+ * Returns the account name of a person whom a provider has authenticated: the linked account, or a new one. The
+ * provider decides the person's membership of all teams to which its groups map; a person without such groups leaves
+ * all of them. Throws LoginRefusedError, AccountExistsError.
  */
 export async function accountFor(
   { linkedAccounts, teams }: { readonly linkedAccounts: LinkedAccountStore; readonly teams: TeamStore },

@@ -10,7 +10,7 @@ export interface LoginSubject {
 export interface Login {
   /** From secret.ts. */
   readonly secretHash: string;
-  /** Names the family for people; not secret. */
+  /** Identifies the family for people; not secret. */
   readonly family: string;
   readonly subject: LoginSubject;
   /** The only service for which it can request tokens. */
@@ -20,7 +20,7 @@ export interface Login {
   readonly createdAt: Date;
   /** Extended while it is in use. */
   readonly expiresAt: Date;
-  /** True once another one has replaced it. */
+  /** Whether another one has replaced it. */
   readonly replaced: boolean;
 }
 

@@ -28,7 +28,7 @@ export interface TokenServerOptions {
   readonly keys: KeyRing;
   readonly logins: LoginStore;
   readonly directory: Directory;
-  /** No limit if absent. */
+  /** Absent for no limit. */
   readonly limit?: Pick<TokenLimit, 'countToken'>;
   /** Returns another number after any change of the stores; with it each login is looked up once. */
   readonly version?: () => number;

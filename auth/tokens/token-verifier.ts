@@ -88,7 +88,7 @@ function complaint(error: errors.JOSEError): string {
   if (error instanceof errors.JWTClaimValidationFailed) {
     return `the token is not valid here: its claim ${error.claim} has the wrong value`;
   }
-  return 'the token is not one of this registry';
+  return 'the token is not from this registry';
 }
 
 /** The source of the keys that verify tokens. */

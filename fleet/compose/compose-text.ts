@@ -42,8 +42,7 @@ export class ComposeText {
       throw new ComposeError(
         errors.map(({ code, message, pos }) => ({
           path: [],
-          message:
-            code === 'MULTIPLE_DOCS' ? 'has a second document: put it into a file of its own' : message,
+          message: code === 'MULTIPLE_DOCS' ? 'has a second document: put it into a separate file' : message,
           ...this.#at(pos[0]),
         })),
       );

@@ -15,7 +15,9 @@ export function readReplicas(service: Field): number | undefined {
   const deploy = service.get('deploy');
   const mode = deploy.get('mode').oneOf(['global', 'replicated', 'global-job', 'replicated-job']);
   if (mode === 'global-job' || mode === 'replicated-job') {
-    deploy.get('mode').refuse('a job is a service that depends_on names with service_completed_successfully');
+    deploy
+      .get('mode')
+      .refuse('a job is a service to which a depends_on refers with service_completed_successfully');
   }
   const replicas = deploy.get('replicas').integer(0, MOST_REPLICAS);
   const scale = service.get('scale').integer(0, MOST_REPLICAS);

@@ -22,9 +22,9 @@ function keyTable(
 export const NO_BUILD = 'Berth runs images from the registry: push an image, and name it by image';
 const NOT_SUPPORTED = 'Berth does not support this key: remove it';
 const TWO_AT_ONCE =
-  'the old and the new instance run at the same time during an update, so neither can have this alone';
+  'the old and the new instance run at the same time during an update, so neither can have this exclusively';
 
-const AT_ONCE = 'the hosts go back to the release before all at once';
+const AT_ONCE = 'all hosts return to the previous release at once';
 
 /** Every key of the Compose specification, by location; docs/reference/compose.md is generated from these tables. */
 export const KEYS = {
@@ -79,10 +79,10 @@ export const KEYS = {
       healthcheck:
         'decides when a new instance is healthy; without one a route is probed, or `monitor` passes',
       depends_on:
-        '`service_completed_successfully` makes a job: it runs once in a release, before all new instances',
+        '`service_completed_successfully` makes a job: it runs once per release, before all new instances',
       restart: '`always` unless given',
       stop_signal: '',
-      stop_grace_period: '10s unless given; an hour at most',
+      stop_grace_period: '10s by default; at most an hour',
       mem_limit: '',
       mem_reservation: '',
       cpus: '',
@@ -131,7 +131,7 @@ export const KEYS = {
       models: NOT_SUPPORTED,
       oom_kill_disable: NOT_SUPPORTED,
       oom_score_adj: NOT_SUPPORTED,
-      pre_start: 'use a service that depends_on names with service_completed_successfully',
+      pre_start: 'use a service to which a depends_on refers with service_completed_successfully',
       post_start: NOT_SUPPORTED,
       pre_stop: NOT_SUPPORTED,
       provider: NOT_SUPPORTED,
@@ -169,7 +169,7 @@ export const KEYS = {
       bind: '',
     },
     { image: NOT_SUPPORTED },
-    { consistency: 'concerns Docker Desktop alone' },
+    { consistency: 'concerns only Docker Desktop' },
   ),
   'mount.volume': keyTable({ nocopy: '', subpath: '' }, { labels: NOT_SUPPORTED }),
   'mount.bind': keyTable(
@@ -212,32 +212,31 @@ export const KEYS = {
   deploy: keyTable(
     {
       mode: '`global`: one instance on each host, as without `replicas`; or `replicated`',
-      replicas: 'instances in all, spread over the hosts; without it, one on each host of the app',
+      replicas: 'total number of instances, spread over the hosts; without it, one on each host of the app',
       placement: '',
       update_config: '',
       rollback_config: '',
       resources: '',
       restart_policy: 'in place of `restart`',
     },
-    { labels: 'put the labels at the service' },
-    { endpoint_mode: 'each host leads to its own instances' },
+    { labels: 'put the labels on the service' },
+    { endpoint_mode: 'each host routes to its own instances' },
   ),
   placement: keyTable(
     {
       constraints: '`node.labels.KEY == VALUE` or `!=`',
-      max_replicas_per_node: 'instances of a host at most, where `replicas` says how many there are in all',
+      max_replicas_per_node: 'maximum number of instances per host, if `replicas` is set',
     },
     {},
     { preferences: 'instances are always spread evenly over the hosts' },
   ),
   update_config: keyTable({
-    parallelism: 'hosts of a wave; 0 is all; unless given one host, then a quarter, then the rest',
+    parallelism: 'hosts per wave; 0 means all; by default one host, then a quarter, then the rest',
     delay: 'between two waves',
     order: '`start-first` unless given',
     failure_action: '`rollback` unless given; `pause`, `continue`',
-    monitor:
-      'time without an exit that makes an instance healthy which has neither health check nor route; 5s',
-    max_failure_ratio: 'share of the hosts of the app that may fail; 0 unless given',
+    monitor: 'time without an exit after which an instance without health check and route is healthy; 5s',
+    max_failure_ratio: 'fraction of the hosts of the app that may fail; 0 by default',
   }),
   rollback_config: keyTable(
     {},
@@ -245,8 +244,8 @@ export const KEYS = {
     {
       parallelism: AT_ONCE,
       delay: AT_ONCE,
-      failure_action: 'a rollback that fails ends as such: it is not tried again by itself',
-      monitor: 'instances of a rollback are watched as those of an update',
+      failure_action: 'a failed rollback is not retried automatically',
+      monitor: 'instances of a rollback are watched like those of an update',
       max_failure_ratio: 'a rollback fails with the first host',
       order: 'a rollback uses the order in `update_config` of the release that it goes back to',
     },
@@ -261,13 +260,13 @@ export const KEYS = {
   restart_policy: keyTable(
     { condition: '', max_attempts: '' },
     {},
-    { delay: 'restarts back off by themselves', window: 'restarts back off by themselves' },
+    { delay: 'restarts back off automatically', window: 'restarts back off automatically' },
   ),
   network: keyTable(
     {
       driver: '`bridge` alone',
-      external: 'a network that each host has already, of no other app',
-      name: 'with `external`; otherwise the name that Compose would make alone',
+      external: 'an existing network of each host that belongs to no other app',
+      name: 'with `external`; otherwise only the name that Compose would generate',
       internal: '',
       labels: '',
       driver_opts:
@@ -276,13 +275,13 @@ export const KEYS = {
       enable_ipv6: '',
     },
     {},
-    { attachable: 'concerns Swarm alone', ipam: 'empty alone: hosts choose the addresses' },
+    { attachable: 'concerns Swarm alone', ipam: 'only empty: hosts choose the addresses' },
   ),
   volume: keyTable(
     {
       driver: '`local` alone',
-      external: 'a volume that the host has already, of no other app',
-      name: 'with `external`; otherwise the name that Compose would make alone',
+      external: 'an existing volume of the host that belongs to no other app',
+      name: 'with `external`; otherwise only the name that Compose would generate',
       labels: '',
       'x-berth': '`exclusive: true`: the old instance stops before the new one starts',
     },
@@ -291,7 +290,7 @@ export const KEYS = {
   secret: keyTable(
     {
       external: '`true`, or nothing at all',
-      name: 'the name that `berth secret set` uses, if it is another',
+      name: 'the name for `berth secret set`, if it differs',
     },
     {
       file: 'Berth does not read secrets from files of a Compose file: run `berth secret set APP NAME <file`, and write external: true',
@@ -308,7 +307,7 @@ export const KEYS = {
       content: '',
       file: 'read by `berth deploy`',
       environment: 'read by `berth deploy`',
-      name: 'the name that Compose would make alone',
+      name: 'only the name that Compose would generate',
     },
     {
       external: 'a configuration is a part of the release: use content or file',
@@ -319,7 +318,7 @@ export const KEYS = {
   'x-berth': keyTable({ route: 'HTTP or TCP that the ingress of each host leads to this service' }),
   'x-berth.route': keyTable({
     host: 'name of HTTP requests',
-    path: 'prefix of their path; `/` unless given',
+    path: 'prefix of their path; `/` by default',
     port: 'of the instance',
     health:
       'path that answers 2xx or 3xx when an instance is healthy; without it, the port accepts connections',
@@ -328,6 +327,6 @@ export const KEYS = {
   }),
   'x-berth.route.tls': keyTable({ secret: 'a secret of the app with certificate and key as PEM' }),
   'volume x-berth': keyTable({
-    exclusive: 'one instance of a host at a time has the volume; `false` unless given',
+    exclusive: 'only one instance per host at a time has the volume; `false` by default',
   }),
 } as const satisfies Readonly<Record<string, KeyTable>>;

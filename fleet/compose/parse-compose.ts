@@ -39,7 +39,9 @@ export async function parseCompose(text: string, options: ComposeOptions): Promi
     problems.throwIfAny();
     return {
       document,
-      warnings: [...reader.unset].map((name) => `the variable ${name} is not set: it is replaced by nothing`),
+      warnings: [...reader.unset].map(
+        (name) => `the variable ${name} is not set: it is replaced by an empty text`,
+      ),
       position: (path) => source.position(path),
     };
   } catch (error) {

@@ -194,7 +194,9 @@ function readExternal(root: Field, entry: Field): { readonly external?: string }
     entry.get('name').refuse(`${quote(name)} is not a name`);
   if (isExternal) return { external: name ?? entry.key };
   if (name !== undefined && name !== `${root.get('name').value}_${entry.key}`)
-    entry.get('name').refuse('goes with external: true alone: Berth names what it makes');
+    entry
+      .get('name')
+      .refuse('is allowed only with external: true: Berth chooses the names of what it creates');
   return {};
 }
 
@@ -281,7 +283,7 @@ function checkJobs(root: Field, app: AppSpec): void {
     if (!isJob(app, name)) continue;
     const at = root.get('services').get(name);
     const job = 'another service waits until this one has completed, so it is a job';
-    if (route !== undefined) at.refuse(`${job}: it can have no route`);
-    if (replicas !== undefined && replicas !== 1) at.refuse(`${job}: it runs once, and can have no replicas`);
+    if (route !== undefined) at.refuse(`${job}: it cannot have a route`);
+    if (replicas !== undefined && replicas !== 1) at.refuse(`${job}: it runs once, and cannot have replicas`);
   }
 }

@@ -29,7 +29,7 @@ function readParts(part: (name: string) => Field, at: Field): RouteSpec | undefi
   if (part('listen').isPresent) {
     const listen = part('listen').integer(1, 65_535);
     for (const name of ['host', 'path', 'health', 'tls']) {
-      if (part(name).isPresent) part(name).refuse('a route with listen leads TCP: it has a port alone');
+      if (part(name).isPresent) part(name).refuse('a route with listen is for TCP: it has only a port');
     }
     return port === undefined || listen === undefined ? undefined : { kind: 'tcp', listen, port };
   }

@@ -19,20 +19,21 @@ export interface HostContainer {
   readonly hash: string;
   readonly job: boolean;
   readonly state: 'created' | 'running' | 'restarting' | 'exited';
-  /** The attempt has started it. */
+  /** Whether the attempt has started it. */
   readonly tried: boolean;
-  /** It passed its health check, and has not ended since. */
+  /** Whether it passed its health check, and has not ended since. */
   readonly passed: boolean;
-  /** Its service has a route. */
+  /** Whether its service has a route. */
   readonly hasRoute: boolean;
-  /** The ingress sends requests to it. */
+  /** Whether the ingress sends requests to it. */
   readonly routed: boolean;
-  /** The ingress sends no new requests to it, but some may still be open. */
+  /** Whether the ingress sends no new requests to it, although some may still be open. */
   readonly draining: boolean;
-  /** The attempt has stopped it; it restarts if the attempt fails. */
+  /** Whether the attempt has stopped it; it restarts if the attempt fails. */
   readonly stopped: boolean;
   /**
-   * No rollback needs it: it belongs to an attempt that a newer target interrupted, or to the release before the last.
+   * Whether no rollback needs it: it belongs to an attempt that a newer target interrupted, or to the release before
+   * the last.
    */
   readonly discarded: boolean;
   /** Resources that only one running container of the host can have: `port:tcp:8080`, `volume:NAME`. */

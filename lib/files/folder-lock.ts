@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type FileLock, lockFile } from '../linux/file-lock.ts';
 import { makeFolder } from './make-folder.ts';
 
-/** Another process works in the folder. */
+/** Another process is using the folder. */
 export class FolderInUseError extends Error {
   constructor(folder: string) {
     super(`${folder} is in use by another process`);
@@ -13,9 +13,8 @@ export class FolderInUseError extends Error {
 export type FolderLock = FileLock;
 
 /**
- * Takes a folder for this process alone, or together with others that share it, until the process ends. The folder
- * is made (mode 0700) when it is not there. Throws FolderInUseError, and the system's error when the folder cannot
- * be written to.
+ * Locks a folder for this process alone, or shared with others, until the process ends. Creates the folder (mode 0700)
+ * if it is missing. Throws FolderInUseError, and the system's error when the folder cannot be written to.
  */
 export function lockFolder(folder: string, use: 'alone' | 'shared' = 'alone'): FolderLock {
   makeFolder(folder);

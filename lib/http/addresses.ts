@@ -23,14 +23,14 @@ function textOf(groups: readonly number[]): string {
   return groups.map((group) => group.toString(16)).join(':');
 }
 
-/** The IPv4 address in ::ffff:0:0/96 (RFC 4291, section 2.5.5.2); undefined for other addresses. */
+/** Returns the IPv4 address in ::ffff:0:0/96 (RFC 4291, section 2.5.5.2); undefined for other addresses. */
 function mappedAddress(groups: readonly number[]): string | undefined {
   const [high = 0, low = 0] = groups.slice(6);
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   return isMapped ? [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.') : undefined;
 }
 
-/** The eight numbers of an IPv6 address that isIP has accepted. */
+/** Returns the eight numbers of an IPv6 address that isIP has accepted. */
 function groupsOf(address: string): readonly number[] {
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
   const left = numbersOf(head);

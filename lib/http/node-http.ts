@@ -1,6 +1,6 @@
 /**
- * Node's http, loaded without an import: an import makes Node load every export, also fetch, which few registries use.
- * That costs 50 ms of processor time and 10 MB.
+ * Node's http, loaded without an import: an import makes Node load every export, including fetch, which few registries
+ * use. That costs 50 ms of processor time and 10 MB.
  */
 export const http = process.getBuiltinModule('node:http');
 

@@ -6,7 +6,7 @@ import { http } from './node-http.ts';
 /** Headers of every answer: browsers must not guess content types. */
 export const COMMON_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;
 
-/** A whole answer. */
+/** A complete answer. */
 export interface PlainAnswer {
   readonly status: number;
   readonly body: string;
@@ -45,7 +45,7 @@ export function createPlainServer(
   return server;
 }
 
-/** A plain server that listens. */
+/** A plain server that is listening. */
 export interface PlainListener {
   readonly port: number;
   /** Cuts all connections; resolves when they are closed. */

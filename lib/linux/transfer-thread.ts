@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { endThread, startThread } from '../threads/start-thread.ts';
 import { type Libc, loadLibc } from './libc.ts';
 
-/** Commands that every transfer thread takes, besides those that begin a transfer under a `key`. */
+/** Commands that every transfer thread accepts, besides those that begin a transfer under a `key`. */
 export type TransferControl = { readonly kind: 'cancel'; readonly key: number } | { readonly kind: 'stop' };
 
 /** A report of the thread. After `ended` it uses no descriptor of the transfer. */

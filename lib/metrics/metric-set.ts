@@ -13,7 +13,7 @@ import {
 /** The media type of `expose`. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds that a scrape waits for what has to be read for it. */
+/** Maximum milliseconds that a scrape waits for its reads. */
 const LONGEST_READ = 5_000;
 
 /** The metrics of one server; each part of the program adds its own. */
@@ -30,14 +30,14 @@ export class MetricSet {
     return this.#add(new Histogram(naming, bounds));
   }
 
-  /** `read` is called at each scrape; `type` is `counter` for a number that only grows. */
+  /** `read` is called at each scrape; `type` is `counter` for a number that never decreases. */
   gauge(naming: Naming, read: () => number, type: 'gauge' | 'counter' = 'gauge'): void {
     this.#add(new Gauge(naming, read, type));
   }
 
   /**
-   * Adds metrics whose numbers are read together for each scrape, such as those of a database. Numbers that cannot be read, or
-   * not within five seconds, are left out: their absence can raise an alert, which an old number would not.
+   * Adds metrics whose numbers are read together for each scrape, such as those of a database. Numbers that cannot be
+   * read within five seconds are left out: their absence can raise an alert, which an old number would not.
    */
   sampled<Key extends string>(
     namings: Readonly<Record<Key, SampledNaming>>,
@@ -55,7 +55,7 @@ export class MetricSet {
     });
   }
 
-  /** Reads what is read for each scrape, and renders all. Scrapes at the same time share one reading. */
+  /** Reads the sampled numbers and renders all metrics. Concurrent scrapes share one reading. */
   async collect(): Promise<string> {
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = undefined;
@@ -71,7 +71,7 @@ export class MetricSet {
     ended.abort();
   }
 
-  /** Renders Prometheus' text format 0.0.4, with the numbers that were read last. */
+  /** Renders Prometheus' text format 0.0.4, with the latest numbers. */
   expose(): string {
     return this.#metrics.map((metric) => metric.expose()).join('');
   }

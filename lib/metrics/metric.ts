@@ -11,7 +11,7 @@ export interface Naming {
   readonly help: string;
 }
 
-/** Numbers that only grow, one for each combination of labels. The caller bounds the number of combinations. */
+/** Numbers that never decrease, one for each combination of labels. The caller limits the number of combinations. */
 export class Counter implements Metric {
   readonly #naming: Naming;
   readonly #series = new Map<string, { value: number }>();
@@ -44,7 +44,7 @@ export class Gauge implements Metric {
   readonly #read: () => number;
   readonly #type: 'gauge' | 'counter';
 
-  /** `type` is `counter` for a number that only grows. */
+  /** `type` is `counter` for a number that never decreases. */
   constructor(naming: Naming, read: () => number, type: 'gauge' | 'counter' = 'gauge') {
     this.#naming = naming;
     this.#read = read;
@@ -61,7 +61,7 @@ export interface Observations {
   observe(value: number): void;
 }
 
-/** How values spread over `bounds`, which run upwards. */
+/** The distribution of values over `bounds`, which are ascending. */
 export class Histogram implements Metric {
   readonly #naming: Naming;
   readonly #bounds: readonly number[];
@@ -104,7 +104,7 @@ export class Histogram implements Metric {
 
 /** A metric whose numbers are read for each scrape. */
 export interface SampledNaming extends Naming {
-  /** `gauge` unless given; `counter` for numbers that only grow. */
+  /** `gauge` by default; `counter` for numbers that never decrease. */
   readonly type?: 'gauge' | 'counter';
 }
 
@@ -114,13 +114,13 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Numbers that are replaced as a whole, each time that they are read. */
+/** Numbers that are replaced as a whole at each read. */
 export class Samples implements Metric {
   readonly #naming: Naming;
   readonly #type: 'gauge' | 'counter';
   #samples: readonly Sample[] = [];
 
-  /** `type` is `counter` for numbers that only grow. */
+  /** `type` is `counter` for numbers that never decrease. */
   constructor(naming: Naming, type: 'gauge' | 'counter') {
     this.#naming = naming;
     this.#type = type;

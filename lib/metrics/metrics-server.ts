@@ -1,9 +1,9 @@
 import { createPlainServer, listenPlain, type PlainListener } from '../http/plain-server.ts';
 import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
 
-/** Milliseconds: clients that send no whole request must not take the connections of monitoring. */
+/** Timeouts in milliseconds: clients that send no complete request must not use up the connections of monitoring. */
 const TIMEOUTS = { headersTimeout: 2_000, requestTimeout: 2_000, connectionsCheckingInterval: 500 };
-/** More connections than monitoring needs. */
+/** Maximum connections, more than monitoring needs. */
 const MOST_CONNECTIONS = 64;
 
 /**

@@ -3,10 +3,10 @@ import { readVersion } from '../files/version.ts';
 import { descriptorLimit } from '../linux/descriptor-limit.ts';
 import type { MetricSet } from './metric-set.ts';
 
-/** Adds `berth_build_info`, and the metrics of a process that Prometheus' own clients have, under their names. */
+/** Adds `berth_build_info`, and the process metrics of Prometheus' own clients, under the same names. */
 export function exposeProcess(set: MetricSet): void {
   set.sampled(
-    { info: { name: 'berth_build_info', help: 'Always 1; the labels say which versions run.' } },
+    { info: { name: 'berth_build_info', help: 'Always 1; the labels are the running versions.' } },
     async () => ({
       info: [{ labels: { version: await readVersion(), node: process.versions.node }, value: 1 }],
     }),
@@ -23,12 +23,12 @@ export function exposeProcess(set: MetricSet): void {
     'counter',
   );
   set.gauge(
-    { name: 'process_start_time_seconds', help: 'When the process began, in seconds since 1970.' },
+    { name: 'process_start_time_seconds', help: 'Start time of the process, in seconds since 1970.' },
     () => performance.timeOrigin / 1000,
   );
   set.gauge(
     { name: 'process_open_fds', help: 'Open descriptors.' },
     () => readdirSync('/proc/self/fd').length,
   );
-  set.gauge({ name: 'process_max_fds', help: 'The limit of open descriptors.' }, descriptorLimit);
+  set.gauge({ name: 'process_max_fds', help: 'Maximum open descriptors.' }, descriptorLimit);
 }

@@ -1,6 +1,7 @@
 /**
- * Reports whether a pattern, in which `*` stands for any run of characters, matches a text. For another pattern as the
- * text: whether it matches everything that the other matches. Each part between the stars is searched for once.
+ * Reports whether a pattern, in which `*` stands for any run of characters, matches a text. If the text is itself a
+ * pattern, reports whether it matches everything that the other matches. Each part between the stars is searched for
+ * once.
  */
 export function matchesWildcard(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*');

@@ -13,7 +13,7 @@ export interface Setting {
   readonly option: string;
   /** The environment variable, such as `BERTH_GC_GRACE`. */
   readonly variable: string;
-  /** Stands for the value in help, such as `HOST:PORT`; '' for a flag. */
+  /** Placeholder of the value in help, such as `HOST:PORT`; '' for a flag. */
   readonly placeholder: string;
   /** Help text, without a capital and a full stop. */
   readonly help: string;
@@ -21,7 +21,7 @@ export interface Setting {
   readonly usual?: string;
   /** Separates the parts of a list in the environment variable and, unless `isPath`, in the option. */
   readonly separator?: RegExp;
-  /** The parts are paths, which may contain the separator when the option is repeated. */
+  /** Whether the parts are paths, which may contain the separator when the option is repeated. */
   readonly isPath?: boolean;
 }
 
@@ -118,13 +118,15 @@ export function readSettingsFile<Table extends SettingsTable>(
 ): SettingValues<Table> {
   const value = readJson(path);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ConfigError(`the configuration file ${path} must hold a JSON object`);
+    throw new ConfigError(`the configuration file ${path} must contain a JSON object`);
   }
   const entries = new Map(Object.entries(value));
   for (const key of entries.keys()) {
     if (Object.hasOwn(table, key)) continue;
     const known = Object.keys(table).join(', ');
-    throw new ConfigError(`the configuration file ${path} has the unknown key "${key}": known are ${known}`);
+    throw new ConfigError(
+      `the configuration file ${path} has the unknown key "${key}": the known ones are ${known}`,
+    );
   }
   return valuesBy(table, (setting, key) => {
     const entry = entries.get(key);
@@ -146,7 +148,7 @@ const FORMS = {
   flag: 'true or false',
 } as const;
 
-/** Splits a list that is written as one text. */
+/** Splits a list in one text. */
 function partsOf(text: string, { separator = /,/ }: Setting): readonly string[] {
   return text.split(separator).flatMap((part) => part.trim() || []);
 }

@@ -76,7 +76,7 @@ export class FairQueue {
   }
 }
 
-/** A group moves to the end of its map when one of its works is taken. */
+/** Takes the next waiter; its group moves to the end of its map. */
 function takeNext(lane: Lane): (() => void) | undefined {
   const [outer] = lane;
   if (outer === undefined) return undefined;

@@ -74,7 +74,7 @@ function countHighBytes(header: Uint8Array): number {
     .length;
 }
 
-/** Maximum records of one extended header. Linux lists at most some 9,400 extended attributes of a file. */
+/** Maximum records of one extended header. Linux lists at most about 9,400 extended attributes of a file. */
 export const MAX_PAX_RECORDS = 16_384;
 
 /** Parses the records of a pax header, one character per byte; undefined when it is malformed. */

@@ -19,7 +19,7 @@ export type TarEntryKind =
   | 'old-folder'
   | 'fifo';
 
-/** An entry of a tar. In `path`, `target` and `xattrs` each character is one byte, in whatever encoding. */
+/** An entry of a tar. In `path`, `target` and `xattrs` each character is one byte, whatever the encoding. */
 export interface TarEntry {
   readonly path: string;
   readonly kind: TarEntryKind;
@@ -27,7 +27,7 @@ export interface TarEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Bytes of the body; 0 for all but files. */
+  /** Bytes of the body; 0 for everything except files. */
   readonly size: number;
   /** Offset of the body in the tar, also when the body is empty. */
   readonly bodyStart: number;
@@ -57,7 +57,7 @@ export interface TarEnd {
 }
 
 const BLOCK = 512;
-/** The limit of Go's archive/tar, which writes or reads nearly all images. */
+/** Maximum bytes of an extended header, as in Go's archive/tar, which writes or reads nearly all images. */
 const MAX_EXTENDED_HEADER = 1 << 20;
 const MAX_PATH = 4095;
 const MAX_MAJOR = 0xfff;
@@ -226,7 +226,7 @@ export class TarParser {
     if (![uid, gid].every((id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1)) {
       this.#fail('an entry has no valid owner');
     }
-    // Only for this type: for other types GNU tar also makes folders, Go's archive/tar does not.
+    // Only for this type: for other types GNU tar also makes folders, but Go's archive/tar does not.
     const actual = type === '\0' && path.endsWith('/') ? 'old-folder' : kind;
     if (size !== 0 && actual !== 'file') {
       this.#fail(`${quote(path)} is a link, folder or device with a body`);

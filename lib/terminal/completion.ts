@@ -1,4 +1,4 @@
-/** A program as its help describes it; completion parses the words from there. */
+/** A program as described by its help; completion parses the words from it. */
 export interface Program {
   readonly program: string;
   /** Output of `PROGRAM --help`. */

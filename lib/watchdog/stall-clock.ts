@@ -38,7 +38,7 @@ export class StallClock {
     this.#interval = interval;
   }
 
-  /** Milliseconds without a turn that count so far. */
+  /** Milliseconds without a turn that have counted so far. */
   get counted(): number {
     return this.#counted + this.#device;
   }
@@ -55,7 +55,7 @@ export class StallClock {
     const reading = read();
     const before = this.#queued;
     this.#queued = reading?.queued ?? 0;
-    // The time it waited for a processor is known from the second reading on.
+    // The time that it waited for a processor is known from the second reading on.
     if (before === undefined) return false;
     if (reading?.traced || reading?.state === 'T' || reading?.state === 't') return false;
     const time = Math.max(0, Math.min(elapsed, this.#interval) - (this.#queued - before));

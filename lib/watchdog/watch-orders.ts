@@ -3,19 +3,19 @@ export const STALL_EXIT_CODE = 70;
 
 /** Settings of the watchdog's thread. */
 export interface WatchOrders {
-  /** Of the main thread's WorkUnderWay. */
+  /** Memory of the main thread's WorkUnderWay. */
   readonly memory: SharedArrayBuffer;
   /** Milliseconds without a turn of the event loop after which the process ends. */
   readonly limit: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two checks. */
   readonly interval: number;
-  /** The file that gets a line for each process that was ended. */
+  /** The file that gets a line for each ended process. */
   readonly record: string;
-  /** How the last line is written to standard error; undefined: not at all. */
+  /** Format of the last line on standard error; undefined for none. */
   readonly log: LastLine | undefined;
 }
 
-/** The form of the program's own log. */
+/** The format of the program's own log. */
 export interface LastLine {
   /** Its first fields. */
   readonly fields: Readonly<Record<string, unknown>>;

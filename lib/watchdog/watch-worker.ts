@@ -6,16 +6,18 @@ import { StallClock, type ThreadReading } from './stall-clock.ts';
 import { STALL_EXIT_CODE, type WatchOrders } from './watch-orders.ts';
 import { WorkUnderWay } from './work-under-way.ts';
 
-/** The thread that watches the main thread. It never waits for it: all that they share is memory. */
+/** The thread that watches the main thread. It never waits for that thread: they share only memory. */
 
-/** Minimum time for JavaScript to stop for its stack, ms, as a StallClock counts it: only while it has a processor. */
+/**
+ * Minimum milliseconds for JavaScript to stop for its stack, as counted by a StallClock: only while it has a processor.
+ */
 const PATIENCE = 3_000;
 const PATIENCE_LOOKS = 20;
-/** The same by the wall clock, in multiples of it. */
+/** Multiple of that time by the wall clock. */
 const OVERLOAD_FACTOR = 10;
-/** Milliseconds for the log and the record, which can hang, such as on a pipe that nobody reads. */
+/** Milliseconds for the log and the record, which can block, such as on a pipe that nobody reads. */
 const LAST_WORDS = 5_000;
-/** Names of work in the log. */
+/** Maximum names of work in the log. */
 const NAMES = 20;
 
 const { memory, limit, interval, record, log } = workerData as WatchOrders;
@@ -67,7 +69,10 @@ async function end(): Promise<void> {
   }
 }
 
-/** Returns a function that says whether the main thread has had `patience` milliseconds, asked twenty times in that time. */
+/**
+ * Returns a function that reports whether the main thread has had `patience` milliseconds; called twenty times in that
+ * time.
+ */
 function overdueAfter(patience: number): () => boolean {
   const waiting = new StallClock(patience, patience / PATIENCE_LOOKS);
   let asked = performance.now();
@@ -79,7 +84,7 @@ function overdueAfter(patience: number): () => boolean {
   };
 }
 
-/** Ends the process after `ms`, whatever its threads hang in. */
+/** Ends the process after `ms`, whatever blocks its threads. */
 function endAfter(ms: number): void {
   new Worker(new URL('end-worker.ts', import.meta.url), { workerData: ms });
 }
@@ -88,14 +93,14 @@ function tryTo(step: () => void): void {
   try {
     step();
   } catch {
-    // The process ends all the same.
+    // The process ends anyway.
   }
 }
 
 /**
- * Stops the JavaScript of the main thread, for good, and returns its stack with the innermost call first; an empty list where the
- * thread is in native code and has not stopped when `isOverdue`, asked every `interval` milliseconds, says so. To be called
- * in another thread.
+ * Stops the JavaScript of the main thread for good, and returns its stack, innermost call first; an empty list if the
+ * thread is in native code and has not stopped when `isOverdue`, called every `interval` milliseconds, returns true.
+ * Must be called in another thread.
  */
 async function readMainStack(isOverdue: () => boolean, interval: number): Promise<readonly string[]> {
   const { Session } = await import('node:inspector');
@@ -130,7 +135,7 @@ const NANOSECONDS = 1e6;
 function readMainThread(): ThreadReading | undefined {
   try {
     const stat = read('stat');
-    // The name, in parentheses, may hold spaces.
+    // The name, in parentheses, may contain spaces.
     const state = stat.charAt(stat.lastIndexOf(')') + 2);
     const traced = !/^TracerPid:\t0$/m.test(read('status'));
     return { state, traced, queued: queued() };
@@ -139,7 +144,10 @@ function readMainThread(): ThreadReading | undefined {
   }
 }
 
-/** Where the kernel has the main thread, for the log: its state, and the calls that it sleeps in as far as this process may know. */
+/**
+ * Describes where the main thread is in the kernel, for the log: its state, and the calls in which it sleeps, as far as
+ * this process may know.
+ */
 function describeMainThread(): Readonly<Record<string, string>> {
   const entries = (['wchan', 'stack'] as const).map((name) => [name, attempt(name)] as const);
   return Object.fromEntries([

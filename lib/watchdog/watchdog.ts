@@ -4,7 +4,7 @@ import { endThread, startThread } from '../threads/start-thread.ts';
 import type { LastLine, WatchOrders } from './watch-orders.ts';
 import type { WorkUnderWay } from './work-under-way.ts';
 
-/** Looks in the time that the event loop may stand still. */
+/** Number of checks within the limit. */
 const LOOKS = 10;
 
 export interface WatchdogOptions {
@@ -14,16 +14,17 @@ export interface WatchdogOptions {
   readonly work: WorkUnderWay;
   /** The file that counts the ends (`countEnds`). */
   readonly record: string;
-  /** How the log gets its last line; undefined: the log is off. */
+  /** Format of the log's last line; undefined if the log is off. */
   readonly log?: LastLine | undefined;
-  /** Called when the watchdog itself fails. The process goes on without it. */
+  /** Called when the watchdog itself fails. The process continues without it. */
   readonly onFailure: (error: Error) => void;
 }
 
 /**
- * Watches this thread's event loop from another thread. When the loop has not turned for `limit` milliseconds that it could have
- * used (see StallClock), the log gets the stack and the work under way, `record` a line, and the process ends with
- * STALL_EXIT_CODE, for its supervisor to start it again. Returns a function that stops the watchdog.
+ * Watches this thread's event loop from another thread. When the loop has not turned for `limit` milliseconds that it
+ * could have used (see StallClock), the log gets the stack and the work in progress, `record` gets a line, and the
+ * process ends with STALL_EXIT_CODE, so that its supervisor starts it again. Returns a function that stops the
+ * watchdog.
  */
 export function startWatchdog({ limit, work, record, log, onFailure }: WatchdogOptions): () => void {
   const interval = limit / LOOKS;
@@ -39,7 +40,7 @@ export function startWatchdog({ limit, work, record, log, onFailure }: WatchdogO
   };
 }
 
-/** Counts the processes that the watchdog has ended, by the file that it was given. */
+/** Counts the processes that the watchdog has ended, from its record. */
 export function countEnds(record: string): number {
   try {
     return readFileSync(record, 'latin1').split('\n').length - 1;

@@ -6,7 +6,7 @@ export interface NamedWork {
 }
 
 const SLOTS = 64;
-/** Slots that `begin` looks at for a free one. */
+/** Slots that `begin` examines for a free one. */
 const TRIES = 8;
 const HEADER = 8;
 const SLOT = 256;
@@ -14,12 +14,12 @@ const SLOT = 256;
 const TIME = 0;
 const LENGTH = 8;
 const NAME = 10;
-/** Bytes of a name; longer names are cut. */
+/** Maximum bytes of a name; longer names are cut. */
 const NAME_LIMIT = SLOT - NAME;
 
 /**
- * Names of the running work of a thread, in memory that other threads read while that thread is blocked. It holds the
- * latest 64 that have not ended. Beside them it holds the thread's heartbeat.
+ * Names of the running work of a thread, in memory that other threads can read while that thread is blocked. It holds
+ * the latest 64 that have not ended, and the thread's heartbeat.
  */
 export class WorkUnderWay {
   readonly memory: SharedArrayBuffer;
@@ -28,14 +28,14 @@ export class WorkUnderWay {
   readonly #tickets = new Float64Array(SLOTS);
   #sequence = 0;
 
-  /** `memory` is that of another thread's instance, to read it. */
+  /** `memory` belongs to another thread's instance, which this one reads. */
   constructor(memory = new SharedArrayBuffer(HEADER + SLOTS * SLOT)) {
     this.memory = memory;
     this.#header = new Int32Array(memory, 0, 2);
     this.#bytes = Buffer.from(memory, HEADER);
   }
 
-  /** Returns the ticket for `end`. Names are ASCII, and hold no secrets: they go to the log. */
+  /** Returns the ticket for `end`. Names are ASCII, and contain no secrets: they are logged. */
   begin(name: string): number {
     this.#sequence += 1;
     let slot = this.#sequence % SLOTS;
@@ -56,7 +56,7 @@ export class WorkUnderWay {
     this.#bytes.writeUInt16LE(0, slot * SLOT + LENGTH);
   }
 
-  /** Latest first. */
+  /** Lists the latest first. */
   list(): readonly NamedWork[] {
     const found: NamedWork[] = [];
     for (let at = 0; at < SLOTS * SLOT; at += SLOT) {
@@ -68,7 +68,7 @@ export class WorkUnderWay {
     return found.sort((a, b) => b.since - a.since);
   }
 
-  /** Tells that the event loop turns, and whether a debugger may stop it. */
+  /** Records that the event loop turns, and whether a debugger may stop it. */
   beat(debugged: boolean): void {
     Atomics.store(this.#header, 1, debugged ? 1 : 0);
     Atomics.add(this.#header, 0, 1);
@@ -92,7 +92,9 @@ interface Closing {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** Names an HTTP request as work until `until` closes: method and path, without the query, which may hold secrets. */
+/**
+ * Records an HTTP request as work until `until` closes: method and path, without the query, which may contain secrets.
+ */
 export function followRequest(work: WorkUnderWay, { method = '', url = '' }: Request, until: Closing): void {
   const query = url.indexOf('?');
   const ticket = work.begin(`${method} ${query === -1 ? url : url.slice(0, query)}`);

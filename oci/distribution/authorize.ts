@@ -13,7 +13,7 @@ export interface AuthorizationRequest {
   readonly credentials: RegistryCredentials;
   /** Such as `repository:NAME:pull` (distribution, "Token Scope Documentation"). */
   readonly scopes: readonly string[];
-  /** Asks for an identity token too (distribution, "Requesting a Token"). */
+  /** Whether to request an identity token too (distribution, "Requesting a Token"). */
   readonly offline: boolean;
   /** The registry's own URL, for messages and to keep secrets within TLS. */
   readonly url: URL;
@@ -32,9 +32,9 @@ export interface Authorization {
 }
 
 const MAX_TOKEN_ANSWER = 1 << 20;
-/** Seconds that a token is valid if its server does not say (distribution, "Token Response Fields"). */
+/** Lifetime of a token in seconds if its server does not state one (distribution, "Token Response Fields"). */
 const DEFAULT_LIFETIME = 60;
-/** A token is renewed this many seconds before it expires. */
+/** Seconds before expiry at which a token is renewed. */
 const MARGIN = 10;
 
 /**
@@ -176,7 +176,7 @@ function noToken(status: number, realm: URL, hint = ''): RegistryUnavailableErro
   );
 }
 
-/** The request for a token, as dockerd words it. */
+/** Describes the request for a token, in dockerd's words. */
 function tokenRequest(realm: URL): string {
   return `Get "${realm.origin}${realm.pathname}"`;
 }

@@ -8,9 +8,9 @@ export interface BulkRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Trusted certificates for `https:`; undefined accepts any. */
   readonly trusted?: SecureContext;
-  /** Milliseconds of silence before the head is complete after which the connection counts as dead. */
+  /** Milliseconds of silence before the end of the headers after which the connection counts as dead. */
   readonly timeout: number;
-  /** Maximum milliseconds from the connection to the end of the head. */
+  /** Maximum milliseconds from the connection to the end of the headers. */
   readonly headTimeout: number;
   readonly signal: AbortSignal;
 }
@@ -123,7 +123,7 @@ export class BulkBody implements ResponseBody {
   #filling = this.#first;
   /** Unread pieces, oldest first. */
   #pieces: Piece[] = [];
-  /** The connection is paused. */
+  /** Whether the connection is paused. */
   #isWaiting = false;
   #toCome = Number.POSITIVE_INFINITY;
   #toGive = 0;
@@ -257,7 +257,7 @@ function closedEarly(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
 }
 
-/** The head of an answer whose body has exactly the stated length. */
+/** The headers of an answer whose body has exactly the stated length. */
 interface ResponseHead {
   readonly status: number;
   /** By names in lower case. */
@@ -270,7 +270,7 @@ const STATUS_LINE = /^HTTP\/1\.1 (200|206|30[12378])(?: [^\r\n]*)?$/;
 const HEADER = /^([!#$%&'*+.^_`|~0-9a-z-]+):(.*)$/i;
 
 /**
- * Parses the head of an answer to GET, without its final empty line (RFC 9112, sections 4 to 6). Returns undefined
+ * Parses the headers of an answer to GET, without the final empty line (RFC 9112, sections 4 to 6). Returns undefined
  * unless it is a plain success or redirect: errors and answers with another coding or framing need an HTTP client.
  */
 export function readResponseHead(text: string): ResponseHead | undefined {

@@ -88,7 +88,7 @@ export function readErrorBody(status: number, body: string): RegistryErrorDetail
   return { code: '', message: `unexpected status ${status}` };
 }
 
-/** Words a refusal as dockerd does, since people search for these words. */
+/** Formats a refusal in dockerd's words, which people search for. */
 export function refusal(
   status: number,
   detail: RegistryErrorDetail,
@@ -113,7 +113,7 @@ export function refusal(
   return new DistributionError(refusalCode(status), `${where}: ${said}`, { status });
 }
 
-/** Words the refusal of a push as dockerd does: only the registry's own message. */
+/** Formats the refusal of a push like dockerd: only the registry's own message. */
 export function pushRefusal(
   status: number,
   detail: RegistryErrorDetail,
@@ -135,7 +135,7 @@ function wording(detail: RegistryErrorDetail): string {
   return `${code}: ${detail.message === '' ? code : detail.message}`;
 }
 
-/** Words the failure of a connection as dockerd does. */
+/** Formats the failure of a connection like dockerd. */
 export function connectionFailure(
   error: unknown,
   subject: Pick<RequestSubject, 'method' | 'url'>,

@@ -9,7 +9,7 @@ export interface RegistryAddress {
   readonly schemes: readonly ('https' | 'http')[];
   /** Path before `v2/`, with a slash at both ends; `/` unless given. */
   readonly basePath?: string;
-  /** False if any certificate is accepted. */
+  /** Whether the certificate is verified; otherwise any is accepted. */
   readonly verifyCertificate: boolean;
 }
 
@@ -35,7 +35,7 @@ export function searchAddress(registry: string, insecureRegistries: readonly str
 }
 
 /**
- * Returns the registry that `docker login` means: `https://index.docker.io/v1/` and '' mean docker.io. Throws
+ * Resolves the registry of `docker login`: `https://index.docker.io/v1/` and '' mean docker.io. Throws
  * DistributionError 'bad-request'.
  */
 export function loginRegistry(server: string): string {

@@ -36,7 +36,7 @@ export class RepositoryWriter {
   }
 
   /**
-   * Returns whether the repository has a blob; false also without the permission to know: the next request then gets an
+   * Reports whether the repository has a blob; false also without the permission to know: the next request then gets an
    * explanation, which an answer to HEAD cannot carry. Throws DistributionError.
    */
   async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
@@ -67,9 +67,9 @@ export class RepositoryWriter {
   }
 
   /**
-   * Uploads a blob. An interrupted upload resumes after the last byte that the registry has; after seven failures in a
-   * row it is cancelled. `progress` gets the bytes sent so far. Throws DistributionError, and errors of reading the
-   * blob.
+   * Uploads a blob. An interrupted upload resumes after the last byte that the registry has; after seven consecutive
+   * failures it is cancelled. `progress` receives the number of bytes sent so far. Throws DistributionError, and errors
+   * of reading the blob.
    */
   async uploadBlob(blob: PushedBlob, progress: (sent: number) => void, signal: AbortSignal): Promise<void> {
     const upload: Upload = { location: undefined, offset: 0 };
@@ -156,8 +156,8 @@ export class RepositoryWriter {
   }
 
   /**
-   * Asks for the progress of an upload after a failure; returns true when the blob exists already, because only the
-   * last answer was lost.
+   * Queries the progress of an upload after a failure; returns true when the blob exists already, because only the last
+   * answer was lost.
    */
   async #findUpload(upload: Upload, digest: Digest, signal: AbortSignal): Promise<boolean> {
     const { location } = upload;

@@ -51,7 +51,7 @@ export async function searchRegistry(
           status === 404
             ? new DistributionError(
                 'not-found',
-                `${registry} has no search: ask for its repositories by name`,
+                `${registry} has no search: use the names of its repositories`,
               )
             : refusal(status, detail, { method: 'GET', url, name: registry, reference: registry }),
       },

@@ -50,9 +50,10 @@ export interface RequestOrigin {
  * Returns the origin of a request. Only a trusted proxy is believed, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`,
  * `-Proto` and `-Host`. The client is the last address of the chain that is not a trusted proxy: anybody can make up
  * the ones before it. If all are trusted it is the first, the furthest away. Protocol and host are those of the first
- * element, which the outermost proxy wrote; in `Forwarded`, those of the element that names the client. A proxy that
- * writes one kind of header may pass on the other kind as the client made it up, and nothing tells which one it wrote.
- * So if a request has both, a field counts only if both agree; otherwise the connection's own value counts.
+ * element, which the outermost proxy wrote; in `Forwarded`, those of the element that names the client.
+ *
+ * A proxy that writes one kind of header may pass on the other kind as the client made it up, and nothing tells which
+ * one it wrote. So if a request has both, a field counts only if both agree; otherwise the connection's own value counts.
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;

@@ -6,7 +6,7 @@ import type { Database } from '../catalog/database.ts';
 import { BLOB_COLUMNS, type BlobRow, blobOfRow } from '../catalog/rows.ts';
 import { BlobUnknownError, DigestMismatchError, StorageUnavailableError } from '../errors.ts';
 
-/** Rows that are read, and written, at a time. */
+/** Rows that are read or written at a time. */
 const PAGE = 500;
 const ROWS_COUNTED_AT_ONCE = 10_000;
 const JOBS = 16;
@@ -20,7 +20,7 @@ export interface ContentCopy {
   readonly present: Map<Digest, string>;
   readonly signal: AbortSignal;
   readonly onCopied: (blob: StoredBlob) => void;
-  /** Called at the beginning with the bytes of the blobs that are to be copied. */
+  /** Called at the start with the total bytes of the blobs to copy. */
   readonly onTotal?: (bytes: number) => void;
 }
 
@@ -97,7 +97,10 @@ async function copyOne(
   }
 }
 
-/** By the record, or where another push has put the same content since. Throws BlobUnknownError. */
+/**
+ * Opens a blob at its recorded location, or at the one where another push has stored the same content since. Throws
+ * BlobUnknownError.
+ */
 async function open({ from, signal }: ContentCopy, blob: StoredBlob): Promise<AsyncIterable<Uint8Array>> {
   try {
     return readable(await from.read(blob, undefined, signal));

@@ -5,9 +5,9 @@ import type { ContentEnds } from './write-backup.ts';
 export interface RestoreRun {
   /** Writes the backup's catalog into a new SQLite file. */
   readonly copyCatalog: (file: string) => Promise<void>;
-  /** Where the registry's is made. */
+  /** Path of the registry's new catalog file. */
   readonly catalogFile: string;
-  /** The backup's blobs and the registry's, which has none yet; absent for a backup of the catalog alone. */
+  /** The backup's blobs, and the registry's, which are empty; absent for a backup of the catalog alone. */
   readonly content: ContentEnds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (report: Readonly<RestoreReport>) => void;
@@ -16,7 +16,7 @@ export interface RestoreRun {
 export interface RestoreReport {
   blobs: number;
   bytes: number;
-  /** Bytes that are copied when it is through. */
+  /** Total bytes to copy. */
   totalBytes: number;
 }
 

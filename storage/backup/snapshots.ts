@@ -13,13 +13,13 @@ export const SNAPSHOTS_FOLDER = 'snapshots';
 const KEPT = 3;
 const NAME = /^catalog-(.+)-(\d{8}T\d{9}Z)\.sqlite$/;
 const UNFINISHED = '.part';
-/** Bytes that are left free. */
+/** Bytes that stay free. */
 const SLACK = 1024 * 1024;
 
 /** A copy of the catalog from before an upgrade. */
 export interface Snapshot {
   readonly path: string;
-  /** The last step that it has. */
+  /** Its last step. */
   readonly step: string;
 }
 
@@ -75,7 +75,7 @@ export async function sizeOf(database: Database): Promise<number> {
   return pages * size;
 }
 
-/** Returns the bytes that an upgrade needs: for the snapshot, and for steps that rewrite all of the catalog. */
+/** Returns the bytes that an upgrade needs: for the snapshot, and for steps that rewrite the whole catalog. */
 export function spaceForUpgrade(size: number): number {
   return 2 * size + SLACK;
 }
@@ -86,7 +86,7 @@ async function expectSpace(data: string, size: number): Promise<void> {
   if (free >= needed) return;
   const inMiB = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   throw new StorageFullError(
-    `the upgrade of the database needs ${inMiB(needed)} of free space in ${data}, which has ${inMiB(free)}: ` +
+    `the upgrade of the database needs ${inMiB(needed)} of free space in ${data}, which has ${inMiB(free)}:  ` +
       'free some and start again; nothing was changed',
   );
 }

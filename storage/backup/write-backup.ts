@@ -10,7 +10,7 @@ import { GarbageLease } from '../gc/garbage-lease.ts';
 import { forgetPassing, replaceCatalogFile } from './catalog-file.ts';
 import { copyContent, type UncopiedBlob } from './copy-content.ts';
 
-/** Milliseconds between two tries to hold garbage collection off, and between two renewals of that. */
+/** Milliseconds between attempts to block garbage collection, and between renewals of the block. */
 const RETRY_AFTER = 500;
 const RENEW_EVERY = 1_000;
 
@@ -20,7 +20,7 @@ export interface BackupRun {
   readonly copyCatalog: (file: string) => Promise<void>;
   /** The backup's. */
   readonly catalogFile: string;
-  /** Where blobs are and where they are copied to; absent when only the catalog is wanted. */
+  /** Source and target of the blobs; absent if only the catalog is copied. */
   readonly content: ContentEnds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (report: Readonly<BackupReport>) => void;
@@ -33,22 +33,22 @@ export interface ContentEnds {
 }
 
 export interface BackupReport {
-  /** Copied now; the others were there from the last time. */
+  /** Blobs copied now; the others were there from the last time. */
   blobs: number;
   bytes: number;
-  /** Bytes that are copied when it is through. */
+  /** Total bytes to copy. */
   totalBytes: number;
-  /** Deleted, because nothing names them any more. */
+  /** Blobs deleted because nothing refers to them any more. */
   deleted: number;
 }
 
 /**
- * Updates a backup while pushes and garbage collection continue. It copies the catalog first, as of one moment, with
- * every push that was answered before; then the content that the copy names. If garbage collection has deleted a blob
- * meanwhile, it starts again, keeps the copied content, and holds collections off. Only at the end it replaces the old
- * catalog and deletes content that only the old one named: interrupted at any moment, the backup is the last complete
- * one. Returns the blobs that could not be copied, because they are lost or damaged. Throws LeaseLostError when the
- * process stalled for so long that a collection took over, StorageFullError, the signal's reason.
+ * Updates a backup while pushes and garbage collection continue. It first copies the catalog, as of one moment, with
+ * every push that was answered before; then the content that the copy refers to. If garbage collection has deleted a
+ * blob meanwhile, it starts again, keeps the copied content, and blocks collections. Only at the end it replaces the
+ * old catalog and deletes content that only the old one referred to: interrupted at any moment, the backup is the last
+ * complete one. Returns the blobs that could not be copied, because they are lost or damaged. Throws LeaseLostError
+ * when the process stalled for so long that a collection took over, StorageFullError, the signal's reason.
  */
 export async function writeBackup(
   run: BackupRun,
@@ -83,7 +83,7 @@ export async function writeBackup(
   return { ...report, lost };
 }
 
-/** Garbage collection may have taken something that the copy of the catalog names. */
+/** Garbage collection may have deleted something that the copy of the catalog refers to. */
 class TakenError extends Error {}
 
 /**

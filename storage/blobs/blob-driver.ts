@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** Bytes `start` to `end`, both included, counted from 0. */
+/** The bytes `start` to `end`, inclusive, counted from 0. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
@@ -18,25 +18,25 @@ export interface StoredBlob {
 export interface StoredFile extends StoredBlob {
   /** The upload that was committed to this location. */
   readonly uploadId: string;
-  /** When that was, by the storage's clock. */
+  /** Time of the commit, by the storage's clock. */
   readonly storedAt: Date;
 }
 
 /** An upload that has bytes in the store, whether or not a catalog knows it. */
 export interface StoredUpload {
   readonly id: string;
-  /** When it got bytes last, by the storage's clock. */
+  /** Time of the last append, by the storage's clock. */
   readonly touchedAt: Date;
-  /** Bytes; undefined when the storage does not report them. */
+  /** Size in bytes; undefined when the storage does not report it. */
   readonly size?: number;
 }
 
 /** An upload as a value, serialisable as JSON. Any process that has it can continue the upload. */
 export interface DriverUpload {
   readonly id: string;
-  /** Bytes that the driver has stored. */
+  /** Number of bytes that the driver has stored. */
   readonly size: number;
-  /** The driver's own, opaque to others; '' where a driver needs nothing. */
+  /** The driver's own state, opaque to others; '' if a driver needs none. */
   readonly detail: string;
 }
 
@@ -79,7 +79,7 @@ export interface BlobDriver {
     signal?: AbortSignal,
   ): Promise<DriverUpload>;
 
-  /** The first `upload.size` bytes of an upload. Throws UploadUnknownError. */
+  /** Yields the first `upload.size` bytes of an upload. Throws UploadUnknownError. */
   readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
   /**
@@ -90,13 +90,13 @@ export interface BlobDriver {
    */
   commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob>;
 
-  /** Drops an upload and its bytes; no error when it is gone. */
+  /** Drops an upload and its bytes; no error when it does not exist. */
   abortUpload(upload: DriverUpload): Promise<void>;
 
-  /** Every copy of the content of a digest, in no order. */
+  /** Returns every copy of the content of a digest, in no order. */
   findBlobs(digest: Digest): Promise<readonly StoredFile[]>;
 
-  /** Returns the bytes at the blob's location; undefined when there are none. */
+  /** Returns the number of bytes at the blob's location; undefined when there is no such blob. */
   storedSize(blob: StoredBlob): Promise<number | undefined>;
 
   /**

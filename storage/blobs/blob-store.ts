@@ -23,7 +23,7 @@ import { RunningHashes } from './hashing/running-hashes.ts';
 import { SegmentedSource } from './segmented-source.ts';
 import { isSocketContent, receiveUpload, type TakenContent } from './socket-content.ts';
 
-/** Bytes that an upload may be ahead of its last checkpoint. */
+/** Maximum bytes that an upload may be ahead of its last checkpoint. */
 export const SEGMENT_SIZE = 64 * 1024 * 1024;
 const HASHES_KEPT = 4096;
 /** Minimum remaining bytes for receiving directly from the socket. */
@@ -40,7 +40,7 @@ export interface AppendOptions {
   readonly signal?: AbortSignal;
   /** Called with each state of the upload that should be recorded; the append waits for it. */
   readonly checkpoint?: (upload: DriverUpload) => Promise<void>;
-  /** Algorithm of the expected digest, sha256 by default; content with another one has to be read again. */
+  /** Algorithm of the expected digest, sha256 by default; for another one the content must be read again. */
   readonly algorithm?: DigestAlgorithm;
 }
 
@@ -100,7 +100,7 @@ export class BlobStore {
           ({ upload: state, failure } = await receiveUpload(state, receive.content, rest));
         }
       } catch (error) {
-        // The upload may belong to someone else now, who can bring it to this size with other bytes.
+        // By now the upload may belong to another request, which can bring it to this size with other bytes.
         hash?.drop();
         throw error;
       } finally {
@@ -148,12 +148,12 @@ export class BlobStore {
     });
   }
 
-  /** The upload with as many bytes as are certainly there: a power cut may have taken some. */
+  /** Returns the upload with only the bytes that certainly exist: a power cut may have taken some. */
   settled(upload: DriverUpload): DriverUpload {
     return losesUnsynced(this.#driver) ? this.#driver.settled(upload) : upload;
   }
 
-  /** Throws StorageFullError when so many bytes more do not fit, as far as the driver knows. */
+  /** Throws StorageFullError when this many more bytes do not fit, as far as the driver knows. */
   async refuseIfTooLarge(bytes: number): Promise<void> {
     if (hasBoundedSpace(this.#driver)) await this.#driver.refuseIfTooLarge(bytes);
   }
@@ -166,7 +166,7 @@ export class BlobStore {
     });
   }
 
-  /** Drops an upload; no error when it is gone. Throws UploadBusyError. */
+  /** Drops an upload; no error when it does not exist. Throws UploadBusyError. */
   abort(upload: DriverUpload): Promise<void> {
     return this.#exclusively(upload, async () => {
       this.#hashes.forget(upload);
@@ -175,8 +175,8 @@ export class BlobStore {
   }
 
   /**
-   * Stores content whose digest is known; all or nothing. Throws DigestMismatchError, StorageFullError, and
-   * what `content` fails with.
+   * Stores content whose digest is known, or nothing. Throws DigestMismatchError, StorageFullError, and errors of
+   * `content`.
    */
   async put(
     content: AsyncIterable<Uint8Array> | Uint8Array,
@@ -205,18 +205,18 @@ export class BlobStore {
     }
   }
 
-  /** A copy of the blob, or undefined. */
+  /** Returns a copy of the blob, or undefined. */
   async find(digest: Digest): Promise<StoredBlob | undefined> {
     const [file] = await this.#driver.findBlobs(digest);
     return file && { digest, size: file.size, location: file.location };
   }
 
-  /** Every copy of the blob, in no order. */
+  /** Returns every copy of the blob, in no order. */
   copies(digest: Digest): Promise<readonly StoredFile[]> {
     return this.#driver.findBlobs(digest);
   }
 
-  /** Returns whether the whole blob is at its location. */
+  /** Reports whether the whole blob is at its location. */
   async holds(blob: StoredBlob): Promise<boolean> {
     return (await this.#driver.storedSize(blob)) === blob.size;
   }
@@ -227,7 +227,7 @@ export class BlobStore {
   }
 
   /**
-   * The blob's file, where the driver has its blobs as files; otherwise undefined, and read() is the only way.
+   * Opens the blob's file, if the driver stores blobs as files; otherwise returns undefined, and only read() works.
    * Throws BlobUnknownError.
    */
   async openFile(blob: StoredBlob): Promise<LocalFile | undefined> {
@@ -273,13 +273,13 @@ export class BlobStore {
     return this.#driver.deleteBlob(blob);
   }
 
-  /** Deletes many blobs, in few requests where the driver can; unless a power cut brings some back. */
+  /** Deletes many blobs, in few requests if the driver supports it; a power cut may bring some back. */
   async deleteAll(blobs: readonly StoredBlob[]): Promise<void> {
     if (hasBatchDeletes(this.#driver)) await this.#driver.deleteBlobs(blobs);
     else await Promise.all(blobs.map((blob) => this.#driver.deleteBlob(blob)));
   }
 
-  /** Returns a URL that clients can download the blob from for some minutes; undefined when the driver has none. */
+  /** Returns a URL from which clients can download the blob for some minutes; undefined if the driver has none. */
   async downloadUrl(blob: StoredBlob): Promise<string | undefined> {
     return hasSignedDownloads(this.#driver) ? this.#driver.signDownload(blob) : undefined;
   }
@@ -289,7 +289,7 @@ export class BlobStore {
     return this.#driver.setAside(blob);
   }
 
-  /** Every copy of every blob, in no order. */
+  /** Yields every copy of every blob, in no order. */
   list(signal?: AbortSignal): AsyncIterable<StoredFile> {
     return this.#driver.listBlobs(signal);
   }

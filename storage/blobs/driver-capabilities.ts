@@ -50,7 +50,7 @@ export function hasBatchDeletes(driver: BlobDriver): driver is BlobDriver & Batc
 
 /** A blob's bytes on a dedicated connection, which the caller closes. */
 export interface BlobConnection {
-  /** Nothing is read from it, and it has a descriptor. */
+  /** A socket from which nothing is read, and which has a descriptor. */
   readonly socket: Socket;
   /** Bytes that were already read. */
   readonly begun: Uint8Array;
@@ -72,7 +72,7 @@ export function hasBlobConnections(driver: BlobDriver): driver is BlobDriver & B
 
 /** Methods of drivers whose device can be full. */
 export interface BoundedSpace {
-  /** Throws StorageFullError when so many bytes more do not fit on the device. */
+  /** Throws StorageFullError when this many more bytes do not fit on the device. */
   refuseIfTooLarge(bytes: number): Promise<void>;
   /** Frees bytes that an append has written beyond the size of the upload. */
   takeBack(upload: DriverUpload): Promise<void>;
@@ -84,7 +84,7 @@ export function hasBoundedSpace(driver: BlobDriver): driver is BlobDriver & Boun
 
 /** Marks a driver that may lose bytes of unfinished uploads in a power cut. */
 export interface LosesUnsynced {
-  /** The upload with as many bytes as are certainly there. */
+  /** Returns the upload with only the bytes that certainly exist. */
   settled(upload: DriverUpload): DriverUpload;
 }
 
@@ -92,7 +92,7 @@ export function losesUnsynced(driver: BlobDriver): driver is BlobDriver & LosesU
   return 'settled' in driver;
 }
 
-/** Something that a driver holds. */
+/** A stored blob or upload. */
 export type StoredEntry =
   | { readonly kind: 'blob'; readonly file: StoredFile }
   | ({ readonly kind: 'upload' } & StoredUpload);
@@ -122,11 +122,11 @@ export function hasSignedDownloads(driver: BlobDriver): driver is BlobDriver & S
 
 /** An additional method of a BlobDriver that stores small content more cheaply in one step. */
 export interface SmallContent {
-  /** The most bytes that storeSmall takes. */
+  /** Maximum bytes that storeSmall accepts. */
   readonly smallLimit: number;
 
   /**
-   * beginUpload, appendUpload and commitUpload in one, with the promises of commitUpload: above all the content
+   * Combines beginUpload, appendUpload and commitUpload, with the guarantees of commitUpload: above all the content
    * survives a power cut when the promise resolves. `id` is a UUID that no upload has, or that of an empty upload;
    * after a failure this still holds. Throws StorageFullError.
    */

@@ -35,7 +35,7 @@ export class SegmentedSource {
     return this.#next !== undefined;
   }
 
-  /** The next chunks, until together they reach the size of a segment. */
+  /** Yields the next chunks, until together they reach the size of a segment. */
   async *segment(): AsyncGenerator<Uint8Array, void, undefined> {
     let size = 0;
     while (size < this.#segmentSize && (await this.hasMore())) {
@@ -52,7 +52,7 @@ export class SegmentedSource {
     if (this.#failure !== undefined) throw this.#failure.reason;
   }
 
-  /** Tells the stream that no more is wanted. */
+  /** Tells the stream that no more is needed. */
   async close(): Promise<void> {
     if (!this.#ended) await this.#iterator.return?.();
   }

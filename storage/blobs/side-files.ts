@@ -1,5 +1,5 @@
 /**
- * Small files beside the blobs, such as those that a lost database is rebuilt from. Only the owner of the storage can
+ * Small files beside the blobs, such as those from which a lost database is rebuilt. Only the owner of the storage can
  * read them. Every implementation passes test/contract/side-files.ts.
  */
 export interface SideFiles {
@@ -12,7 +12,7 @@ export interface SideFiles {
    * StorageFullError.
    */
   write(folder: string, name: string, pieces: AsyncIterable<string>): Promise<void>;
-  /** No error when it is gone. */
+  /** Removes a file; no error when it does not exist. */
   remove(folder: string, name: string): Promise<void>;
 }
 

@@ -4,23 +4,23 @@ import type { SocketReceiver } from './hashing/content-hash.ts';
 
 /** Content from a socket that may be read from the socket's descriptor instead of being iterated. */
 export interface SocketContent extends AsyncIterable<Uint8Array> {
-  /** Remaining bytes that may be read from the descriptor; 0 when none may. */
+  /** Remaining bytes that may be read from the descriptor; 0 if none. */
   readonly takeable: number;
-  /** Gives the rest away: it is not to be iterated then. To be called before anything has been iterated. */
+  /** Passes the rest on: it must not be iterated then. Must be called before anything has been iterated. */
   takeOver(): TakenContent;
 }
 
-/** Content whose taker reads it from a socket. */
+/** Content whose receiver reads it from a socket. */
 export interface TakenContent {
   /** Bytes that were already read. */
   readonly begun: readonly Uint8Array[];
   /** Remaining bytes after those. */
   readonly left: number;
-  /** The descriptor of the socket, for this moment; undefined when it has been closed. */
+  /** The descriptor of the socket at this moment; undefined when it has been closed. */
   descriptor(): number | undefined;
-  /** To be called every now and then while bytes move: a client that sends nothing for long is cut. */
+  /** Must be called regularly while bytes move: a client that sends nothing for long is cut. */
   onProgress(): void;
-  /** To be called with the number of bytes that were read since the last call. */
+  /** Must be called with the number of bytes that were read since the last call. */
   onReceived(count: number): void;
   /** Called when no more bytes will arrive: the client has disconnected. */
   onEarlyEnd(): void;

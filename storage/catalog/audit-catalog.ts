@@ -10,23 +10,23 @@ export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
 /** The detail of a push that restored a deleted tag. */
 export const RESTORED = 'restored';
-/** How the detail of a garbage collection begins. */
+/** Start of the detail of a garbage collection. */
 export const COLLECTED = 'garbage collection ';
 
 /** An action, or an attempted one. */
 export interface AuditEntry {
   readonly at: Date;
   readonly who?: string;
-  /** Of the client. */
+  /** Address of the client. */
   readonly address?: string;
   readonly action: AuditAction;
   readonly outcome: AuditOutcome;
   readonly repository?: string;
   readonly digest?: Digest;
   readonly tag?: string;
-  /** Of a manifest; absent for blobs. */
+  /** Media type of a manifest; absent for blobs. */
   readonly mediaType?: string;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size?: number;
   /** A sentence; for `manage` the request. */
   readonly detail?: string;
@@ -54,21 +54,21 @@ export interface AuditFilter {
 
 export interface AuditPage extends AuditFilter {
   readonly limit: number;
-  /** The id of the event before. */
+  /** The id of the previous event. */
   readonly after?: string;
 }
 
-/** The other way round: from the latest on. */
+/** The same in descending order, from the latest on. */
 export interface LatestAudit extends AuditFilter {
   readonly limit: number;
-  /** The id of the event after. */
+  /** The id of the next event. */
   readonly before?: string;
 }
 
 /** The events found in one part of the record. */
 export interface AuditWindow {
   readonly events: readonly AuditEvent[];
-  /** The id up to which it has looked; absent when it has seen the end of the record. */
+  /** The id up to which the record was read; absent at its end. */
   readonly lookedUpTo?: string;
 }
 
@@ -77,13 +77,13 @@ export interface AuditWindow {
  * have millions of events, and a filter may match none: reading it yields to other work.
  */
 export interface AuditCatalog {
-  /** Records what changes nothing in the catalog, such as refusals. */
+  /** Records actions that change nothing in the catalog, such as refusals. */
   record(entries: readonly AuditEntry[]): Promise<void>;
   /** Lists events in the order of their ids; a reader that continues after the last one of a page misses none. */
   list(page: AuditPage, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
-  /** The latest first. */
+  /** Lists events, latest first. */
   latest(page: LatestAudit, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
-  /** As `list`, but looks only at the next events of the record, whether they match or not. */
+  /** Like `list`, but reads only the next events of the record, whether they match or not. */
   window(page: AuditPage): Promise<AuditWindow>;
   /** Deletes some events before a time, oldest first; returns their number, 0 when there are no more. */
   prune(before: Date): Promise<number>;

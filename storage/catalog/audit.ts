@@ -19,7 +19,7 @@ import { inTransaction } from './transaction.ts';
 /** Rows deleted per transaction: other writers wait for it. */
 const PRUNED_AT_ONCE = 500;
 
-/** Events that one statement looks at. On SQLite nothing else runs meanwhile. */
+/** Events that one statement reads. On SQLite nothing else runs meanwhile. */
 const SQLITE_WINDOW = 1000;
 const POSTGRES_WINDOW = 50_000;
 /** Times that one statement reads. */
@@ -86,7 +86,7 @@ export class KnexAudit implements AuditCatalog {
     );
   }
 
-  /** Looks at window after window until there are as many events as wanted, or no more. */
+  /** Reads window after window until there are enough events, or no more. */
   async #scan({ limit, ...scan }: Scan, signal: AbortSignal | undefined): Promise<readonly AuditEvent[]> {
     const events: AuditEvent[] = [];
     for (let from = scan.from; ; ) {
@@ -103,7 +103,7 @@ export class KnexAudit implements AuditCatalog {
     const knex = this.#knex;
     const window = knex('audit_events').orderBy('id', order);
     if (from !== undefined) window.where('id', order === 'asc' ? '>' : '<', from);
-    // SQLite's ids are committed in their order as it is.
+    // SQLite's ids are already committed in order.
     if (isPostgres(knex)) window.where('id', '<=', await settledAudit(knex));
     const size = isPostgres(knex) ? POSTGRES_WINDOW : SQLITE_WINDOW;
     const last = window.clone().offset(size - 1);
@@ -144,7 +144,7 @@ export class KnexAudit implements AuditCatalog {
   }
 }
 
-/** Events in the order of their ids; `from` is the id before the first. */
+/** A scan of events in the order of their ids; `from` is the id before the first. */
 interface Scan {
   readonly limit: number;
   readonly filter: AuditFilter;

@@ -22,12 +22,12 @@ const TOUCHED_AT_ONCE = 500;
 /** Tags that are compared with the rules before a blob is deleted: all images of a team may need it. */
 const MOST_TAGS_LOOKED_AT = 500;
 
-/** Blobs, and which repositories have them. */
+/** Blobs, and the repositories that have them. */
 export class KnexBlobs implements BlobCatalog {
   readonly #knex: Knex;
   readonly #grants: QuotaGrants | undefined;
 
-  /** `grants` where looking at quotas keeps others from writing. */
+  /** `grants` is given if reading quotas blocks other writers. */
   constructor(knex: Knex, grants?: QuotaGrants) {
     this.#knex = knex;
     this.#grants = grants;
@@ -56,12 +56,12 @@ export class KnexBlobs implements BlobCatalog {
     const found = await findLinked(this.#knex, repository, digest);
     if (found === undefined || found.touchedAt > Date.now() - TOUCH_INTERVAL) return found?.blob;
     const touch = async (trx: Knex.Transaction) => {
-      // Anew: in the meantime it may have been swept.
+      // Again: in the meantime it may have been swept.
       const present = await findLinked(trx, repository, digest);
       if (present !== undefined) await addLink(trx, present.repositoryId, present.blob);
       return present?.blob;
     };
-    // A power cut ends the push that looks as well.
+    // A power cut also ends the push that checks.
     return inTransaction(this.#knex, touch, { durable: false });
   }
 

@@ -1,14 +1,14 @@
 import Database from 'better-sqlite3';
 
 /**
- * Tells whether values read from the catalog are still current. Numbers are local to this process: compare those of one
- * CatalogVersion, whatever process made the change. Take one before you read: if it is the same later, a query would
- * still return what was read. No call waits; each takes about a microsecond.
+ * Shows whether values read from the catalog are still current. Numbers are local to this process: compare those of one
+ * CatalogVersion; changes by any process count. Take a number before you read: if it is the same later, a query would
+ * still return the same values. No call waits; each takes about a microsecond.
  */
 export interface CatalogVersion {
-  /** Another number after any change of tags or manifests. */
+  /** Changes after any change of tags or manifests. */
   names(): number;
-  /** Another number after any change to the database at all. */
+  /** Changes after any change to the database. */
   everything(): number;
   /**
    * Updates both numbers to the state after the call, if they are not always current. When it fails, with

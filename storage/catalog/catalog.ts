@@ -65,7 +65,7 @@ export interface Page {
 
 export interface NamePage {
   readonly names: readonly string[];
-  /** True when names remain after the last one of this page. */
+  /** Whether names remain after the last one of this page. */
   readonly more: boolean;
 }
 
@@ -79,8 +79,8 @@ export interface RepositoryCatalog {
   list(page: Page): Promise<NamePage>;
   exists(repository: string): Promise<boolean>;
   /**
-   * Returns at most `limit` repositories whose name or description contains `text`, ignoring case, by name. The event loop
-   * turns after each 1,000 repositories that are looked through.
+   * Returns at most `limit` repositories whose name or description contains `text`, ignoring case, by name. Yields to
+   * the event loop after each 1,000 examined repositories.
    */
   search(text: string, page: Page): Promise<readonly DescribedRepository[]>;
   /** Replaces the description of an existing repository. */
@@ -88,9 +88,9 @@ export interface RepositoryCatalog {
 }
 
 /**
- * Keeps garbage collection off a file until a row names it; storage/content-store.ts has the proof. An `upload` is the row of the
- * upload, which the transaction deletes; UploadUnknownError if it is gone. A `deadline` is the age of the file; UploadUnknownError
- * after `until`.
+ * Blocks garbage collection of a file until a row names it; storage/content-store.ts has the proof. An `upload` is the
+ * row of the upload, which the transaction deletes; UploadUnknownError if it is gone. A `deadline` is the age of the
+ * file; UploadUnknownError after `until`.
  */
 export type FileClaim =
   | { readonly kind: 'upload'; readonly id: string }
@@ -181,9 +181,9 @@ export interface ManifestCatalog {
     repository: string,
     reference: { readonly digest: Digest } | { readonly tag: string },
   ): Promise<FoundManifest | undefined>;
-  /** As `find`, with the references. */
+  /** Like `find`, with the references. */
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
-  /** As `find`, with the references. */
+  /** Like `find`, with the references. */
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
   /** Removes the manifest and every tag that points at it. Returns whether it existed. Throws PreconditionFailedError. */
   delete(repository: string, digest: Digest, by?: Actor, precondition?: Precondition): Promise<boolean>;

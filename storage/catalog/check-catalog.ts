@@ -5,13 +5,13 @@ import type { ManifestName } from './garbage-catalog.ts';
 /** Some items in the catalog's order. */
 export interface Listed<Item> {
   readonly items: readonly Item[];
-  /** The next call's `after`; absent at the end. */
+  /** The next call's `after`; absent on the last page. */
   readonly next?: string;
 }
 
 /** Queries and repairs for a check of the whole store. */
 export interface CheckCatalog {
-  /** Errors that the database finds in its file and its foreign keys; empty when there are none. */
+  /** Returns errors that the database finds in its file and its foreign keys; empty when there are none. */
   databaseErrors(): Promise<readonly string[]>;
   listBlobs(after: string | undefined, limit: number): Promise<Listed<StoredBlob>>;
   listManifests(after: string | undefined, limit: number): Promise<Listed<ManifestName>>;
@@ -24,8 +24,8 @@ export interface CheckCatalog {
    */
   dependants(digest: Digest): Promise<readonly string[]>;
   /**
-   * Removes the record of a blob with its links, and where it is a manifest that with its tags. False, and
-   * nothing changed, when the record names another file by now.
+   * Removes the record of a blob with its links and, if it is a manifest, with its tags. Returns false, and changes
+   * nothing, when the record now names another file.
    */
   forget(blob: StoredBlob): Promise<boolean>;
 }

@@ -2,9 +2,9 @@ import type { Knex } from 'knex';
 import { NAME_CHANGES } from './postgres/name-changes.ts';
 import { batches, isPostgres } from './rows.ts';
 
-/** Rows that are in memory at a time. */
+/** Rows in memory at a time. */
 const ROWS = 1000;
-/** Rows of one statement, which databases bound. */
+/** Rows of one statement, whose values databases limit. */
 const AT_ONCE = 200;
 
 /** The target of a copy is unsuitable; the message says why. */
@@ -17,7 +17,7 @@ export class CopyRefusedError extends Error {
 
 export interface CopyRun {
   readonly from: Knex;
-  /** Has the same tables, empty. */
+  /** Must have the same tables, empty. */
   readonly to: Knex;
   readonly signal?: AbortSignal;
   readonly onProgress?: (table: string, rows: number) => void;
@@ -66,7 +66,7 @@ export async function copyTables({
   );
 }
 
-/** One side waits while the other works. */
+/** Lets one side wait while the other works. */
 async function endureLongWork(trx: Knex.Transaction): Promise<void> {
   if (!isPostgres(trx)) return;
   await trx.raw('set local idle_in_transaction_session_timeout = 0');
@@ -103,7 +103,7 @@ async function insert(target: Knex.Transaction, table: CopiedTable, rows: readon
   }
 }
 
-/** SQLite has 0 and 1 for false and true. */
+/** Converts booleans to the target's form: SQLite has 0 and 1. */
 function inWordsOf(target: Knex, { booleans }: CopiedTable, row: object): object {
   const values: Record<string, unknown> = {};
   for (const [column, value] of Object.entries(row)) {
@@ -140,7 +140,7 @@ async function setNameChanges(target: Knex.Transaction, count: number): Promise<
 
 interface CopiedTable {
   readonly name: string;
-  /** Columns that are true or false. */
+  /** Columns that are boolean. */
   readonly booleans: ReadonlySet<string>;
   /** The auto-increment column. */
   readonly numbered: string | undefined;

@@ -15,7 +15,7 @@ export interface DatabaseOptions {
   /** Path of the SQLite file; it is created with its folders if it does not exist. */
   readonly file: string;
   /**
-   * Whether no other process may use the file. SQLite then needs no shared-memory file, for which a full device has no
+   * Whether no other process may use the file. Then SQLite needs no shared-memory file, for which a full device has no
    * room.
    */
   readonly exclusive?: boolean;
@@ -33,9 +33,9 @@ interface Connection extends PreparingConnection {
 }
 
 /**
- * Opens an SQLite database for reading and writing. A statement is on the disk when it has run. Other
- * processes may use the file too: write by inTransaction, which waits for them, and not for the device on the main thread. Only its owner can read the
- * file. Close it with `destroy()`.
+ * Opens an SQLite database for reading and writing. A statement is on the disk when it has run. Other processes may use
+ * the file too: write with inTransaction, which waits for them, and does not block the main thread for the device. Only
+ * the owner can read the file. Close it with `destroy()`.
  */
 export async function openDatabase({
   file,
@@ -58,7 +58,7 @@ export async function openDatabase({
     transactionGroup,
     connection: { filename: file },
     useNullAsDefault: true,
-    // Its messages would hold the values of statements, such as hashes of passwords.
+    // Its messages would contain the values of statements, such as hashes of passwords.
     compileSqlOnError: false,
     // One connection: transactions of this process queue here instead of failing on each other's locks.
     pool: {
@@ -99,7 +99,7 @@ function configure(connection: Connection, log: LogSync, done: Done): void {
   done(undefined, connection);
 }
 
-/** SQLite makes its log when it first reads. What cannot be opened now is opened for the first sync. */
+/** Opens the log, which SQLite creates when it first reads. If that fails now, it is opened for the first sync. */
 function holdLog(connection: Connection, log: LogSync): void {
   try {
     connection.pragma('schema_version');

@@ -5,18 +5,18 @@ import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 export interface SweepWindow {
   readonly lease: Lease;
   readonly limit: number;
-  /** `next` of the step before; absent for the first. */
+  /** `next` of the previous step; absent for the first. */
   readonly after?: string;
 }
 
 /** Rows that a step of a sweep has deleted. */
 export interface Swept<Item> {
   readonly items: readonly Item[];
-  /** Where the next step begins; absent after the last. */
+  /** Start of the next step; absent after the last. */
   readonly next?: string;
 }
 
-/** One of the things that only one process at a time may do, held for a while. */
+/** A task that only one process at a time may have, held for a limited time. */
 export interface Lease {
   readonly name: string;
   readonly holder: string;

@@ -8,7 +8,7 @@ import { removeManifests } from './manifests.ts';
 import { type BlobRow, blobOfRow, excludeWriters, sharedNow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
-/** `r` refers to `x`, other than as its subject. */
+/** SQL: `r` refers to `x`, other than as its subject. */
 const REFERRED_TO =
   'exists (select 1 from manifest_references r where r.repository_id = x.repository_id and r.digest = x.digest ' +
   "and r.kind <> 'subject')";
@@ -36,14 +36,14 @@ const DEAD_CHANGE =
   'not exists (select 1 from tags t where t.repository_id = x.repository_id and t.name = x.name) and not exists ' +
   '(select 1 from tag_history h where h.repository_id = x.repository_id and h.name = x.name and h.changed_at > ?)';
 
-/** The first thing that a push adds is a link, in the transaction that creates the repository. */
+/** SQL: the repository is empty. A push first adds a link, in the transaction that creates the repository. */
 const DEAD_REPOSITORY =
   'x.created_at <= ? ' +
   'and not exists (select 1 from blob_links l where l.repository_id = x.id) ' +
   'and not exists (select 1 from manifests m where m.repository_id = x.id) ' +
   'and not exists (select 1 from tag_history h where h.repository_id = x.id)';
 
-/** Rows deleted per transaction: other writers wait for it. */
+/** Maximum rows deleted per transaction: other writers wait for it. */
 const MOST_DELETED = 25;
 
 /** SQLite returns a condition as a number. */

@@ -37,7 +37,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
   };
 }
 
-/** Whether a catalog has been made in the database, by this version or another. */
+/** Reports whether the database contains a catalog, of this version or another. */
 export function hasCatalog(knex: Knex): Promise<boolean> {
   return knex.schema.hasTable(CATALOG_MIGRATIONS.table);
 }

@@ -6,7 +6,7 @@ import { DatabaseUnavailableError } from '../errors.ts';
 export interface LogSyncOptions {
   /** Called once, with the error of a failed sync. */
   readonly onFailure?: (error: unknown) => void;
-  /** Syncs a file by its descriptor; fdatasync(2) unless given. */
+  /** Syncs a file by its descriptor; fdatasync(2) by default. */
   readonly datasync?: (descriptor: number) => Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export class LogSync {
   #nameIsDurable = false;
   #closed = false;
   #running: Promise<void> = Promise.resolve();
-  /** Begins when the running one has ended. */
+  /** Begins when the running sync has ended. */
   #next: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -67,7 +67,7 @@ export class LogSync {
     return this.#next;
   }
 
-  /** Takes note of a sync that has failed elsewhere, as SQLite's own. */
+  /** Records a sync that has failed elsewhere, such as SQLite's own. */
   fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
@@ -116,7 +116,7 @@ function openFile(path: string): OpenFile {
   return { descriptor, inode: statSync(path, { bigint: true }).ino };
 }
 
-/** The commit exists, but may not survive a power cut. */
+/** Returns the error for a commit that exists, but may not survive a power cut. */
 function unavailable(cause: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError("the database's log cannot be opened to sync it: try again soon", {
     cause,

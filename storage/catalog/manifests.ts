@@ -26,7 +26,7 @@ import { pointedAt, pointTags, recordTagsOf, trimHistory } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
-/** Rows in one statement: databases bound the number of its values. */
+/** Rows in one statement: databases limit the number of its values. */
 const BATCH = 200;
 
 /** References that one statement removes. */
@@ -42,13 +42,13 @@ interface ManifestRow extends BlobRow {
 /** A row without annotations and type, which may be as large as a manifest. */
 interface SizedRow {
   readonly digest: string;
-  /** Bytes of both. */
+  /** Bytes of annotations and type. */
   readonly large_values: number | string;
   /** 1 when the manifest has the requested type. */
   readonly fits: number;
 }
 
-/** Bytes of annotations and types that one query reads, unless one manifest alone has more. */
+/** Maximum bytes of annotations and types that one query reads, unless one manifest alone has more. */
 const LARGE_VALUES_AT_ONCE = 256 * 1024;
 const NO_MANIFESTS: ManifestWindow = { records: [], lookedUpTo: undefined };
 /** Maximum tags that a delete of a manifest also deletes. */
@@ -59,7 +59,7 @@ export class KnexManifests implements ManifestCatalog {
   readonly #knex: Knex;
   readonly #grants: QuotaGrants | undefined;
 
-  /** `grants` where looking at quotas keeps others from writing. */
+  /** `grants` is given if reading quotas blocks other writers. */
   constructor(knex: Knex, grants?: QuotaGrants) {
     this.#knex = knex;
     this.#grants = grants;
@@ -181,8 +181,8 @@ export class KnexManifests implements ManifestCatalog {
   }
 
   /**
-   * The first of the manifests that fit, as many as have LARGE_VALUES_AT_ONCE together, and one at least. `last` is the last
-   * digest of the window unless large values end it before.
+   * Returns the first suitable manifests, as many as have at most LARGE_VALUES_AT_ONCE together, and at least one.
+   * `last` is the last digest of the window unless large values end it before.
    */
   async #window(id: number, sized: readonly SizedRow[], last: string | undefined): Promise<ManifestWindow> {
     const fitting = sized.filter(({ fits }) => Number(fits) === 1);
@@ -203,7 +203,9 @@ export class KnexManifests implements ManifestCatalog {
     return { records, lookedUpTo: lookedUpTo === undefined ? undefined : parseDigest(lookedUpTo) };
   }
 
-  /** Columns of SizedRow. The filter is one of them, so that a statement looks at no more rows than its limit. */
+  /**
+   * Returns the columns of SizedRow. The filter is one of them, so that a statement reads no more rows than its limit.
+   */
   #sized(artifactType: string | undefined) {
     const size = 'coalesce(octet_length(annotations), 0) + coalesce(octet_length(artifact_type), 0)';
     const fits = artifactType === undefined ? '1' : 'case when artifact_type = ? then 1 else 0 end';
@@ -211,7 +213,7 @@ export class KnexManifests implements ManifestCatalog {
     return ['digest', this.#knex.raw(`${size} as large_values`), this.#knex.raw(`${fits} as fits`, values)];
   }
 
-  /** The row of a manifest by its digest or a tag. */
+  /** Returns the row of a manifest by its digest or a tag. */
   async #rowOf(
     repository: string,
     reference: { readonly digest: Digest } | { readonly tag: string },
@@ -285,7 +287,7 @@ export async function removeManifests(
   return deleted;
 }
 
-/** Removes what manifests refer to, which may be very many, in several statements. */
+/** Removes the references of manifests, which may be many, in several statements. */
 async function removeReferences(
   trx: Knex.Transaction,
   id: number,

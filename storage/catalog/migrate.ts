@@ -4,12 +4,14 @@ import { inTransaction } from './transaction.ts';
 
 /** One step of a schema. Once released, neither its name nor its effect may change. */
 export interface Migration {
-  /** Such as `0001-catalog`; names run upwards in the order of the list. */
+  /** Such as `0001-catalog`; names increase in the order of the list. */
   readonly name: string;
   up(knex: Knex.Transaction): Promise<void>;
-  /** Undoes `up` and keeps all other content, also content that was written since. Absent: it cannot be undone. */
+  /**
+   * Undoes `up` and keeps all other content, including content that was written since. Absent if it cannot be undone.
+   */
   down?(knex: Knex.Transaction): Promise<void>;
-  /** Whether `up` removes something that the version before uses; by default it only adds. */
+  /** Whether `up` removes something that the previous version uses; by default it only adds. */
   readonly contracts?: boolean;
   /** Tables whose rows `up` reads or changes; by default none. */
   readonly touches?: readonly string[];
@@ -17,7 +19,7 @@ export interface Migration {
 
 /** The steps of one part of a database. */
 export interface MigrationList {
-  /** The table that records the executed ones, so that several lists can share a database. */
+  /** The table that records the executed steps, so that several lists can share a database. */
   readonly table: string;
   readonly steps: readonly Migration[];
 }
@@ -58,7 +60,7 @@ function laterVersion(table: string, unknown: readonly string[]): Error {
   );
 }
 
-/** Lists the executed steps of a list in the order of their names; none when the database does not have the list. */
+/** Lists the executed steps of a list in the order of their names; none if the database lacks the list. */
 export async function appliedSteps(knex: Knex, { table }: MigrationList): Promise<readonly string[]> {
   if (!(await knex.schema.hasTable(table))) return [];
   return knex(table).orderBy('name').pluck('name');
@@ -101,7 +103,7 @@ export async function undoSteps(
   return undone;
 }
 
-/** Any number: the processes that start at the same time must have the same. */
+/** Any number, but the same for all processes. */
 const MIGRATION_LOCK = 4_281_903_117;
 
 /** Locks out other processes. Not a serialisable transaction: its snapshot would be older than the lock. */

@@ -3,16 +3,16 @@ import { PreconditionFailedError } from '../errors.ts';
 
 /** A condition on the current manifest of a tag or digest, checked in the transaction of the change. */
 export interface Precondition {
-  /** It is one of these digests, or exists at all. */
+  /** Requires that it is one of these digests, or exists at all. */
   readonly is?: 'anything' | readonly string[];
-  /** It is none of these digests, or does not exist. */
+  /** Requires that it is none of these digests, or does not exist. */
   readonly isNot?: 'anything' | readonly string[];
 }
 
 /**
- * Throws PreconditionFailedError when it does not hold for `before`, the current digest. If the change has been made
- * already (`before` is `wanted`), `is` holds: the answer to the first request may have been lost (RFC 9110, section
- * 13.1.1).
+ * Throws PreconditionFailedError when the condition does not hold for `before`, the current digest. If the change has
+ * already been made (`before` is `wanted`), `is` holds: the answer to the first request may have been lost (RFC 9110,
+ * section 13.1.1).
  */
 export function enforcePrecondition(
   { is, isNot }: Precondition,
@@ -23,7 +23,7 @@ export function enforcePrecondition(
   if (is !== undefined && !isDone && !names(is, before)) {
     throw new PreconditionFailedError(
       before === undefined
-        ? 'it does not exist, though it was expected to'
+        ? 'it does not exist, but was expected to'
         : `it is ${before}, which was not expected`,
     );
   }

@@ -15,22 +15,22 @@ export interface QuotaDrift {
   readonly actual: number;
 }
 
-/** Quotas, which hold in the transactions that link blobs, and are counted by them. */
+/** Quotas, which are enforced and counted in the transactions that link blobs. */
 export interface QuotaCatalog {
   list(): Promise<readonly QuotaUse[]>;
   /** Replaces the quota of the same pattern. Existing content stays, even beyond it. */
   put(quota: Quota): Promise<void>;
   /** Returns whether it existed. */
   remove(pattern: string): Promise<boolean>;
-  /** Throws QuotaExceededError when the repository can take nothing more, as of a second ago at most. */
+  /** Throws QuotaExceededError when the repository has no quota left, as of at most a second ago. */
   refuseIfFull(repository: string): Promise<void>;
-  /** Whether a quota holds for the repository, as of a second ago. */
+  /** Reports whether a quota applies to the repository, as of at most a second ago. */
   concerns(repository: string): Promise<boolean>;
   /**
-   * Counts an unfinished upload as so many bytes against the quotas of its repository, until it is claimed for another
-   * number, or has more. Throws QuotaExceededError, and counts its actual size, when less is left.
+   * Counts an unfinished upload as this many bytes against the quotas of its repository, until another claim, or until
+   * it has more. Throws QuotaExceededError, and counts its actual size, when less is left.
    */
   claim(repository: string, uploadId: string, bytes: number): Promise<void>;
-  /** Compares the counts with the links, and with `repair` counts again. */
+  /** Compares the counts with the links, and with `repair` recounts. */
   check(repair: boolean): Promise<readonly QuotaDrift[]>;
 }

@@ -1,4 +1,4 @@
-/** A quota as a transaction sees it; ids are the catalog's. */
+/** A quota as seen by a transaction; ids are the catalog's. */
 interface Granted {
   readonly id: number;
   /** Existing grants of the quota. */
@@ -12,15 +12,15 @@ export interface QuotaGrant {
 }
 
 interface OwnGrant extends QuotaGrant {
-  /** Bytes. */
+  /** Remaining bytes. */
   left: number;
-  /** When it was granted, in milliseconds. */
+  /** Time of the grant, in milliseconds. */
   readonly since: number;
 }
 
 /** The use of grants by one push. */
 export interface GrantUse {
-  /** Whether so many bytes more are surely allowed. Never waits. */
+  /** Reports whether this many more bytes are certainly allowed. Never waits. */
   take(quota: Granted, size: number): boolean;
 }
 
@@ -28,7 +28,7 @@ export interface GrantUse {
 export interface GrantStore {
   /** Replaces this process's grant; returns undefined when too little of the quota is left. */
   renew(quotaId: number): Promise<QuotaGrant | undefined>;
-  /** Called now and then while much is pushed. */
+  /** Called occasionally while much is pushed. */
   tidy(): Promise<void>;
 }
 
@@ -39,10 +39,10 @@ const LEAST = 16 * 1024 * 1024;
 const LOW = 1 / 4;
 /** Milliseconds before another request after a failed one. */
 const ASKED_AGAIN = 1000;
-/** Pushes between two times of tidying. */
+/** Pushes between two calls of tidy. */
 const TIDIED_EVERY = 256;
 
-/** Returns the bytes of a grant when `free` bytes of a quota are neither used nor granted; 0: none. */
+/** Returns the bytes of a grant when `free` bytes of a quota are neither used nor granted; 0 for no grant. */
 export function shareOf(free: number): number {
   const bytes = Math.floor(free * SHARE);
   return bytes >= LEAST ? bytes : 0;
@@ -90,7 +90,7 @@ export class QuotaGrants {
     };
   }
 
-  /** The id of the grant that covers so many bytes more, and whether another one is wanted. */
+  /** Returns the id of the grant that covers this many more bytes, and whether another one is needed. */
   #take(
     { id, grants }: Granted,
     size: number,
@@ -99,7 +99,7 @@ export class QuotaGrants {
     if (this.#count % TIDIED_EVERY === 0) void this.#store.tidy().catch(() => undefined);
     const own = this.#own.get(id);
     if (own === undefined || !grants.includes(own.id)) {
-      // Two processes would otherwise take the last bytes back from each other with each push.
+      // Otherwise two processes would take the last bytes from each other with each push.
       const isFresh = own !== undefined && this.#now() - own.since < ASKED_AGAIN;
       return { covered: undefined, asks: !isFresh };
     }
@@ -110,7 +110,7 @@ export class QuotaGrants {
     return { covered: covered ? own.id : undefined, asks };
   }
 
-  /** A failure only means that everybody looks. */
+  /** Requests a grant; a failure only means that every push checks the quota. */
   #ask(quotaId: number): void {
     const askedAt = this.#askedAt.get(quotaId);
     if (this.#asking.has(quotaId) || (askedAt !== undefined && this.#now() - askedAt < ASKED_AGAIN)) return;

@@ -18,11 +18,11 @@ const LINKED = `
     join blobs b on b.digest = l.digest
     where q.id = ? group by q.id, l.digest, b.size`;
 
-/** The bytes that unfinished uploads of the repositories of a row of quotas have or may get. */
+/** SQL for the bytes that unfinished uploads of the repositories of a row of quotas have or may get. */
 const OPEN = `coalesce((select sum(case when o.claimed > o.size then o.claimed else o.size end)
   from uploads o where o.repository like quotas.matches escape '!'), 0)`;
 
-/** Rows of counts that are not drawn together yet. */
+/** Pending rows of counts that are not folded yet. */
 const MOST_DELTAS = 1000;
 
 /** Runs in a separate transaction on committed rows, so that it does not conflict with writers. */
@@ -56,9 +56,11 @@ interface DriftRow {
 /** The QuotaCatalog in the catalog's tables; triggers count the use. */
 export class KnexQuotas implements QuotaCatalog {
   readonly #knex: Knex;
-  /** Only where checking quotas would make writers conflict; SQLite's transactions run one after the other anyway. */
+  /**
+   * Present only if checking quotas would make writers conflict; SQLite's transactions run one after the other anyway.
+   */
   readonly grants: QuotaGrants | undefined;
-  /** By which this process's grants are known. */
+  /** Identifies this process's grants. */
   readonly #holder = randomUUID();
   #known: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
 
@@ -137,7 +139,7 @@ export class KnexQuotas implements QuotaCatalog {
     await inStatement(this.#knex, claim, { durable: false });
   }
 
-  /** The quotas of a repository, as they were a second ago. */
+  /** Returns the quotas of a repository, as of at most a second ago. */
   async #knownFor(repository: string): Promise<readonly QuotaUse[]> {
     const now = performance.now();
     if (this.#known === undefined || now - this.#known.at > REMEMBERED) {
@@ -146,7 +148,7 @@ export class KnexQuotas implements QuotaCatalog {
     return (await this.#known.quotas).filter(({ pattern }) => matchesWildcard(pattern, repository));
   }
 
-  /** Reserves a part of the free bytes. Takes grants of other processes back if they leave too little. */
+  /** Reserves a part of the free bytes. Revokes grants of other processes if they leave too little. */
   #renewGrant(id: number): Promise<QuotaGrant | undefined> {
     const holder = this.#holder;
     const renew = async (trx: Knex.Transaction) => {
@@ -198,7 +200,7 @@ async function count(trx: Knex.Transaction, id: number): Promise<void> {
   await trx.raw(`insert into quota_blobs (quota_id, digest, size, links) ${LINKED}`, [id]);
 }
 
-/** All processes check the use before they add to it, until there are grants again. */
+/** Revokes grants: all processes check the use before they add to it, until there are grants again. */
 async function takeBack(trx: Knex.Transaction, id: number): Promise<void> {
   await trx('quota_grants').where({ quota_id: id }).delete();
 }

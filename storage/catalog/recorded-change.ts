@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { AuditEntry } from './audit-catalog.ts';
 
 interface Change {
-  /** Asked for by each transaction that changes something: undefined while it is not known yet what to record. */
+  /** Called by each transaction that changes something; returns undefined while the entry is not known yet. */
   readonly entry: () => AuditEntry | undefined;
   recorded: boolean;
 }
@@ -42,7 +42,7 @@ export async function withRecord<T>(
   return result;
 }
 
-/** Stores return false, or undefined, when nothing has changed. */
+/** Reports whether something has changed: stores return false, or undefined, if not. */
 function hasChanged(outcome: unknown): boolean {
   return outcome !== false && outcome !== 0;
 }

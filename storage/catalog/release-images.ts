@@ -7,10 +7,10 @@ import type { Actor } from './tag-rule-catalog.ts';
 
 /** Maximum holders in a message. */
 const MAX_HOLDERS = 100;
-/** Apps and hosts that an error names. */
+/** Maximum apps and hosts that an error names. */
 const MAX_NAMED = 5;
 
-/** The releases whose image a manifest is, or belongs to as a member of an index. */
+/** Returns the releases whose image is the manifest, or an index that contains it. */
 export async function holdersOf(
   knex: Knex,
   digest: Digest,

@@ -53,7 +53,7 @@ export async function findRepositoryId(knex: Knex, name: string): Promise<number
   return row?.id;
 }
 
-/** Returns the key of a repository, and creates it if needed, also when others create it concurrently. */
+/** Returns the key of a repository, and creates it if needed, even if others create it concurrently. */
 export async function ensureRepository(trx: Knex.Transaction, name: string): Promise<number> {
   const present = await findRepositoryId(trx, name);
   if (present !== undefined) return present;
@@ -71,7 +71,7 @@ interface RepositoryRow {
   readonly description: string | null;
 }
 
-/** Repositories with a manifest whose name or description holds `text`, whatever the case of ASCII letters. */
+/** Finds repositories with a manifest whose name or description contains `text`, ignoring the case of ASCII letters. */
 async function searchRepositories(
   knex: Knex,
   text: string,

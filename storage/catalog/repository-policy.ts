@@ -64,7 +64,7 @@ export async function policyOf(trx: Knex, repository: string): Promise<Repositor
   };
 }
 
-/** Returns the quotas that adding `size` bytes must check: all but those from which `granted` takes the bytes. */
+/** Returns the quotas that adding `size` bytes must check: all except those from which `granted` takes the bytes. */
 export function quotasToCheck(
   { quotas }: Pick<RepositoryPolicy, 'quotas'>,
   size: number,
@@ -87,7 +87,7 @@ export async function enforceQuotas<Result>(
   const after = await usedOf(trx, quotas);
   for (const { id, pattern, bytes } of quotas) {
     const { used, granted } = after.get(id) ?? UNUSED;
-    // Content from before the quota, and content that was linked already, stays.
+    // Content from before the quota, and content that was already linked, stays.
     if (used > bytes && used > (before.get(id) ?? UNUSED).used) throw exceeded(pattern, used, bytes);
     if (granted > 0 && used + granted > bytes) await trx('quota_grants').where({ quota_id: id }).delete();
   }

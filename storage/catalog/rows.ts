@@ -22,31 +22,31 @@ export function pageOfNames(names: readonly string[], limit: number): NamePage {
   return { names: names.slice(0, limit), more: names.length > limit };
 }
 
-/** `values` in pieces that one statement can take. */
+/** Splits `values` into pieces for one statement each. */
 export function* batches<T>(values: readonly T[], size: number): Generator<readonly T[], void, undefined> {
   for (let start = 0; start < values.length; start += size) yield values.slice(start, start + size);
 }
 
-/** Each counts the events that wait for it whenever it is shown. */
+/** Limited because each list counts the pending events of every webhook. */
 const MOST_WEBHOOKS = 100;
-/** Each is compared with the repository of each push. */
+/** Limited because each rule is compared with the repository of each push. */
 const MOST_RULES = 1000;
 
 const MOST = { quotas: MOST_RULES, tag_rules: MOST_RULES, webhooks: MOST_WEBHOOKS } as const;
 
-/** Throws TooManySettingsError when a table of settings has as many rows as there may be. */
+/** Throws TooManySettingsError when a table of settings has its maximum of rows. */
 export async function refuseBeyond(trx: Knex.Transaction, table: keyof typeof MOST): Promise<void> {
   const [row] = await trx(table).count({ count: '*' });
   if (Number(row?.count ?? 0) < MOST[table]) return;
   throw new TooManySettingsError(`there are ${MOST[table]} already: remove those that are no longer needed`);
 }
 
-/** Whether this is PostgreSQL; otherwise it is SQLite. */
+/** Reports whether this is PostgreSQL; otherwise it is SQLite. */
 export function isPostgres(knex: Knex): boolean {
   return knex.client.driverName === 'pg';
 }
 
-/** The time in milliseconds since 1970 by the clock that all processes of the database share. */
+/** Returns the time in milliseconds since 1970 by the clock that all processes of the database share. */
 export function sharedNow(knex: Knex): Knex.Raw {
   return isPostgres(knex)
     ? knex.raw('(extract(epoch from clock_timestamp()) * 1000)::bigint')
@@ -58,8 +58,8 @@ const LOCK_TIME = '3s';
 
 /**
  * Blocks all other linking and unlinking for the rest of a transaction, whose first statement this must be, so that its
- * snapshot is taken afterwards. For transactions that read everything that pushes write, or have given way to pushes
- * often: they would never commit otherwise. SQLite's transactions run one after the other anyway.
+ * snapshot is taken afterwards. For transactions that read everything that pushes write, or have conflicted with pushes
+ * often: otherwise they would never commit. SQLite's transactions run one after the other anyway.
  */
 export async function excludeWriters(trx: Knex.Transaction): Promise<void> {
   if (!isPostgres(trx)) return;

@@ -1,14 +1,14 @@
 /** The standing of an actor in a repository, for tag rules. */
 type Standing = 'writer' | 'maintainer' | 'admin';
 
-/** Who a change is made for. Changes without one are the program's own: neither recorded nor refused by rules. */
+/** The author of a change. Changes without one are the program's own: neither recorded nor refused by rules. */
 export interface Actor {
   /** The account, robot or job; undefined for an anonymous client. */
   readonly name?: string;
-  /** Of the client. */
+  /** Address of the client. */
   readonly address?: string;
   readonly standing: Standing;
-  /** Also deletes images that a release runs. */
+  /** Whether images that a release runs are deleted too. */
   readonly overrides?: true;
 }
 
@@ -29,7 +29,7 @@ export interface TagRule {
 /** Rules of tags. refuseTagChange (tag-rules.ts) enforces them in the transactions that set and delete tags. */
 export interface TagRuleCatalog {
   list(): Promise<readonly TagRule[]>;
-  /** In place of another one with the same patterns. */
+  /** Adds a rule, replacing one with the same patterns. */
   put(rule: TagRule): Promise<void>;
   /** Returns whether it existed. */
   remove(rule: Pick<TagRule, 'pattern' | 'tags'>): Promise<boolean>;

@@ -17,7 +17,7 @@ import { recordWrite } from './write-record.ts';
 
 /** Maximum changes kept for each tag. */
 const HISTORY_KEPT = 100;
-/** Tags whose history is trimmed before other work gets its turn. */
+/** Number of tags whose history is trimmed before other work gets its turn. */
 const TRIMMED_AT_ONCE = 20;
 
 /** Tags: names of manifests within a repository. */
@@ -112,7 +112,7 @@ export class KnexTags implements TagCatalog {
   }
 }
 
-/** The digest at which a tag that was deleted pointed last; undefined when its last change was another one. */
+/** Returns the last digest of a deleted tag; undefined when its last change was not a delete. */
 async function lastDigest(trx: Knex.Transaction, id: number, tag: string): Promise<Digest | undefined> {
   const changes: readonly (string | null)[] = await trx('tag_history')
     .where({ repository_id: id, name: tag })
@@ -154,7 +154,7 @@ export async function pointTags(
   }
 }
 
-/** Records that every tag of a manifest is about to go with it. */
+/** Records that every tag of a manifest is about to be deleted with it. */
 export async function recordTagsOf(
   trx: Knex.Transaction,
   repositoryId: number,
@@ -169,7 +169,7 @@ export async function recordTagsOf(
   );
 }
 
-/** The digest of the manifest that a tag points at. */
+/** Returns the digest of the manifest that a tag points at. */
 export async function pointedAt(
   trx: Knex.Transaction,
   repositoryId: number,

@@ -9,7 +9,7 @@ import { isPostgres } from './rows.ts';
 /** Milliseconds after which a transaction that conflicts with others fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
-/** After so many tries, or milliseconds, the way is cleared. */
+/** Number of attempts, or milliseconds, after which conflicting transactions are blocked. */
 const OFTEN = 4;
 const LONG = PATIENCE / 4;
 
@@ -52,7 +52,7 @@ export async function inTransaction<T>(
           }, isolationOf(knex)),
         )
       : group.run(each);
-  // A change that a power cut may undo is never one that a client requested.
+  // A change that a power cut may undo was never requested by a client.
   const result = durable ? await withRecord(work, run) : await run(work);
   if (durable) await logOf(knex)?.sync();
   return result;
@@ -84,22 +84,22 @@ export async function inStatement<Outcome>(
   return outcome;
 }
 
-/** A statement of knex that can be told which connection to run on. */
+/** A statement of knex for which a connection can be chosen. */
 interface Connectable<Outcome> {
   connection(connection: unknown): PromiseLike<Outcome>;
 }
 
-/** SQLite's, for its one connection. */
+/** Returns SQLite's group of transactions, for its one connection. */
 function groupOf(knex: Knex): TransactionGroup<Knex.Transaction> | undefined {
   return knex.client.config.transactionGroup;
 }
 
-/** SQLite's, which is synced apart from the transactions. */
+/** Returns SQLite's log, which is synced separately from the transactions. */
 function logOf(knex: Knex): LogSync | undefined {
   return knex.client.config.logSync;
 }
 
-/** For SQLite with a disk reserve. */
+/** Present for SQLite with a disk reserve. */
 function makeRoomOf(knex: Knex): (() => Promise<boolean>) | undefined {
   return knex.client.config.makeRoom;
 }
@@ -114,7 +114,7 @@ interface Connection {
   pragma(source: string): unknown;
 }
 
-/** Lends the connection of SQLite, whose commits do not wait for the device meanwhile. */
+/** Lends SQLite's connection for work whose commits do not wait for the device. */
 async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection: Connection = await knex.client.acquireConnection();
   try {
@@ -126,7 +126,7 @@ async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Prom
   }
 }
 
-/** `run` gets whether it has conflicted for long. */
+/** Repeats `run` after conflicts; it receives whether they have lasted long. */
 async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promise<T>): Promise<T> {
   const began = performance.now();
   const giveUpAt = began + PATIENCE;
@@ -155,28 +155,28 @@ async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promi
   }
 }
 
-/** A transaction that has conflicted for all of PATIENCE has changed nothing. */
+/** Returns the error for a transaction that has conflicted for all of PATIENCE; it has changed nothing. */
 function givenUp(cause: unknown): DatabaseUnavailableError {
   if (cause instanceof DatabaseUnavailableError) return cause;
   return new DatabaseUnavailableError('the database is too busy: try again soon', { cause });
 }
 
-/** SQLite's transactions are serialisable as they are. */
+/** Returns the isolation level; SQLite's transactions are always serialisable. */
 function isolationOf(knex: Knex): Knex.TransactionConfig {
   return isPostgres(knex) ? { isolationLevel: 'serializable' } : {};
 }
 
-/** SQLite, and PostgreSQL's class 53 (insufficient resources), code disk_full. */
+/** Reports a full device: SQLite's error, and PostgreSQL's class 53 (insufficient resources), code disk_full. */
 function isFull(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_FULL' || codeOf(error) === '53100';
 }
 
-/** SQLite's own, of a checkpoint or a new file. */
+/** Reports a failed sync by SQLite itself, of a checkpoint or a new file. */
 function isFailedSync(error: unknown): boolean {
   return /^SQLITE_IOERR_(?:DIR_)?FSYNC$/.test(codeOf(error));
 }
 
-/** Whether the same transaction may well succeed when it is tried again. */
+/** Reports whether the same transaction may succeed when it is repeated. */
 function isPassing(error: unknown): boolean {
   if (error instanceof DatabaseUnavailableError) return !error.inDoubt;
   const code = codeOf(error);
@@ -187,7 +187,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Works that share one transaction at most: each of them waits for all. */
+/** Maximum pieces of work that share one transaction: each waits for all of them. */
 const MOST_SHARED = 16;
 
 interface Entry<Trx> {
@@ -206,7 +206,7 @@ export class TransactionGroup<Trx> {
   #waiting: Entry<Trx>[] = [];
   #running = false;
 
-  /** `transact` runs work in a transaction, and again when the database wants that. */
+  /** `transact` runs work in a transaction, and repeats it when the database requires that. */
   constructor(transact: <T>(work: (trx: Trx) => Promise<T>) => Promise<T>) {
     this.#transact = transact;
   }
@@ -222,7 +222,7 @@ export class TransactionGroup<Trx> {
   async #runAll(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
-      // All requests of this turn of the event loop have arrived then.
+      // By then all requests of this turn of the event loop have arrived.
       await turn();
       const group = this.#waiting.splice(0, MOST_SHARED);
       if (!(await this.#runShared(group))) for (const entry of group) await this.#runAlone(entry);
@@ -230,7 +230,7 @@ export class TransactionGroup<Trx> {
     this.#running = false;
   }
 
-  /** False, and nothing has happened, when one of several failed. */
+  /** Returns false, with nothing changed, when one of several failed. */
   async #runShared(group: readonly Entry<Trx>[]): Promise<boolean> {
     const [first] = group;
     if (first === undefined || group.length === 1) return false;

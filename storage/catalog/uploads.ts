@@ -13,7 +13,7 @@ interface UploadRow {
   readonly touched_at: number | string;
 }
 
-/** After a power cut a client asks for the state of its upload, or starts again, so no request waits for the device. */
+/** No request waits for the device: after a power cut a client queries the state of its upload, or starts again. */
 const UNSYNCED = { durable: false };
 
 /** Maximum unfinished uploads of an account: a push has five at a time, and a killed one leaves them for a day. */
@@ -46,7 +46,7 @@ export class KnexUploads implements UploadCatalog {
     if (beyond === undefined) return;
     throw new TooManyUploadsError(
       `${account === '' ? 'clients without a login have' : `${account} has`} ${most} unfinished uploads, the most ` +
-        'there may be: finish or cancel some, or wait until they are dropped, a day after their last use',
+        'allowed: finish or cancel some, or wait until they are dropped, a day after their last use',
     );
   }
 
@@ -67,7 +67,7 @@ export class KnexUploads implements UploadCatalog {
     const present = await this.#knex('uploads').where({ id }).first('size');
     if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
     throw new UploadBusyError(
-      `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
+      `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has changed it`,
     );
   }
 

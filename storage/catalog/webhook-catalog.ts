@@ -8,7 +8,7 @@ export interface Webhook {
   readonly name: string;
   readonly url: string;
   readonly events: readonly WebhookEvent[];
-  /** `*` stands for any characters. */
+  /** A pattern in which `*` stands for any characters. */
   readonly pattern: string;
 }
 
@@ -21,11 +21,11 @@ export interface KeptWebhook extends NewWebhook {
   readonly id: number;
 }
 
-/** A webhook and how it fares. */
+/** A webhook and its current state. */
 export interface WebhookState extends Webhook {
-  /** Events that wait. */
+  /** Number of pending events. */
   readonly waiting: number;
-  /** Events that were dropped, because they had waited too long or were too many. */
+  /** Number of events that were dropped, because they had waited too long or were too many. */
   readonly dropped: number;
   readonly deliveredAt?: Date;
   /** Time of the last failure, if it is later than the last success. */
@@ -40,7 +40,7 @@ export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | '
   readonly repository: string;
   /** RFC 3339. */
   readonly at: string;
-  /** Of `rollout`: the number of the release, how it ended, and why it failed. */
+  /** For `rollout`: the number of the release, how it ended, and why it failed. */
   readonly release?: number;
   readonly state?: string;
   readonly reason?: string;
@@ -51,15 +51,15 @@ export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | '
 /** The outcome of an event after all its attempts. */
 export interface WebhookDelivery extends Pick<ToldEvent, 'action' | 'repository' | 'tag'> {
   readonly attempts: number;
-  /** When it was tried last. */
+  /** Time of the last attempt. */
   readonly triedAt: Date;
-  /** Why the last attempt failed; undefined: it was delivered. */
+  /** Why the last attempt failed; undefined if it was delivered. */
   readonly failure?: string;
 }
 
-/** An event that waits to be told. */
+/** An event that waits for delivery. */
 export interface WaitingEvent {
-  /** Its place in the queue. */
+  /** Its position in the queue. */
   readonly id: string;
   readonly event: ToldEvent;
 }
@@ -75,24 +75,24 @@ export interface QueueLimits {
  */
 export interface WebhookCatalog {
   list(): Promise<readonly WebhookState[]>;
-  /** False, and nothing changed, when the name is taken. */
+  /** Creates a webhook. Returns false, and changes nothing, when the name is taken. */
   create(webhook: NewWebhook): Promise<boolean>;
   /** Removes a webhook with its queue. Returns whether it existed. */
   remove(name: string): Promise<boolean>;
   find(name: string): Promise<KeptWebhook | undefined>;
   all(): Promise<readonly KeptWebhook[]>;
-  /** Queues what changes nothing in the catalog for the webhooks that match; a power cut may take it away. */
+  /** Queues events that change nothing in the catalog, for the webhooks that match; a power cut may lose them. */
   tell(events: readonly ToldEvent[]): Promise<void>;
-  /** At most `limit` of the queue, in order, leaving out some repositories. */
+  /** Returns at most `limit` events of the queue, in order, omitting some repositories. */
   waiting(id: number, without: readonly string[], limit: number): Promise<readonly WaitingEvent[]>;
-  /** Which webhooks have events that wait. */
+  /** Returns the webhooks with pending events. */
   pending(): Promise<ReadonlySet<number>>;
-  /** Takes an event that was told off the queue; a power cut may bring it back. */
+  /** Removes a delivered event from the queue; a power cut may bring it back. */
   told(id: number, event: WaitingEvent): Promise<void>;
-  /** Records that an attempt failed; 500 characters of the reason are kept. */
+  /** Records a failed attempt; 500 characters of the reason are kept. */
   failed(id: number, event: WaitingEvent, failure: string): Promise<void>;
   /** Returns the latest 50 attempted events, newest first. Undefined when there is no webhook with this name. */
   deliveries(name: string): Promise<readonly WebhookDelivery[] | undefined>;
-  /** Drops some of the oldest events beyond the limits. Returns how many; 0 when the queue is within them. */
+  /** Drops some of the oldest events beyond the limits. Returns their number; 0 when the queue is within them. */
   trim(id: number, limits: QueueLimits): Promise<number>;
 }

@@ -19,7 +19,7 @@ import { queueEvents } from './write-record.ts';
 /** Repeated after a power cut: every event is delivered at least once. */
 const UNSYNCED = { durable: false };
 
-/** Events that one statement drops: nothing else runs meanwhile. */
+/** Maximum events that one statement drops: nothing else runs meanwhile. */
 const DROPPED_AT_ONCE = 500;
 
 /** Maximum deliveries kept for a webhook. */

@@ -8,10 +8,10 @@ import { batches } from './rows.ts';
 import type { Actor } from './tag-rule-catalog.ts';
 import type { ToldEvent } from './webhook-catalog.ts';
 
-/** Rows in one statement: databases bound the number of its values. */
+/** Rows in one statement: databases limit the number of its values. */
 const BATCH = 50;
 
-/** A change that a transaction of the catalog makes. */
+/** A change by a transaction of the catalog. */
 export interface Write {
   readonly action: 'push' | 'mount' | 'delete';
   readonly repository: string;
@@ -21,7 +21,7 @@ export interface Write {
   readonly mediaType?: string;
   readonly size?: number;
   readonly detail?: string;
-  /** The manifest or blob itself changed, and not only its tags. */
+  /** Whether the manifest or blob itself changed, and not only its tags. */
   readonly whole: boolean;
 }
 
@@ -55,7 +55,7 @@ export async function recordWrite(
   await queueEvents(trx, wanted, entries.map(toldOf));
 }
 
-/** Puts events in the queues of webhooks. */
+/** Puts events into the queues of webhooks. */
 export async function queueEvents(
   trx: Knex.Transaction,
   hooks: readonly { readonly id: number }[],

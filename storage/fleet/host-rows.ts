@@ -1,6 +1,6 @@
 import type { Host } from '../../fleet/host.ts';
 
-/** The connection of a host without one that polls its target. */
+/** Connection value of a host that polls its target instead of connecting. */
 export const POLLING = 'polling';
 
 export interface HostRow {

@@ -4,13 +4,13 @@ import type { ReleaseState } from '../../fleet/release.ts';
 import { batches } from '../catalog/rows.ts';
 import type { AppRow, ReleaseRow } from './app-rows.ts';
 
-/** Rows of one statement, which databases bound. */
+/** Rows of one statement, whose values databases limit. */
 const AT_ONCE = 100;
 
 /** States of releases in progress. */
 export const UNENDED: readonly ReleaseState[] = ['rolling', 'rolling back', 'paused'];
 
-/** Releases the images of releases that no automatic rollback needs. */
+/** Drops the images of releases that no automatic rollback needs. */
 export async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> {
   const kept = await keptReleases(trx, app);
   if (kept.length > 0)
@@ -21,8 +21,7 @@ export async function dropOldImages(trx: Knex.Transaction, app: string): Promise
 }
 
 /**
- * Deletes the versions of secrets that no kept release names, except the newest two: a release may be about to name
- * them.
+ * Deletes the versions of secrets that no kept release uses, except the newest two: a release may be about to use them.
  */
 export async function dropOldSecrets(trx: Knex.Transaction, app: string): Promise<void> {
   const versions: readonly { readonly name: string; readonly version: number }[] = await trx('app_secrets')
@@ -63,7 +62,7 @@ async function keptReleases(trx: Knex.Transaction, app: string): Promise<readonl
   return [...before, current, row.latest];
 }
 
-/** Throws AppError 'in-use' for a secret that the current release names, or one in progress. */
+/** Throws AppError 'in-use' for a secret that the current release uses, or one in progress. */
 export async function refuseUsedSecret(trx: Knex.Transaction, app: string, name: string): Promise<void> {
   const row: AppRow | undefined = await trx('apps').where({ name: app }).first();
   const numbers = [row?.current, row?.latest].filter((number) => number != null);

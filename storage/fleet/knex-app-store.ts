@@ -31,13 +31,13 @@ import {
 import { dropOldImages, dropOldSecrets, refuseUsedSecret, UNENDED } from './kept-releases.ts';
 import { type PlacementRow, placementOf, replacePlacements } from './placement-rows.ts';
 
-/** Rows of one statement, which databases bound. */
+/** Rows of one statement, whose values databases limit. */
 const AT_ONCE = 100;
-/** Apps that a fleet may have. */
+/** Maximum apps of a fleet. */
 export const MAX_APPS = 1000;
 /** Maximum releases in the history of an app. */
 const HISTORY_KEPT = 200;
-/** Secrets that an app may have. */
+/** Maximum secrets of an app. */
 const MAX_SECRETS = 200;
 
 /** Apps in the tables of the migration 0009-fleet. */
@@ -301,7 +301,7 @@ async function beginRollout(
   await trx('rollouts').insert(rollout).onConflict('app').merge();
 }
 
-/** Returns false when the app has another rollout by now, or none. */
+/** Ends a rollout; returns false when the app has another one by now, or none. */
 async function endRollout(trx: Knex.Transaction, app: string, revision: number): Promise<boolean> {
   return (await trx('rollouts').where({ app, revision }).update({ going: false })) > 0;
 }
@@ -325,7 +325,7 @@ async function insertApp(
   });
 }
 
-/** In the same transaction: from here on garbage collection and deletes leave the manifests alone. */
+/** Inserts the images in the same transaction: from here on garbage collection and deletes keep the manifests. */
 async function insertImages(
   trx: Knex.Transaction,
   app: string,
@@ -348,7 +348,7 @@ async function insertImages(
   }
 }
 
-/** Another app may have taken the routes or ports meanwhile. */
+/** Refuses a release if another app has taken the routes or ports meanwhile. */
 async function refuseOthers(trx: Knex.Transaction, app: string, known: LatestReleases): Promise<void> {
   const rows: readonly Pick<AppRow, 'name' | 'latest'>[] = await trx('apps')
     .whereNot({ name: app })
@@ -358,7 +358,7 @@ async function refuseOthers(trx: Knex.Transaction, app: string, known: LatestRel
   throw new AppError('others-changed', `${other.name} was deployed at the same time as ${app}: try again`);
 }
 
-/** Returns the highest version of a secret that a release names; 0 when none does. */
+/** Returns the highest version of a secret in any release; 0 if there is none. */
 async function newestNamed(trx: Knex.Transaction, app: string, name: string): Promise<number> {
   const texts: readonly string[] = await trx('releases').where({ app }).pluck('secrets');
   return Math.max(0, ...texts.map((text) => Number(JSON.parse(text)[name] ?? 0)));

@@ -20,7 +20,7 @@ import { batches, isPostgres } from '../catalog/rows.ts';
 import { inTransaction } from '../catalog/transaction.ts';
 import { connectionOf, type HostRow, hostOf, POLLING } from './host-rows.ts';
 
-/** Rows of one statement, which databases bound. */
+/** Rows of one statement, whose values databases limit. */
 const AT_ONCE = 100;
 /** Maximum stored join tokens. */
 const MAX_TOKENS = 1_000;
@@ -322,7 +322,7 @@ function refuseToken(token: TokenRow | undefined, now: Date): asserts token is T
   if (token === undefined) {
     throw new HostError(
       'token-unknown',
-      'the join token is not one of this registry: make one with "berth host token"',
+      'the join token is not from this registry: make one with "berth host token"',
     );
   }
   if (token.used_at !== null) {
@@ -334,7 +334,7 @@ function refuseToken(token: TokenRow | undefined, now: Date): asserts token is T
   if (Number(token.expires_at) <= now.getTime()) {
     throw new HostError(
       'token-expired',
-      'the join token has expired: make another one by "berth host token"',
+      'the join token has expired: make another one with "berth host token"',
     );
   }
 }
@@ -354,7 +354,7 @@ async function countOf(trx: Knex.Transaction, table: 'hosts' | 'join_tokens'): P
   return Number(row?.count ?? 0);
 }
 
-/** The function that returns rows of `key` and `value` for the bound JSON. */
+/** Returns the SQL function that yields rows of `key` and `value` for the bound JSON. */
 function eachOf(knex: Knex): string {
   return isPostgres(knex) ? 'json_each_text(cast(? as json))' : 'json_each(?)';
 }

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { Placement } from '../../fleet/release.ts';
 import { batches } from '../catalog/rows.ts';
 
-/** Rows of one statement, which databases bound. */
+/** Rows of one statement, whose values databases limit. */
 const AT_ONCE = 100;
 
 export interface PlacementRow {
@@ -16,7 +16,7 @@ export function placementOf({ service, host, instances }: PlacementRow): Placeme
   return { service, host, instances: JSON.parse(instances) };
 }
 
-/** Records where an app is, on hosts that were not removed meanwhile. */
+/** Records the placement of an app on hosts that were not removed meanwhile. */
 export async function replacePlacements(
   trx: Knex.Transaction,
   app: string,

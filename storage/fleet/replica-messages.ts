@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 
-/** Milliseconds between looks: after a message, at most while something is open, and otherwise. */
+/** Milliseconds between polls: after a message, while something is open (at most), and otherwise. */
 const SOON = 10;
 const OPEN = 100;
 const IDLE = 1_000;
@@ -21,11 +21,11 @@ export interface ReplicaMessage {
 
 /** Listens to other replicas. */
 export interface ReplicaListener {
-  /** In the order in which a replica sent them. */
+  /** Handles a message, in the order of its sender. */
   received(message: ReplicaMessage): void;
-  /** Whether an answer is pending: messages are then polled more often. */
+  /** Reports whether an answer is pending: then messages are polled more often. */
   readonly isOpen: () => boolean;
-  /** The database fails: messages may be lost. */
+  /** Handles a failure of the database: messages may be lost. */
   failed(error: unknown): void;
 }
 
@@ -43,7 +43,7 @@ interface Row {
  * once; messages for an ended replica are dropped.
  */
 export class ReplicaMessages {
-  /** Name of this process among them. */
+  /** Name of this process among the replicas. */
   readonly self = randomUUID();
   readonly #knex: Knex;
   readonly #outgoing: ReplicaMessage[] = [];
@@ -66,7 +66,7 @@ export class ReplicaMessages {
     this.#wake?.();
   }
 
-  /** Hands messages to `listener` until `signal` aborts; resolves then. */
+  /** Passes messages to `listener` until `signal` aborts; resolves then. */
   async listen(listener: ReplicaListener, signal: AbortSignal): Promise<void> {
     this.#listener = listener;
     let wait = IDLE;

@@ -25,7 +25,7 @@ export class SecretsKey {
     this.#file = file;
   }
 
-  /** Seals a secret for the registry: base64. */
+  /** Encrypts a secret for the registry: base64. */
   async seal(secret: Uint8Array): Promise<string> {
     const age = await import('age-encryption');
     this.#identity ??= readOrMake(this.#file, age.generateX25519Identity).catch((error) => {
@@ -35,7 +35,7 @@ export class SecretsKey {
     return sealFor(secret, await age.identityToRecipient(await this.#identity));
   }
 
-  /** Opens what `seal` sealed, and seals it for a host, `age1…`: base64. Throws SecretsKeyError. */
+  /** Decrypts a secret of `seal`, and encrypts it for a host, `age1…`: base64. Throws SecretsKeyError. */
   async passOn(sealed: string, recipient: string): Promise<string> {
     const { Decrypter } = await import('age-encryption');
     const decrypter = new Decrypter();
@@ -45,7 +45,7 @@ export class SecretsKey {
       secret = await decrypter.decrypt(Buffer.from(sealed, 'base64'), 'uint8array');
     } catch (cause) {
       throw new SecretsKeyError(
-        `the secrets key ${this.#file} is missing or another one: restore it, or set the secrets again`,
+        `the secrets key ${this.#file} is missing or different: restore it, or set the secrets again`,
         { cause },
       );
     }
@@ -66,7 +66,7 @@ async function readIdentity(file: string): Promise<string> {
   return identity;
 }
 
-/** The file is created atomically, and by only one of several processes. */
+/** Reads or creates the file, atomically, and in only one of several processes. */
 async function readOrMake(file: string, make: () => Promise<string>): Promise<string> {
   try {
     return await readIdentity(file);

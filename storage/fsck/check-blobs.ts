@@ -49,8 +49,8 @@ async function mend({ blobs, catalog, signal }: CheckRun, damaged: StoredBlob): 
 }
 
 /**
- * Makes a new file, since a sweep may delete an old unreferenced one at any moment; undefined when the copy is broken
- * too.
+ * Makes a new file, since a sweep may delete an old unreferenced one at any moment; returns undefined when the copy is
+ * broken too.
  */
 async function copyOf(
   blobs: BlobStore,

@@ -38,12 +38,12 @@ async function* checkManifest(
   }
   const finding = { kind: 'manifest', manifest, missing } as const;
   if (missing.length > 0) {
-    yield { ...finding, outcome: 'kept', message: `needs content that is not there: ${missing.join(', ')}` };
+    yield { ...finding, outcome: 'kept', message: `needs missing content: ${missing.join(', ')}` };
   } else if (mended > 0) {
     yield { ...finding, outcome: 'mended', message: `had lost ${mended} of its links` };
   }
   const record = await manifests.findByDigest(manifest.repository, manifest.digest);
-  // Deleted since it was listed, or its file is damaged, which is reported for the blob.
+  // It was deleted since it was listed, or its file is damaged, which is reported for the blob.
   const difference = record && (await differenceOf(run, record));
   if (difference === undefined) return;
   const rewritten = run.repair && (await rewrite(run, manifest, difference.actual));

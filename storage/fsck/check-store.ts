@@ -23,7 +23,7 @@ export async function checkStore(run: CheckRun): Promise<CheckSummary> {
   for await (const finding of checkBlobs(run, summary)) run.onFinding(finding);
   for await (const finding of checkManifests(run, summary)) run.onFinding(finding);
   for (const { pattern, counted, actual } of await run.catalog.quotas.check(run.repair)) {
-    const message = `the quota of ${pattern} counts ${counted} bytes where there are ${actual}`;
+    const message = `the quota of ${pattern} counts ${counted} bytes, but there are ${actual}`;
     run.onFinding({ kind: 'database', message, outcome: run.repair ? 'mended' : 'kept' });
   }
   await countLeftovers(run, summary);

@@ -14,7 +14,7 @@ export type Finding = { readonly outcome: Outcome } & (
       readonly kind: 'blob';
       readonly blob: StoredBlob;
       readonly message: string;
-      /** Names of what cannot be pulled without it. */
+      /** Names of everything that cannot be pulled without it. */
       readonly dependants: readonly string[];
     }
   | {
@@ -42,7 +42,7 @@ export interface CheckRun {
   /** Whether to repair faults; a damaged file without a copy is moved to quarantine, with its record. */
   readonly repair: boolean;
   readonly signal?: AbortSignal;
-  /** Called often. */
+  /** Called frequently. */
   readonly onProgress?: (summary: Readonly<CheckSummary>) => void;
   /** Called with each fault as it is found. */
   readonly onFinding: (finding: Finding) => void;

@@ -25,5 +25,5 @@ export async function verifyFile(
     return error instanceof Error ? error.message : String(error);
   }
   const actual = `${digestAlgorithm(blob.digest)}:${hash.digest('hex')}`;
-  return actual === blob.digest ? undefined : `the file holds ${actual}`;
+  return actual === blob.digest ? undefined : `the content has the digest ${actual}`;
 }

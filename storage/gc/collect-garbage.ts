@@ -8,9 +8,9 @@ import type { GarbageCatalog, SweepWindow, Swept } from '../catalog/garbage-cata
 import { UploadBusyError } from '../errors.ts';
 import { GarbageLease } from './garbage-lease.ts';
 
-/** Rows that one step looks at: about a millisecond's work. */
+/** Rows that one step examines: about a millisecond's work. */
 export const SWEEP_WINDOW = 250;
-/** Blobs that are deleted in one go: what one request to S3 takes. */
+/** Maximum blobs that are deleted together: as many as one request to S3 accepts. */
 const DELETED_AT_ONCE = 500;
 
 /** Maximum pause in milliseconds: other writers get as much time as a step has blocked them, up to this. */
@@ -35,21 +35,21 @@ export interface GarbagePolicy {
 /** The deletions of a garbage collection so far. */
 export interface GarbageReport {
   manifests: number;
-  /** Blobs that a repository had and nothing in it referred to. */
+  /** Blobs of a repository that nothing in it referred to. */
   links: number;
   blobs: number;
-  /** Bytes of blobs and leftovers together. */
+  /** Total bytes of blobs and leftovers. */
   bytes: number;
-  /** Files that nothing named, of interrupted pushes and sweeps. */
+  /** Unreferenced files of interrupted pushes and sweeps. */
   leftovers: number;
   uploads: number;
-  /** Unfinished uploads that are kept for their clients. */
+  /** Number of unfinished uploads that are kept for their clients. */
   keptUploads: number;
   /** Bytes of those uploads, as far as the storage reports them. */
   keptUploadBytes: number;
   /** Lines of the history of tags. */
   tagChanges: number;
-  /** Repositories that had become empty. */
+  /** Empty repositories. */
   repositories: number;
 }
 
@@ -216,7 +216,7 @@ async function* dropIdleUploads(
   }
 }
 
-/** A request that still writes to it fails at its next step; a later sweep deletes the rest. */
+/** Aborts an upload; a request that still writes to it fails at its next step, and a later sweep deletes the rest. */
 export async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
   try {
     await blobs.abort(upload);
@@ -257,7 +257,7 @@ async function* sweepStored(
     const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
     const uploads = entries.flatMap((entry) => (entry.kind === 'upload' ? entry : []));
     const ids = uploads.map(({ id }) => id);
-    // The files were listed first: a record made from now on is of a newer file.
+    // The files were listed first: a record made from now on belongs to a newer file.
     const [named, known] = await Promise.all([catalog.namedOf(files), catalog.knownUploads(ids)]);
     const orphans = files.filter(({ location }) => !named.has(location));
     const lost = ids.filter((id) => !known.has(id));

@@ -8,8 +8,7 @@ const RENEW_AFTER = 1_500;
 
 /**
  * The lease for collecting garbage, held by one process at a time. Two concurrent collections would be harmless: it
- * saves work. The holder calls `renew` every second or two; after that it keeps the lease until another process takes
- * it.
+ * saves work. The holder calls `renew` every second or two; otherwise another process may take the lease.
  */
 export class GarbageLease {
   readonly lease: Lease;
@@ -22,7 +21,7 @@ export class GarbageLease {
     this.#renewedAt = performance.now();
   }
 
-  /** Undefined while another process collects garbage. */
+  /** Returns undefined while another process collects garbage. */
   static async take(catalog: GarbageCatalog): Promise<GarbageLease | undefined> {
     const lease = { name: 'garbage-collection', holder: randomUUID() };
     return (await catalog.takeLease(lease, LEASE_TIME)) ? new GarbageLease(catalog, lease) : undefined;

@@ -10,8 +10,8 @@ export const DEFAULT_GRACE = 24 * HOUR;
 export const DEFAULT_UPLOAD_AGE = 24 * HOUR;
 
 /**
- * Returns the policy for a grace period in milliseconds. Running uploads are safe in any case. A push finds everything
- * that it has checked or pushed before if it ends within the grace period less two minutes (TOUCH_INTERVAL, once in the
+ * Returns the policy for a grace period in milliseconds. Running uploads are always safe. A push finds everything that
+ * it has checked or pushed before if it ends within the grace period less two minutes (TOUCH_INTERVAL, once in the
  * catalog and once in the server's memory). After that it is refused if an image lacks content; an index may lack
  * members (a sparse index), which a Warning reports.
  */

@@ -4,8 +4,8 @@ import type { StoredEntry } from '../blobs/driver-capabilities.ts';
 import type { GarbageBlobs } from './collect-garbage.ts';
 
 /**
- * A content store for a garbage collection on a copy of the catalog: it deletes nothing, and no longer lists blobs that
- * it was told to delete.
+ * A content store for a garbage collection on a copy of the catalog: it deletes nothing, but no longer lists "deleted"
+ * blobs.
  */
 export class UntouchedBlobs implements GarbageBlobs {
   readonly #blobs: BlobStore;

@@ -7,16 +7,16 @@ import type { ReadOnlyTree, TreeEntry } from './docker-registry-source.ts';
 import { failureReason } from './failure-reason.ts';
 import { SourceContentError, SourceUnavailableError } from './import-source.ts';
 
-/** Maximum tries of a request, and failures of one read in a row without a byte between them. */
+/** Maximum attempts of a request, and consecutive failures of one read without a byte in between. */
 const TRIES = 6;
-/** Maximum connections of one read, however far each gets. */
+/** Maximum connections of one read, however much each delivers. */
 const MAX_CONNECTIONS = 200;
-/** Pause before the first retry of a read, in milliseconds. It doubles with each failure in a row. */
+/** Pause before the first retry of a read, in milliseconds. It doubles with each consecutive failure. */
 const FIRST_PAUSE = 400;
 const CONNECT_TIME = 5_000;
 const SILENCE_TIME = 30_000;
 
-/** The keys of a bucket below a prefix, which is only read from, with the credentials that the environment has. */
+/** The keys of a bucket below a prefix, read-only, with the credentials of the environment. */
 export class BucketTree implements ReadOnlyTree {
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -117,7 +117,7 @@ export class BucketTree implements ReadOnlyTree {
 }
 
 /**
- * Yields the bytes that `open` returns from an offset on, and calls it again from the reached offset when they break
+ * Yields the bytes that `open` returns from an offset on, and calls it again from the current offset when they break
  * off. Throws SourceContentError and SourceUnavailableError as `open` does, SourceUnavailableError when no attempts are
  * left, and the signal's reason.
  */

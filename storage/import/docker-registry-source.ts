@@ -8,12 +8,12 @@ import {
   type SourceManifest,
 } from './import-source.ts';
 
-/** Below the `rootdirectory` of docker-registry's configuration. */
+/** Path below the `rootdirectory` of docker-registry's configuration. */
 export const DOCKER_REGISTRY_ROOT = 'docker/registry/v2';
 
 const REPOSITORIES = `${DOCKER_REGISTRY_ROOT}/repositories`;
 const BLOBS = `${DOCKER_REGISTRY_ROOT}/blobs`;
-/** A link holds one digest. */
+/** Maximum bytes of a link, which contains one digest. */
 const MAX_LINK = 1024;
 
 /**
@@ -77,7 +77,7 @@ export class DockerRegistrySource implements ImportSource {
     const actual = createHash(algorithm).update(bytes).digest('hex');
     if (actual !== digestHex(digest)) {
       throw new SourceContentError(
-        `the manifest ${digest} is damaged in the source: it holds ${algorithm}:${actual}`,
+        `the manifest ${digest} is damaged in the source: its content has the digest ${algorithm}:${actual}`,
       );
     }
     return { bytes };
@@ -95,7 +95,7 @@ export class DockerRegistrySource implements ImportSource {
     yield* this.#tree.stream(dataPath(digest), signal);
   }
 
-  /** This registry keeps no list: if its clients made one, it is a tag. */
+  /** Returns none: this registry stores no list, and a list made by its clients is a tag. */
   async referrers(): Promise<readonly Digest[]> {
     return [];
   }
@@ -108,7 +108,7 @@ export class DockerRegistrySource implements ImportSource {
   async #readLink(path: string, signal: AbortSignal): Promise<Digest | undefined> {
     const text = (await this.#tree.read(path, MAX_LINK, signal))?.toString('utf8').trim();
     if (text === undefined || isDigest(text)) return text;
-    throw new SourceContentError(`${path} is damaged: it holds no digest`);
+    throw new SourceContentError(`${path} is damaged: it contains no digest`);
   }
 }
 
@@ -121,7 +121,7 @@ function dataPath(digest: Digest): string {
   return `${BLOBS}/${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
-/** Files to read, named by paths with slashes below some root: a folder, or the keys of a bucket. */
+/** Files to read, named by paths with slashes below a root: a folder, or the keys of a bucket. */
 export interface ReadOnlyTree {
   /** Lists the names directly below a folder, in no order; none when it does not exist. */
   list(folder: string, signal: AbortSignal): AsyncIterable<TreeEntry>;

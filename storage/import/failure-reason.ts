@@ -8,13 +8,13 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Codes of certificates whose authority is not trusted. */
 const UNKNOWN_AUTHORITY = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
 
-/** Says why a connection failed and what to do; some clients hide the reason in the cause. */
+/** Returns why a connection failed and what to do; some clients hide the reason in the cause. */
 export function failureReason(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(inner instanceof Error)) return String(inner);
   const { code = '' } = inner as NodeJS.ErrnoException;
   if (UNKNOWN_AUTHORITY.test(code)) {
-    return `${inner.message}: name the authority of its certificate by NODE_EXTRA_CA_CERTS=FILE`;
+    return `${inner.message}: give the authority of its certificate with NODE_EXTRA_CA_CERTS=FILE`;
   }
   return REASONS[code] ?? (inner.message || code || inner.name);
 }

@@ -61,7 +61,7 @@ function isAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** A bad sector or a wrong mode is one file's; the others may be well. */
+/** Returns the error for one unreadable file: a bad sector or a wrong mode need not affect the others. */
 function unreadable(file: string, cause: unknown): SourceContentError {
   const { code } = cause as NodeJS.ErrnoException;
   return new SourceContentError(`${file} cannot be read (${code ?? String(cause)})`, { cause });

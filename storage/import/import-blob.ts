@@ -13,8 +13,8 @@ export interface ImportEnds {
 }
 
 /**
- * Sees to it that a repository has a blob: links it when any repository has it, and copies it otherwise, which
- * verifies it. Throws SourceContentError when it is missing, damaged, or of another size than described.
+ * Ensures that a repository has a blob: links it when any repository has it, and copies it otherwise, which verifies
+ * it. Throws SourceContentError when it is missing, damaged, or of another size than described.
  */
 export async function importBlob(
   { source, catalog, blobs, content }: ImportEnds,
@@ -58,7 +58,7 @@ export async function importBlob(
   }
 }
 
-/** docker and containerd take content of another size than described for damaged. */
+/** Refuses another size than described: docker and containerd take such content for damaged. */
 function refuseSize({ digest, size }: SourceBlob, actual: number): void {
   if (actual !== size) {
     throw new SourceContentError(
@@ -70,12 +70,12 @@ function refuseSize({ digest, size }: SourceBlob, actual: number): void {
 /** The progress of an import. */
 export interface ImportReport {
   repositories: number;
-  /** Tags that point where they point in the source. */
+  /** Tags that point at the same digest as in the source. */
   tags: number;
-  /** Manifests and blobs that were not here before. */
+  /** Newly imported manifests and blobs. */
   manifests: number;
   blobs: number;
-  /** Read from the source for blobs. */
+  /** Bytes of blobs that were read from the source. */
   bytes: number;
   problems: number;
 }

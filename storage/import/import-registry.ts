@@ -10,7 +10,7 @@ export interface ImportRun extends Omit<RepositoryImport, 'repository' | 'report
   readonly onListed?: (repositories: number) => void;
   /** Called when a repository is complete, with its own report. */
   readonly onRepository: (repository: string, report: Readonly<ImportReport>) => void;
-  /** Called with each repository that begins, the report so far and its own report. */
+  /** Called at the start of each repository, with the report so far and its own report. */
   readonly onStart: (
     repository: string,
     before: Readonly<ImportReport>,
@@ -35,7 +35,7 @@ export async function importRegistry(run: ImportRun): Promise<ImportReport> {
   for (const repository of names) {
     run.signal.throwIfAborted();
     if (!isRepositoryName(repository)) {
-      onProblem(`${JSON.stringify(repository.slice(0, 300))} is not a repository name here: it is left out`);
+      onProblem(`${JSON.stringify(repository.slice(0, 300))} is not a valid repository name: it is skipped`);
       continue;
     }
     const report = emptyReport();

@@ -16,7 +16,7 @@ const ATTEMPTS = 20;
 
 export interface RepositoryImport extends ImportEnds {
   readonly repository: string;
-  /** Whether manifests without a tag are wanted too. */
+  /** Whether to import manifests without a tag too. */
   readonly untagged: boolean;
   /** Concurrent reads from the source. */
   readonly jobs: number;
@@ -151,7 +151,7 @@ export class RepositoryImporter {
     if (tags.length > 0) await this.#run.onTagged(repository, manifest);
   }
 
-  /** Undefined when its file was lost. */
+  /** Returns undefined when its file was lost. */
   async #readHere({ blob, mediaType }: ManifestRecord): Promise<ReadManifest | undefined> {
     try {
       const bytes = await this.#run.blobs.readAll(blob, MAX_MANIFEST_SIZE);
@@ -173,11 +173,11 @@ export class RepositoryImporter {
       return { bytes, manifest };
     } catch (cause) {
       if (!(cause instanceof ManifestInvalidError)) throw cause;
-      throw new SourceContentError(`${digest} cannot be taken: ${cause.message}`, { cause });
+      throw new SourceContentError(`${digest} cannot be imported: ${cause.message}`, { cause });
     }
   }
 
-  /** Returns whether all members of an index exist here; problems with the others have been reported. */
+  /** Returns whether all members of an index exist in this registry; problems with the others have been reported. */
   async #bringMembers(members: readonly { readonly digest: Digest }[]): Promise<boolean> {
     let whole = true;
     await concurrently(members, this.#run.jobs, async ({ digest }) => {

@@ -66,6 +66,6 @@ export interface ImportSource {
 /** A blob as a manifest describes it. */
 export interface SourceBlob {
   readonly digest: Digest;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
 }

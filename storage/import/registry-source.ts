@@ -21,9 +21,9 @@ export interface RegistrySourceOptions {
   readonly exchange: HttpExchange;
   /** See RegistrySession. */
   readonly credentials: (signal: AbortSignal) => Promise<RegistryCredentials>;
-  /** IMPORT_RETRIES unless given. */
+  /** IMPORT_RETRIES by default. */
   readonly retries?: RetryPolicy;
-  /** Lists of more pages are refused; see PagedList. */
+  /** Maximum pages of a list; see PagedList. */
   readonly maxPages?: number;
 }
 
@@ -83,7 +83,7 @@ export class RegistrySource implements ImportSource {
     return translate(() => this.#repository(repository).resolveTag(tag, signal));
   }
 
-  /** The distribution API has no such list. */
+  /** Returns undefined: the distribution API has no such list. */
   manifests(): undefined {
     return undefined;
   }
@@ -142,7 +142,7 @@ async function* translated<Item>(items: AsyncIterable<Item>): AsyncGenerator<Ite
   }
 }
 
-/** The error that an ImportSource throws for an error of the client. */
+/** Converts an error of the client to one of an ImportSource. */
 function asSourceError(error: unknown): unknown {
   if (!(error instanceof DistributionError)) return error;
   const message = error.code === 'unauthorized' ? `${error.message}: ${LOGIN_HINT}` : error.message;

@@ -8,11 +8,11 @@ import { recordedFields } from '../content-store.ts';
 import { StorageError } from '../errors.ts';
 import { verifyFile } from '../fsck/verify-file.ts';
 
-/** Where manifests go that no snapshot names. */
+/** Repository for manifests that no snapshot names. */
 export const RECOVERED = 'recovered';
 
 export interface RebuildRun {
-  /** Empty. */
+  /** Must be empty. */
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
   readonly names: readonly NameLine[];
@@ -78,7 +78,7 @@ async function restoreNamed(
         tags.length === 0
           ? `${repository}@${manifest}`
           : tags.map((tag) => `${repository}:${tag}`).join(', ');
-      onProblem(`${names} cannot be brought back: ${missing.join(', ')} is lost`);
+      onProblem(`${names} cannot be restored: ${missing.join(', ')} is lost`);
       continue;
     }
     await restore(run, files, repository, record, tags);
@@ -112,7 +112,7 @@ async function restoreUnnamed(
     run.signal?.throwIfAborted();
     const missing = lacking(files, record);
     if (missing.length > 0) {
-      onProblem(`the unnamed manifest ${digest} is left out: ${missing.join(', ')} is lost`);
+      onProblem(`the unnamed manifest ${digest} is skipped: ${missing.join(', ')} is lost`);
       continue;
     }
     const tags = members.has(digest) ? [] : [`unnamed-${digestHex(digest).slice(0, 16)}`];
@@ -139,7 +139,7 @@ async function readRecord(
   }
 }
 
-/** Configs and layers that are lost; members of an index may be elsewhere. */
+/** Returns the lost configs and layers; members of an index may be elsewhere. */
 function lacking(files: IntactFiles, { references }: ManifestRecord): readonly Digest[] {
   return references
     .filter(({ kind, digest }) => (kind === 'config' || kind === 'layer') && !files.blobs.has(digest))
@@ -164,11 +164,11 @@ async function restore(
 /** The intact content of a store. */
 interface IntactFiles {
   readonly blobs: ReadonlyMap<Digest, StoredBlob>;
-  /** Digests that are manifests or indexes by their content. */
+  /** Digests whose content is a manifest or index. */
   readonly manifests: ReadonlySet<Digest>;
 }
 
-/** Reads and verifies every file; `onDamaged` gets files whose content does not match their name. */
+/** Reads and verifies every file; `onDamaged` receives files whose content does not match their name. */
 async function findIntactFiles(
   store: BlobStore,
   onDamaged: (blob: StoredBlob, message: string) => void,

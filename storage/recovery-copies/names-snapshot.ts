@@ -7,7 +7,7 @@ import type { NameLine } from '../catalog/catalog.ts';
 export const NAMES_FOLDER = 'names';
 export const NAMES_KEPT = { latest: 3, days: 0 };
 
-/** A line of such a snapshot. */
+/** Parses a line of such a snapshot. */
 export function readNameLine({
   repository,
   description,

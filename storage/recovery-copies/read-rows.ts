@@ -16,7 +16,7 @@ export interface RowLine {
   readonly row: Readonly<Record<string, Value>>;
 }
 
-/** All rows of some tables as they are at one moment, the same ones in the same order whatever database it is. */
+/** Reads all rows of some tables as of one moment, in an order that does not depend on the database. */
 export async function readRows(knex: Knex, tables: readonly CopiedTable[]): Promise<readonly RowLine[]> {
   return knex.transaction(
     async (trx) => {
@@ -32,14 +32,14 @@ export async function readRows(knex: Knex, tables: readonly CopiedTable[]): Prom
   );
 }
 
-/** Another one for other rows. */
+/** Returns a version, which differs for different rows. */
 export function versionOf(lines: readonly RowLine[]): string {
   const hash = createHash('sha256');
   for (const line of lines) hash.update(`${JSON.stringify(line)}\n`);
   return hash.digest('hex');
 }
 
-/** A line of such a snapshot. */
+/** Parses a line of such a snapshot. */
 export function readRowLine({ table, row }: JsonObject): RowLine | undefined {
   if (typeof table !== 'string' || !isJsonObject(row)) return undefined;
   const isPlain = Object.values(row).every(

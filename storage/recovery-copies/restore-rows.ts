@@ -10,9 +10,9 @@ export interface RowsRestore {
   readonly database: Database;
   readonly catalog: Pick<Catalog, 'quotas' | 'tagRules'>;
   readonly lines: readonly RowLine[];
-  /** Tables whose rows are put back as they are. */
+  /** Tables whose rows are restored unchanged. */
   readonly tables: readonly CopiedTable[];
-  /** Called with a sentence about what cannot be put back. */
+  /** Called with a sentence about each row that cannot be restored. */
   readonly onProblem: (problem: string) => void;
 }
 
@@ -29,7 +29,7 @@ export async function restoreRows(run: RowsRestore): Promise<ReadonlyMap<string,
         await trx(table).insert(Object.fromEntries(known));
         done(table);
       } catch (error) {
-        run.onProblem(`a row of ${table} cannot be brought back: ${(error as Error).message}`);
+        run.onProblem(`a row of ${table} cannot be restored: ${(error as Error).message}`);
       }
     }
   });

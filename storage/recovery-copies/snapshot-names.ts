@@ -2,18 +2,18 @@ import type { SideFiles } from '../blobs/side-files.ts';
 
 const SNAPSHOT = /^(\d{4}-\d\d-\d\d)T\d\d-\d\d-\d\d\.\d{3}Z\.jsonl$/;
 
-/** The file of a snapshot that was taken at `time`; names sort by time. */
+/** Returns the file name of a snapshot taken at `time`; names sort by time. */
 export function snapshotName(time: Date): string {
   return `${time.toISOString().replaceAll(':', '-')}.jsonl`;
 }
 
-/** When a snapshot was taken, as RFC 3339 has it. */
+/** Returns the time of a snapshot in RFC 3339. */
 export function snapshotTime(name: string): string {
   const [day, time = ''] = name.replace('.jsonl', '').split('T');
   return `${day}T${time.replaceAll('-', ':')}`;
 }
 
-/** The snapshots in a folder, the latest first. */
+/** Lists the snapshots in a folder, the latest first. */
 export async function listSnapshots(files: SideFiles, folder: string): Promise<readonly string[]> {
   const names = await files.list(folder);
   return names
@@ -22,10 +22,10 @@ export async function listSnapshots(files: SideFiles, folder: string): Promise<r
     .reverse();
 }
 
-/** How many snapshots stay. */
+/** How many snapshots are kept. */
 export interface SnapshotsKept {
   readonly latest: number;
-  /** The last one of each of so many days on which there was one. */
+  /** Number of days for which the last snapshot of the day is kept, counting days with a snapshot. */
   readonly days: number;
 }
 

@@ -1,13 +1,13 @@
 import type { SideFiles } from '../blobs/side-files.ts';
 import { listSnapshots, outdated, type SnapshotsKept, snapshotName } from './snapshot-names.ts';
 
-/** Characters that one write takes. */
+/** Characters per write. */
 const PIECE = 256 * 1024;
 
 export interface SnapshotRun {
   readonly files: SideFiles;
   readonly folder: string;
-  /** Each becomes a line of JSON. */
+  /** Each object becomes a line of JSON. */
   readonly lines: AsyncIterable<object> | Iterable<object>;
   readonly kept: SnapshotsKept;
   readonly signal?: AbortSignal | undefined;
@@ -21,7 +21,7 @@ export async function writeSnapshot({ files, folder, lines, kept, signal }: Snap
   return name;
 }
 
-/** The last line proves that none is missing. */
+/** Yields the text; the last line proves that none is missing. */
 async function* piecesOf(
   lines: AsyncIterable<object> | Iterable<object>,
   signal: AbortSignal | undefined,

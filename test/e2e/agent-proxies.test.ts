@@ -222,7 +222,7 @@ describe('an agent behind a proxy', { skip: unlessRoot(), timeout: 3_600_000 }, 
       const said = await pull(wrong, image);
       assert.match(
         said,
-        /the proxy http:\/\/(xxxxx:xxxxx@)?10\.98\.0\.1:\d+ wants a login \(it answers 40[17]\)/,
+        /the proxy http:\/\/(xxxxx:xxxxx@)?10\.98\.0\.1:\d+ requires a login \(it answers 40[17]\)/,
       );
       assert.ok(!(said + wrong.process().output()).includes('wrong1'), said);
       assert.match(

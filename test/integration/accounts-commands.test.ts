@@ -153,7 +153,7 @@ test('what cannot be done is said in one sentence', async () => {
   await refused(1, /last administrator/, 'user', 'admin', 'admin', 'off');
   await refused(
     1,
-    /is no role: choose one of reader, writer, maintainer, admin/,
+    /is not a role: choose one of reader, writer, maintainer, admin/,
     'grant',
     'add',
     'public',

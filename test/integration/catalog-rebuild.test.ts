@@ -112,7 +112,7 @@ test('what is damaged stays away, and is told of', async (t) => {
   assert.match(stdout, /blobs\/sha256\/\S+ is damaged: /);
   assert.match(
     stdout,
-    new RegExp(`team/app:1 cannot be brought back: ${one.manifest.layers[0]?.digest} is lost`),
+    new RegExp(`team/app:1 cannot be restored: ${one.manifest.layers[0]?.digest} is lost`),
   );
   await server.restart();
   assert.deepEqual(await pull('2'), two.bytes);

@@ -43,7 +43,7 @@ describe('a file that cannot be deployed', () => {
       text: 'services:\n  web:\n    image: IMAGE\n    privilged: true\n    mac_address: 02:42:ac:11:00:02\n    deploy:\n      replica: 2',
       said: [
         'compose.yaml:4:5: services.web.privilged: unknown key "privilged": did you mean "privileged"?',
-        'compose.yaml:5:5: services.web.mac_address: remove it: the old and the new instance run at the same time during an update, so neither can have this alone',
+        'compose.yaml:5:5: services.web.mac_address: remove it: the old and the new instance run at the same time during an update, so neither can have this exclusively',
         'compose.yaml:7:7: services.web.deploy.replica: unknown key "replica": did you mean "replicas"?',
       ],
     },
@@ -56,7 +56,7 @@ describe('a file that cannot be deployed', () => {
       what: 'a variable that is not set, where something must be',
       text: `services:\n  web:\n    image: IMAGE\n    volumes:\n      - "${variable('MEDIA')}:/media"`,
       said: [
-        'compose.yaml: the variable MEDIA is not set: it is replaced by nothing',
+        'compose.yaml: the variable MEDIA is not set: it is replaced by an empty text',
         'compose.yaml:5:9: services.web.volumes[0]: the volume before the colon is missing',
       ],
     },
@@ -108,7 +108,7 @@ describe('a file that cannot be deployed', () => {
       what: 'too few hosts for what it asks',
       text: 'services:\n  web:\n    image: IMAGE\n    deploy:\n      replicas: 3\n      placement: {max_replicas_per_node: 1}\n  db:\n    image: IMAGE\n    deploy: {placement: {constraints: [node.labels.disk == ssd]}}',
       said: [
-        'compose.yaml:4:5: services.web.deploy: wants 3 instances, and its hosts can have 2, at most 1 on each',
+        'compose.yaml:4:5: services.web.deploy: wants 3 instances, but its hosts can have only 2, at most 1 on each',
         'compose.yaml:9:5: services.db.deploy: no host of the app meets its constraints',
       ],
     },

@@ -83,7 +83,7 @@ test('a secret is in no file of the registry, no backup, no log and no list; wit
   host = new ObedientHost(joined, await joined.connect());
   const refused = await runBerthIn(env, 'restart', APP);
   assert.equal(refused.exitCode, 3, refused.stderr);
-  assert.match(refused.stderr, /release 3 [^\n]*: the secrets key \S+ is missing or another one: restore it/);
+  assert.match(refused.stderr, /release 3 [^\n]*: the secrets key \S+ is missing or different: restore it/);
   await waitUntil('the host has what it had', () => host.told.join() === '2');
   const again = await set();
   assert.equal(again.exitCode, 0, again.stderr);

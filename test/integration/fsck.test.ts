@@ -88,7 +88,7 @@ test('a quota that counts wrong is told of, and mended on demand', async (t) => 
   const [, used = ''] = /^team\/\* {2}(\d+)/.exec(right) ?? [];
   assert.match(
     found.stdout,
-    new RegExp(`the quota of team/\\* counts ${Number(used) + 1000} bytes where there are ${used}`),
+    new RegExp(`the quota of team/\\* counts ${Number(used) + 1000} bytes, but there are ${used}`),
   );
   assert.notEqual((await quota('list')).stdout, right);
   const mended = await fsck('--repair');
@@ -129,7 +129,7 @@ for (const [what, damage] of damages) {
     const repaired = await fsck('--repair');
     assert.equal(repaired.exitCode, 1);
     assert.match(repaired.stdout, new RegExp(`set aside in quarantine/, push it again: ${layer}: `));
-    assert.match(repaired.stdout, /damaged: team\/app@sha256:\w+ needs content that is not there/);
+    assert.match(repaired.stdout, /damaged: team\/app@sha256:\w+ needs missing content/);
     assert.equal((await registry.send('HEAD', `/v2/team/app/blobs/${layer}`)).status, 404);
     const aside = what === 'lost' ? [] : [path.split('/').at(-1)];
     const folder = join(server.dataDir, 'quarantine');
@@ -184,10 +184,7 @@ test('records that do not fit are found, and mended from the content', async (t)
   await sql(server.dataDir, `delete from manifest_references where kind = 'config'`);
   const found = await fsck();
   assert.equal(found.exitCode, 1, found.stdout);
-  assert.match(
-    found.stdout,
-    new RegExp(`damaged: team/app@${image.digest} needs content that is not there: ${layer}`),
-  );
+  assert.match(found.stdout, new RegExp(`damaged: team/app@${image.digest} needs missing content: ${layer}`));
   assert.match(
     found.stdout,
     new RegExp(`damaged: team/app@${image.digest} is recorded with other references`),

@@ -189,7 +189,7 @@ test('what cannot be used is told at the start in one sentence', async (t) => {
     ],
     [start(url(BUCKET), { AWS_ACCESS_KEY_ID: 'nobody' }), /InvalidAccessKeyId: .* check AWS_ACCESS_KEY_ID/],
     [start(url(BUCKET, closed)), /cannot be reached \(ECONNREFUSED\): check the endpoint/],
-    [start('s3://key:secret@bucket'), /--storage cannot be used: it holds credentials/],
+    [start('s3://key:secret@bucket'), /--storage cannot be used: it contains credentials/],
   ] as const;
   for (const [starting, expected] of cases) {
     const { exitCode, stderr } = await starting;

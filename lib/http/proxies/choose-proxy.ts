@@ -29,7 +29,7 @@ const NEVER: Rule = () => false;
 /**
  * Parses NO_PROXY as Go's programs do, so that one value serves all programs on a host. A word is a name, which
  * includes its subdomains; `.name` for the subdomains alone; an address; a network such as 10.0.0.0/8; or `*` for every
- * host. Each but a network may end in `:PORT`. Any other word matches nothing.
+ * host. Every word except a network may end in `:PORT`. Any other word matches nothing.
  */
 function parseNoProxy(text: string): Rule {
   const words = text.split(',').map((word) => word.trim().toLowerCase());

@@ -37,7 +37,7 @@ export function refusalOfProxy(proxy: URL, status: number, reason: string, targe
   // tinyproxy answers a wrong login with 401.
   if (status === 407 || status === 401) {
     return new ProxyLoginError(
-      `${name} wants a login (it answers ${status}): give USER:PASSWORD@ before the host in its address`,
+      `${name} requires a login (it answers ${status}): give USER:PASSWORD@ before the host in its address`,
     );
   }
   const said = `${status} ${reason}`.trim().slice(0, 200);

@@ -1,8 +1,8 @@
 /** The proxies for outgoing requests. */
 export interface ProxySettings {
-  /** For `http:` addresses; undefined: none. */
+  /** For `http:` addresses; undefined for none. */
   readonly http?: URL;
-  /** For `https:` addresses; undefined: none. */
+  /** For `https:` addresses; undefined for none. */
   readonly https?: URL;
   /** Hosts that are reached without a proxy, in the syntax of NO_PROXY. */
   readonly except: string;

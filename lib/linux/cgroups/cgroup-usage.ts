@@ -16,7 +16,7 @@ export interface CgroupUsage {
     readonly total: number;
     readonly user: number;
     readonly kernel: number;
-    /** Per processor, where the kernel counts it. */
+    /** Per processor, if the kernel counts it. */
     readonly perCpu?: readonly number[];
     readonly periods: number;
     readonly throttledPeriods: number;

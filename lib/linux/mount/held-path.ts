@@ -22,7 +22,7 @@ export type HeldPropagation = 'private' | 'slave' | 'shared';
  * Mounts `path` of the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links on the
  * host and handles only UTF-8 names; the new path contains none of the tree's names, and nobody who writes to the tree
  * can replace it. Links in `path` resolve inside `root`, in the thread pool, because the tree may be on a file server
- * that hangs. Returns undefined when the path does not exist. Throws Error with the code `EXDEV` where links out of the
+ * that hangs. Returns undefined when the path does not exist. Throws Error with the code `EXDEV` if links out of the
  * tree are refused.
  */
 export async function holdPath(

@@ -50,7 +50,7 @@ function answer(request: HostMountsRequest): HostMountsReport {
   }
 }
 
-/** Moves only this thread, and returns the namespace that it is then in. */
+/** Moves only this thread, and returns its new namespace. */
 function enter(namespace: number | undefined): number {
   check('the thread of host mounts cannot get its own root', unshare(CLONE_FS));
   const target = namespace ?? openSync('/proc/thread-self/ns/mnt', 'r');

@@ -124,9 +124,9 @@ export interface MountEntry {
   readonly mountPoint: string;
   /** Options of this mount: `ro`, `nodev` … */
   readonly options: readonly string[];
-  /** Mounts made here propagate to the peers in other namespaces (shared). */
+  /** Whether mounts made here propagate to the peers in other namespaces (shared). */
   readonly isShared: boolean;
-  /** Mounts made at its master propagate here (slave). */
+  /** Whether mounts made at its master propagate here (slave). */
   readonly isSlave: boolean;
   readonly type: string;
   readonly source: string;

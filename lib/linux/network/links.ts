@@ -52,7 +52,7 @@ export interface VethRequest {
   readonly name: string;
   readonly bridge: number;
   readonly mtu: number;
-  /** An isolated port reaches the bridge itself, but no other isolated port. */
+  /** Whether the port is isolated: it reaches the bridge itself, but no other isolated port. */
   readonly isolated: boolean;
   readonly peer: {
     readonly name: string;
@@ -79,7 +79,7 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   }
 }
 
-/** All links of the namespace. */
+/** Lists all links of the namespace. */
 export function listLinks(socket: NetlinkSocket): readonly Link[] {
   return socket
     .dump('cannot list the links', GETLINK, linkHeader(0))
@@ -117,7 +117,7 @@ export function setAlias(socket: NetlinkSocket, index: number, alias: string): v
 
 /**
  * Makes a veth pair and sets the bridge's end up. That end is in hairpin mode: a container reaches itself by a
- * published port also where bridged packets pass the host's packet filter.
+ * published port even if bridged packets pass the host's packet filter.
  */
 export function addVeth(socket: NetlinkSocket, request: VethRequest): void {
   const { peer } = request;

@@ -47,7 +47,7 @@ export class NetlinkSocket {
     this.#receive(what);
   }
 
-  /** Like request, for a question with one answer. */
+  /** Like request, for a query with one answer. */
   ask(what: string, type: number, ...parts: readonly Uint8Array[]): NetlinkMessage | undefined {
     this.#send(what, type, REQUEST | ACKNOWLEDGE, parts);
     return this.#receive(what)[0];

@@ -12,7 +12,7 @@ export interface Terminal {
   resize(rows: number, columns: number): void;
 }
 
-/** Changes output as it comes. The last call, without a chunk, returns what was held back. */
+/** Changes output as it arrives. The last call, without a chunk, returns the rest that was held back. */
 export type OutputFilter = (chunk?: Buffer) => Buffer;
 
 /** Takes ownership of the descriptor: it is closed with the stream. Output passes through `filter`. */
@@ -45,7 +45,7 @@ function filterOutput(stream: ReadStream, filter: OutputFilter): void {
 const RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 
-/** Returns a filter that makes one carriage return of two before a line feed, also where chunks split them. */
+/** Returns a filter that turns two carriage returns before a line feed into one, even if chunks split them. */
 export function singleReturns(): OutputFilter {
   /** Carriage returns at the end of the last chunk: of two, the second is held back. */
   let returns = 0;
@@ -54,7 +54,7 @@ export function singleReturns(): OutputFilter {
     if (chunk.length === 0 && returns === 2) passed.push(RETURN);
     for (const byte of chunk) {
       if (byte === RETURN) {
-        // A third one: the one that is held back is no double.
+        // A third carriage return: the one that is held back is not a duplicate.
         if (returns === 2) passed.push(RETURN);
         else {
           returns += 1;

@@ -6,7 +6,7 @@ import { StorageFullError } from '../../errors.ts';
 export class DurableFolders {
   readonly #known = new Map<string, Promise<void>>();
 
-  /** Makes `path` (mode 0700) and what lacks above it, down from the file system's root. */
+  /** Makes `path` (mode 0700) and its missing parents, down from the file system's root. */
   ensure(path: string): Promise<void> {
     const known = this.#known.get(path);
     if (known !== undefined) return known;

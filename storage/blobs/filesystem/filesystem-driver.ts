@@ -40,20 +40,20 @@ import { BufferPool, readBootId, UploadDetail, WriteBehind } from './write-behin
 
 /** Maximum bytes of storeSmall; larger content gains little from it. */
 const SMALL_LIMIT = 32 * 1024;
-/** Bytes of each of two files. */
+/** Bytes of each of the two files. */
 const JOURNAL_SIZE = 2 * 1024 * 1024;
 
 export interface FilesystemOptions {
   /**
-   * True for the one driver of the folder, among all processes, that stores small content by way of a journal. What
-   * the journal of an earlier one holds is brought back first. It is to be closed.
+   * Whether this driver, the only one of the folder among all processes, stores small content by a journal. Content in
+   * the journal of an earlier driver is restored first. Such a driver must be closed.
    */
   readonly journal?: boolean;
   /** Makes no folder: the folder, which may be on a read-only file system, is only read. */
   readonly readOnly?: boolean;
-  /** Names this run of the kernel; read from the system unless given. Counts with `journal` alone. */
+  /** Identifies this run of the kernel; read from the system by default. Used only with `journal`. */
   readonly boot?: string;
-  /** Reserved space: nothing is stored while it is used up. */
+  /** Reserved space: nothing is stored while the reserve is used up. */
   readonly reserve?: DiskReserve;
   /** Called with the error of a sync of the journal that has failed. */
   readonly onDeviceFailure?: (error: unknown) => void;
@@ -100,8 +100,8 @@ interface DriverParts {
 }
 
 /**
- * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
- * failed to store, when it was asked to, is gone: UploadUnknownError. An upload has its file when it gets bytes.
+ * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload whose sync has failed is
+ * removed: UploadUnknownError. An upload has no file before its first bytes.
  */
 export class FilesystemDriver
   implements BlobDriver, BoundedSpace, KeepsSideFiles, LocalFiles, LosesUnsynced, SmallContent
@@ -127,7 +127,7 @@ export class FilesystemDriver
     this.sideFiles = new FolderSideFiles(root);
   }
 
-  /** Waits for what storeSmall began; it works without a journal from then on. */
+  /** Waits for pending calls of storeSmall, which works without a journal from then on. */
   async close(): Promise<void> {
     await this.#small?.close();
     this.#filesystem?.close();
@@ -240,7 +240,7 @@ export class FilesystemDriver
     return sizeOf(blobPath(this.#root, blob.location));
   }
 
-  /** Iterate the result once, or abort `signal`: until then it holds an open file. */
+  /** The result must be iterated once, or `signal` aborted: until then it holds an open file. */
   async readBlob(
     blob: StoredBlob,
     range?: ByteRange,
@@ -266,9 +266,7 @@ export class FilesystemDriver
     }
   }
 
-  /**
-   * Without a sync of the folder, which would take longest: the next sweep deletes files that a power cut brings back.
-   */
+  /** Does not sync the folder, which would take longest: the next sweep deletes files that a power cut brings back. */
   deleteBlob(blob: StoredBlob): Promise<boolean> {
     return removeFile(blobPath(this.#root, blob.location));
   }
@@ -301,7 +299,7 @@ export class FilesystemDriver
     }
   }
 
-  /** The rest is left from a failed append beyond the upload's size. */
+  /** Opens an upload, without the remains of a failed append beyond its size. */
   async #openUpload(upload: DriverUpload, rest: 'drop the rest' | 'leave the rest'): Promise<FileHandle> {
     const path = uploadPath(this.#root, upload.id);
     let file: FileHandle;
@@ -356,8 +354,8 @@ function noFile({ digest }: StoredBlob, cause?: unknown): ContentDamagedError {
 }
 
 /**
- * Makes the content of an upload durable, or removes the upload: after a failure the kernel takes the pages
- * that it could not write for clean, so that a second try would succeed without the content.
+ * Makes the content of an upload durable, or removes the upload: after a failure the kernel takes the pages that it
+ * could not write for clean, so that a second attempt would succeed without the content.
  */
 async function syncContent(file: FileHandle, path: string): Promise<void> {
   try {

@@ -18,7 +18,7 @@ export interface BlobName {
   readonly uploadId: string;
 }
 
-/** The folder of a blob and of its copies, relative to the root: `blobs/sha256/ab`. */
+/** Returns the folder of a blob and its copies, relative to the root: `blobs/sha256/ab`. */
 function blobFolder(digest: Digest): string {
   return `${BLOBS}/${digestAlgorithm(digest)}/${digestHex(digest).slice(0, 2)}`;
 }
@@ -73,7 +73,7 @@ function refuseOther(location: string): void {
   }
 }
 
-/** Every blob under a driver's root, in no order. What does not look like a blob is passed over. */
+/** Yields every blob under a driver's root, in no order. Skips files that do not look like blobs. */
 export async function* listBlobFiles(
   root: string,
   signal: AbortSignal | undefined,
@@ -85,13 +85,13 @@ export async function* listBlobFiles(
   }
 }
 
-/** Every copy of one blob. */
+/** Returns every copy of one blob. */
 export async function findBlobFiles(root: string, digest: Digest): Promise<readonly StoredFile[]> {
   const found: StoredFile[] = [];
   try {
     for await (const file of filesIn(root, blobFolder(digest), undefined, digest)) found.push(file);
   } catch (error) {
-    // The folder is made by the first blob in it.
+    // The first blob in a folder creates it.
     if (!isMissing(error)) throw error;
   }
   return found;
@@ -121,7 +121,7 @@ async function folderNames(root: string, folder: string): Promise<readonly strin
   return names;
 }
 
-/** Undefined when the blob was deleted since its folder was read. */
+/** Returns undefined when the blob was deleted since its folder was read. */
 async function statusOf(path: string): Promise<Pick<StoredFile, 'size' | 'storedAt'> | undefined> {
   try {
     const { size, ctime } = await stat(path);
@@ -137,7 +137,7 @@ const CHUNK_SIZE = 256 * 1024;
 
 /**
  * Reads an open file from `start` up to but excluding `end`, in chunks that the caller may keep. Reads one chunk ahead.
- * Closes the file when reading ends in whatever way, and when `signal` aborts. Throws the signal's reason, and an error
+ * Closes the file when reading ends for any reason, and when `signal` aborts. Throws the signal's reason, and an error
  * when the file is shorter than `end`.
  */
 export class FileReader implements AsyncIterable<Uint8Array> {

@@ -8,18 +8,18 @@ const BUFFERS = 3;
 /** Dirty bytes after which write-back begins, so that a commit waits only briefly. */
 const SYNC_EVERY = 32 * 1024 * 1024;
 
-/** Buffers that writers hand on to each other. */
+/** Buffers that writers share. */
 export class BufferPool {
   readonly #free: Buffer[] = [];
   readonly #limit: number;
   #out = 0;
 
-  /** Half of `limit` buffers, or a few more, are kept while unused. */
+  /** Keeps at most `limit` / 2 unused buffers, or a few more. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Buffers that writers have. */
+  /** Number of buffers that writers hold. */
   get out(): number {
     return this.#out;
   }
@@ -71,12 +71,12 @@ export class WriteBehind {
     this.#syncFile = sync;
   }
 
-  /** Bytes from the file's start that have been taken. */
+  /** Number of bytes from the file's start that have been accepted. */
   get end(): number {
     return this.#position + this.#filled;
   }
 
-  /** Bytes from the file's start that are surely on the device; 0 unless this writer has synced some. */
+  /** Number of bytes from the file's start that are certainly on the device; 0 unless this writer has synced some. */
   get durable(): number {
     return this.#durable;
   }
@@ -86,7 +86,7 @@ export class WriteBehind {
     let offset = 0;
     while (offset < chunk.byteLength) {
       if (this.#failure !== undefined) throw this.#failure.error;
-      // However many writers wait for their senders, no more buffers than the pool has are held.
+      // No matter how many writers wait for their senders, no more buffers than the pool has are held.
       if (this.#buffer === undefined && this.#buffersOut === 0 && this.#pool.scarce) {
         await this.#writeThrough(chunk.subarray(offset));
         return;
@@ -100,7 +100,7 @@ export class WriteBehind {
     }
   }
 
-  /** Waits until everything is in the file; always to be called, also after a failure. Throws as write does. */
+  /** Waits until everything is in the file; must always be called, also after a failure. Throws as write does. */
   async finish(): Promise<void> {
     this.#flush();
     await this.#writing;
@@ -121,7 +121,7 @@ export class WriteBehind {
   }
 
   async #nextBuffer(): Promise<Buffer> {
-    // A writer that waits has one on its way at least, which wakes it up.
+    // A waiting writer has at least one buffer in progress, which wakes it up.
     while (this.#buffersOut >= BUFFERS || (this.#buffersOut > 0 && this.#pool.scarce)) {
       await new Promise<void>((resolve) => {
         this.#wakeUp = resolve;
@@ -185,17 +185,17 @@ export class WriteBehind {
 export class UploadDetail {
   readonly #boot: string | undefined;
 
-  /** `boot` names the run of the kernel; undefined where several kernels write to one folder. */
+  /** `boot` identifies the run of the kernel; undefined if several kernels write to one folder. */
   constructor(boot: string | undefined) {
     this.#boot = boot;
   }
 
-  /** Bytes of the upload that are surely on the device. */
+  /** Returns the bytes of the upload that are certainly on the device. */
   durable({ detail }: DriverUpload): number {
     return Number(detail.split(' ')[1] ?? 0);
   }
 
-  /** The upload with a new size; `durable` never becomes less. */
+  /** Returns the upload with a new size; `durable` never decreases. */
   grown(upload: DriverUpload, size: number, durable: number): DriverUpload {
     if (this.#boot === undefined) return { ...upload, size };
     return { ...upload, size, detail: `${this.#boot} ${Math.max(durable, this.durable(upload))}` };
@@ -212,7 +212,7 @@ export class UploadDetail {
   }
 }
 
-/** Linux's name of the time since it has started; undefined on other systems. */
+/** Returns Linux's ID of the current boot; undefined on other systems. */
 export function readBootId(): string | undefined {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

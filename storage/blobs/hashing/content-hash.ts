@@ -12,22 +12,23 @@ export type SocketReceiver = (
 /** An incremental hash. `digest` or `drop` ends it. */
 export interface ContentHash {
   readonly algorithm: DigestAlgorithm;
-  /** Has consumed `chunk` on return, or when the promise resolves; no other call before that. */
+  /** Hashes `chunk`; it is consumed on return, or when the promise resolves. No other call is allowed before that. */
   update(chunk: Uint8Array): Promise<void> | undefined;
   /**
-   * How bytes get into it past this thread, or undefined when they cannot. It is used when no `update` runs, and takes
-   * what ReceiveThread.receive takes. What was received counts as put into the hash, also when it could not be written.
+   * Returns how bytes get into the hash bypassing this thread, or undefined when they cannot. It is used when no
+   * `update` runs, and takes the arguments of ReceiveThread.receive. Received bytes count as hashed, even if they could
+   * not be written.
    */
   receiver(): SocketReceiver | undefined;
-  /** No bytes are expected for a while: releases resources that only a growing hash needs. */
+  /** Releases resources that only a growing hash needs, because no bytes are expected for a while. */
   rest(): void;
-  /** Lower-case hex. */
+  /** Returns the digest in lower-case hex. */
   digest(): Promise<string>;
   /** Releases all resources. */
   drop(): void;
 }
 
-/** Begins hashes of nothing. */
+/** Begins empty hashes. */
 export interface Hasher {
   begin(algorithm: DigestAlgorithm): ContentHash;
 }

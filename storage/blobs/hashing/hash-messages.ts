@@ -1,6 +1,6 @@
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
 
-/** A command of the main thread to the hash thread. A key names one hash. */
+/** A command of the main thread to the hash thread. A key identifies one hash. */
 export type HashCommand =
   | { readonly kind: 'begin'; readonly key: number; readonly algorithm: DigestAlgorithm }
   /** From now on, after the first `after` slots of the receive ring, the bytes of the hash arrive in this ring. */
@@ -17,7 +17,7 @@ export type HashCommand =
   | { readonly kind: 'rest' | 'digest' | 'drop'; readonly key: number; readonly after: number }
   | { readonly kind: 'stop' };
 
-/** After `rest`, `digest` and `drop`: the thread touches the hash's ring no more. */
+/** Sent after `rest`, `digest` and `drop`: the thread does not use the hash's ring any more. */
 export interface HashReport {
   readonly key: number;
   /** Lower-case hex, after `digest`. */
@@ -25,8 +25,8 @@ export interface HashReport {
 }
 
 export interface HashWorkerData {
-  /** One number, which is counted up and notified after each command and each filled slot. */
+  /** A counter that is incremented and notified after each command and each filled slot. */
   readonly doorbell: SharedArrayBuffer;
-  /** Memory of a ReceiveRing. A hash gets bytes by it only while it has no ring of its own. */
+  /** Memory of a ReceiveRing. A hash gets bytes through it only while it has no ring of its own. */
   readonly receive: SharedArrayBuffer;
 }

@@ -6,14 +6,14 @@ const HEADER = 64;
 /** Indexes of the header's counters: slots filled and emptied so far; */
 const FILLED = 0;
 const EMPTIED = 1;
-/** whether who fills waits, and how often it has been woken; */
+/** whether the filling thread waits, and how often it has been woken; */
 const WAITS = 2;
 const WAKES = 3;
 /** and the lengths of the slots. */
 const LENGTHS = 4;
 
 /**
- * Bytes on their way from one thread to another, in order, in shared memory of fixed size. One thread fills and one
+ * Bytes in transit from one thread to another, in order, in shared memory of fixed size. One thread fills and one
  * empties; neither locks. The counters may wrap.
  */
 export class HashRing {
@@ -52,7 +52,7 @@ export class HashRing {
     await Atomics.waitAsync(this.#header, WAKES, woken).value;
   }
 
-  /** Hands every filled slot to `take`, which is done with it when it returns. */
+  /** Passes every filled slot to `take`, which has consumed it on return. */
   empty(take: (bytes: Uint8Array) => void): void {
     for (;;) {
       const emptied = Atomics.load(this.#header, EMPTIED);

@@ -3,7 +3,10 @@ import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } fro
 import type { HashRing } from './hash-ring.ts';
 import { HashWorkerClient } from './hash-worker-client.ts';
 
-/** Content with a smaller first chunk is hashed at once: a message to another thread would take longer. */
+/**
+ * Minimum first chunk for the thread: smaller content is hashed at once, because a message to another thread would take
+ * longer.
+ */
 const SMALLEST_FIRST_CHUNK = 16 * 1024;
 
 /**
@@ -20,13 +23,13 @@ export class HashThread implements Hasher {
     });
   }
 
-  /** Ends the thread; hashes that it was to compute fail. */
+  /** Ends the thread; its pending hashes fail. */
   async close(): Promise<void> {
     await this.#line?.close();
   }
 }
 
-/** Becomes one or the other hash with the first chunk. */
+/** A hash that chooses the thread or inline hashing at its first chunk. */
 class UndecidedHash implements ContentHash {
   readonly algorithm: DigestAlgorithm;
   readonly #beginOnThread: () => ContentHash;

@@ -15,7 +15,7 @@ interface Waiting {
   readonly failed: (error: Error) => void;
 }
 
-/** The thread that hashes, and how it is talked to. Keeps no process alive except for a digest. */
+/** The thread that hashes, and the communication with it. Keeps no process alive except for a digest. */
 export class HashWorkerClient {
   readonly #worker: Worker;
   readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
@@ -25,7 +25,7 @@ export class HashWorkerClient {
   #received = 0;
   readonly #waiting = new Map<number, Waiting[]>();
   readonly #rings: HashRing[] = [];
-  /** Waiters for anything other than a report. */
+  /** Callbacks for a failure, of calls that wait for anything other than a report. */
   readonly #onFailure = new Set<(error: Error) => void>();
   readonly #exited: Promise<void>;
   #failure: Error | undefined;
@@ -114,7 +114,7 @@ export class HashWorkerClient {
     this.#tell({ kind: 'drop', key, after: this.#received });
   }
 
-  /** The outcome of `promise`, unless the thread ends first. */
+  /** Returns the outcome of `promise`, unless the thread ends first. */
   async orFailure<T>(promise: Promise<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure;
     // Not Promise.race, which would leak memory: the losing promise stays pending.
@@ -146,7 +146,7 @@ export class HashWorkerClient {
     else others.push(waiting);
   }
 
-  /** Reports about one hash come in the order of the commands. */
+  /** Returns the next waiter of a hash: reports about one hash come in the order of the commands. */
   #take(key: number): Waiting | undefined {
     const waiting = this.#waiting.get(key);
     const first = waiting?.shift();

@@ -29,7 +29,7 @@ export class RunningHashes {
     return upload.size === 0 ? this.#hasher.begin(algorithm) : undefined;
   }
 
-  /** Takes the hash of exactly the bytes of `upload`. */
+  /** Stores the hash of exactly the bytes of `upload`. */
   keep(upload: DriverUpload, hash: ContentHash): void {
     this.forget(upload);
     hash.rest();
@@ -47,7 +47,10 @@ export class RunningHashes {
   }
 }
 
-/** `detail` counts too: another process may have brought the upload to the same size with other bytes. */
+/**
+ * Returns the key of a state. It includes `detail`: another process may have brought the upload to the same size with
+ * other bytes.
+ */
 function stateOf(upload: DriverUpload): string {
   return `${upload.size} ${upload.detail}`;
 }

@@ -3,7 +3,7 @@ import type { SideFiles } from '../side-files.ts';
 import type { ObjectKeys } from './object-keys.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 
-/** Bytes of a part; S3 wants 5 MiB of all but the last one. */
+/** Bytes of a part; S3 requires at least 5 MiB for all but the last one. */
 const PART = 8 * 1024 * 1024;
 
 /**

@@ -5,12 +5,12 @@ import { statusOf } from './s3-errors.ts';
 import { type S3Settings, S3SettingsError } from './s3-settings.ts';
 
 /**
- * Tries every operation of the driver on test objects. Throws S3SettingsError, whose message says which operation on
- * which bucket failed and what to do.
+ * Tries every operation of the driver on test objects. Throws S3SettingsError, whose message names the failed operation
+ * and bucket, and the remedy.
  */
 export async function checkBucket(bucket: S3Bucket, keys: ObjectKeys, settings: S3Settings): Promise<void> {
   const key = keys.probe(randomUUID());
-  const bytes = Buffer.from('berth tries out whether it can store here');
+  const bytes = Buffer.from('berth checks whether it can store here');
   const step = async <Result>(operation: string, work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work();

@@ -24,7 +24,7 @@ export async function copyObject(
   }
 }
 
-/** Makes the first `size` bytes of an object the first parts of a multipart upload, within S3. */
+/** Copies the first `size` bytes of an object, within S3, into the first parts of a multipart upload. */
 export async function copyParts(
   bucket: S3Bucket,
   { from, size, partSize }: { readonly from: string; readonly size: number; readonly partSize: number },

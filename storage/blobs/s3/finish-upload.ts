@@ -8,13 +8,13 @@ import { NotThereError } from './s3-errors.ts';
 import type { PartedObject, UploadDetail } from './upload-detail.ts';
 
 const EMPTY = 'empty';
-/** Suffix of the name of an object that is the beginning of another one. */
+/** Suffix of the name of an object that is the start of another one. */
 const CUT = 'cut';
 
 /**
- * Makes one object of an upload's bytes, without copying any, and returns its name in the upload's group. Idempotent,
- * also after an interruption. Throws UploadUnknownError when S3 has lost parts; the only object of a small upload is
- * not checked.
+ * Combines an upload's bytes into one object, without copying any, and returns its name in the upload's group.
+ * Idempotent, also after an interruption. Throws UploadUnknownError when S3 has lost parts; the only object of a small
+ * upload is not checked.
  */
 export async function finishUpload(
   store: PartStore,
@@ -52,8 +52,8 @@ export async function finishUpload(
 }
 
 /**
- * A failed append has left parts beyond the upload's end, and Ceph requires all parts in the object: this makes an
- * object with them, and copies its beginning within S3 to another one.
+ * Finishes an upload whose failed append has left parts beyond its end. Ceph requires all parts in the object: this
+ * makes an object with them, and copies its beginning within S3 to another one.
  */
 async function finishWithoutRest(
   store: PartStore,
@@ -71,7 +71,7 @@ async function finishWithoutRest(
     if (etags.some((etag, index) => parts[index]?.etag !== etag)) {
       throw new UploadUnknownError(`the upload ${id} has lost bytes: start it again`);
     }
-    // Only the last part may be small: the upload's own last one has been put among the others.
+    // Only the last part may be small, but the upload's own last one is now among the others.
     const filler = await memory.acquire();
     try {
       filler.fill(0);

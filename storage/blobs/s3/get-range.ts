@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import { isAnswerTo, type RangeRequest, rangeRequest } from './range-request.ts';
 
-/** Bytes of a chunk: one for each record of TLS, of 16 KiB, costs three times the processor time. */
+/** Bytes of a chunk: a chunk for each TLS record of 16 KiB costs three times the processor time. */
 const BLOCK_SIZE = 128 * 1024;
-/** Maximum bytes of the head of an answer. */
+/** Maximum bytes of the headers of an answer. */
 const LARGEST_HEAD = 32 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
 
@@ -47,7 +47,7 @@ class BulkBody extends Readable {
   #hasHead = false;
   #isPaused = false;
   #hasEnded = false;
-  /** Bytes of the body that have not arrived. */
+  /** Number of bytes of the body that have not arrived. */
   #left: number;
 
   constructor(request: RangeRequest, secure: SecureContext, time: number) {
@@ -90,7 +90,7 @@ class BulkBody extends Readable {
     return this.#block.subarray(this.#filled);
   }
 
-  /** Whether more is wanted. */
+  /** Processes `count` bytes; returns whether more are needed. */
   #take(count: number): boolean {
     this.#filled += count;
     if (!this.#hasHead && !this.#takeHead()) return true;
@@ -104,7 +104,7 @@ class BulkBody extends Readable {
     return wantsMore && this.#left > 0;
   }
 
-  /** Whether what follows is the body. */
+  /** Parses the headers; returns whether the body follows. */
   #takeHead(): boolean {
     const received = this.#block.subarray(0, this.#filled);
     const end = received.indexOf(END_OF_HEAD);

@@ -6,13 +6,13 @@ const CONTENT = /^[0-9a-z]{1,16}$/;
 const WHOLE = /^blob\.(sha256|sha512)-([0-9a-f]{64,128})$/;
 const MARKER = /^([0-9a-z]{1,16})\.(sha256|sha512)-([0-9a-f]{64,128})$/;
 
-/** The name of the object that marks its upload as being dropped. */
+/** Name of the object that marks its upload as being dropped. */
 export const TOMBSTONE = 'dropped!';
 
 /** A parsed name within the group of an upload. */
 export type ObjectName =
   | { readonly kind: 'content'; readonly name: string }
-  /** The content with that name is the content of a digest. The marker has no bytes. */
+  /** Marks the content with that name as the content of a digest. The marker has no bytes. */
   | { readonly kind: 'marker'; readonly content: string; readonly digest: Digest }
   /** Content whose own name contains its digest. */
   | { readonly kind: 'whole'; readonly digest: Digest }
@@ -42,12 +42,12 @@ export class ObjectKeys {
     return `${this.#prefix}blobs/`;
   }
 
-  /** The prefix of the objects of one upload. */
+  /** Returns the prefix of the objects of one upload. */
   group(uploadId: string): string {
     return `${this.groups}${uploadId}/`;
   }
 
-  /** The key of a location. */
+  /** Returns the key of a location. */
   content(location: string): string {
     return this.groups + location;
   }
@@ -76,7 +76,7 @@ export class ObjectKeys {
   }
 }
 
-/** The name of content that needs no marker. */
+/** Returns the name of content that needs no marker. */
 export function wholeName(digest: Digest): string {
   return `blob.${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }

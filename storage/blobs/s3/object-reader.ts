@@ -4,13 +4,13 @@ import { ContentDamagedError, StorageUnavailableError } from '../../errors.ts';
 import type { ObjectPart, S3Bucket } from './s3-bucket.ts';
 import { NotThereError } from './s3-errors.ts';
 
-/** Maximum consecutive attempts without any byte in between. */
+/** Maximum consecutive attempts without any byte. */
 const MOST_TRIES = 5;
 
 /**
  * Reads a part of an object, and waits for the first answer. A body that breaks off or stalls is requested again from
- * its end. Throws NotThereError, StorageUnavailableError, ContentDamagedError when the object has another size, the
- * signal's reason.
+ * that position. Throws NotThereError, StorageUnavailableError, ContentDamagedError when the object has another size,
+ * the signal's reason.
  */
 export async function openObject(
   bucket: S3Bucket,

@@ -13,20 +13,20 @@ import { type ObjectAccess, S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
 
 /**
- * Maximum bytes of all parts that are filled or sent concurrently: eight uploads keep a registry below 200 MB. Never
- * fewer than three parts.
+ * Maximum bytes of all parts that are filled or sent concurrently: with eight uploads a registry stays below 200 MB.
+ * Never fewer than three parts.
  */
 const PART_MEMORY = 32 * 1024 * 1024;
-/** Seconds for which the address of a download is good. */
+/** Lifetime of the URL of a download, seconds. */
 const DOWNLOAD_TIME = 20 * 60;
-/** Milliseconds without a byte either way after which a connection counts as broken. */
+/** Milliseconds without a byte in either direction after which a connection counts as broken. */
 const SILENCE_TIME = 20_000;
-/** Minimum bytes for a dedicated connection; an existing connection delivers less sooner. */
+/** Minimum bytes for a dedicated connection; an existing connection delivers smaller ones sooner. */
 const LEAST_IN_BULK = 4 * 1024 * 1024;
 
 /**
  * Opens a storage on S3, with the credentials of the environment, the profile or the machine, and tries every operation
- * that it needs. Throws S3SettingsError with a clause that says what is wrong and what to do.
+ * that it needs. Throws S3SettingsError with a clause that names the problem and the remedy.
  */
 export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
   const connection = connect(settings);
@@ -61,7 +61,7 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
   const client = new S3Client(clientConfig(settings, endpoint, silence));
   const isPlain = endpoint?.startsWith('http:') === true;
-  // Connections of their own are made without a proxy.
+  // Dedicated connections do not use a proxy.
   const isDirect = settings.proxy === undefined;
   if (!isPlain) {
     leavePayloadUnsigned(client);

@@ -1,4 +1,4 @@
-/** Who fills a buffer. */
+/** The holder of a buffer, which fills it. */
 export interface BufferHolder {
   /** Requests the buffer back soon: its holder can store the content elsewhere meanwhile. May do nothing. */
   spill(): void;
@@ -25,23 +25,23 @@ export class PartMemory {
     this.#limit = limit;
   }
 
-  /** Returns a buffer to fill; return it with `release`. */
+  /** Returns a buffer to fill, which must be returned with `release`. */
   async acquire(signal?: AbortSignal): Promise<Buffer> {
     signal?.throwIfAborted();
     return this.#take() ?? (await this.#wait(signal));
   }
 
-  /** From now on the holder may be asked to spill, once, until it calls `filled`. */
+  /** Allows to ask the holder to spill, once, until it calls `filled`. */
   filling(holder: BufferHolder): void {
     this.#filling.set(holder, performance.now());
   }
 
-  /** The holder's buffer cannot be spilled now. */
+  /** Records that the holder's buffer cannot be spilled now. */
   filled(holder: BufferHolder): void {
     this.#filling.delete(holder);
   }
 
-  /** Gives a buffer back. */
+  /** Returns a buffer. */
   release(buffer: Buffer): void {
     const next = this.#waiting.shift();
     if (next !== undefined) {

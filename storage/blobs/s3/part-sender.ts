@@ -4,9 +4,9 @@ import { newName, type PartStore } from './part-store.ts';
 import { NotThereError } from './s3-errors.ts';
 import type { PartedObject, UploadDetail } from './upload-detail.ts';
 
-/** Parts of one upload that are sent concurrently. */
+/** Maximum parts of one upload that are sent concurrently. */
 const PARTS_AT_ONCE = 4;
-/** Limit of S3. */
+/** Maximum parts of an object in S3. */
 export const MOST_PARTS = 10_000;
 
 /** Sends the parts of one append, several concurrently. */
@@ -36,7 +36,7 @@ export class PartSender {
       while (this.#sending.size >= PARTS_AT_ONCE) await Promise.race(this.#sending);
       this.#failed.signal.throwIfAborted();
       this.#object ??= await this.#begin(size);
-      // The last one is for the remainder.
+      // The last part number is for the remainder.
       if (this.#etags.length === MOST_PARTS - 1) {
         throw new BlobTooLargeError(
           `a blob cannot have more than ${MOST_PARTS} parts of ${size} bytes here: the registry needs a larger partSize`,
@@ -59,7 +59,7 @@ export class PartSender {
     this.#sending.add(tracked);
   }
 
-  /** Waits until nothing is on its way. */
+  /** Waits until no request is in progress. */
   async settle(): Promise<void> {
     await Promise.all(this.#sending);
   }
@@ -100,7 +100,10 @@ export class PartSender {
     }
   }
 
-  /** The parts have become an object, because a reader needed them: copies them within S3 to a new upload. */
+  /**
+   * Restores the multipart upload: the parts have become an object, because a reader needed them, so it copies them
+   * within S3 to a new upload.
+   */
   async #revive(): Promise<void> {
     const { bucket, keys } = this.#store;
     const { name, partSize, etags } = this.#before.object as PartedObject;

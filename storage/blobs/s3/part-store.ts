@@ -9,7 +9,7 @@ export interface CopyLimits {
   readonly part: number;
 }
 
-/** Amazon's, and parts so large that an object of 5 TiB has not too many. */
+/** Amazon's limit, and parts large enough that an object of 5 TiB does not have too many. */
 export const COPY_LIMITS: CopyLimits = { whole: 5 * 1024 ** 3, part: 1024 ** 3 };
 
 /** Dependencies of writing an upload. */
@@ -20,7 +20,7 @@ export interface PartStore {
   readonly copyLimits: CopyLimits;
 }
 
-/** A name that nothing in the group of an upload has or will have. */
+/** Returns a name that no object in the group of an upload has or will have. */
 export function newName(): string {
   return randomBytes(6).toString('hex');
 }

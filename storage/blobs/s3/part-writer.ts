@@ -6,7 +6,7 @@ import { PartSender } from './part-sender.ts';
 import { newName, type PartStore } from './part-store.ts';
 import type { Tail, UploadDetail } from './upload-detail.ts';
 
-/** Bytes up to which content takes no part's buffer: most blobs of a registry are small. */
+/** Maximum bytes of content that needs no part buffer: most blobs of a registry are small. */
 const SMALL = 256 * 1024;
 
 /**
@@ -41,7 +41,7 @@ export class PartWriter implements BufferHolder {
   }
 
   /**
-   * Returns the new state. On failure it drops the objects of this append as far as possible. Throws NotThereError,
+   * Returns the new state. On failure it drops the objects of this append if possible. Throws NotThereError,
    * UploadUnknownError, BlobTooLargeError, StorageFullError, StorageUnavailableError, errors of `content`, the signal's
    * reason.
    */
@@ -108,7 +108,7 @@ export class PartWriter implements BufferHolder {
     }
   }
 
-  /** A buffer that begins with the tail. */
+  /** Returns a buffer that begins with the tail. */
   async #takeBuffer(): Promise<Buffer> {
     await this.#spilling;
     const { memory } = this.#store;

@@ -6,17 +6,20 @@ import type { BlobConnection } from '../driver-capabilities.ts';
 export interface RangeRequest {
   readonly url: string;
   readonly range: ByteRange;
-  /** Bytes of the whole object. */
+  /** Size of the whole object. */
   readonly size: number;
 }
 
-/** The request over a connection that carries nothing else (RFC 9110, section 14.2). */
+/** Returns the request text for a connection that carries nothing else (RFC 9110, section 14.2). */
 export function rangeRequest({ url, range: { start, end } }: RangeRequest): string {
   const { host, pathname, search } = new URL(url);
   return `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nRange: bytes=${start}-${end}\r\nConnection: close\r\n\r\n`;
 }
 
-/** Whether a head announces the bytes of the request, and after them nothing (RFC 9112, section 6; RFC 9110, 14.4). */
+/**
+ * Reports whether the headers announce the bytes of the request, and nothing after them (RFC 9112, section 6; RFC 9110,
+ * 14.4).
+ */
 export function isAnswerTo({ range: { start, end }, size }: RangeRequest, head: string): boolean {
   const [status = '', ...lines] = head.trimEnd().split('\r\n');
   const headers = new Map(
@@ -34,7 +37,7 @@ export function isAnswerTo({ range: { start, end }, size }: RangeRequest, head: 
   );
 }
 
-/** Maximum bytes of the head of an answer, which arrives with the start of the body. */
+/** Maximum bytes of an answer's headers, which arrive with the start of the body. */
 const BUFFER_SIZE = 32 * 1024;
 
 /**

@@ -20,7 +20,7 @@ import type { ByteRange } from '../blob-driver.ts';
 import { NotThereError, translated } from './s3-errors.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
-/** Keys that one DeleteObjects takes. */
+/** Maximum keys of one DeleteObjects. */
 const MOST_DELETED = 1_000;
 
 export interface ListedObject {
@@ -45,7 +45,7 @@ export interface NumberedPart {
 /** Bytes of an object that does not change. */
 export interface ObjectPart {
   readonly key: string;
-  /** Of the whole object. */
+  /** Size of the whole object. */
   readonly size: number;
   readonly range: ByteRange;
 }
@@ -58,13 +58,13 @@ export interface ListedPart extends NumberedPart {
 }
 
 /**
- * The requests that the driver makes, in a form that all servers of S3 understand: no conditions, no checksums
- * that they did not ask for. Throws NotThereError, StorageFullError, StorageUnavailableError, the signal's reason.
+ * The requests that the driver makes, in a form that all S3 servers understand: no conditions, no checksums beyond the
+ * required ones. Throws NotThereError, StorageFullError, StorageUnavailableError, the signal's reason.
  */
 export class S3Bucket {
   readonly name: string;
   readonly #client: S3Client;
-  /** Undefined: `get` is used, as it is when the bulk read ends early or has no result. */
+  /** If undefined, `get` is used, as when the bulk read ends early or has no result. */
   readonly readInBulk: BulkRead | undefined;
 
   constructor(client: S3Client, name: string, readInBulk?: BulkRead) {
@@ -93,7 +93,7 @@ export class S3Bucket {
     return { body: answer.Body as Readable, size: Number(total) };
   }
 
-  /** Returns the bytes of the object; undefined when it does not exist. */
+  /** Returns the size of the object in bytes; undefined when it does not exist. */
   async sizeOf(key: string): Promise<number | undefined> {
     const command = new HeadObjectCommand(this.#at(key));
     const answer = await ifThere(
@@ -102,7 +102,7 @@ export class S3Bucket {
     return answer && (answer.ContentLength ?? 0);
   }
 
-  /** Deletes objects, as many at a time as S3 takes; no error when they are gone. */
+  /** Deletes objects, as many at a time as S3 accepts; no error when they do not exist. */
   async delete(keys: readonly string[]): Promise<void> {
     for (let start = 0; start < keys.length; start += MOST_DELETED) {
       const Objects = keys.slice(start, start + MOST_DELETED).map((Key) => ({ Key }));
@@ -118,7 +118,7 @@ export class S3Bucket {
     }
   }
 
-  /** In the order of their keys. */
+  /** Lists objects in the order of their keys. */
   async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<ListedObject, void, undefined> {
     for (let token: string | undefined, more = true; more; ) {
       const command = new ListObjectsV2Command({
@@ -188,7 +188,9 @@ export class S3Bucket {
     return bare(answer.CopyPartResult?.ETag);
   }
 
-  /** Makes parts an object, in one step. Parts that are not named are dropped, but Ceph refuses when there are such. */
+  /**
+   * Joins parts into an object, atomically. Parts that are not listed are dropped, but Ceph refuses if there are any.
+   */
   async joinParts(key: string, multipartId: string, parts: readonly NumberedPart[]): Promise<void> {
     const command = new CompleteMultipartUploadCommand({
       ...this.#at(key),
@@ -200,7 +202,7 @@ export class S3Bucket {
     await this.#run('CompleteMultipartUpload', undefined, (options) => this.#client.send(command, options));
   }
 
-  /** Drops a multipart upload; no error when it is gone. */
+  /** Drops a multipart upload; no error when it does not exist. */
   async dropParts(key: string, multipartId: string): Promise<void> {
     const command = new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: multipartId });
     await ifThere(
@@ -268,7 +270,7 @@ export class S3Bucket {
   }
 }
 
-/** Converts only a missing object to undefined. */
+/** Returns undefined for a missing object; other errors are thrown. */
 export async function ifThere<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
   try {
     return await answer;
@@ -278,7 +280,7 @@ export async function ifThere<Answer>(answer: Promise<Answer>): Promise<Answer |
   }
 }
 
-/** Ceph returns some entity tags without quotes. */
+/** Removes the quotes of an entity tag; Ceph returns some without them. */
 function bare(etag: string | undefined): string {
   if (etag === undefined) throw new StorageUnavailableError('the S3 server gave no ETag for a part');
   return etag.replaceAll('"', '');

@@ -31,7 +31,8 @@ export function patientRetries(silence: number): RetryStrategy {
   return {
     acquireInitialRetryToken: async () => tokenOf(performance.now(), 0, 0),
     refreshRetryTokenForRetry: async (token, { errorType, retryAfterHint }) => {
-      if (errorType === 'CLIENT_ERROR') throw new Error('what is wrong with the request stays wrong');
+      if (errorType === 'CLIENT_ERROR')
+        throw new Error('the request itself is wrong, so a retry cannot succeed');
       const count = token.getRetryCount() + 1;
       const random = Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** count);
       const delay = Math.max(
@@ -96,7 +97,7 @@ export function clientConfig(
   silence: number,
 ): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: CONNECTIONS, ...viaProxy(proxy) };
-  // Servers other than Amazon's have one region, whatever it is called.
+  // Servers other than Amazon's have one region, whatever its name.
   const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
   return {
     forcePathStyle: pathStyle,
@@ -112,7 +113,7 @@ export function clientConfig(
       httpAgent: agent,
       httpsAgent: agent,
     },
-    // What is to be expected first is sent over a connection that no proxy is asked for.
+    // The first expected answer is awaited on a connection that uses no proxy.
     ...(proxy !== undefined && { expectContinueHeader: false }),
     ...(regionOr !== undefined && { region: regionOr }),
     ...(endpoint !== undefined && { endpoint }),

@@ -24,18 +24,18 @@ import { blobsOf, leftoversOf, listGroups, touchedAt } from './stored-groups.ts'
 import { emptyDetail, encodeDetail, parseDetail, type UploadDetail } from './upload-detail.ts';
 
 /**
- * Milliseconds in which a sweep cannot take a touched upload for abandoned: half the age at which garbage collection
- * drops unrecorded uploads.
+ * Milliseconds within which a sweep cannot take a touched upload for abandoned: half the age at which garbage
+ * collection drops unrecorded uploads.
  */
 const SURELY_KEPT = 30 * 60 * 1000;
 
 /** Ways to access objects other than requests to the bucket. */
 export interface ObjectAccess {
-  /** The address of a download. */
+  /** Returns the URL of a download. */
   readonly sign: (key: string) => Promise<string>;
   /** Resolves to undefined when the bytes do not arrive at once as expected. */
   readonly connect: (part: ObjectPart, signal?: AbortSignal) => Promise<BlobConnection | undefined>;
-  /** Closes all connections except those that were handed over. */
+  /** Closes all connections except those that were passed on to callers. */
   readonly disconnect: () => void;
 }
 
@@ -77,7 +77,7 @@ export class S3Driver
     this.#access.disconnect();
   }
 
-  /** Takes one request: the object's name contains the digest. */
+  /** Needs one request: the object's name contains the digest. */
   async storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob> {
     const blob = { digest, size: content.byteLength, location: `${id}/${wholeName(digest)}` };
     await this.#store.bucket.put(this.#store.keys.content(blob.location), content);
@@ -219,7 +219,7 @@ export class S3Driver
       for (const file of files) yield { kind: 'blob', file };
       const partedAt = parted.get(uploadId);
       parted.delete(uploadId);
-      // A multipart upload beside a blob either was abandoned, or has become the blob since it was listed.
+      // A multipart upload beside a blob was abandoned, or has become the blob since it was listed.
       const isParted = partedAt !== undefined && (files.length === 0 || (await this.#hasParts(uploadId)));
       if (!isParted && leftoversOf(group).length === 0) continue;
       const storedAt = touchedAt(group);

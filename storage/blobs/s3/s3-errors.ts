@@ -13,7 +13,7 @@ export class NotThereError extends Error {
 const NOT_THERE = ['NoSuchKey', 'NoSuchUpload', 'NotFound', 'InvalidPart'];
 const FULL = ['QuotaExceeded', 'XMinioStorageFull', 'InsufficientCapacity', 'EntityTooLarge'];
 
-/** Translates the error of a request to one of the storage; `operation` is its name in S3. */
+/** Translates the error of a request into one of the storage; `operation` is its name in S3. */
 export function translated(error: unknown, operation: string, bucket: string): Error {
   const { name, message } = error as Error;
   const status = statusOf(error);

@@ -4,17 +4,17 @@ import { trimEndOf } from '../../../lib/pattern/trim.ts';
 /** The bucket of an S3 driver, and how to reach it. */
 export interface S3Settings {
   readonly bucket: string;
-  /** Before the key of every object: '' or a path that ends with a slash. */
+  /** Prefix of the key of every object: '' or a path that ends with a slash. */
   readonly prefix: string;
   /** By default from the environment or the AWS profile. */
   readonly region?: string;
-  /** `http://HOST:PORT` or `https://HOST`; absent: Amazon's. */
+  /** `http://HOST:PORT` or `https://HOST`; if absent, Amazon's. */
   readonly endpoint?: string;
   /** Whether the bucket is a part of the path, not of the host. */
   readonly pathStyle: boolean;
-  /** Under which clients reach the same bucket, for redirects; absent: `endpoint`. */
+  /** Clients' URL of the same server, for redirects; if absent, `endpoint`. */
   readonly publicEndpoint?: string;
-  /** By which the server is reached; absent: directly. */
+  /** Proxy to the server; absent for direct connections. */
   readonly proxy?: URL;
   /** Bytes of each part of a large upload except the last: a blob may have at most 10,000 parts. */
   readonly partSize: number;
@@ -26,7 +26,7 @@ export class S3SettingsError extends Error {
 }
 
 const MIB = 1024 * 1024;
-/** The least that Amazon takes is 5 MiB. 8 MiB let a blob have 78 GiB. */
+/** Amazon's minimum is 5 MiB. With 8 MiB a blob can have 78 GiB. */
 const DEFAULT_PART_SIZE = 8 * MIB;
 const PART_SIZES = { least: 5, most: 1024 };
 const OPTIONS = ['region', 'endpoint', 'pathStyle', 'publicEndpoint', 'partSize'];
@@ -42,13 +42,15 @@ export function parseS3Url(text: string, choose: ChooseProxy = () => undefined):
   if (url?.protocol !== 's3:') throw new S3SettingsError(`it is not of the form ${EXAMPLE}`);
   if (url.username !== '' || url.password !== '') {
     throw new S3SettingsError(
-      'it holds credentials: give them by the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or a profile',
+      'it contains credentials: give them in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or a profile',
     );
   }
   if (url.port !== '' || url.hash !== '') throw new S3SettingsError(`it is not of the form ${EXAMPLE}`);
   for (const name of url.searchParams.keys()) {
     if (!OPTIONS.includes(name)) {
-      throw new S3SettingsError(`it has the unknown setting "${name}": known are ${OPTIONS.join(', ')}`);
+      throw new S3SettingsError(
+        `it has the unknown setting "${name}": the known ones are ${OPTIONS.join(', ')}`,
+      );
     }
     if (url.searchParams.getAll(name).length > 1) throw new S3SettingsError(`it has "${name}" twice`);
   }

@@ -8,7 +8,7 @@ export interface Group {
   readonly objects: ReadonlyMap<string, ListedObject>;
 }
 
-/** All groups whose keys begin with `prefix`, from one listing. */
+/** Yields all groups whose keys begin with `prefix`, from one listing. */
 export async function* listGroups(
   bucket: S3Bucket,
   keys: ObjectKeys,
@@ -30,7 +30,7 @@ export async function* listGroups(
   if (objects.size > 0) yield { uploadId: current, objects };
 }
 
-/** The blobs in a group: content that a marker names. */
+/** Returns the blobs in a group: content with a marker. */
 export function blobsOf({ uploadId, objects }: Group): readonly StoredFile[] {
   const files: StoredFile[] = [];
   for (const [name, { modifiedAt }] of objects) {
@@ -45,7 +45,7 @@ export function blobsOf({ uploadId, objects }: Group): readonly StoredFile[] {
   return files;
 }
 
-/** The keys of what in a group belongs to no blob. */
+/** Returns the keys of objects in a group that belong to no blob. */
 export function leftoversOf(group: Group): readonly string[] {
   const kept = new Set(blobsOf(group).map(({ location }) => location.slice(group.uploadId.length + 1)));
   return [...group.objects]
@@ -57,7 +57,7 @@ export function leftoversOf(group: Group): readonly string[] {
     .map(([, { key }]) => key);
 }
 
-/** When something of a group was last stored. */
+/** Returns the time when something was last stored in a group. */
 export function touchedAt({ objects }: Group): Date {
   return new Date(Math.max(...[...objects.values()].map(({ modifiedAt }) => modifiedAt.getTime())));
 }

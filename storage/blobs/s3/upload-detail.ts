@@ -5,7 +5,7 @@ import { isUploadId } from './object-keys.ts';
 /** A multipart upload of S3 that has begun. */
 export interface PartedObject {
   readonly name: string;
-  /** By which S3 knows it. */
+  /** S3's ID of the multipart upload. */
   readonly multipartId: string;
   /** Bytes of each part. */
   readonly partSize: number;
@@ -13,10 +13,10 @@ export interface PartedObject {
   readonly etags: readonly string[];
 }
 
-/** An object that holds what does not fill a part. */
+/** An object with the bytes that do not fill a part. */
 export interface Tail {
   readonly name: string;
-  /** Bytes, fewer than a part has. */
+  /** Size in bytes, less than a part. */
   readonly size: number;
 }
 
@@ -27,7 +27,7 @@ export interface UploadDetail {
   readonly at: number;
   readonly object?: PartedObject;
   readonly tail?: Tail;
-  /** Names of objects that belonged to the state before. They are deleted when this state is certain to be recorded. */
+  /** Names of objects that belonged to the previous state. They are deleted when this state is certainly recorded. */
   readonly stale: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export function emptyDetail(id: string): UploadDetail {
   return { id, at: Date.now(), stale: [] };
 }
 
-/** Entity tags are long, and there may be thousands: they are joined. */
+/** Encodes the detail. Entity tags are long, and there may be thousands: they are joined. */
 export function encodeDetail(detail: UploadDetail): string {
   const { object } = detail;
   return JSON.stringify({

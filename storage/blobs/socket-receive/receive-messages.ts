@@ -1,6 +1,6 @@
 import type { TransferReport } from '../../../lib/linux/transfer-thread.ts';
 
-/** A transfer for the thread that receives. Descriptors of sockets become the thread's own. */
+/** A transfer for the receive thread. Descriptors of sockets become the thread's own. */
 export interface ReceiveBegin {
   readonly kind: 'receive';
   /** The hash of the bytes; it takes part in only one transfer at a time. */
@@ -14,14 +14,14 @@ export interface ReceiveBegin {
 
 /** How a transfer ended. */
 export interface EndedReceive {
-  /** Bytes that are in the file, and in the ring by the time that it has been filled `filled` times. */
+  /** Number of bytes that are in the file, and in the ring by the time that it has been filled `filled` times. */
   readonly received: number;
   readonly filled: number;
   /** Why the file could not be written. */
   readonly deviceError?: { readonly message: string; readonly code: string | undefined };
 }
 
-/** After `ended` the thread touches neither socket nor file any more. */
+/** After `ended` the thread uses neither socket nor file any more. */
 export type ReceiveReport = TransferReport<EndedReceive>;
 
 export interface ReceiveWorkerData {

@@ -1,19 +1,19 @@
-/** Bytes in one slot. Files are written in these pieces: of larger ones the kernel makes pages that cost more. */
+/** Bytes in one slot. Files are written in these pieces: for larger ones the kernel makes pages that cost more. */
 const SLOT_SIZE = 128 * 1024;
 const SLOTS = 32;
 
 /** Indexes of the header's counters: slots filled and emptied so far, */
 const FILLED = 0;
 const EMPTIED = 1;
-/** how often who fills has been woken, */
+/** how often the filling thread has been woken, */
 const WAKES = 2;
-/** and of each slot whose bytes it has, and how many. */
+/** and the key and length of each slot. */
 const KEYS = 3;
 const LENGTHS = KEYS + SLOTS;
 const HEADER = 4 * (LENGTHS + SLOTS);
 
 /**
- * Content of any number of uploads on its way from the receive thread to the hash thread, in order, in shared memory of
+ * Content of any number of uploads in transit from the receive thread to the hash thread, in order, in shared memory of
  * fixed size. The counters may wrap.
  */
 export class ReceiveRing {
@@ -47,7 +47,7 @@ export class ReceiveRing {
     }
   }
 
-  /** Hands on the first `length` bytes of the slot that `free` has given. */
+  /** Passes on the first `length` bytes of the slot that `free` has returned. */
   publish(key: number, length: number): void {
     const { filled } = this;
     const index = slotOf(filled);

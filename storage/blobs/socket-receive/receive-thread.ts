@@ -1,7 +1,7 @@
 import { TransferThread } from '../../../lib/linux/transfer-thread.ts';
 import type { EndedReceive, ReceiveBegin, ReceiveWorkerData } from './receive-messages.ts';
 
-/** Bytes from a socket, and the file position that gets them. */
+/** Bytes from a socket, and their position in the file. */
 export interface SocketTransfer {
   /** Descriptor of a non-blocking socket that nobody else reads. It may be closed meanwhile. */
   readonly socket: number;
@@ -13,13 +13,13 @@ export interface SocketTransfer {
 
 /** How a transfer ended: with all its bytes, or fewer when the client has gone, it was cancelled, or writing failed. */
 export interface TransferResult {
-  /** Bytes that are in the file. */
+  /** Number of bytes that are in the file. */
   readonly received: number;
   /** The system's error. */
   readonly deviceError?: Error;
 }
 
-/** The thread that receives uploads, as the rest of the program sees it. Linux only. */
+/** The thread that receives uploads, as seen by the rest of the program. Linux only. */
 export class ReceiveThread {
   readonly #thread: TransferThread<ReceiveBegin, EndedReceive>;
 

@@ -6,7 +6,7 @@ import { type Transfer, TransferLoop } from '../../../lib/linux/transfer-loop.ts
 import type { ReceiveBegin, ReceiveReport, ReceiveWorkerData } from './receive-messages.ts';
 import { ReceiveRing } from './receive-ring.ts';
 
-/** Slots that one client fills before it is the next one's turn. */
+/** Slots that one client fills before the next one's turn. */
 const TURN = 4;
 /** Bytes after which write-back begins, so that a commit waits only briefly. */
 const WRITEBACK_EVERY = 8 * 1024 * 1024;
@@ -39,7 +39,7 @@ class Receiver {
     });
   }
 
-  /** Hands the slot that was filled to the thread that hashes. */
+  /** Passes the filled slot to the hash thread. */
   publish(key: number, length: number): void {
     this.ring.publish(key, length);
     Atomics.add(this.#doorbell, 0, 1);

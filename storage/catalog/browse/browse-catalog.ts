@@ -3,9 +3,12 @@ import type { Actor } from '../tag-rule-catalog.ts';
 
 /** The repositories that a visitor may see. */
 export interface VisibleNames {
-  /** A name must match a pattern of each list, in which `*` stands for any characters. Without a list: every name. */
+  /**
+   * A name must match a pattern of each list, in which `*` stands for any characters. Without a list every name
+   * matches.
+   */
   readonly patterns: readonly (readonly string[])[];
-  /** Reports the same of one name. */
+  /** Reports whether a name is among these. */
   includes(repository: string): boolean;
 }
 
@@ -27,7 +30,9 @@ export type SortKey = readonly (string | number)[];
 export interface SortedPage<Sort> {
   readonly sort: Sort;
   readonly order?: SortOrder;
-  /** Only entries whose name (of repositories: or description) has this text, whatever the case of ASCII letters. */
+  /**
+   * Only entries whose name (or for repositories, description) contains this text, ignoring the case of ASCII letters.
+   */
   readonly search?: string;
   readonly limit: number;
   readonly after?: SortKey;
@@ -40,20 +45,20 @@ export interface RepositoryPage extends SortedPage<RepositorySort> {
 /** Some entries of a list. */
 export interface Listed<Entry> {
   readonly entries: readonly Entry[];
-  /** The `after` of the next page; undefined where this is the last. */
+  /** The `after` of the next page; undefined on the last page. */
   readonly next?: SortKey;
 }
 
 /**
- * A repository with a manifest. A repository begins with its first push; it is listed while it has a manifest, and forgotten
- * when garbage collection has taken its last blob.
+ * A repository with a manifest. A repository begins with its first push; it is listed while it has a manifest, and
+ * forgotten when garbage collection has deleted its last blob.
  */
 export interface BrowsedRepository {
   readonly name: string;
   /** Plain text of one line, at most 1,000 characters, of the image that was tagged last and had one. */
   readonly description?: string;
   readonly tags: number;
-  /** Images, indexes and artifacts, members of indexes included. */
+  /** Number of images, indexes and artifacts, including members of indexes. */
   readonly manifests: number;
   /** Bytes of all blobs of the repository, each once, including blobs shared with other repositories. */
   readonly size: number;
@@ -62,7 +67,7 @@ export interface BrowsedRepository {
   readonly lastPull?: Date;
 }
 
-/** A repository, and what applies to it. */
+/** A repository, and the settings that apply to it. */
 export interface BrowsedRepositoryDetails extends BrowsedRepository {
   readonly createdAt: Date;
   readonly quotas: readonly BrowsedQuota[];
@@ -99,7 +104,7 @@ export interface BrowsedTag {
    * more than 1,000 blobs, or in a list for more than 10,000 divided by the number of requested tags.
    */
   readonly size?: number;
-  /** Platforms of an index, such as `linux/arm64/v8`, 20 at most; empty if it was pushed before this was recorded. */
+  /** Platforms of an index, such as `linux/arm64/v8`, at most 20; empty if it was pushed before this was recorded. */
   readonly platforms: readonly string[];
   readonly pushedAt: Date;
   /** The account; undefined when the pusher was anonymous or is unknown. */
@@ -108,17 +113,17 @@ export interface BrowsedTag {
   readonly lastPull?: Date;
 }
 
-/** Asks for tags by how they begin, in all repositories that the visitor may see. */
+/** A search for tags by prefix, in all repositories that the visitor may see. */
 export interface TagSearch {
   readonly visible: VisibleNames;
-  /** Characters of a tag, one at least; case matters. */
+  /** The prefix, at least one character; case matters. */
   readonly prefix: string;
   readonly limit: number;
-  /** A repository and a tag of it. */
+  /** A repository and one of its tags. */
   readonly after?: SortKey;
 }
 
-/** A tag, and where it is. */
+/** A tag, and its repository. */
 export interface FoundTag {
   readonly repository: string;
   readonly name: string;
@@ -148,21 +153,21 @@ export interface BrowsedManifest {
   readonly artifactType?: string;
   /** Bytes of the manifest itself. */
   readonly size: number;
-  /** As BrowsedTag.size; of 1,000 blobs at most. */
+  /** As BrowsedTag.size, but of at most 1,000 blobs. */
   readonly contentSize?: number;
   readonly pushedAt: Date;
   readonly pushedBy?: string;
   /** Last pull by its digest or a tag of it, exact to a minute. */
   readonly lastPull?: Date;
-  /** 100 at most, by name. */
+  /** At most 100, by name. */
   readonly tags: readonly string[];
-  /** How many tags there are; counted to 10,000. */
+  /** Number of tags; counted up to 10,000. */
   readonly tagCount: number;
-  /** The indexes that list it, 20 at most. */
+  /** The indexes that list it, at most 20. */
   readonly indexes: readonly Digest[];
 }
 
-/** A manifest in the list of a repository's. */
+/** A manifest in the list of a repository. */
 export interface ListedManifest {
   readonly digest: Digest;
   readonly mediaType: string;
@@ -176,9 +181,9 @@ export interface ListedManifest {
   readonly subject?: Digest;
   /** Whether an index of the repository lists it. */
   readonly isMember: boolean;
-  /** 20 at most. */
+  /** At most 20. */
   readonly tags: readonly string[];
-  /** Counted to 10,000. */
+  /** Counted up to 10,000. */
   readonly tagCount: number;
 }
 
@@ -186,15 +191,15 @@ export interface ListedManifest {
 export interface DeletePlan {
   readonly tagCount: number;
   readonly manifestCount: number;
-  /** Bytes that the storage gets back when garbage collection has run. */
+  /** Bytes that garbage collection will free. */
   readonly bytesFreed: number;
-  /** Bytes that stay, because other repositories have them. */
+  /** Bytes that stay because other repositories have them. */
   readonly bytesKept: number;
-  /** False: the search was cut off, and the bytes cover only a part. */
+  /** Whether the search was complete; otherwise the bytes cover only a part. */
   readonly complete: boolean;
   /** The sentence of the tag rule that forbids it. */
   readonly rule?: string;
-  /** Why it cannot be deleted: a release that runs one of its images. */
+  /** Why it cannot be deleted: a release runs one of its images. */
   readonly running?: string;
 }
 
@@ -208,43 +213,43 @@ export interface BrowsedReferrer {
   readonly artifactType?: string;
   /** Bytes of the manifest. */
   readonly size: number;
-  /** Undefined: there are none, or they exceed 16,384 characters. */
+  /** Undefined if there are none, or they exceed 16,384 characters. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** The tag by which cosign or the referrers tag schema refers to it, if the manifest itself has no subject. */
   readonly tag?: string;
 }
 
-/** Who else has a blob. */
+/** The other holders of a blob. */
 export interface BlobSharing {
   readonly digest: Digest;
-  /** Bytes; undefined: the repository does not have the blob. */
+  /** Size in bytes; undefined if the repository does not have the blob. */
   readonly size?: number;
-  /** Other manifests of the same repository that need it; counted to 1,000. */
+  /** Other manifests of the same repository that need it; counted up to 1,000. */
   readonly manifests: number;
-  /** Other repositories that have it and that the visitor may see, 10 at most, by name. */
+  /** Other repositories that have it and that the visitor may see, at most 10, by name. */
   readonly repositories: readonly string[];
-  /** All other repositories that have it and that the visitor may see, among the first 200 that have it. */
+  /** Number of all other repositories that have it and that the visitor may see, among the first 200 that have it. */
   readonly repositoryCount: number;
 }
 
-/** What a tag or manifest holds, and what a delete would remove. */
+/** The content of a tag or manifest, and the effect of deleting it. */
 export interface Loss {
-  /** Tags that go, by name, 100 at most. */
+  /** Tags that are deleted, by name, at most 100. */
   readonly tags: readonly string[];
   readonly tagCount: number;
-  /** Manifests that become unreferenced: the manifest itself, its members and referrers; 1,000 at most. */
+  /** Manifests that become unreferenced: the manifest itself, its members and referrers; at most 1,000. */
   readonly manifests: readonly Digest[];
-  /** Bytes that the storage gets back when garbage collection has run. */
+  /** Bytes that garbage collection will free. */
   readonly bytesFreed: number;
-  /** Bytes that stay, because other images need them. */
+  /** Bytes that stay because other images need them. */
   readonly bytesKept: number;
-  /** Images of the repository that need some of these, as `TAG` or digest, 20 at most. */
+  /** Images of the repository that need some of these, as `TAG` or digest, at most 20. */
   readonly sharedWithImages: readonly string[];
-  /** Other repositories that have some of these and that the visitor may see, 20 at most. */
+  /** Other repositories that have some of these and that the visitor may see, at most 20. */
   readonly sharedWithRepositories: readonly string[];
-  /** Whether repositories that are not named have some. */
+  /** Whether other repositories, which are not named, have some. */
   readonly sharedWithOthers: boolean;
-  /** False: the search was cut off, and all numbers cover only a part. */
+  /** Whether the search was complete; otherwise all numbers cover only a part. */
   readonly complete: boolean;
 }
 
@@ -256,20 +261,20 @@ export interface Loss {
  */
 export interface BrowseCatalog {
   repositories(page: RepositoryPage): Promise<Listed<BrowsedRepository>>;
-  /** How many repositories the visitor may see, and the sum of their sizes. */
+  /** Returns the number of repositories that the visitor may see, and the sum of their sizes. */
   sum(visible: VisibleNames): Promise<{ readonly repositories: number; readonly size: number }>;
   /** Returns undefined when there is no such repository; the caller has checked that the visitor may see it. */
   repository(name: string): Promise<BrowsedRepositoryDetails | undefined>;
   /** Returns undefined when there is no such repository. */
   tags(repository: string, page: SortedPage<TagSort>): Promise<Listed<BrowsedTag> | undefined>;
-  /** By repository and tag. */
+  /** Lists tags by repository and name. */
   findTags(search: TagSearch): Promise<Listed<FoundTag>>;
   /** Ordered by digest. Returns undefined when there is no such repository. */
   manifests(
     repository: string,
     page: Pick<SortedPage<TagSort>, 'limit' | 'after'>,
   ): Promise<Listed<ListedManifest> | undefined>;
-  /** Undefined when the repository has no manifest. */
+  /** Returns undefined when the repository has no manifest. */
   planDelete(repository: string, by: Actor): Promise<DeletePlan | undefined>;
   /** Lists at most `limit` manifests that no other manifest of the repository lists: those to delete first. */
   nextToDelete(
@@ -279,7 +284,7 @@ export interface BrowseCatalog {
   /** Tags that can be restored, the latest deleted first, at most 100. */
   deletedTags(repository: string): Promise<readonly DeletedTag[]>;
   manifest(repository: string, reference: ManifestKey): Promise<BrowsedManifest | undefined>;
-  /** Manifests about these, by `subject`, a referrers tag or cosign's tags; 100 at most for each of the three. */
+  /** Lists manifests about these, by `subject`, a referrers tag or cosign's tags; at most 100 of each kind. */
   referrers(repository: string, digests: readonly Digest[]): Promise<readonly BrowsedReferrer[]>;
   /** In the order of `digests`, at most 1,000. */
   sharing(

@@ -10,7 +10,7 @@ import { ARTIFACT_TYPE, contentSize } from './browse-tags.ts';
 import { collected, jsonSql, rowsOf } from './json-sql.ts';
 import { pageOfRows } from './sorted-page.ts';
 
-/** Blobs of all manifests of a page that are added up: 10 µs each. */
+/** Maximum blobs of all manifests of a page that are added up: 10 µs each. */
 const MOST_BLOBS_OF_PAGE = 10_000;
 const MOST_TAGS = 20;
 const MOST_TAGS_COUNTED = 10_000;
@@ -37,7 +37,7 @@ interface ListedRow {
   readonly tag_count: number | string;
 }
 
-/** A page of the manifests of a repository, in the order of their digests. */
+/** Returns a page of the manifests of a repository, in the order of their digests. */
 export async function listManifests(
   knex: Knex,
   repository: string,
@@ -145,7 +145,7 @@ async function ruleAgainst(
   }
 }
 
-/** The sentence about the first image of the repository that a release runs. */
+/** Returns the message about the first image of the repository that a release runs. */
 async function runningIn(knex: Knex, repository: string, by: Actor): Promise<string | undefined> {
   const digests: readonly string[] = await knex('release_images')
     .where({ repository })
@@ -163,7 +163,7 @@ async function runningIn(knex: Knex, repository: string, by: Actor): Promise<str
   }
 }
 
-/** Lists manifests that no other manifest of the repository lists, so that an index goes before its members. */
+/** Lists manifests that no other manifest of the repository lists, so that an index is deleted before its members. */
 export async function nextToDelete(
   knex: Knex,
   repository: string,

@@ -18,7 +18,7 @@ export interface LossOptions {
   readonly visible: VisibleNames;
 }
 
-/** A manifest, and what holds it. */
+/** A manifest, and whether something holds it. */
 interface Held {
   readonly repository_id: number;
   readonly digest: string;
@@ -30,7 +30,7 @@ const IS_ROOT = 'exists (select 1 from release_images i where i.repository = r.n
 const ABOUT_SOMETHING =
   'exists (select 1 from manifests a where a.repository_id = m.repository_id and a.digest = m.subject)';
 
-/** As garbage collection decides it (DEAD_MANIFEST in storage/catalog/garbage.ts), after the delete. */
+/** Finds what a delete removes, by the rules of garbage collection (DEAD_MANIFEST in storage/catalog/garbage.ts). */
 export async function findLoss(
   knex: Knex,
   repository: string,
@@ -81,7 +81,7 @@ async function findHeld(knex: Knex, repository: string, reference: ManifestKey):
   return rows[0];
 }
 
-/** Members and referrers of the manifests that are gone, which nothing else holds. */
+/** Finds members and referrers of the deleted manifests that nothing else holds. */
 async function followers(knex: Knex, id: number, gone: readonly string[]): Promise<readonly string[]> {
   const { list } = jsonSql(knex);
   const rows = await rowsOf<{ readonly digest: string }>(
@@ -118,7 +118,7 @@ async function tagsOf(
   return { names: names.slice(0, MOST_TAGS), count: names.length };
 }
 
-/** Blobs of the manifests that are gone, these included: `needed`. */
+/** SQL for the blobs of the deleted manifests, including the manifests themselves: `needed`. */
 const NEEDED = (list: string) => `
   gone as ${list},
   needed (digest) as (

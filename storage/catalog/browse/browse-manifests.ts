@@ -29,7 +29,10 @@ interface ManifestRow {
 const TAGS = `select t.name from tags t
   where t.repository_id = m.repository_id and t.manifest_digest = m.digest limit ${MOST_TAGS_READ}`;
 
-/** A manifest in one statement. The partial index on members of indexes, which `coalesce` avoids, begins with the index. */
+/**
+ * Finds a manifest in one statement. `coalesce` avoids the partial index on members of indexes, which begins with the
+ * index.
+ */
 export async function findManifest(
   knex: Knex,
   repository: string,
@@ -74,7 +77,7 @@ export async function findManifest(
 
 const MOST_NAMES = 10;
 const MOST_COUNTED = 1000;
-/** Rows that one question about many blobs reads for each kind of number. */
+/** Maximum rows that one query about many blobs reads for each kind of number. */
 const ROWS_READ = 20_000;
 
 interface SharingRow {
@@ -84,7 +87,10 @@ interface SharingRow {
   readonly names: string | readonly string[] | null;
 }
 
-/** Who else has blobs. Base layers may be in all repositories: with more digests, less of each is counted. */
+/**
+ * Returns the other holders of blobs. Base layers may be in all repositories: with more digests, less of each is
+ * counted.
+ */
 export async function shareBlobs(
   knex: Knex,
   repository: string,

@@ -5,9 +5,9 @@ import type { BrowsedReferrer } from './browse-catalog.ts';
 import { ARTIFACT_TYPE } from './browse-tags.ts';
 import { jsonSql, rowsOf } from './json-sql.ts';
 
-/** Maximum of each kind. */
+/** Maximum referrers of each kind. */
 const MOST = 100;
-/** Characters of annotations that a list shows. */
+/** Maximum characters of annotations in a list. */
 const LONGEST_ANNOTATIONS = 16_384;
 /** Suffixes of cosign's tags of referrers. */
 const COSIGN_TAGS = ['.sig', '.att', '.sbom'] as const;
@@ -30,7 +30,7 @@ function referrersTag(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}`;
 }
 
-/** Manifests about others, in one statement after the repository is found. */
+/** Lists manifests about others, in one statement after the repository is found. */
 export async function listReferrers(
   knex: Knex,
   repository: string,
@@ -75,7 +75,7 @@ export async function listReferrers(
   const seen = new Set<string>();
   return rows.flatMap((row): readonly BrowsedReferrer[] => {
     const about = row.tag === null ? parseDigest(row.about) : byTag.get(row.about);
-    // The index of a referrers tag is a list, and nothing about its subject itself.
+    // The index of a referrers tag is a list, and says nothing about its subject itself.
     const isList = row.tag !== null && isIndex(row.media_type) && !row.tag.includes('.');
     const key = `${about} ${row.digest}`;
     if (about === undefined || isList || seen.has(key)) return [];

@@ -26,7 +26,7 @@ interface RepositoryRow {
   readonly pulled_at: number | string;
 }
 
-/** Each an index of repository_stats. */
+/** Each order has an index of repository_stats. */
 const ORDERS: Readonly<Record<RepositorySort, readonly string[]>> = {
   name: ['s.name'],
   size: ['s.size', 's.name'],
@@ -34,11 +34,14 @@ const ORDERS: Readonly<Record<RepositorySort, readonly string[]>> = {
   pulled: ['s.pulled_at', 's.name'],
 };
 
-/** Looked up for the rows of the page alone. */
+/** Looked up only for the rows of the page. */
 const DESCRIPTION = '(select r.description from repositories r where r.id = s.repository_id)';
 const COLUMNS = `s.name, s.size, s.manifests, s.tags, s.pushed_at, s.pulled_at, ${DESCRIPTION} as description`;
 
-/** A page of the repositories that a visitor may see. On PostgreSQL what writers have appended is added up before. */
+/**
+ * Returns a page of the repositories that a visitor may see. On PostgreSQL the rows that writers have appended are
+ * added up first.
+ */
 export async function listRepositories(
   knex: Knex,
   { visible, sort, order, search, limit, after }: RepositoryPage,
@@ -65,7 +68,7 @@ export async function listRepositories(
   return pageOfRows(rows, limit, repositoryOf, (row) => keyOf(row, sort));
 }
 
-/** The number of repositories that a visitor may see, and the sum of their sizes. */
+/** Returns the number of repositories that a visitor may see, and the sum of their sizes. */
 export async function sumRepositories(
   knex: Knex,
   visible: VisibleNames,
@@ -121,7 +124,7 @@ export async function findRepository(
   };
 }
 
-/** SQLite counts in the transactions that change something. */
+/** Folds pending rows; SQLite counts in the transactions that make changes. */
 async function addUp(knex: Knex): Promise<void> {
   if (isPostgres(knex)) await foldRepositoryDeltas(knex);
 }

@@ -22,7 +22,7 @@ interface FoundRow {
   readonly artifact_type: string | null;
 }
 
-/** Tags of one repository that begin with the text, from the start of the page. */
+/** SQL for tags of one repository that begin with the text, from the start of the page. */
 const OF_REPOSITORY = `t.repository_id = s.repository_id
   and t.name >= case when s.name = ? then ? else ? end and t.name < ?`;
 

@@ -4,12 +4,12 @@ import type { BrowsedTag, DeletedTag, Listed, SortedPage, TagSort } from './brow
 import { anywhere, collected, jsonSql, rowsOf } from './json-sql.ts';
 import { dateOf, orderSql, pageOfRows } from './sorted-page.ts';
 
-/** Blobs of one manifest that are added up, and of all manifests of a page: 10 µs each. */
+/** Maximum blobs of one manifest that are added up, and of all manifests of a page: 10 µs each. */
 const MOST_BLOBS = 1000;
 const MOST_BLOBS_OF_PAGE = 10_000;
-/** Platforms of an index that a list shows. */
+/** Maximum platforms of an index in a list. */
 const MOST_PLATFORMS = 20;
-/** Characters of an artifact type: it may be as long as a manifest. */
+/** Maximum characters of an artifact type, which may be as long as a manifest. */
 const LONGEST_TYPE = 255;
 /** Number of latest deletions that are searched for tags that can be restored. */
 const MOST_DELETIONS = 2000;
@@ -58,13 +58,13 @@ interface TagRow {
   readonly pulled_at: number | string | null;
 }
 
-/** Each an index of tags. */
+/** Each order has an index of tags. */
 const ORDERS: Readonly<Record<TagSort, readonly string[]>> = {
   name: ['name'],
   time: ['updated_at', 'name'],
 };
 
-/** A page of tags in one statement, which reads as many rows as it shows, unless it searches. */
+/** Returns a page of tags in one statement, which reads only the rows that it shows, unless it searches. */
 export async function listTags(
   knex: Knex,
   repository: string,
@@ -122,7 +122,7 @@ interface DeletedRow {
   readonly who: string | null;
 }
 
-/** Of the latest deletions, those whose tag is still deleted and whose manifest still exists. */
+/** Lists those of the latest deletions whose tag is still deleted and whose manifest still exists. */
 export async function listDeletedTags(knex: Knex, repository: string): Promise<readonly DeletedTag[]> {
   const found = await knex('repositories').where({ name: repository }).first('id');
   if (found === undefined) return [];

@@ -2,17 +2,17 @@ import type { Knex } from 'knex';
 import { isPostgres } from '../rows.ts';
 
 /**
- * SQL that differs between the databases. Lists are passed as one JSON text each: a statement is then the same for any number
- * of values, and databases bound how many there may be.
+ * SQL that differs between the databases. Lists are passed as one JSON text each: then a statement is the same for any
+ * number of values, whose number databases limit.
  */
 export interface JsonSql {
-  /** A table `value`, `place` (from 0) of a JSON list of texts, the parameter. */
+  /** A table `value`, `place` (from 0) from a JSON list of texts, the parameter. */
   readonly list: string;
-  /** A table of a JSON list of pairs of texts, the parameter: `low`, `high`. */
+  /** A table `low`, `high` from a JSON list of pairs of texts, the parameter. */
   readonly pairs: string;
   /** An aggregate: the texts of a group as a JSON list. */
   collect(column: string): string;
-  /** Reports, as a condition, whether `column` has the text of the parameter, a LIKE pattern in lower case, in any case. */
+  /** Returns a condition that `column` matches the parameter, a LIKE pattern in lower case, ignoring case. */
   like(column: string): string;
 }
 
@@ -35,7 +35,7 @@ export function jsonSql(knex: Knex): JsonSql {
   return isPostgres(knex) ? ON_POSTGRES : ON_SQLITE;
 }
 
-/** The rows of a raw statement. */
+/** Returns the rows of a raw statement. */
 export async function rowsOf<Row>(
   knex: Knex,
   sql: string,
@@ -51,7 +51,7 @@ export function collected(value: string | readonly string[] | null): readonly st
   return typeof value === 'string' ? JSON.parse(value) : value;
 }
 
-/** The operand of `like` for a text that may be anywhere. */
+/** Returns the operand of `like` for a text at any position. */
 export function anywhere(text: string): string {
   const lower = text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
   return `%${lower.replaceAll(/[!%_]/g, '!$&')}%`;

@@ -11,7 +11,7 @@ export interface PullTime {
   readonly at: Date;
 }
 
-/** Pulls that one statement records. */
+/** Maximum pulls that one statement records. */
 const AT_ONCE = 500;
 
 /** The rows of the list in the parameter: as JSON, so that the statement is the same for any number. */
@@ -35,13 +35,13 @@ const RECORD = (given: string, later: string) => `
 export async function recordPulls(knex: Knex, pulls: readonly PullTime[]): Promise<void> {
   const postgres = isPostgres(knex);
   const sql = postgres ? RECORD(GIVEN.postgres, 'greatest') : RECORD(GIVEN.sqlite, 'max');
-  // In one order, so that two replicas do not wait for each other in a circle.
+  // In a fixed order, so that two replicas do not deadlock.
   const keyOf = ({ repository, reference }: PullTime) => `${repository}:${reference}`;
   const sorted = pulls.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
   for (const batch of batches(sorted, AT_ONCE)) {
     const rows = batch.map(({ repository, reference, at }) => [repository, reference, at.getTime()]);
     await inStatement(knex, () => knex.raw(sql, [JSON.stringify(rows)]), { durable: false });
   }
-  // Also without readers of lists, which would fold otherwise.
+  // Also if nobody reads lists, which would otherwise fold them.
   if (postgres) await foldRepositoryDeltas(knex);
 }

@@ -8,7 +8,7 @@ export interface OrderSql {
   readonly order: string;
 }
 
-/** Columns of an index, the name last, whose order a list follows in one direction or the other. */
+/** Returns SQL for an order by the columns of an index, the name last, in either direction. */
 export function orderSql(columns: readonly string[], order: SortOrder, after: SortKey | undefined): OrderSql {
   const direction = order === 'ascending' ? 'asc' : 'desc';
   const comes = order === 'ascending' ? '>' : '<';
@@ -34,7 +34,7 @@ export function pageOfRows<Row, Entry>(
   return { entries: shown.map(entryOf), ...(last !== undefined && { next: keyOf(last) }) };
 }
 
-/** A time of a column; undefined for 0 and null. */
+/** Returns the time of a column; undefined for 0 and null. */
 export function dateOf(milliseconds: number | string | null): Date | undefined {
   const time = Number(milliseconds ?? 0);
   return time === 0 ? undefined : new Date(time);

@@ -4,11 +4,11 @@ import { Pace } from '../../../lib/sync/pace.ts';
 import type { VisibleNames } from './browse-catalog.ts';
 import type { JsonSql } from './json-sql.ts';
 
-/** Patterns with a star elsewhere than at the end that one statement compares with names. */
+/** Maximum patterns with a star before the end that one statement compares with names. */
 const MOST_COMPARED = 5;
-/** Names per query if there are more. */
+/** Names per query. */
 const WINDOW = 1000;
-/** Steps of Pace that looking for a right to a name costs. */
+/** Cost of looking up the right to a name, in steps of Pace. */
 const STEPS_OF_NAME = 20;
 
 /** A condition on the column `s.name` of repository_stats, as SQL. */
@@ -47,12 +47,12 @@ export async function visibleSql(
 }
 
 interface Separated {
-  /** Sorted, without overlaps. */
+  /** Sorted ranges without overlaps. */
   readonly ranges: readonly Range[];
   readonly compared: readonly string[];
 }
 
-/** Undefined when the patterns match every name. */
+/** Returns undefined when the patterns match every name. */
 function separate(patterns: readonly string[]): Separated | undefined {
   const isRange = (pattern: string) => !pattern.slice(0, -1).includes('*');
   const ranges: string[] = [];
@@ -69,7 +69,7 @@ function separate(patterns: readonly string[]): Separated | undefined {
   return { ranges: ranges.map(rangeOf), compared };
 }
 
-/** Of patterns with the same prefix the widest sorts first. */
+/** Returns the start of a pattern's range; of patterns with the same prefix the widest sorts first. */
 function lowOf(pattern: string): string {
   return pattern.endsWith('*') ? pattern.slice(0, -1) : `${pattern}${BEFORE_ALL}`;
 }
@@ -97,7 +97,7 @@ function conditionOf({ pairs }: JsonSql, lists: readonly Separated[]): NameCondi
   return { tables: `with ${tables.join(', ')}`, condition, values };
 }
 
-/** All names that a visitor may see, read in pieces. */
+/** Returns all names that a visitor may see, read in pieces. */
 async function namesOf(knex: Knex, visible: VisibleNames): Promise<readonly string[]> {
   const found: string[] = [];
   const pace = new Pace();

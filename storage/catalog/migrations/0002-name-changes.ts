@@ -5,8 +5,8 @@ import { isPostgres } from '../rows.ts';
 const COUNTED = ['tags', 'manifests'] as const;
 
 /**
- * A counter of changes to tags and manifests, for caches of names. Triggers maintain it, so that no writer of any
- * program can forget it.
+ * A counter of changes to tags and manifests, for caches of names. Triggers maintain it, so that no program can forget
+ * it.
  */
 export const countNameChanges: Migration = {
   name: '0002-name-changes',

@@ -31,7 +31,7 @@ async function createAudit(knex: Knex.Transaction): Promise<void> {
     table.string('media_type', 255);
     table.bigInteger('size');
     table.text('detail');
-    // Number of events of the same kind that this row stands for.
+    // Number of similar events that this row represents.
     table.integer('count').notNullable();
   });
   if (isPostgres(knex)) for (const statement of ANNOUNCE_AUDIT) await knex.raw(statement);
@@ -99,7 +99,7 @@ async function createQuotas(knex: Knex.Transaction): Promise<void> {
   for (const statement of isPostgres(knex) ? COUNT_ON_POSTGRES : COUNT_QUOTAS) await knex.raw(statement);
 }
 
-/** A pattern of repositories as it was written, and as LIKE takes it. */
+/** Converts a pattern of repositories to the form of LIKE. */
 function matching(knex: Knex.Transaction, table: Knex.CreateTableBuilder): void {
   table.string('pattern', 255).notNullable();
   byteOrdered(knex, table.string('matches', 512).notNullable());
@@ -108,8 +108,8 @@ function matching(knex: Knex.Transaction, table: Knex.CreateTableBuilder): void 
 const COUNTED = "r.name like q.matches escape '!'";
 
 /**
- * Keeps quota_blobs and quota_use in step with the links of blobs, in the statements that change these: no writer of
- * any program can forget it. For SQLite.
+ * Keeps quota_blobs and quota_use in sync with the links of blobs, in the statements that change these, so that no
+ * program can forget it. For SQLite.
  */
 const COUNT_QUOTAS: readonly string[] = [
   `create trigger quota_link_insert after insert on blob_links when exists (select 1 from quotas) begin

@@ -5,7 +5,7 @@ export const markGoingRollouts: Migration = {
   name: '0011-going-rollouts',
   async up(knex) {
     await knex.schema.alterTable('rollouts', (table) => {
-      // Also true of one whose end is not recorded yet.
+      // Also true for a rollout whose end is not recorded yet.
       table.boolean('going').notNullable().defaultTo(true).index();
     });
   },

@@ -8,7 +8,7 @@ import { isPostgres } from '../rows.ts';
 import { byteOrdered } from './0001-catalog.ts';
 
 /**
- * Columns of the lists of repositories and tags, and their orders. Times are milliseconds since 1970; 0: never, or
+ * Columns of the lists of repositories and tags, and their orders. Times are milliseconds since 1970; 0 means never, or
  * unknown.
  */
 export const createBrowse: Migration = {
@@ -35,7 +35,7 @@ export const createBrowse: Migration = {
   },
 };
 
-/** Counted by triggers, so that no writer of any program can forget it. */
+/** Creates the counts, maintained by triggers, so that no program can forget them. */
 async function createStats(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('repository_stats', (table) => {
     table.integer('repository_id').primary().references('id').inTable('repositories').onDelete('CASCADE');
@@ -74,7 +74,7 @@ async function createPulls(knex: Knex.Transaction): Promise<void> {
   for (const statement of isPostgres(knex) ? PULLS_ON_POSTGRES : COUNT_PULLS) await knex.raw(statement);
 }
 
-/** One pass over each table. */
+/** Counts everything, with one pass over each table. */
 const COUNT_ALL = `
   insert into repository_stats (repository_id, name, size, manifests, tags, pushed_at)
     select r.id, r.name, coalesce(l.size, 0), coalesce(m.manifests, 0), coalesce(t.tags, 0), coalesce(m.pushed_at, 0)

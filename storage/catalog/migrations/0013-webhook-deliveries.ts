@@ -1,6 +1,6 @@
 import type { Migration } from '../migrate.ts';
 
-/** The latest deliveries of each webhook, one row for each event however often it was tried. */
+/** The latest deliveries of each webhook, one row for each event regardless of attempts. */
 export const createWebhookDeliveries: Migration = {
   name: '0013-webhook-deliveries',
   async up(knex) {
@@ -14,7 +14,7 @@ export const createWebhookDeliveries: Migration = {
       table.integer('attempts').notNullable();
       // Time of the last attempt, milliseconds since 1970.
       table.bigInteger('tried_at').notNullable();
-      // Null: it was delivered.
+      // Null if it was delivered.
       table.text('failure');
       table.index(['webhook_id', 'id']);
     });

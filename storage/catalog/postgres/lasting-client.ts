@@ -7,22 +7,22 @@ import { troubleOf } from './postgres-errors.ts';
 
 const PAUSE = 200;
 
-/** One connection, made when it is first needed, and again when it is over: for what belongs to a session. */
+/** One connection, opened on first use and again after it ends, for state that belongs to a session. */
 export class LastingClient {
   readonly #url: string;
   readonly #session: string;
   #connection: Promise<Client> | undefined;
   #closed = false;
 
-  /** `session` is SQL that each connection begins with. */
+  /** `session` is SQL that each connection runs first. */
   constructor(url: string, session = '') {
     this.#url = url;
     this.#session = session;
   }
 
   /**
-   * The rows of a statement that may be made again when its connection breaks. Waits for a server that restarts. Throws
-   * DatabaseUnavailableError when it takes too long.
+   * Returns the rows of a statement, which is repeated when its connection breaks. Waits for a server that restarts.
+   * Throws DatabaseUnavailableError when it takes too long.
    */
   async query<Row extends QueryResultRow>(statement: QueryConfig): Promise<readonly Row[]> {
     const giveUpAt = performance.now() + PATIENCE;
@@ -48,7 +48,7 @@ export class LastingClient {
     await this.#connection?.then((client) => client.query(statement)).catch(() => {});
   }
 
-  /** Queries after this, and those that wait for a server, fail soon. */
+  /** Makes later queries, and those that wait for a server, fail soon. */
   close(): void {
     this.#closed = true;
   }

@@ -1,12 +1,12 @@
 /**
- * Changes of names as PostgreSQL counts them: writers, which must not wait for each other, add rows to a log, and
- * who reads the count folds a long log into the total, which changes nothing about their sum.
+ * The count of name changes in PostgreSQL: writers, which must not wait for each other, add rows to a log, and readers
+ * fold a long log into the total, which does not change the sum.
  */
 export const NAME_CHANGES = `
   select count + logged as total, logged
   from name_changes, (select count(*) as logged from name_change_log) as log`;
 
-/** Run it outside other transactions; concurrent runs are harmless. */
+/** Must run outside other transactions; concurrent runs are harmless. */
 export const FOLD_CHANGES = `
   with folded as (delete from name_change_log returning id)
   update name_changes set count = count + (select count(*) from folded)`;

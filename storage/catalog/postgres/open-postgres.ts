@@ -5,17 +5,17 @@ import { PATIENCE, PatientClient } from './patient-client.ts';
 
 /** Connections per process, not counting that of its PostgresVersion. */
 const CONNECTIONS = 10;
-/** Milliseconds. */
+/** Maximum milliseconds of a statement. */
 const STATEMENT_TIME = 30_000;
 /** A serialisable transaction that waits for a row has to restart anyway, unless the other one fails. */
 const LOCK_TIME = 250;
 const IDLE_TIME = 30_000;
 const CONNECT_TIME = 5_000;
-/** Longer than the server's own limits: after this the server is considered dead. */
+/** Longer than the server's own limits: after this the server counts as dead. */
 const ANSWER_TIME = 45_000;
 
 const INT8 = 20;
-/** Counts and times in milliseconds: all are below 2^53. */
+/** Parses counts and times in milliseconds: all are below 2^53. */
 const TYPES: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === INT8 ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
@@ -34,7 +34,10 @@ const SESSION = `
   set jit = off;
   set random_page_cost = 1`;
 
-/** How to connect to the database of a URL (`postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`). */
+/**
+ * Returns the options for connecting to the database of a URL
+ * (`postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`).
+ */
 export function postgresConnection(url: string): ClientConfig {
   const lenient = new URL(url);
   // sslmode as PostgreSQL documents it: `require` encrypts, `verify-full` also verifies the server.
@@ -69,7 +72,7 @@ export async function openPostgres(url: string): Promise<Knex> {
     client: PatientClient,
     connection: connection as Knex.PgConnectionConfig,
     acquireConnectionTimeout: PATIENCE,
-    // Its messages would hold the values of statements, such as hashes of passwords.
+    // Its messages would contain the values of statements, such as hashes of passwords.
     compileSqlOnError: false,
     pool: { min: 0, max: CONNECTIONS, propagateCreateError: false, afterCreate: configure },
     log: QUIET,

@@ -7,7 +7,7 @@ export const PATIENCE = 10_000;
 
 /** The part of a connection, marked by knex, that this file uses. */
 interface Connection {
-  /** That the pool must not lend it again. */
+  /** Whether the pool must not lend it again. */
   __knex__disposed?: unknown;
   readonly __knexTxId?: string;
 }
@@ -35,13 +35,13 @@ export class PatientClient extends PostgresClient {
     try {
       return await super.acquireConnection();
     } catch (error) {
-      throw new DatabaseUnavailableError('the database gives no connection', {
+      throw new DatabaseUnavailableError('the database provides no connection', {
         cause: this.#refusal ?? error,
       });
     }
   }
 
-  /** Also for transactions, whose client was not constructed and has no private fields. */
+  /** Also used for transactions, whose client was not constructed and has no private fields. */
   override async _query(connection: Connection, statement: Statement): Promise<unknown> {
     const giveUpAt = performance.now() + PATIENCE;
     const ask = async (on: Connection) => {

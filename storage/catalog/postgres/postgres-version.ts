@@ -3,10 +3,10 @@ import type { CatalogVersion } from '../catalog-version.ts';
 import { LastingClient } from './lasting-client.ts';
 import { FOLD_CHANGES, NAME_CHANGES } from './name-changes.ts';
 
-/** Rows of the log of changes that are worth folding. */
+/** Minimum rows of the log of changes that are worth folding. */
 const LONG_LOG = 100;
 
-/** The snapshot has another text whenever a transaction has ended in between. */
+/** The snapshot's text changes whenever a transaction has ended in between. */
 const LOOK = {
   name: 'version',
   text: `select pg_current_snapshot()::text as snapshot, total, logged from (${NAME_CHANGES}) as changes`,
@@ -19,8 +19,8 @@ interface Look {
 }
 
 /**
- * The version of a catalog in PostgreSQL, as of the last `refresh`. One query of a connection of its own serves
- * all who ask while the one before it runs.
+ * The version of a catalog in PostgreSQL, as of the last `refresh`. One query on a dedicated connection serves all
+ * callers who arrive while the previous one runs.
  */
 export class PostgresVersion implements CatalogVersion {
   readonly #client: LastingClient;
@@ -28,7 +28,7 @@ export class PostgresVersion implements CatalogVersion {
   #names = 0;
   #everything = 0;
   #running: Promise<void> = Promise.resolve();
-  /** Begins when the running one has ended. */
+  /** Begins when the running query has ended. */
   #next: Promise<void> | undefined;
 
   /** For openPostgresVersion. */

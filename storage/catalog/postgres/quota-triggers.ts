@@ -1,6 +1,6 @@
 const COUNTED = "r.name like q.matches escape '!'";
 
-/** As migrations/quota-triggers.ts has it, for PostgreSQL. */
+/** The triggers of migrations/quota-triggers.ts for PostgreSQL. */
 export const COUNT_QUOTAS: readonly string[] = [
   `create function count_quota_link() returns trigger language plpgsql as $$
     begin

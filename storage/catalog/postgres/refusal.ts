@@ -11,7 +11,7 @@ const CODES: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is not one that sslrootcert or the system trusts',
 };
 
-/** Returns one sentence that says why a database cannot be opened, without the password in its URL. */
+/** Returns a sentence that says why a database cannot be opened, without the password in its URL. */
 export function refusalOf(url: string, error: unknown): string {
   const { username, host, pathname, searchParams } = new URL(url);
   const where = host === '' ? (searchParams.get('host') ?? 'localhost') : host;

@@ -26,7 +26,7 @@ const LINKED =
 const FORGET_PULLS = (reference: string) =>
   `delete from pulls p using changed c where p.repository_id = c.repository_id and p.reference = c.${reference};`;
 
-/** As migrations/0012-browse.ts has it, for PostgreSQL. */
+/** The triggers of migrations/0012-browse.ts for PostgreSQL. */
 export const COUNT_REPOSITORIES: readonly string[] = [
   `create function begin_repository_stats() returns trigger language plpgsql as $$
     begin
@@ -72,7 +72,7 @@ export const COUNT_PULLS: readonly string[] = [
   ),
 ];
 
-/** Deltas that one statement folds. */
+/** Maximum deltas that one statement folds. */
 const FOLDED_AT_ONCE = 20_000;
 
 const FOLD = `

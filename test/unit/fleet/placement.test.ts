@@ -44,7 +44,7 @@ describe('place', () => {
     assert.equal(placed(request(await limited(5), three)), 'web: a[1 4] b[2 5] c[3]');
     assert.equal(
       refused(request(await limited(7), three)),
-      'web.deploy: wants 7 instances, and its hosts can have 6, at most 2 on each',
+      'web.deploy: wants 7 instances, but its hosts can have only 6, at most 2 on each',
     );
   });
 
@@ -99,7 +99,7 @@ describe('place', () => {
     assert.equal(placed(request(await web('ports: ["80:8080"], deploy: {replicas: 1}'), hosts)), 'web: b[1]');
     assert.match(
       refused(request(await web('ports: ["81:80"], deploy: {replicas: 3}'), hosts)),
-      /wants 3 instances, and its hosts can have 2, one on each because of its published port/,
+      /wants 3 instances, but its hosts can have only 2, one on each because of its published port/,
     );
     const twice = await appOf('services: {x: {image: x, ports: ["80:80"]}, y: {image: y, ports: ["80:80"]}}');
     assert.match(

@@ -85,7 +85,7 @@ test('what is malformed is named', () => {
     [{ rootfs: { type: 'layers', diff_ids: 'x' } }, /"diff_ids" must be an array/],
     [{ config: [] }, /"config" must be an object/],
     [{ config: { Env: 'A=b' } }, /config: "Env" must be an array/],
-    [{ config: { Cmd: [1] } }, /config: "Cmd" must hold strings/],
+    [{ config: { Cmd: [1] } }, /config: "Cmd" must contain only strings/],
     [{ config: { Labels: { a: 1 } } }, /values of "Labels"/],
     [{ config: { User: 0 } }, /"User" must be a string/],
     [{ history: [1] }, /history\[0\] must be an object/],

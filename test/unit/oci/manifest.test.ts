@@ -194,7 +194,7 @@ test('parts that are missing or malformed are named', () => {
     [{ mediaType: undefined }, /"mediaType" must be/],
     [{ mediaType: '' }, /"mediaType" must be/],
     [{ mediaType: 'text\r\nX: y/z' }, /"mediaType" must be/],
-    [{ urls: [1] }, /"urls" must hold strings/],
+    [{ urls: [1] }, /"urls" must contain only strings/],
     [{ annotations: { a: {} } }, /values of "annotations"/],
     [{ platform: 'linux' }, /"platform" must be an object/],
     [{ platform: { os: 1 } }, /platform: "os" must be a string/],

@@ -189,7 +189,7 @@ describe('the configuration of the agent', () => {
     const path = join(await makeTempDir(t, 'config'), 'agent.json');
     for (const [text, message] of [
       ['{', /is not JSON/],
-      ['[]', /must hold a JSON object/],
+      ['[]', /must contain a JSON object/],
       ['{"sockets":"/a"}', /unknown key "sockets"/],
       ['{"socket":1}', /"socket" must be text/],
       ['{"insecureRegistries":[1]}', /"insecureRegistries" must be a list of texts/],

@@ -83,7 +83,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, start: number): P
   }
 }
 
-/** A small blob as a journal has it. */
+/** A small blob in a journal. */
 export interface JournalRecord {
   readonly location: string;
   readonly content: Uint8Array;
@@ -92,7 +92,7 @@ export interface JournalRecord {
 /** Bytes of the cycle number, which distinguishes one filling of the file from the previous one. */
 const CYCLE_SIZE = 8;
 const MAGIC = 0x42_4a_31_0a;
-/** MAGIC, the cycle, the lengths of location and content, the checksum of all this and of the location. */
+/** Bytes of MAGIC, the cycle, the lengths of location and content, and the checksum of all this and of the location. */
 const HEADER = 4 + CYCLE_SIZE + 4 + 4 + 4;
 const CHECKSUM_AT = HEADER - 4;
 
@@ -100,7 +100,7 @@ export function recordSize({ location, content }: JournalRecord): number {
   return HEADER + location.length + content.byteLength;
 }
 
-/** The bytes of records, which follow each other. Locations are ASCII. */
+/** Encodes records, which follow each other. Locations are ASCII. */
 function encodeRecords(cycle: Uint8Array, records: readonly JournalRecord[]): Buffer {
   const bytes = Buffer.allocUnsafe(records.reduce((sum, record) => sum + recordSize(record), 0));
   let start = 0;
@@ -150,7 +150,7 @@ function checksum(bytes: Buffer, start: number, locationLength: number): number 
   return crc32(bytes.subarray(start + HEADER, start + HEADER + locationLength), head);
 }
 
-/** Compares the content with the digest in the location. */
+/** Reports whether the content matches the digest in the location. */
 function isWhole(location: string, content: Uint8Array): boolean {
   const digest = nameAtLocation(location)?.digest;
   if (digest === undefined) return false;

@@ -33,7 +33,7 @@ export async function replayJournals(root: string): Promise<void> {
   for (const path of paths) await forget(path);
 }
 
-/** Whether a journal has records that may have to be brought back. */
+/** Reports whether a journal has records that may have to be restored. */
 export async function hasJournalRecords(root: string): Promise<boolean> {
   for (const path of await journalPaths(root)) if ((await readJournal(path)).length > 0) return true;
   return false;

@@ -6,9 +6,9 @@ import { type DurableFolders, isMissing } from '../device.ts';
 import { blobPath, JOURNAL, nameAtLocation, uploadPath } from '../layout.ts';
 import { JournalFile, type JournalRecord, recordSize } from './journal-file.ts';
 
-/** Milliseconds before another try to make a journal, which may have failed for want of space or descriptors. */
+/** Milliseconds before another attempt to make a journal, which may have failed for lack of space or descriptors. */
 const MADE_AGAIN = 10_000;
-/** Records that one sync of the journal makes durable at most. */
+/** Maximum records that one sync of the journal makes durable. */
 const MOST_AT_ONCE = 32;
 
 export interface SmallFilesOptions {
@@ -50,11 +50,11 @@ export class SmallFiles {
   readonly #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #current: Filling | undefined;
-  /** Empty. */
+  /** An empty journal. */
   #spare: JournalFile | undefined;
   #retiring: Promise<void> | undefined;
   #opening: Promise<void> | undefined;
-  /** After a failure the stored state is unknown: the journals stay unchanged for the next start. */
+  /** Whether a sync has failed: the stored state is unknown, so the journals stay unchanged for the next start. */
   #broken = false;
   #opened = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -89,7 +89,7 @@ export class SmallFiles {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // All requests of this turn of the event loop have arrived then.
+      // By then all requests of this turn of the event loop have arrived.
       await turn();
       const group = this.#waiting.splice(0, this.#groupSize());
       const filling = this.#fillingFor(group.map(({ record }) => record));
@@ -183,7 +183,7 @@ export class SmallFiles {
   }
 }
 
-/** Writes small blobs to their places below a driver's root. Nothing is durable until the file system is synced. */
+/** Writes small blobs to their locations below a driver's root. Nothing is durable until the file system is synced. */
 export class FilePlacer {
   readonly #root: string;
   readonly #folders = new Map<string, Promise<unknown>>();
@@ -192,7 +192,7 @@ export class FilePlacer {
     this.#root = root;
   }
 
-  /** In one atomic step. Leaves nothing behind when it fails. */
+  /** Writes a blob atomically. Leaves nothing behind when it fails. */
   async place({ location, content }: JournalRecord): Promise<void> {
     const target = blobPath(this.#root, location);
     const source = uploadPath(this.#root, nameAtLocation(location)?.uploadId ?? '');
@@ -207,8 +207,8 @@ export class FilePlacer {
   }
 
   /**
-   * Writes a blob that may be there already: into its file where that has the right length, which takes no space, and
-   * otherwise as `place` does. The kernel then stores it, whether or not it had failed to.
+   * Writes a blob that may exist already: into its file if that has the right length, which takes no space, and
+   * otherwise as `place` does. The kernel then stores it, even if it had failed to before.
    */
   async restore(record: JournalRecord): Promise<void> {
     const target = blobPath(this.#root, record.location);

@@ -44,7 +44,7 @@ describe('parseCompose', () => {
     );
     assert.equal(
       await errorOf('services: {web: {image: a}}\n---\nservices: {}\n'),
-      'line 2, column 1: has a second document: put it into a file of its own',
+      'line 2, column 1: has a second document: put it into a separate file',
     );
     assert.match(await errorOf('- services'), /must be a mapping with services/);
   });
@@ -88,7 +88,7 @@ describe('parseCompose', () => {
     const { warnings } = await parse('services: {web: {image: w, labels: {a: $NO, b: $NO, c: $YES}}}', {
       YES: '',
     });
-    assert.deepEqual(warnings, ['the variable NO is not set: it is replaced by nothing']);
+    assert.deepEqual(warnings, ['the variable NO is not set: it is replaced by an empty text']);
   });
 
   it('asks for files by the paths of the text, and says which are missing', async () => {

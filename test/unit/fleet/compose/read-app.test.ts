@@ -80,7 +80,7 @@ describe('readApp', () => {
       'line 3, column 5: services.web.imagee: unknown key "imagee": did you mean "image"?',
       'line 4, column 5: services.web.build: Berth runs images from the registry: push an image, and name it by image',
       'line 5, column 5: services.web.mac_address: remove it: the old and the new instance run at the same time during an ' +
-        'update, so neither can have this alone',
+        'update, so neither can have this exclusively',
       'line 7, column 9: services.web.ports[0]: "80:80" must be an IP address',
       'line 8, column 5: services.web.restart: must be one of no, always, on-failure, unless-stopped, not "sometimes"',
     ]);

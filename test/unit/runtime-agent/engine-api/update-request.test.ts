@@ -15,7 +15,7 @@ test('ulimits of an update are left aside with a warning', () => {
 test('limits that only a new container can have are refused by their names', () => {
   assert.throws(() => decode({ Devices: [{}] }), {
     code: 'not-implemented',
-    message: /^Devices of a container/,
+    message: /^Devices of an existing container/,
   });
   assert.deepEqual(decode({ Devices: [], MemorySwappiness: -1, KernelMemory: 0 }).changes, {});
 });

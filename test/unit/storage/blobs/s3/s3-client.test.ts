@@ -24,6 +24,6 @@ test('a request that is wrong is not sent again', async () => {
   const token = await strategy.acquireInitialRetryToken('scope');
   await assert.rejects(
     strategy.refreshRetryTokenForRetry(token, { errorType: 'CLIENT_ERROR' }),
-    /stays wrong/,
+    /cannot succeed/,
   );
 });

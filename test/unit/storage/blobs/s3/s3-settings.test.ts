@@ -28,7 +28,7 @@ test('what cannot be used is refused with its reason, and without what may be a 
     ['/srv/images', /not of the form s3:/],
     ['https://images', /not of the form s3:/],
     ['s3://a', /"a" is not the name of a bucket/],
-    ['s3://key:hidden@images', /it holds credentials/],
+    ['s3://key:hidden@images', /it contains credentials/],
     ['s3://images?colour=red', /unknown setting "colour"/],
     ['s3://images?region=a&region=b', /"region" twice/],
     ['s3://images/a/../b%20c', /"b%20c" in the prefix/],
