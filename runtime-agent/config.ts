@@ -88,11 +88,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Values from the command line. */
 export type ConfigFlags = AgentSettings & { readonly config?: string };
 
-const DEFAULT_SOCKET = '/run/berth-agent.sock';
+/** The socket unless another is set. */
+export const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_LAYER_LIMIT = '100g';
 const DEFAULT_BUILD_LIMIT = '20g';
 const LONGEST_STALL = 60 * 60 * 1000;
-const DEFAULT_DATA = '/var/lib/berth-agent';
+/** The data folder unless another is set. */
+export const DEFAULT_DATA = '/var/lib/berth-agent';
 /** Maximum bytes of a socket path: `sun_path` of unix(7) holds 108 bytes including its end. */
 const SOCKET_PATH_LIMIT = 107;
 /**

@@ -31,6 +31,7 @@ export const AGENT_SETTINGS = {
     ),
     separator: WORDS,
     variable: 'BERTH_AGENT_REGISTRY_MIRRORS',
+    isSecret: true,
   },
   registryAuthFiles: {
     ...list(
@@ -41,13 +42,19 @@ export const AGENT_SETTINGS = {
     separator: /:/,
     isPath: true,
   },
-  httpProxy: text(
-    'http-proxy',
-    'PROXY',
-    'proxy, as [http://][USER:PASSWORD@]HOST:PORT, to registries and to what builds fetch, for addresses of http',
-    'HTTP_PROXY',
-  ),
-  httpsProxy: text('https-proxy', 'PROXY', 'the same for addresses of https', 'HTTPS_PROXY'),
+  httpProxy: {
+    ...text(
+      'http-proxy',
+      'PROXY',
+      'proxy, as [http://][USER:PASSWORD@]HOST:PORT, to registries and to what builds fetch, for addresses of http',
+      'HTTP_PROXY',
+    ),
+    isSecret: true,
+  },
+  httpsProxy: {
+    ...text('https-proxy', 'PROXY', 'the same for addresses of https', 'HTTPS_PROXY'),
+    isSecret: true,
+  },
   noProxy: text(
     'no-proxy',
     'LIST',
@@ -85,12 +92,15 @@ export const AGENT_SETTINGS = {
     'DIR',
     'certificates of routes with `tls: files`, as HOST.crt and HOST.key',
   ),
-  ingressAcme: text(
-    'ingress-acme',
-    'URL',
-    'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; naming it accepts its terms. It verifies names over HTTP on port 80',
-    'off',
-  ),
+  ingressAcme: {
+    ...text(
+      'ingress-acme',
+      'URL',
+      'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; naming it accepts its terms. It verifies names over HTTP on port 80',
+      'off',
+    ),
+    isSecret: true,
+  },
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
   watchdog: text(
     'watchdog',

@@ -3,7 +3,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { misusedOption } from '../../lib/settings/misused-option.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { SHELLS, type Shell } from '../../lib/terminal/completion.ts';
-import { type AgentConfig, readConfig } from '../config.ts';
+import { type AgentConfig, type ConfigFlags, readConfig } from '../config.ts';
 import { type FleetCommand, readFleetCommand } from '../fleet/read-fleet-command.ts';
 import { AGENT_SETTINGS } from '../settings.ts';
 
@@ -17,6 +17,12 @@ export type Command =
   | { readonly kind: 'completion'; readonly shell: Shell }
   | { readonly kind: 'serve'; readonly config: AgentConfig }
   | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly format: DoctorFormat }
+  | {
+      readonly kind: 'support-bundle';
+      readonly flags: ConfigFlags;
+      readonly output?: string | undefined;
+      readonly log?: string | undefined;
+    }
   | FleetCommand
   /** Without `yes` it only lists leftovers. */
   | { readonly kind: 'reset'; readonly yes: boolean };
@@ -48,10 +54,10 @@ export function readCommandLine(
       throw new ConfigError(`"${other}" is not an option of reset: it takes --yes alone.`);
     return { kind: 'reset', yes: values.yes === true };
   }
-  if (command !== 'serve' && command !== 'doctor') {
+  if (command !== 'serve' && command !== 'doctor' && command !== 'support-bundle') {
     const asked = command === undefined ? 'no command was given' : `there is no command "${command}"`;
     throw new ConfigError(
-      `${asked}: use "berth-agent serve", "berth-agent join", "berth-agent leave", "berth-agent doctor" or "berth-agent reset", or "berth-agent --help" for their options.`,
+      `${asked}: use "berth-agent serve", "berth-agent join", "berth-agent leave", "berth-agent doctor", "berth-agent support-bundle" or "berth-agent reset", or "berth-agent --help" for their options.`,
     );
   }
   if (extra !== undefined)
@@ -65,6 +71,11 @@ export function readCommandLine(
     throw new ConfigError(`"${given}" is not a valid --format: write json, jsonl or table.`);
   const file = values.config === undefined ? {} : { config: String(values.config) };
   const flags = { ...readOptions(AGENT_SETTINGS, values), ...file };
+  const { log, output } = values;
+  if (command === 'support-bundle') return { kind: 'support-bundle', flags, log, output };
+  if (log !== undefined || output !== undefined) {
+    throw new ConfigError('--log and --output are options of "berth-agent support-bundle" alone.');
+  }
   const config = readConfig(flags, environment);
   return command === 'serve' ? { kind: 'serve', config } : { kind: 'doctor', config, format };
 }
@@ -80,6 +91,8 @@ function parse(args: readonly string[]) {
         help: { type: 'boolean', short: 'h' },
         format: { type: 'string' },
         json: { type: 'boolean' },
+        log: { type: 'string' },
+        output: { type: 'string' },
         version: { type: 'boolean', short: 'v' },
         yes: { type: 'boolean' },
       },

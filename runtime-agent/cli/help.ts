@@ -17,6 +17,9 @@ Usage: berth-agent serve [options]
        berth-agent reset [--yes]               lists bridges, packet filters and folders that killed agents
                                                left on this host; --yes removes them. Folders whose
                                                containers or proxy run are kept
+       berth-agent support-bundle [--output FILE] [--log FILE] [options]
+                                               writes a .tar.gz for those who help: version, settings, system,
+                                               what doctor finds, metrics and the end of the log; no secrets
        berth-agent completion bash|zsh|fish    prints the script that completes these words in a shell
 
 Options, and the environment variables that they win over. A variable that ends in _FILE, such as

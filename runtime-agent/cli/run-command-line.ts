@@ -19,6 +19,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     } else if (command.kind === 'doctor') {
       const { doctor } = await import('./doctor.ts');
       return await doctor(command.config, { format: command.format }, interrupted);
+    } else if (command.kind === 'support-bundle') {
+      const { writeSupportBundle } = await import('./support-bundle.ts');
+      process.stdout.write(`${await writeSupportBundle(command, process.env)}\n`);
     } else if (command.kind === 'reset') {
       const { reset } = await import('./reset/reset.ts');
       await reset(command);

@@ -12,6 +12,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command>>> = {
   backup: async () => (await import('./backup.ts')).backup,
   downgrade: async () => (await import('./downgrade.ts')).downgrade,
+  'support-bundle': async () => (await import('./support-bundle.ts')).supportBundle,
   upgrade: async () => (await import('./upgrade.ts')).upgrade,
   restore: async () => (await import('./restore.ts')).restore,
   serve: async () => (await import('./serve.ts')).serve,

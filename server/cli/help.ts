@@ -26,6 +26,7 @@ Usage: berth serve [options]            run the registry
        berth downgrade --to VERSION     prepare the database for an earlier version, while no registry runs
        berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
+       berth support-bundle [options]   a file without secrets for those who help
 
 Content, also from another machine:
        berth repo ls | du | rm          repositories, and what they take
@@ -162,6 +163,15 @@ change; 1: there is; 2: the database or a setting cannot be read, or it is of a 
 Usage: berth upgrade --check [options]
 
 ${COMMON}  --format FORMAT       table, json or jsonl; default: table
+`,
+  'support-bundle': `Writes a .tar.gz for those who help: version, settings, system, memory, disk, counts of the database, metrics and the
+end of the log. It has no secrets and no content of repositories, but their names. The registry may run or not, and parts
+that cannot be read are told in the file. Only its owner can read it. Give it the options of "berth serve".
+
+Usage: berth support-bundle [options]
+
+${COMMON}  --output FILE         the file to write (default: berth-support-DATE-TIME.tar.gz here)
+  --log FILE            the log of the registry (default: the journal of berth.service)
 `,
   downgrade: `Undoes the steps by which later versions have changed the database, so that an earlier version starts. It keeps
 what was written since. It needs the program of the later version, and no registry may run. Exit code 2: it was refused,

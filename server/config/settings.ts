@@ -11,18 +11,24 @@ export const SETTINGS = {
     'folder that holds everything',
     '/var/lib/berth for root, otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth',
   ),
-  database: text(
-    'database',
-    'URL',
-    'keep catalog and accounts in the PostgreSQL database postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or verify-full for TLS',
-    'in the data folder',
-  ),
-  storage: text(
-    'storage',
-    'URL',
-    'keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST with pathStyle=true|false, publicEndpoint=https://HOST for redirects and partSize=8MiB where needed; credentials are found as the AWS tools find them',
-    'in the data folder',
-  ),
+  database: {
+    ...text(
+      'database',
+      'URL',
+      'keep catalog and accounts in the PostgreSQL database postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or verify-full for TLS',
+      'in the data folder',
+    ),
+    isSecret: true,
+  },
+  storage: {
+    ...text(
+      'storage',
+      'URL',
+      'keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST with pathStyle=true|false, publicEndpoint=https://HOST for redirects and partSize=8MiB where needed; credentials are found as the AWS tools find them',
+      'in the data folder',
+    ),
+    isSecret: true,
+  },
   redirect: list(
     'redirect',
     'RULE',
@@ -59,14 +65,20 @@ export const SETTINGS = {
     "what tokens are for; give more than one, this registry's first, for others that verify them by /.well-known/jwks.json",
     'berth',
   ),
-  tokenRealm: text(
-    'token-realm',
-    'URL',
-    'URL of the token server',
-    '/token of this registry, by the name that the client uses',
-  ),
+  tokenRealm: {
+    ...text(
+      'token-realm',
+      'URL',
+      'URL of the token server',
+      '/token of this registry, by the name that the client uses',
+    ),
+    isSecret: true,
+  },
   tokenIssuer: text('token-issuer', 'NAME', 'who issues the tokens', 'berth'),
-  tokenJwks: text('token-jwks', 'SOURCE', "with --auth token: the token server's keys, as a URL or a file"),
+  tokenJwks: {
+    ...text('token-jwks', 'SOURCE', "with --auth token: the token server's keys, as a URL or a file"),
+    isSecret: true,
+  },
   tlsCert: text('tls-cert', 'FILE', 'serve HTTPS with this certificate and its chain, in PEM', 'plain HTTP'),
   tlsKey: text('tls-key', 'FILE', 'its private key; both files are read again when they change'),
   httpRedirect: text(

@@ -7,6 +7,8 @@ const root = dirname(dirname(import.meta.dirname));
 
 /** Files that need the moment of day: it is stored, shown, or compared with a stored moment or a date of a protocol. */
 const MOMENTS = [
+  // The time of its files.
+  'lib/support-bundle/support-bundle.ts',
   'lib/watchdog/work-under-way.ts',
   'oci/distribution/authorize.ts',
   'oci/distribution/registry-request.ts',

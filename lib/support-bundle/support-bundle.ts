@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { openPrivateFile } from '../files/private-file.ts';
+import { ConfigError } from '../settings/config-error.ts';
+import { sumHeader } from '../tar/tar-header.ts';
+import type { Redactor } from './redactor.ts';
+
+/** Maximum bytes of a file of a bundle; the rest is left out. */
+const LARGEST_FILE = 4 * 1024 * 1024;
+/** Milliseconds that a part may take. */
+const PATIENCE = 20_000;
+const BLOCK = 512;
+
+/** A file of a bundle: how to make its content, a text or a value for JSON. It may throw or hang. */
+export interface BundlePart {
+  /** Such as `catalog.json`. */
+  readonly name: string;
+  readonly read: (signal: AbortSignal) => unknown;
+}
+
+/** A file of a bundle, without secrets. */
+interface BundleFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Makes the files of a bundle. A part that fails or takes too long leaves a file `NAME.error.txt` with the reason.
+ * Secrets are removed by `redactor`.
+ */
+export async function readParts(
+  parts: readonly BundlePart[],
+  redactor: Redactor,
+): Promise<readonly BundleFile[]> {
+  const files: BundleFile[] = [];
+  for (const part of parts) {
+    const { name } = part;
+    try {
+      const value = await inTime(part);
+      if (value === undefined) continue;
+      const text = typeof value === 'string' ? value : `${JSON.stringify(value, null, 2)}\n`;
+      files.push({ name, text: shortened(redactor.text(text)) });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      files.push({ name: `${name}.error.txt`, text: shortened(`${redactor.text(reason)}\n`) });
+    }
+  }
+  return files;
+}
+
+async function inTime({ read }: BundlePart): Promise<unknown> {
+  const end = new AbortController();
+  const late = sleep(PATIENCE, undefined, { signal: end.signal }).then(() => {
+    throw new Error(`this was not done after ${PATIENCE / 1000} seconds`);
+  });
+  try {
+    return await Promise.race([read(end.signal), late]);
+  } finally {
+    late.catch(() => undefined);
+    end.abort();
+  }
+}
+
+function shortened(text: string): string {
+  if (text.length <= LARGEST_FILE) return text;
+  return `${text.slice(0, LARGEST_FILE)}\n… ${text.length - LARGEST_FILE} more characters were left out\n`;
+}
+
+/**
+ * Writes a bundle, a .tar.gz with one folder, to a new file that only its owner can read. Throws ConfigError when the file
+ * exists or cannot be made.
+ */
+export async function writeBundle(file: string, folder: string, files: readonly BundleFile[]): Promise<void> {
+  const seconds = Math.floor(Date.now() / 1000);
+  const blocks = files.flatMap(({ name, text }) => {
+    const body = Buffer.from(text);
+    const padding = Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK);
+    return [tarHeader(`${folder}/${name}`, body.length, seconds), body, padding];
+  });
+  const bytes = gzipSync(Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]));
+  try {
+    await using output = await openPrivateFile(file, 'wx');
+    await output.writeFile(bytes);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'EEXIST' ? 'exists: choose another name with --output' : `cannot be written (${code})`;
+    throw new ConfigError(`the file ${file} ${why}`, { cause });
+  }
+}
+
+/** POSIX ustar. Names have at most 100 bytes. */
+function tarHeader(name: string, size: number, seconds: number): Buffer {
+  const header = Buffer.alloc(BLOCK);
+  const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`;
+  header.write(name, 0, 100, 'latin1');
+  header.write(octal(0o600, 8), 100);
+  header.write(octal(0, 8), 108);
+  header.write(octal(0, 8), 116);
+  header.write(octal(size, 12), 124);
+  header.write(octal(seconds, 12), 136);
+  header.write('0ustar\u000000', 156, 'latin1');
+  header.write(`${octal(sumHeader(header), 7)} `, 148);
+  return header;
+}
+
+/** The name of a bundle that is made now, such as `berth-support-20260131-235959`. */
+export function bundleName(program: string): string {
+  const digits = new Date().toISOString().replace(/\D/g, '');
+  return `${program}-support-${digits.slice(0, 8)}-${digits.slice(8, 14)}`;
+}
