@@ -346,7 +346,7 @@ test('two images differ in the files of the layers that they do not share', asyn
   assert.deepEqual(json.changes, [{ path: 'a', change: 'changed', before: file, after: file }]);
   assert.deepEqual([json.added, json.removed, json.changed], [0, 0, 1]);
   const damaged = await call(reader, 'GET', path('damaged'));
-  assert.match(damaged.json.problem, /no tar/);
+  assert.match(damaged.json.problem, /not a tar/);
   assert.deepEqual(damaged.json.changes, []);
   assert.equal((await call(undefined, 'GET', path('2'))).status, 404);
   const together = await Promise.all(Array.from({ length: 12 }, () => call(reader, 'GET', path('2'))));
