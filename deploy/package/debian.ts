@@ -25,6 +25,16 @@ export interface DebianOptions {
   readonly epoch: number;
 }
 
+/** Tags of lintian(1) that are meant to be. */
+const LINTIAN_OVERRIDES = (program: Program) => `# Node.js is inside: Debian's may be of another version.
+${program}: embedded-library *[usr/lib/${program}/node]
+${program}: hardening-no-pie [usr/lib/${program}/node]
+# Settings hold passwords.
+${program}: non-standard-file-perm 0600 != 0644 [etc/berth/${SETTINGS_FILES[program]}]
+`;
+
+const SETTINGS_FILES: Readonly<Record<Program, string>> = { berth: 'berth.env', 'berth-agent': 'agent.env' };
+
 /** Dependencies of Node beyond every Debian system. */
 const NODE_NEEDS = ['libatomic1', 'libc6 (>= 2.36)', 'libgcc-s1', 'libstdc++6'];
 
@@ -41,7 +51,7 @@ Description: private OCI registry for a team
   'berth-agent': {
     depends: [
       ...['bzip2', 'ca-certificates', 'conmon', 'crun | runc', 'golang-github-containers-common', 'isal'],
-      ...['nftables', 'procps', 'tini', 'util-linux', 'xz-utils', 'zstd'],
+      ...['nftables', 'procps', 'tini', 'xz-utils', 'zstd'],
     ],
     control: `Recommends: docker-cli, docker-buildx, docker-compose, haproxy
 Description: Docker Engine API for containers on this host
@@ -83,11 +93,17 @@ export async function makeDebianPackage(
 
 type Within = (...parts: readonly string[]) => string;
 
+/** Also works where dpkg-deb(1) has extracted the package, for `berth upgrade --check` of a new version. */
 function launcher(program: Program): string {
+  const settings = `/etc/berth/${SETTINGS_FILES[program]}`;
   return `#!/bin/sh
+case $0 in /usr/bin/*) lib=/usr/lib ;; *) lib=$(dirname "$(dirname "$(readlink -f "$0")")")/lib ;; esac
 # Nothing is written to below /usr.
 export NODE_COMPILE_CACHE="\${NODE_COMPILE_CACHE-/var/cache/${program}}"
-exec /usr/lib/${program}/node /usr/lib/${program}/app/main.js "$@"
+# Commands of root work on the data that the settings of the service name.
+if [ -r ${settings} ]; then set -- --env-file=${settings} "$lib/${program}/app/main.js" "$@"
+else set -- "$lib/${program}/app/main.js" "$@"; fi
+exec "$lib/${program}/node" "$@"
 `;
 }
 
@@ -96,7 +112,7 @@ async function control(work: string, { architecture, program, version }: DebianO
   return `Package: ${program}
 Version: ${version}
 Architecture: ${architecture}
-Maintainer: The Berth developers <berth@localhost.localdomain>
+Maintainer: The Berth developers <berth@berth.example>
 Section: admin
 Priority: optional
 Installed-Size: ${Math.ceil((await sizeOf(join(work, 'usr'))) / 1024)}
@@ -111,17 +127,18 @@ async function writeDocuments(within: Within, options: DebianOptions): Promise<v
   await mkdir(docs, { recursive: true });
   for (const name of ['README.md', 'SECURITY.md']) await cp(join(root, name), join(docs, name));
   await cp(join(root, 'docs'), join(docs, 'docs'), { recursive: true });
-  const licence = await readFile(join(root, 'LICENSE'), 'utf8');
   await write(
     join(docs, 'copyright'),
-    `Berth is free software under the Apache License 2.0, which is in /usr/share/common-licenses/Apache-2.0.
+    `Copyright 2026 The Berth developers
+
+Berth is free software under the Apache License 2.0, which is in /usr/share/common-licenses/Apache-2.0.
 The packages from npm that are inside, and Node.js, are named in /usr/lib/${program}/sbom.spdx.json; their licences
 are in /usr/lib/${program}/LICENSES.txt.
-
-${licence}`,
+`,
   );
+  await write(within('usr/share/lintian/overrides', program), LINTIAN_OVERRIDES(program));
   const date = new Date(epoch * 1000).toUTCString().replace('GMT', '+0000');
-  const changes = `${program} (${version}) unstable; urgency=medium\n\n  * Release ${version}.\n\n -- The Berth developers <berth@localhost.localdomain>  ${date}\n`;
+  const changes = `${program} (${version}) unstable; urgency=medium\n\n  * Release ${version}.\n\n -- The Berth developers <berth@berth.example>  ${date}\n`;
   await write(join(docs, 'changelog.gz'), gzipSync(changes, { level: 9 }));
   await write(within('usr/share/man/man1', `${program}.1.gz`), gzipSync(manPage(manual), { level: 9 }));
   await write(within('usr/share/bash-completion/completions', program), completionScript('bash', manual));
@@ -147,7 +164,7 @@ async function writeUnits(within: Within, { program, root }: DebianOptions): Pro
       .replace(/^StateDirectoryMode=.*$/m, `$&\nCacheDirectory=${program}\nCacheDirectoryMode=0700`);
     await write(within('usr/lib/systemd/system', name), text);
   }
-  const settings = program === 'berth' ? 'berth.env' : 'agent.env';
+  const settings = SETTINGS_FILES[program];
   const prefix = program === 'berth' ? 'BERTH' : 'BERTH_AGENT';
   const command = program === 'berth' ? 'berth serve' : 'berth-agent';
   await write(
@@ -160,7 +177,6 @@ async function writeUnits(within: Within, { program, root }: DebianOptions): Pro
   await write(within('DEBIAN/conffiles'), `/etc/berth/${settings}\n`);
   if (program === 'berth') {
     await write(within('usr/lib/sysusers.d/berth.conf'), 'u! berth - "Berth registry" /var/lib/berth\n');
-    await mkdir(within('var/backups/berth'), { recursive: true });
   }
 }
 
@@ -179,7 +195,7 @@ ${program === 'berth' ? '  deb-systemd-invoke stop berth-backup.timer berth-back
     'postrm',
     `if [ -d /run/systemd/system ]; then systemctl --system daemon-reload || true; fi
 if [ "$1" = purge ]; then
-  if [ -x /usr/bin/deb-systemd-helper ]; then deb-systemd-helper purge ${program}.service >/dev/null || true; fi
+  if command -v deb-systemd-helper >/dev/null; then deb-systemd-helper purge ${program}.service >/dev/null || true; fi
   rm -rf /var/cache/${program}
 ${program === 'berth' ? REGISTRY_PURGE : AGENT_PURGE}fi
 `,
@@ -201,8 +217,7 @@ fi
 
 const REGISTRY_POSTINST = `if [ "$1" != configure ]; then exit 0; fi
 systemd-sysusers berth.conf
-chown berth:berth /var/backups/berth
-chmod 0700 /var/backups/berth
+install --directory --mode=0700 --owner=berth --group=berth /var/backups/berth
 # The first start makes the account of the administrator; data that are here have one.
 if [ -z "$2" ] && [ ! -e /etc/berth/admin.env ] && [ -z "$(ls -A /var/lib/berth 2>/dev/null)" ]; then
   (umask 077; printf 'BERTH_ADMIN_PASSWORD=%s\\n' "$(head -c 18 /dev/urandom | base64)" >/etc/berth/admin.env)
@@ -233,7 +248,10 @@ const REGISTRY_PURGE = `  rm -f /etc/berth/admin.env
   rmdir --ignore-fail-on-non-empty /etc/berth 2>/dev/null || true
   if [ "\${BERTH_PURGE_DATA:-}" = yes ]; then
     rm -rf /var/lib/berth /var/backups/berth
-  elif [ -n "$(ls -A /var/lib/berth 2>/dev/null)" ]; then
+    exit 0
+  fi
+  rmdir /var/backups/berth 2>/dev/null || true
+  if [ -n "$(ls -A /var/lib/berth 2>/dev/null)" ]; then
     echo "berth: the images in /var/lib/berth stay; delete that folder if you no longer want them."
   fi
 `;

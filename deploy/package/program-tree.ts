@@ -22,6 +22,7 @@ const STRIPS = { amd64: 'x86_64-linux-gnu-strip', arm64: 'aarch64-linux-gnu-stri
 
 /** Folders and files of npm packages that only compiling or reading them needs. */
 const SOURCES = ['deps', 'doc', 'docs', 'include', 'share', 'test', 'vendor', 'node-addon-api'];
+const BUILD_SCRIPTS = ['cnoke.cjs', 'trampolines.cjs'];
 const UNUSED = /\.(?:d\.[cm]?ts|[cm]?ts|map|md|gypi?|c|cc|cpp|h|hh|hpp|inc|def|lib|S|asm|txt)$/;
 
 export interface ProgramTreeOptions {
@@ -54,7 +55,8 @@ export async function makeProgramTree(folder: string, options: ProgramTreeOption
       inside.push(locked);
     }
     const node = packages.find(`node-linux-${ARCHITECTURES[architecture]}`);
-    await copyNode(join(await packages.folderOf(node), 'bin/node'), join(folder, 'node'), architecture);
+    await copyStripped(join(await packages.folderOf(node), 'bin/node'), join(folder, 'node'), architecture);
+    await chmod(join(folder, 'node'), 0o755);
     inside.push(node);
   }
   const components: Component[] = [];
@@ -73,11 +75,13 @@ async function copyModule(from: string, to: string, architecture: Architecture):
     if (
       name === 'node_modules' ||
       SOURCES.includes(name) ||
+      BUILD_SCRIPTS.includes(name) ||
       (UNUSED.test(name) && !/^licen[cs]e/i.test(name))
     )
       continue;
     if (/^musl/.test(name) || !isOf(name, architecture)) continue;
     if (entry.isDirectory()) await copyModule(join(from, name), join(to, name), architecture);
+    else if (name.endsWith('.node')) await copyStripped(join(from, name), join(to, name), architecture);
     else if (entry.isFile()) await copyFile(join(from, name), join(to, name));
   }
 }
@@ -88,11 +92,10 @@ function isOf(name: string, architecture: Architecture): boolean {
   return name === `linux-${ARCHITECTURES[architecture]}.node`;
 }
 
-async function copyNode(from: string, to: string, architecture: Architecture): Promise<void> {
+async function copyStripped(from: string, to: string, architecture: Architecture): Promise<void> {
   await cp(from, to);
-  await chmod(to, 0o755);
   try {
-    await run(STRIPS[architecture], [to]);
+    await run(STRIPS[architecture], ['--strip-unneeded', to]);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Error(`${STRIPS[architecture]} is missing: run this by "npm run package" as root on Debian`);

@@ -5,11 +5,12 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
-import { type Config, loadConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { advice, refusedOption, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { type Column, FORMAT_OPTION, parseFormat, printRows } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** The input of an action about accounts. */
@@ -67,11 +68,7 @@ export async function runAccountsCommand(
   }
   const format = parseFormat(values.format as string | undefined);
   const { data, database, config } = values as Readonly<Record<string, string | undefined>>;
-  const storage = loadConfig({
-    flags: { data, database, config },
-    env: process.env,
-    isRoot: process.getuid?.() === 0,
-  });
+  const storage = loadStoredConfig({ data, database, config });
   await using registry = await openStoredRegistry(storage);
   const given = (option: string) => values[option];
   try {

@@ -6,10 +6,10 @@ import type { AuditCatalog, AuditEvent, AuditFilter } from '../../storage/catalo
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { parseAuditFilter } from '../audit/audit-filter.ts';
 import { shownEvent } from '../audit/audit-lines.ts';
-import { loadConfig } from '../config/config.ts';
 import { parseOptions } from './parse-options.ts';
 import { printable } from './printable.ts';
 import { FORMAT_OPTION, type Format, parseFormat } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { openStoredDatabase } from './stored-registry.ts';
 
 const USUAL_LIMIT = 100;
@@ -52,7 +52,7 @@ export async function audit(args: readonly string[]): Promise<number> {
   const most = parseLimit(limit);
   const usual = json === true || !process.stdout.isTTY ? 'jsonl' : 'table';
   const format = wanted === undefined ? usual : parseFormat(wanted);
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   const database = await openStoredDatabase(config);
   // The reader may have closed the output (`berth audit | head`).
   let left = false;

@@ -11,7 +11,7 @@ import {
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
-import { refusedFolder, takeFolder, takeFolderToRead } from '../on-folder.ts';
+import { onFolder, refusedFolder, takeFolder, takeFolderToRead } from '../on-folder.ts';
 import { openBlobDriver, sqliteFile } from '../open-storage.ts';
 import {
   type BackupMark,
@@ -31,6 +31,7 @@ import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
+import { actAsOwner } from './stored-config.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /**
@@ -54,7 +55,8 @@ export async function backup(args: readonly string[]): Promise<number> {
   if (to === undefined) throw new ConfigError('the folder of the backup is missing: give --to FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(to);
-  if (isWithin(folder, config.data)) {
+  actAsOwner(folder);
+  if (await onFolder(`the data folder ${config.data}`, '', () => isWithin(folder, config.data))) {
     throw new ConfigError(
       `the backup ${folder} must not be in the data folder itself: choose another with --to`,
     );
@@ -133,6 +135,7 @@ async function verify(args: readonly string[]): Promise<number> {
   tellLine(`the backup in ${folder} was completed at ${made.toISOString()}`);
   if (isOld) tellLine(`berth: the backup is older than ${longest}: check why it was not updated`);
   await using opened = new AsyncDisposableStack();
+  actAsOwner(folder);
   const lock = takeFolderToRead(folder);
   opened.defer(() => lock.release());
   const signal = interruption();

@@ -10,7 +10,6 @@ import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
 import { NAMES_FOLDER, readNameLine } from '../../storage/recovery-copies/names-snapshot.ts';
 import { readLatestSnapshot } from '../../storage/recovery-copies/read-snapshot.ts';
-import { loadConfig } from '../config/config.ts';
 import { onFolder, takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
@@ -19,6 +18,7 @@ import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { Progress } from './progress.ts';
 import { rebuildAccounts } from './rebuild-accounts.ts';
+import { loadStoredConfig } from './stored-config.ts';
 
 const PARTS = ['', '-wal', '-shm'];
 
@@ -32,7 +32,7 @@ export async function rebuild(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
     force: { type: 'boolean' },
   });
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   const { data } = config;
   const blobs = () => exists(join(data, 'blobs'));
   if (config.storage === undefined && !(await onFolder(data, '', blobs))) {

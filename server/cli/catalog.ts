@@ -1,12 +1,12 @@
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { loadConfig } from '../config/config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { openCatalogDatabase } from '../open-storage.ts';
 import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
 import { advice, parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { expectFile } from './stored-registry.ts';
 
 const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -32,7 +32,7 @@ export async function catalog(args: readonly string[]): Promise<number> {
  */
 async function upgrade(args: readonly string[]): Promise<number> {
   const flags = parseOptions(args, STORAGE_OPTIONS);
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   // A PostgreSQL database may be new, but a folder without a registry is a mistake.
   if (config.database === undefined) await expectFile(config);
   const database = await openCatalogDatabase(config, undefined, { report: tellLine });

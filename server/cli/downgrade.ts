@@ -3,13 +3,13 @@ import { listSnapshots } from '../../storage/backup/snapshots.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { UndoRefusedError, undoSteps } from '../../storage/catalog/migrate.ts';
 import { isPostgres } from '../../storage/catalog/rows.ts';
-import { loadConfig } from '../config/config.ts';
 import { takeFolder } from '../on-folder.ts';
 import { openUnchangedDatabase } from '../open-storage.ts';
 import { DATABASE_STEPS, RELEASES } from '../upgrade/releases.ts';
 import { compareSteps, refuseLater } from '../upgrade/upgrade-database.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine } from './printable.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { expectFile } from './stored-registry.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function downgrade(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
   });
   const lists = stepsAfter(to ?? []);
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   await expectFile(config);
   const lock = takeFolder(config.data);
   const database = await openUnchangedDatabase(config);

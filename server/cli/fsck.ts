@@ -1,12 +1,12 @@
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
-import { loadConfig } from '../config/config.ts';
 import { describeWiderFiles } from '../open-storage.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, type Format, parseFormat, printOne } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { openStoredRegistry, recordedContent, type StoredRegistry } from './stored-registry.ts';
 
 /** Maximum names per line. */
@@ -26,7 +26,7 @@ export async function fsck(args: readonly string[]): Promise<number> {
     ...STORAGE_OPTIONS,
     repair: { type: 'boolean' },
   });
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   await using registry = await openStoredRegistry(config);
   return await verifyStored(registry, config.data, {
     repair: repair === true,

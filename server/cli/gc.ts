@@ -14,7 +14,6 @@ import {
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { recordCollection } from '../../storage/gc/record-collection.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
-import { loadConfig } from '../config/config.ts';
 import { parseGrace, parseUploadAge } from '../config/times.ts';
 import type { StorageConfig } from '../open-storage.ts';
 import { copyToFile } from './catalog-copies.ts';
@@ -23,6 +22,7 @@ import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 import { type Amount, byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
 /** Milliseconds to wait in case a garbage collection that seems to run is dead: longer than its lease. */
@@ -49,11 +49,7 @@ export async function gc(args: readonly string[]): Promise<number> {
     'dry-run': { type: 'boolean' },
   });
   const format = parseFormat(wanted);
-  const storage = loadConfig({
-    flags,
-    env: process.env,
-    isRoot: process.getuid?.() === 0,
-  });
+  const storage = loadStoredConfig(flags);
   const policy = garbagePolicy(parseGrace(grace), untagged === true, parseUploadAge(uploads));
   await using registry = await openStoredRegistry(storage);
   const signal = interruption();

@@ -12,6 +12,7 @@ import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
+import { actAsOwner } from './stored-config.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 const DEFAULT_JOBS = 4;
@@ -51,6 +52,8 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     );
   }
   const jobCount = parseJobs(jobs);
+  // The source, and the login for it, may be readable for root alone.
+  actAsOwner(config.data);
   await using registry = await openStoredRegistry(config, { make: true });
   const { catalog, blobs } = registry;
   const signal = interruption();

@@ -6,7 +6,6 @@ import { readBackup } from '../../storage/backup/read-backup.ts';
 import type { ContentEnds } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
-import { loadConfig } from '../config/config.ts';
 import { takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.ts';
 import {
@@ -23,6 +22,7 @@ import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { tellLine } from './printable.ts';
 import { byteCount, count, Progress } from './progress.ts';
 import { FORMAT_OPTION, parseFormat, printOne } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 
 /**
  * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is restored, 1 when content of
@@ -40,7 +40,7 @@ export async function restore(args: readonly string[]): Promise<number> {
   });
   const format = parseFormat(wanted);
   if (from === undefined) throw new ConfigError('the folder of the backup is missing: give --from FOLDER');
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   const folder = resolve(from);
   const mark = await expectBackup(folder);
   if (mark === CATALOG_ALONE && config.storage === undefined) {

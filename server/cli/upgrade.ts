@@ -3,13 +3,13 @@ import { sizeOf, spaceForUpgrade } from '../../storage/backup/snapshots.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import type { Migration } from '../../storage/catalog/migrate.ts';
 import { isPostgres } from '../../storage/catalog/rows.ts';
-import { loadConfig } from '../config/config.ts';
 import { openUnchangedDatabase } from '../open-storage.ts';
 import { compareSteps, refuseLater } from '../upgrade/upgrade-database.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { printLine, tellLine } from './printable.ts';
 import { byteCount, count } from './progress.ts';
 import { FORMAT_OPTION, type Format, parseFormat, printOne, printRows } from './remote/table.ts';
+import { loadStoredConfig } from './stored-config.ts';
 import { expectFile } from './stored-registry.ts';
 
 /** Rows that a step changes, and bytes that a copy writes, per second on a slow disk. */
@@ -51,7 +51,7 @@ export async function upgrade(args: readonly string[]): Promise<number> {
     );
   }
   const format = parseFormat(wanted);
-  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig(flags);
   await expectFile(config);
   const database = await openUnchangedDatabase(config);
   try {

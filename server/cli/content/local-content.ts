@@ -15,10 +15,10 @@ import { StorageError } from '../../../storage/errors.ts';
 import { garbagePolicy } from '../../../storage/gc/garbage-policy.ts';
 import type { Browse, Reference } from '../../browse/browse.ts';
 import { RegistryBrowse } from '../../browse/registry-browse.ts';
-import { loadConfig } from '../../config/config.ts';
 import { RegistryError } from '../../errors.ts';
 import { ApiError } from '../remote/api-error.ts';
 import type { DataOptions } from '../remote/registry-command.ts';
+import { loadStoredConfig } from '../stored-config.ts';
 import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
 import type { ContentDoor, CopyOptions, DeleteOptions, ListOptions, ManifestName } from './door.ts';
 import type {
@@ -38,7 +38,7 @@ const PAGE = 100;
 
 /** Opens the content in the data of this machine, whether or not a server is running. Throws ConfigError. */
 export async function openLocalContent(flags: DataOptions): Promise<ContentDoor> {
-  const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig({ ...flags });
   const registry = await openStoredRegistry(config);
   const { apps, blobs, catalog, database, hosts } = registry;
   const browse = new RegistryBrowse({

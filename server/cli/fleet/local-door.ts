@@ -7,7 +7,7 @@ import { HostError } from '../../../fleet/host-store.ts';
 import { HostInputError, parseHostName, parseLabels } from '../../../fleet/read-host.ts';
 import type { AuditEntry } from '../../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../../storage/catalog/recorded-change.ts';
-import { type Config, loadConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { instancesOn, shownApp, shownRelease } from '../../fleet/app-views.ts';
 import { createJoinToken, hostView, unknownHost } from '../../fleet/host-routes.ts';
 import { readCertificate } from '../../tls/certificate.ts';
@@ -15,13 +15,14 @@ import { privateAuthority } from '../../tls/private-authority.ts';
 import { isRefusal } from '../interruption.ts';
 import { ApiError } from '../remote/api-error.ts';
 import type { DataOptions } from '../remote/registry-command.ts';
+import { loadStoredConfig } from '../stored-config.ts';
 import { openStoredRegistry, type StoredRegistry } from '../stored-registry.ts';
 import type { FleetDoor, HostChange, ReleasePage } from './door.ts';
 import type { AppView, HostTokenView, HostView, InstanceView, ReleaseView } from './views.ts';
 
 /** Opens the fleet in the data of this machine, whether or not a server is running. Throws ConfigError. */
 export async function openLocalDoor(flags: DataOptions): Promise<FleetDoor> {
-  const config = loadConfig({ flags: { ...flags }, env: process.env, isRoot: process.getuid?.() === 0 });
+  const config = loadStoredConfig({ ...flags });
   const certificate = config.tls && (await readCertificate(config.tls.files)).cert;
   return new LocalDoor(await openStoredRegistry(config), addressOf(config, certificate), certificate);
 }
