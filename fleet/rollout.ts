@@ -53,6 +53,8 @@ export interface Rollout {
    * the last.
    */
   readonly waitingSince?: number;
+  /** The traceparent of its span (W3C Trace Context), and its start in ms since 1970; absent unless it is traced. */
+  readonly trace?: { readonly parent: string; readonly since: number };
   readonly failures: readonly HostFailure[];
   /** Hosts that were healthy on the release. */
   readonly reached: readonly string[];
@@ -87,6 +89,7 @@ export interface RolloutStart
     | 'timeout'
     | 'atOnce'
     | 'proven'
+    | 'trace'
   > {
   readonly spec: AppSpec;
   readonly hosts: readonly RolloutHost[];

@@ -28,6 +28,8 @@ export interface AppTarget {
   readonly proven?: boolean;
   /** Timeout of an attempt, milliseconds. */
   readonly timeout: number;
+  /** The traceparent of the rollout (W3C Trace Context), for the spans of the host; absent unless it is traced. */
+  readonly trace?: string;
   /** Images of the next release: pulled, not started. */
   readonly prefetch: readonly PinnedImage[];
   /** Images that a rollback needs: they are not pruned. */

@@ -8,6 +8,7 @@ import {
 import { ConfigError } from '../lib/settings/config-error.ts';
 import { parseSize } from '../lib/settings/parse-size.ts';
 import { readEnvironment, readSettingsFile } from '../lib/settings/settings.ts';
+import { readTraceConfig, type TraceConfig } from '../lib/tracing/start-tracing.ts';
 import { parseMirror, type RegistryMirror } from '../oci/distribution/registry-mirror.ts';
 import {
   DEFAULT_ENTITLEMENTS,
@@ -20,6 +21,8 @@ import { AGENT_SETTINGS, type AgentSettings } from './settings.ts';
 
 /** The configuration of `berth-agent serve`, validated once at start. */
 export interface AgentConfig {
+  /** Where traces are sent; absent: nowhere. */
+  readonly tracing?: TraceConfig;
   /** Absolute path of the unix socket that answers the Docker Engine API. */
   readonly socket: string;
   /** Group by name or number that may use the socket; undefined: root alone. */
@@ -117,6 +120,7 @@ export function readConfig(
   const tcp = readTcp(merged);
   const metrics = merged.metrics === undefined ? undefined : readMetrics(merged.metrics);
   const ingress = readIngress(merged);
+  const tracing = readTraceConfig(merged);
   const watchdog = watchdogLimit(merged.watchdog ?? '10s');
   const proxies = readProxies(merged, environment);
   const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
@@ -127,6 +131,7 @@ export function readConfig(
       : { socketGroup: nonEmpty(merged.socketGroup, '--socket-group') }),
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
+    ...(tracing !== undefined && { tracing }),
     discardLayerBlobs: merged.discardLayerBlobs ?? false,
     registryMirrors: Object.freeze((merged.registryMirrors ?? []).map(registryMirror)),
     registryAuthFiles: Object.freeze(

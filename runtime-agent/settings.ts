@@ -1,4 +1,5 @@
 import { type Setting, type SettingValues, settingsOf } from '../lib/settings/settings.ts';
+import { TRACE_SETTINGS } from '../lib/tracing/start-tracing.ts';
 
 const { text, list, flag } = settingsOf('BERTH_AGENT');
 const WORDS = /[\s,]+/;
@@ -31,7 +32,7 @@ export const AGENT_SETTINGS = {
     ),
     separator: WORDS,
     variable: 'BERTH_AGENT_REGISTRY_MIRRORS',
-    isSecret: true,
+    isSecret: 'url',
   },
   registryAuthFiles: {
     ...list(
@@ -49,11 +50,11 @@ export const AGENT_SETTINGS = {
       'proxy, as [http://][USER:PASSWORD@]HOST:PORT, to registries and to what builds fetch, for addresses of http',
       'HTTP_PROXY',
     ),
-    isSecret: true,
+    isSecret: 'url',
   },
   httpsProxy: {
     ...text('https-proxy', 'PROXY', 'the same for addresses of https', 'HTTPS_PROXY'),
-    isSecret: true,
+    isSecret: 'url',
   },
   noProxy: text(
     'no-proxy',
@@ -99,8 +100,9 @@ export const AGENT_SETTINGS = {
       'directory of the authority for routes with `tls: acme`, such as https://acme-v02.api.letsencrypt.org/directory; naming it accepts its terms. It verifies names over HTTP on port 80',
       'off',
     ),
-    isSecret: true,
+    isSecret: 'url',
   },
+  ...TRACE_SETTINGS,
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
   watchdog: text(
     'watchdog',

@@ -5,6 +5,7 @@ import { type Identity, nameOf } from '../auth/access/access.ts';
 import { requestIdOf } from '../lib/http/request-id.ts';
 import type { Observations } from '../lib/metrics/metric.ts';
 import type { MetricSet } from '../lib/metrics/metric-set.ts';
+import { tracer } from '../lib/tracing/trace.ts';
 import { requestOrigin, type TrustedProxies } from './http/forwarded.ts';
 import { type LogSampler, shortPath } from './log.ts';
 
@@ -85,6 +86,13 @@ export class RequestRecorder {
       const seconds = milliseconds / 1000;
       this.#count({ method, path, user, route, status, seconds, bytesIn, bytesOut }, socket);
       const aborted = !res.writableFinished;
+      const traces = tracer();
+      if (traces?.accepts()) {
+        const span = spanOf({ req, method, route, status, path });
+        const start = performance.timeOrigin + started;
+        const error = aborted || status >= 500 ? String(status) : undefined;
+        traces.record({ ...span, start, end: start + milliseconds, error }, traceparentOf(req));
+      }
       const reads = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
       const kind = reads ? 'reads' : status >= 400 && status < 500 ? 'refusals' : 'others';
       const unlogged = this.#samplers[kind].take();
@@ -107,6 +115,27 @@ export class RequestRecorder {
       );
     });
   }
+}
+
+function spanOf(
+  request: Pick<EndedRequest, 'method' | 'path' | 'route' | 'status'> & { readonly req: IncomingMessage },
+) {
+  const { method, path, req, route, status } = request;
+  return {
+    name: `${method} ${route}`,
+    kind: 'server',
+    attributes: {
+      'http.request.method': method,
+      'http.route': route,
+      'url.path': path,
+      'http.response.status_code': status,
+      'berth.request_id': requestIdOf(req),
+    },
+  } as const;
+}
+
+function traceparentOf({ headers: { traceparent } }: IncomingMessage): string | undefined {
+  return typeof traceparent === 'string' ? traceparent : undefined;
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

@@ -21,8 +21,8 @@ export interface Setting {
   readonly usual?: string;
   /** Separates the parts of a list in the environment variable and, unless `isPath`, in the option. */
   readonly separator?: RegExp;
-  /** Whether the value may be a URL with credentials, which reports must not show. */
-  readonly isSecret?: boolean;
+  /** What reports must not show: credentials in the URL that the value is, or all of it. */
+  readonly isSecret?: 'url' | 'all';
   /** Whether the parts are paths, which may contain the separator when the option is repeated. */
   readonly isPath?: boolean;
 }

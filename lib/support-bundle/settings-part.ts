@@ -3,9 +3,10 @@ import {
   type Environment,
   readEnvironment,
   readSettingsFile,
+  type Setting,
   type SettingsTable,
 } from '../settings/settings.ts';
-import { isSecretName, secretsOfUrl, shownUrl } from './redactor.ts';
+import { isSecretName, REMOVED, secretsOfUrl, shownUrl } from './redactor.ts';
 
 type Values = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
@@ -57,10 +58,11 @@ export function readShownSettings({ table, flags, env, file }: SettingSources): 
   const secrets: string[] = [];
   for (const [from, values] of sources) {
     for (const [key, value] of Object.entries(values)) {
-      const isSecret = table[key]?.isSecret === true;
+      const isSecret = table[key]?.isSecret;
       if (value === undefined || table[key] === undefined) continue;
-      settings[key] = { from, value: isSecret ? withoutSecrets(value) : value };
-      if (isSecret) secrets.push(...[value].flat().flatMap((text) => secretsOfUrl(String(text))));
+      settings[key] = { from, value: withoutSecrets(value, isSecret) };
+      if (isSecret !== undefined)
+        secrets.push(...[value].flat().flatMap((text) => secretsIn(String(text), isSecret)));
     }
   }
   const variables = new Set(Object.values(table).map(({ variable }) => variable));
@@ -73,8 +75,16 @@ export function readShownSettings({ table, flags, env, file }: SettingSources): 
   };
 }
 
-function withoutSecrets(value: string | boolean | readonly string[]) {
-  if (typeof value === 'boolean') return value;
+/** Returns the secrets of a value; those of a list of NAME=VALUE are its values. */
+function secretsIn(text: string, kind: NonNullable<Setting['isSecret']>): readonly string[] {
+  if (kind === 'url') return secretsOfUrl(text);
+  const values = text.split(',').map((pair) => pair.slice(pair.indexOf('=') + 1).trim());
+  return [text, ...values, ...values.map((value) => value.split(/[ ]|%20/).at(-1) ?? '')];
+}
+
+function withoutSecrets(value: string | boolean | readonly string[], kind: Setting['isSecret']) {
+  if (kind === 'all') return REMOVED;
+  if (typeof value === 'boolean' || kind === undefined) return value;
   return typeof value === 'string' ? shownUrl(value) : value.map(shownUrl);
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../lib/http/proxies/proxy-error.ts';
 import { type ProxySettings, proxyAuthorization } from '../../lib/http/proxies/proxy-settings.ts';
 import { tunnelAgent } from '../../lib/http/proxies/tunnel-agent.ts';
+import { formatTraceparent, tracer } from '../../lib/tracing/trace.ts';
 import { bulkGet, type ResponseBody } from './bulk-get.ts';
 import { RegistryUnavailableError } from './errors.ts';
 
@@ -79,6 +80,27 @@ export class HttpExchange {
    * connection's error or the signal's reason; throws RegistryUnavailableError 'registry' for invalid redirects.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
+    const traces = tracer();
+    // Requests outside of any span, such as those of the connection to a fleet, would be traces without end.
+    if (traces?.current === undefined) return this.#follow(request);
+    const { headers, method, url } = request;
+    const attributes: Record<string, string | number> = {
+      'http.request.method': method,
+      'server.address': url.hostname,
+      'url.path': url.pathname,
+    };
+    return traces.run({ name: method, kind: 'client', attributes }, async () => {
+      const traceparent = traces.current && formatTraceparent(traces.current);
+      const response = await this.#follow({
+        ...request,
+        headers: { ...headers, ...(traceparent !== undefined && { traceparent }) },
+      });
+      attributes['http.response.status_code'] = response.status;
+      return response;
+    });
+  }
+
+  async #follow(request: HttpRequest): Promise<HttpResponse> {
     let current: SentRequest = {
       ...request,
       headers: { 'user-agent': this.client, ...request.headers },

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { traced } from '../../lib/tracing/trace.ts';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 
@@ -33,7 +34,9 @@ export function boundedBuilder(
     leaveCaches: builder.leaveCaches.bind(builder),
     async build(request, progress, abort) {
       try {
-        return await builder.build(request, progress, abort);
+        return await traced({ name: 'build', kind: 'internal', attributes: {} }, () =>
+          builder.build(request, progress, abort),
+        );
       } finally {
         // One at a time, in the background.
         if (!isPlanned) {

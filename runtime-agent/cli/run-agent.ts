@@ -9,6 +9,7 @@ import { releaseProgramPages } from '../../lib/linux/release-program-pages.ts';
 import { trimMemory } from '../../lib/linux/trim-memory.ts';
 import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { CredentialFiles } from '../../oci/distribution/credentials/credential-files.ts';
 import { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import { RegistryClient } from '../../oci/distribution/registry-client.ts';
@@ -59,6 +60,8 @@ export async function runAgent(
   const notifySocket = process.env.NOTIFY_SOCKET;
   delete process.env.NOTIFY_SOCKET;
   claimDataFolder(dataDirectory);
+  const tracer =
+    config.tracing && (await startTracing(config.tracing, 'berth-agent', (line) => log.warn(line)));
   await clearSocketPath(config.socket);
   // The trials mostly wait for other programs.
   const [version, id, facts, runtime, apparmor, { layerStore, fallbackReason }, knex] = await Promise.all([
@@ -227,6 +230,7 @@ export async function runAgent(
     mounts,
     log,
   });
+  await tracer?.close();
 }
 
 /** Returns the function that opens the ingress, which only a host of a fleet needs. */

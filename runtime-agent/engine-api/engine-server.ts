@@ -5,6 +5,7 @@ import type { Context, Next } from 'koa';
 import Koa from 'koa';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import { http as nodeHttp } from '../../lib/http/node-http.ts';
+import { tracer } from '../../lib/tracing/trace.ts';
 import { followRequest } from '../../lib/watchdog/work-under-way.ts';
 import { EngineError } from '../errors.ts';
 import { engineHeaders, escapeContainerName, splitVersion } from './api-version.ts';
@@ -42,6 +43,7 @@ import {
   serveUpgrade,
   takeOverPlainRequests,
 } from './streams/hijack.ts';
+import { traceRequests } from './trace-requests.ts';
 
 /** Creates the Docker Engine API as a Koa application; attach and exec start are separate, in streams/hijack.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {
@@ -78,6 +80,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   unsupportedRoutes(router);
   imageRoutes(router, deps);
 
+  if (tracer() !== undefined) app.use(traceRequests());
   const headers = engineHeaders(deps.host.version);
   app.use(async (ctx, next) => {
     ctx.set(headers);

@@ -11,7 +11,7 @@ import { LABELS } from './create-body.ts';
 import type { FleetContext } from './fleet-context.ts';
 import type { StoredApp, StoredInstance } from './fleet-store.ts';
 import { exitCodeOf, exitReason, isStoppedByUser, StoppedByUserError } from './instance-gate.ts';
-import { checkAllowed, JobError, performStep, routedInstances, type StepContext } from './perform-step.ts';
+import { checkAllowed, JobError, performTraced, routedInstances, type StepContext } from './perform-step.ts';
 import { Prefetch } from './prefetch.ts';
 import {
   type FoundInstance,
@@ -256,7 +256,7 @@ export class AppWorker {
     const isStopping = step.kind === 'drain' || step.kind === 'stop';
     const release = isStopping ? this.#record.hold() : undefined;
     try {
-      const exitCode = await performStep(this.#options.context, step, at, limit);
+      const exitCode = await performTraced(this.#options.context, step, at, limit);
       this.#ended += 1;
       this.#pause = FIRST_PAUSE;
       if (this.#state !== undefined) this.#record.succeed(step, this.#state, exitCode);

@@ -7,6 +7,7 @@ import { type HostStep, projectOf } from '../../fleet/host-plan/host-app.ts';
 import type { NetworkSpec, ServiceSpec } from '../../fleet/service.ts';
 import type { AppTarget } from '../../fleet/target.ts';
 import { JsonFields } from '../../lib/json/json-fields.ts';
+import { parseTraceparent, tracer } from '../../lib/tracing/trace.ts';
 import { decodeCreateRequest } from '../engine-api/decode/create-request.ts';
 import { EngineError, isEngineError, noSuchContainer } from '../errors.ts';
 import { createBody, LABELS, networkName, volumeName } from './create-body.ts';
@@ -30,8 +31,25 @@ export interface StepContext {
   readonly note: (waitsFor: string) => void;
 }
 
-/** Performs a step. Returns the exit code of a job; undefined for other steps. Idempotent. */
-export async function performStep(
+/**
+ * Performs a step, as a span of its rollout if that is traced. Returns the exit code of a job; undefined for other
+ * steps. Idempotent.
+ */
+export function performTraced(
+  context: FleetContext,
+  step: HostStep,
+  at: StepContext,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const traces = tracer();
+  const rollout = parseTraceparent(at.target?.trace);
+  const work = () => performStep(context, step, at, signal);
+  if (traces === undefined || rollout === undefined) return work();
+  const attributes = { 'berth.app': at.app, 'berth.release': at.target?.release.number };
+  return traces.run({ name: `step ${step.kind}`, kind: 'internal', attributes }, work, rollout);
+}
+
+async function performStep(
   context: FleetContext,
   step: HostStep,
   at: StepContext,

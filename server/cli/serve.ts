@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { notifySystemd } from '../../lib/linux/notify-systemd.ts';
 import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
+import { startTracing } from '../../lib/tracing/start-tracing.ts';
 import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
 import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 import { loadConfig } from '../config/config.ts';
@@ -26,6 +27,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   process.stdout.on('error', () => undefined);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const signalled = firstSignal(flush);
+  const tracer = config.tracing && (await startTracing(config.tracing, 'berth', (line) => log.warn(line)));
   try {
     const record = join(config.data, 'watchdog-ends');
     const work = new WorkUnderWay();
@@ -45,6 +47,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     }
     const finished = await registry.stop(SHUTDOWN_GRACE);
     if (!finished) log.warn('requests that were still running have been cut');
+    await tracer?.close();
     log.info('stopped');
     return typeof end === 'string' ? 0 : 1;
   } finally {

@@ -4,6 +4,7 @@ import { type ChooseProxy, chooseProxy } from '../../lib/http/proxies/choose-pro
 import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readEnvironment, readSettingsFile, readVariable } from '../../lib/settings/settings.ts';
+import { readTraceConfig, type TraceConfig } from '../../lib/tracing/start-tracing.ts';
 import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
 import type { TrustedProxies } from '../http/forwarded.ts';
 import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
@@ -42,6 +43,8 @@ export interface Config {
   readonly tls?: TlsConfig;
   /** Where metrics are served to Prometheus; absent if they are not. */
   readonly metrics?: ListenAddress;
+  /** Where traces are sent; absent: nowhere. */
+  readonly tracing?: TraceConfig;
   /** Absolute path of the folder with everything that is not stored elsewhere. */
   readonly data: string;
   /** Absolute path of the key that seals the secrets of apps. */
@@ -120,6 +123,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const metrics = settings.metrics;
   const auth = oneOf('auth', settings.auth ?? 'accounts', AUTH_MODES);
   const tls = parseTls(settings);
+  const tracing = readTraceConfig(settings);
   const watchdog = parseWatchdog(settings.watchdog ?? '10s');
   const gcInterval = parseInterval(settings.gcInterval ?? '24h');
   return Object.freeze({
@@ -158,6 +162,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     ...(storage !== undefined && { storage }),
     ...(outgoing !== undefined && { outgoing }),
     ...(redirects !== undefined && { redirects }),
+    ...(tracing !== undefined && { tracing }),
     ...(watchdog !== undefined && { watchdog }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),

@@ -1,4 +1,5 @@
 import { type Setting, type SettingValues, settingsOf } from '../../lib/settings/settings.ts';
+import { TRACE_SETTINGS } from '../../lib/tracing/start-tracing.ts';
 
 const { text, list } = settingsOf('BERTH');
 
@@ -18,7 +19,7 @@ export const SETTINGS = {
       'keep catalog and accounts in the PostgreSQL database postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or verify-full for TLS',
       'in the data folder',
     ),
-    isSecret: true,
+    isSecret: 'url',
   },
   storage: {
     ...text(
@@ -27,7 +28,7 @@ export const SETTINGS = {
       'keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST with pathStyle=true|false, publicEndpoint=https://HOST for redirects and partSize=8MiB where needed; credentials are found as the AWS tools find them',
       'in the data folder',
     ),
-    isSecret: true,
+    isSecret: 'url',
   },
   redirect: list(
     'redirect',
@@ -72,12 +73,12 @@ export const SETTINGS = {
       'URL of the token server',
       '/token of this registry, by the name that the client uses',
     ),
-    isSecret: true,
+    isSecret: 'url',
   },
   tokenIssuer: text('token-issuer', 'NAME', 'who issues the tokens', 'berth'),
   tokenJwks: {
     ...text('token-jwks', 'SOURCE', "with --auth token: the token server's keys, as a URL or a file"),
-    isSecret: true,
+    isSecret: 'url',
   },
   tlsCert: text('tls-cert', 'FILE', 'serve HTTPS with this certificate and its chain, in PEM', 'plain HTTP'),
   tlsKey: text('tls-key', 'FILE', 'its private key; both files are read again when they change'),
@@ -164,6 +165,7 @@ export const SETTINGS = {
     'when the process hangs for this long, write the stack to the log and exit with code 70, so that a supervisor restarts it; or off',
     '10s',
   ),
+  ...TRACE_SETTINGS,
   corsOrigin: list('cors-origin', 'ORIGIN', 'let pages of this origin call the API, * for all', 'none'),
 } as const satisfies Readonly<Record<string, Setting>>;
 

@@ -9,6 +9,7 @@ import type { App, Cause, Release } from '../../fleet/release.ts';
 import { type Rollout, startRollout } from '../../fleet/rollout.ts';
 import type { LabelConstraint, PinnedImage } from '../../fleet/service.ts';
 import { KeyedLock } from '../../lib/sync/semaphore.ts';
+import { formatTraceparent, tracer } from '../../lib/tracing/trace.ts';
 import type { FleetSignals } from './fleet-signals.ts';
 import { readHostUses } from './host-uses.ts';
 import { type PinStores, pinImages } from './pin-images.ts';
@@ -267,6 +268,7 @@ export class Deployments {
       ...(change.on !== undefined && { on: change.on }),
       ...(change.follow !== undefined && { follow: change.follow }),
     };
+    const span = tracer()?.begin();
     const begin = (number: number, last: unknown): Rollout =>
       startRollout({
         app,
@@ -283,6 +285,7 @@ export class Deployments {
         jobs,
         atOnce,
         ...(proven === true && { proven }),
+        ...(span?.sampled && { trace: { parent: formatTraceparent(span), since: now } }),
         now,
       });
     const made = await apps.createRelease(release, terms, found?.latest ?? 0, begin, latest);

@@ -6,6 +6,7 @@ import { place } from '../../fleet/placement.ts';
 import type { App, Placement, Release } from '../../fleet/release.ts';
 import { hasEnded, type Rollout, startRollout } from '../../fleet/rollout.ts';
 import { type AppSpec, isJob } from '../../fleet/service.ts';
+import { parseTraceparent, tracer } from '../../lib/tracing/trace.ts';
 import { SecretsKeyError } from '../../storage/fleet/secrets-key.ts';
 import { USUAL_TIMEOUT } from './deployments.ts';
 import { type HostUses, readHostUses } from './host-uses.ts';
@@ -193,10 +194,8 @@ export class RolloutDriver {
   }
 
   /** Records the end of a rollout, unless it is recorded already. */
-  async #end(
-    { app: name, kind, phase, placements, reason, release: number }: Rollout,
-    revision: number,
-  ): Promise<void> {
+  async #end(rollout: Rollout, revision: number): Promise<void> {
+    const { app: name, kind, phase, placements, reason, release: number } = rollout;
     const { apps, log, onEnd } = this.#options;
     if (kind === 'moving') {
       await apps.endMove(name, { revision, ...(phase === 'done' && { placements }) });
@@ -210,6 +209,7 @@ export class RolloutDriver {
       ...(phase === 'done' && { placements }),
     };
     if (!(await apps.endRelease(name, number, end))) return;
+    recordRollout(rollout);
     const app = await apps.find(name);
     const ended = await apps.findRelease(name, number);
     log.info(
@@ -267,6 +267,20 @@ export class RolloutDriver {
     await apps.saveRollout(moving);
     await this.#drive(moving, reported);
   }
+}
+
+/** Records the span of a rollout, in which those of the hosts are. */
+function recordRollout({ app, kind, phase, release, trace }: Rollout): void {
+  const context = parseTraceparent(trace?.parent);
+  if (trace === undefined || context === undefined) return;
+  tracer()?.recordAs(context, {
+    name: 'rollout',
+    kind: 'internal',
+    start: trace.since,
+    end: Date.now(),
+    attributes: { 'berth.app': app, 'berth.release': release, 'berth.rollout': kind, 'berth.state': phase },
+    ...(phase !== 'done' && { error: phase }),
+  });
 }
 
 /** Jobs are over, regardless of their hosts. */

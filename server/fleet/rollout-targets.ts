@@ -104,7 +104,8 @@ export class RolloutTargets {
       keep: keptImages(await reads.healthyReleases(), number, rollout, host.id),
       secrets: await this.#secretsFor(release, reads, host),
     });
-    if (target !== undefined) return { host: host.id, set: [target], remove: [] };
+    const trace = rollout.trace && { trace: rollout.trace.parent };
+    if (target !== undefined) return { host: host.id, set: [{ ...target, ...trace }], remove: [] };
     return stored === undefined ? undefined : { host: host.id, set: [], remove: [app] };
   }
 

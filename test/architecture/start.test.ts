@@ -34,6 +34,17 @@ test('berth loads no code of pages at its start but what decides whether a reque
   assert.deepEqual(pages, ['server/page/answer-browsers.ts']);
 });
 
+test('neither program loads at its start what sends traces', () => {
+  for (const file of ['server/cli/serve.ts', 'runtime-agent/cli/run-agent.ts']) {
+    const loaded = [...loadedWith(file, imports)].filter((name) => name.startsWith('lib/tracing/'));
+    assert.deepEqual(loaded.sort(), [
+      'lib/tracing/sampler.ts',
+      'lib/tracing/start-tracing.ts',
+      'lib/tracing/trace.ts',
+    ]);
+  }
+});
+
 test('what is only a type, and what import() asks for, is not loaded at once', () => {
   const text = [
     "import type { A } from './a.ts';",

@@ -104,6 +104,8 @@ test('a bundle of a running registry has what helps, and none of its secrets', a
   const env = {
     BERTH_ADMIN_PASSWORD_FILE: path('password'),
     BERTH_TOKEN: 'env-berth-token',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://me:env-otlp-user@127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20env-otlp-key,x=env-otlp-other',
     AWS_ACCESS_KEY_ID: 'AKIAENVENVENVENVENV1',
     AWS_SECRET_ACCESS_KEY: 'env-aws-secret',
     HTTPS_PROXY: 'http://me:env-password-9@proxy.example:3128',
@@ -128,7 +130,7 @@ test('a bundle of a running registry has what helps, and none of its secrets', a
   const secrets = [
     ...IN_LOG,
     ...Object.values(env).filter((value) => /^(env-|AKIA)/.test(value)),
-    ...['file-secret-8', 'env-password-9', ADMIN_PASSWORD],
+    ...['env-otlp-user', 'env-otlp-key', 'env-otlp-other', 'file-secret-8', 'env-password-9', ADMIN_PASSWORD],
     ...made.secrets,
     ...hashes.filter((hash) => hash !== null),
     (await readFile(join(registry.data, 'secrets.key')).catch(() => Buffer.from('no such key'))).toString(

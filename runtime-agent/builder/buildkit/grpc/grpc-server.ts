@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { Code, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { parseTraceparent, tracer } from '../../../../lib/tracing/trace.ts';
 
 /** Serves gRPC on connections that were accepted elsewhere. */
 export interface GrpcServer {
@@ -26,7 +27,13 @@ export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcS
     readMaxBytes: LARGEST_MESSAGE,
     fallback: answerUnknownMethod,
   });
-  const server = createServer(handler);
+  const server = createServer((request, response) => {
+    const traces = tracer();
+    const { traceparent } = request.headers;
+    const caller = traces && parseTraceparent(typeof traceparent === 'string' ? traceparent : undefined);
+    if (caller === undefined) handler(request, response);
+    else traces?.within(caller, () => handler(request, response));
+  });
   server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
