@@ -3,7 +3,7 @@ import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { type Access, ANONYMOUS, type Identity } from '../auth/access/access.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
-import { requestIdOf } from '../lib/http/request-id.ts';
+import { makeRequestId, requestIdOf } from '../lib/http/request-id.ts';
 import { TOUCH_INTERVAL } from '../storage/catalog/catalog.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { answerJson, canAnswer, sendPrepared } from './http/answer.ts';
@@ -62,8 +62,15 @@ export function createCachedResponses(
     }
     if (found === undefined) return false;
     const { kept, identity } = found;
-    recorder.follow(req, res, () => ({ route: kept.route, identity, sentPastNode: 0, receivedPastNode: 0 }));
-    sendPrepared(kept.answer, req, res);
+    // To keep it in the request would cost more than to make it.
+    const id = makeRequestId(req);
+    recorder.follow(req, res, id, () => ({
+      route: kept.route,
+      identity,
+      sentPastNode: 0,
+      receivedPastNode: 0,
+    }));
+    sendPrepared(kept.answer, req, res, id);
     return true;
   };
 }

@@ -52,7 +52,7 @@ export function beginRequest(
 /** Counts and logs every request when it has ended. */
 export function recordRequests(recorder: RequestRecorder): Middleware<RequestState> {
   return async (ctx, next) => {
-    recorder.follow(ctx.req, ctx.res, () => ({
+    recorder.follow(ctx.req, ctx.res, requestIdOf(ctx.req), () => ({
       route: String((ctx as RequestContext)._matchedRoute ?? 'none'),
       identity: ctx.state.identity,
       sentPastNode: ctx.state.sentPastNode,

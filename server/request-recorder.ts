@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { type Identity, nameOf } from '../auth/access/access.ts';
-import { requestIdOf } from '../lib/http/request-id.ts';
 import type { Observations } from '../lib/metrics/metric.ts';
 import type { MetricSet } from '../lib/metrics/metric-set.ts';
 import { tracer } from '../lib/tracing/trace.ts';
@@ -66,7 +65,7 @@ export class RequestRecorder {
   }
 
   /** `notes` is called when the request has ended, however it did. */
-  follow(req: IncomingMessage, res: ServerResponse, notes: () => RequestNotes): void {
+  follow(req: IncomingMessage, res: ServerResponse, requestId: string, notes: () => RequestNotes): void {
     const { socket } = req;
     const method = req.method ?? '';
     const started = performance.now();
@@ -88,7 +87,7 @@ export class RequestRecorder {
       const aborted = !res.writableFinished;
       const traces = tracer();
       if (traces?.accepts()) {
-        const span = spanOf({ req, method, route, status, path });
+        const span = spanOf({ requestId, method, route, status, path });
         const start = performance.timeOrigin + started;
         const error = aborted || status >= 500 ? String(status) : undefined;
         traces.record({ ...span, start, end: start + milliseconds, error }, traceparentOf(req));
@@ -107,7 +106,7 @@ export class RequestRecorder {
           bytesOut,
           remote,
           user,
-          requestId: requestIdOf(req),
+          requestId,
           ...(aborted && { aborted: true }),
           ...(unlogged > 0 && { unlogged }),
         },
@@ -118,9 +117,9 @@ export class RequestRecorder {
 }
 
 function spanOf(
-  request: Pick<EndedRequest, 'method' | 'path' | 'route' | 'status'> & { readonly req: IncomingMessage },
+  request: Pick<EndedRequest, 'method' | 'path' | 'route' | 'status'> & { readonly requestId: string },
 ) {
-  const { method, path, req, route, status } = request;
+  const { method, path, requestId, route, status } = request;
   return {
     name: `${method} ${route}`,
     kind: 'server',
@@ -129,7 +128,7 @@ function spanOf(
       'http.route': route,
       'url.path': path,
       'http.response.status_code': status,
-      'berth.request_id': requestIdOf(req),
+      'berth.request_id': requestId,
     },
   } as const;
 }

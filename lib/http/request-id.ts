@@ -7,19 +7,34 @@ export const REQUEST_ID_HEADER = 'X-Request-ID';
 const ID = Symbol('request id');
 const VALID = /^[A-Za-z0-9._-]{1,128}$/;
 const PREFIX = randomBytes(6).toString('hex');
-let made = 0;
+/** To format the number of each request would take longer than all else. */
+const LAST_DIGITS = Array.from({ length: 1000 }, (_, number) => String(number).padStart(3, '0'));
+let thousands = 1;
+let last = 0;
+let start = `${PREFIX}-${thousands}`;
 
 /** Returns an ID that no other request has: a random prefix of this process, and a number. */
 export function newRequestId(): string {
-  made += 1;
-  return `${PREFIX}-${made}`;
+  if (last === LAST_DIGITS.length) {
+    thousands += 1;
+    last = 0;
+    start = `${PREFIX}-${thousands}`;
+  }
+  const id = start + LAST_DIGITS[last];
+  last += 1;
+  return id;
+}
+
+/** Returns the client's own ID of a request if that is valid, otherwise a new one at each call. */
+export function makeRequestId({ headers }: IncomingMessage): string {
+  return headers['x-request-id'] === undefined ? newRequestId() : (validId(headers) ?? newRequestId());
 }
 
 /** Returns the ID of a request, the same at each call: its client's own if that is valid, otherwise a new one. */
 export function requestIdOf(req: IncomingMessage & { [ID]?: string }): string {
   const known = req[ID];
   if (known !== undefined) return known;
-  const id = validId(req.headers) ?? newRequestId();
+  const id = makeRequestId(req);
   req[ID] = id;
   return id;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Context } from 'koa';
-import { REQUEST_ID_HEADER, requestIdOf } from '../../lib/http/request-id.ts';
+import { REQUEST_ID_HEADER } from '../../lib/http/request-id.ts';
 import { matchesEntityTag } from './conditional.ts';
 
 /** Headers of an answer; undefined ones are omitted. */
@@ -118,9 +118,13 @@ export function canAnswer(prepared: PreparedAnswer, { method }: IncomingMessage)
   return method === 'HEAD' || (method === 'GET' && prepared.body !== undefined);
 }
 
-/** Answers like answerReady, without koa; only if canAnswer is true. */
-export function sendPrepared(prepared: PreparedAnswer, req: IncomingMessage, res: ServerResponse): void {
-  const id = requestIdOf(req);
+/** Answers like answerReady, without koa; only if canAnswer is true. `id` is that of the request. */
+export function sendPrepared(
+  prepared: PreparedAnswer,
+  req: IncomingMessage,
+  res: ServerResponse,
+  id: string,
+): void {
   if (isUnchanged(req, prepared.etag)) {
     res.writeHead(304, withId(prepared.headersUnchanged, id)).end();
     return;
