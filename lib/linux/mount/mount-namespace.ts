@@ -11,6 +11,7 @@ import {
   statfs,
   writeFile,
 } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { runProcess } from '../process/run-process.ts';
 import { readProcessors } from '../processors.ts';
@@ -88,6 +89,8 @@ export async function enterMountNamespace(options: MountNamespaceOptions): Promi
   await recordNamespace(folder, await namespaceId(pin));
   if (process.execve === undefined) throw new Error('the agent runs on Linux only');
   const enter = [await findProgram('nsenter'), `--mount=${pin}`, `--wdns=${process.cwd()}`, '--'];
+  // Node writes what it has compiled at the end of the process, which never comes: the next start would compile it again.
+  flushCompileCache();
   return process.execve(
     '/bin/sh',
     [
