@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
+import { bundle } from '../deploy/package/bundle.ts';
+import { PROGRAMS } from '../deploy/package/program-tree.ts';
 
 /**
  * `npm test`: format and lint, types, then every test, in one run whose closing lines are those of Node's test
@@ -63,6 +65,15 @@ process.env.BERTH_TEST_IMAGES = images;
 const interruption = new AbortController();
 process.once('SIGINT', () => interruption.abort());
 
+/** Compiles both programs into `folder`, as the tests start them (support/programs.ts). */
+async function compilePrograms(folder: string): Promise<void> {
+  const { name, version, type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const [program, main] of Object.entries(PROGRAMS)) {
+    await bundle(root, main, join(folder, program, 'app'));
+    writeFileSync(join(folder, program, 'package.json'), JSON.stringify({ name, version, type }));
+  }
+}
+
 /** Writes modules that import some dozen of these files each: to start a process for every one takes longer than most of them. */
 function together(units: readonly string[]): readonly string[] {
   const modules: string[] = [];
@@ -79,6 +90,14 @@ function together(units: readonly string[]): readonly string[] {
 // the tests start keep a cache of their own.
 const compiled = join(root, 'node_modules/.cache/tests');
 const caching = `import { enableCompileCache } from 'node:module'; enableCompileCache(${JSON.stringify(compiled)});`;
+if (selected.length === 0) {
+  console.log('# compile both programs');
+  // Below node_modules: they load native modules from there.
+  const programs = join(root, 'node_modules/.cache/test-programs');
+  rmSync(programs, { recursive: true, force: true });
+  await compilePrograms(programs);
+  process.env.BERTH_TEST_PROGRAMS = programs;
+}
 console.log('# tests');
 // Not by `node --test`, which sorts the files by their names.
 const results = run({

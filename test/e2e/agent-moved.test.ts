@@ -8,12 +8,11 @@ import { defer } from '../support/cleanup.ts';
 import { dockerAt } from '../support/docker-cli.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
-
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 test('a data folder that was moved is used where it is now', {
   skip: unlessRoot(),
@@ -31,7 +30,14 @@ test('a data folder that was moved is used where it is now', {
   await rename(agent.dataDir, dataDir);
   defer(t, () => removeRunDirectory(dataDir));
   const socket = join(folder, 'agent.sock');
-  const moved = startProcess(t, process.execPath, [MAIN, 'serve', '--socket', socket, '--data', dataDir]);
+  const moved = startProcess(t, process.execPath, [
+    AGENT_PROGRAM,
+    'serve',
+    '--socket',
+    socket,
+    '--data',
+    dataDir,
+  ]);
   await moved.waitForLine(/^berth-agent is ready: /m);
   const { docker } = await dockerAt(t, `unix://${socket}`);
   assert.equal((await docker(['start', '--attach', 'box'])).stdout, 'volume\nown\n');

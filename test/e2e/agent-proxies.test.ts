@@ -14,6 +14,7 @@ import { startGitServer } from '../support/git-server.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { enterOwnNetwork, HOST_ADDRESS } from '../support/own-network.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -25,7 +26,6 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const LOGIN = { user: 'corp', password: 'hunter2' };
 const ADMIN_PASSWORD = 'right-password';
 
@@ -42,7 +42,7 @@ describe('an agent behind a proxy', { skip: unlessRoot(), timeout: 3_600_000 }, 
     scope,
     process.execPath,
     [
-      ...[MAIN, 'serve', '--listen', `${HOST_ADDRESS}:0`, '--data', join(folder, 'data')],
+      ...[REGISTRY_PROGRAM, 'serve', '--listen', `${HOST_ADDRESS}:0`, '--data', join(folder, 'data')],
       ...['--tls-cert', certificate, '--tls-key', key],
     ],
     { env: { BERTH_ADMIN_PASSWORD: ADMIN_PASSWORD } },

@@ -10,6 +10,7 @@ import { hashPassword } from '../support/hash-password.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { type CommandResult, runCommand } from '../support/run-command.ts';
@@ -42,9 +43,8 @@ describe('docker at the agent, with registries', { skip: unlessRoot(), timeout: 
   const image = await makeBusyboxImage(folder);
   const admin = { name: 'admin', password: adminPassword };
   for (const name of ['team', 'other', 'pub']) await pushLayout(image, `${host}/${name}/app:1`, admin);
-  const main = join(import.meta.dirname, '../../server/main.ts');
   const berth = (...args: readonly string[]) =>
-    runCommand(process.execPath, [main, ...args, '--data', registry.dataDir]);
+    runCommand(process.execPath, [REGISTRY_PROGRAM, ...args, '--data', registry.dataDir]);
   const refused = async (run: Promise<CommandResult>) => {
     const { exitCode, stderr, stdout } = await run;
     assert.notEqual(exitCode, 0, stdout);

@@ -8,13 +8,12 @@ import { memoryFolder } from '../../runtime-agent/fleet/instance-files.ts';
 import { removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { readHostNetwork } from '../support/host-network.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { runCommand } from '../support/run-command.ts';
 import { removeTree } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork({ ownRun: true });
-
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 test('reset lists and removes leftovers of a killed agent, and so does the start of another', {
   skip: unlessRoot(),
@@ -22,7 +21,7 @@ test('reset lists and removes leftovers of a killed agent, and so does the start
 }, async (t) => {
   const before = await readHostNetwork();
   const reset = async (...args: readonly string[]) =>
-    (await runCommand(process.execPath, [MAIN, 'reset', ...args])).stdout;
+    (await runCommand(process.execPath, [AGENT_PROGRAM, 'reset', ...args])).stdout;
   const remains = async () => {
     const { links, filter } = await readHostNetwork();
     return {
@@ -74,7 +73,7 @@ test('reset lists and removes leftovers of a killed agent, and so does the start
   assert.ok(!existsSync(secrets));
   assert.deepEqual(await remains(), { links: [], tables: [] });
   await assert.rejects(
-    runCommand(process.execPath, [MAIN, 'reset', '--data', '/x']),
+    runCommand(process.execPath, [AGENT_PROGRAM, 'reset', '--data', '/x']),
     /not an option of reset: it takes --yes alone/,
   );
 });

@@ -8,6 +8,7 @@ import { agentMounts, removeRunDirectory } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { defer } from '../support/cleanup.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -16,7 +17,6 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const options = { skip: unlessRoot(), timeout: 3_600_000 };
 
 test('containers outlive a killed agent: logs, stop and wait work after the restart', options, async (t) => {
@@ -120,7 +120,7 @@ test('nothing is left of containers that are removed', options, async (t) => {
 
 describe('the command line', options, () => {
   const agentCommand = (args: readonly string[], settings = {}) =>
-    runCommand(process.execPath, [MAIN, ...args], { expectExit: 'any', ...settings });
+    runCommand(process.execPath, [AGENT_PROGRAM, ...args], { expectExit: 'any', ...settings });
 
   test('a second agent on the same data or socket is refused with 2', async (t) => {
     const { agent } = await startAgentWithImage(t);
@@ -162,7 +162,7 @@ describe('the command line', options, () => {
         ...['--reuid', '65534', '--clear-groups'],
         // The checkout may lie where nobody else can read.
         ...['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'],
-        ...[process.execPath, MAIN, 'serve'],
+        ...[process.execPath, AGENT_PROGRAM, 'serve'],
       ],
       {
         expectExit: 'any',

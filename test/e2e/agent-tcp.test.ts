@@ -9,6 +9,7 @@ import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
 import { makeCertificate } from '../support/certificate-authority.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { runCommand } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -162,10 +163,13 @@ describe('the API by TCP', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
   });
 
   test('is refused without the certificates of both sides', async () => {
-    const main = join(import.meta.dirname, '../../runtime-agent/main.ts');
-    const { stderr } = await runCommand(process.execPath, [main, 'serve', '--listen', '0.0.0.0:2375'], {
-      expectExit: 2,
-    });
+    const { stderr } = await runCommand(
+      process.execPath,
+      [AGENT_PROGRAM, 'serve', '--listen', '0.0.0.0:2375'],
+      {
+        expectExit: 2,
+      },
+    );
     assert.match(
       stderr,
       /--listen needs certificates of both sides: give --tls-ca, --tls-cert and --tls-key\.\n$/,

@@ -10,6 +10,7 @@ import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { openTerminal } from '../support/open-terminal.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
@@ -60,11 +61,9 @@ describe('berth exec and berth logs reach an instance', {
   });
   const { stdout: joinLine } = await sh('berth host token');
   const words = joinLine.trim().split(' ').slice(1);
-  await runCommand(
-    process.execPath,
-    [`${ROOT}/runtime-agent/main.ts`, ...words, '--data', agent.dataDir, '--name', 'web1'],
-    { env: AGENT_CACHE },
-  );
+  await runCommand(process.execPath, [AGENT_PROGRAM, ...words, '--data', agent.dataDir, '--name', 'web1'], {
+    env: AGENT_CACHE,
+  });
   const image = `${registry.host}/team/web:main`;
   await pushLayout(await makeBigImage(await imageFolder(scope), 1000, 'one'), image, {
     name: 'admin',

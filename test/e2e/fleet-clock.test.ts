@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { removeMembership } from '../../runtime-agent/fleet/membership.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
@@ -9,6 +8,7 @@ import { startFleetRegistry } from '../support/fleet-registry.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { makeMovedClock } from '../support/moved-clock.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -18,7 +18,6 @@ import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
-const AGENT = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const APP = '/apps/team%2Fshop';
 /** Seconds. */
 const HOUR = 3600;
@@ -42,7 +41,7 @@ test('hosts whose clocks are an hour ahead and an hour behind join, follow pushe
       await agent.restart();
     });
     const joining = ['join', registry.url, await registry.joinToken(), '--data', agent.dataDir];
-    await runCommand(process.execPath, [AGENT, ...joining, '--name', name], {
+    await runCommand(process.execPath, [AGENT_PROGRAM, ...joining, '--name', name], {
       env: { ...AGENT_CACHE, ...clock.env },
     });
     agents.push(agent);

@@ -13,6 +13,7 @@ import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { readManifest } from '../support/oci-layout.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -56,11 +57,9 @@ describe('on a host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     await agent.restart();
   });
   const joining = ['join', registry.url, await registry.joinToken(), '--data', agent.dataDir];
-  await runCommand(
-    process.execPath,
-    [`${ROOT}/runtime-agent/main.ts`, ...joining, '--name', 'web1', '--allow', 'bind'],
-    { env: AGENT_CACHE },
-  );
+  await runCommand(process.execPath, [AGENT_PROGRAM, ...joining, '--name', 'web1', '--allow', 'bind'], {
+    env: AGENT_CACHE,
+  });
   await eventually('the host is connected', async () =>
     (await registry.hosts.find('web1'))?.connected ? true : undefined,
   );

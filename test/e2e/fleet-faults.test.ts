@@ -14,6 +14,7 @@ import { startFleetRegistry } from '../support/fleet-registry.ts';
 import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -24,7 +25,6 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const APP = '/apps/team%2Fshop';
 const HOST = 'shop.test';
 const MEBIBYTE = 1024 * 1024;
@@ -43,7 +43,7 @@ describe('faults of a host', { skip: unlessRoot(), timeout: 600_000 }, async () 
     });
   leave(agent);
   const joining = ['join', registry.url, await registry.joinToken(), '--data', agent.dataDir];
-  await runCommand(process.execPath, [MAIN, ...joining, '--name', 'web1'], { env: AGENT_CACHE });
+  await runCommand(process.execPath, [AGENT_PROGRAM, ...joining, '--name', 'web1'], { env: AGENT_CACHE });
   const isConnected = async () => (await registry.hosts.find('web1'))?.connected === true;
   await waitUntil('the host is connected', isConnected);
   const images = await imageFolder(scope);

@@ -17,6 +17,7 @@ import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { endProxy } from '../support/ingress.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -28,7 +29,6 @@ enterOwnNetwork();
 
 const APP = 'team/shop';
 const HOST = 'shop.test';
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const SERVE = 'mkdir /www; echo release $RELEASE >/www/index.html; exec httpd -f -p 80 -h /www';
 
 test('a host of the registry updates behind its ingress without a failed request, and keeps what works', {
@@ -50,7 +50,7 @@ test('a host of the registry updates behind its ingress without a failed request
   });
   const token = await registry.joinToken({ role: 'web' });
   await runCommand(process.execPath, [
-    MAIN,
+    AGENT_PROGRAM,
     'join',
     registry.url,
     token,

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { removeMembership } from '../../runtime-agent/fleet/membership.ts';
 import { startAgent } from '../support/agent-process.ts';
@@ -9,6 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { startFleetRegistry } from '../support/fleet-registry.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -17,7 +17,6 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-const AGENT = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const APP = '/apps/team%2Fshop';
 
 test('a push runs on a host of the real agent, and a failing one goes back', {
@@ -32,7 +31,7 @@ test('a push runs on a host of the real agent, and a failing one goes back', {
   });
   const token = await registry.joinToken({ role: 'web' });
   const joined = ['join', registry.url, token, '--data', agent.dataDir, '--name', 'web1'];
-  await runCommand(process.execPath, [AGENT, ...joined], { env: AGENT_CACHE });
+  await runCommand(process.execPath, [AGENT_PROGRAM, ...joined], { env: AGENT_CACHE });
   const host = new URL(registry.url).host;
   const user = { name: 'admin', password: ADMIN_PASSWORD };
   const folder = await imageFolder(t);

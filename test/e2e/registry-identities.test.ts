@@ -13,6 +13,7 @@ import { sendRequest } from '../support/http-client.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { loadIntoDocker } from '../support/load-into-docker.ts';
 import { setUpPodman } from '../support/podman.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { type CommandResult, runCommand } from '../support/run-command.ts';
@@ -109,9 +110,8 @@ test('an identity token that was revoked lets docker in no more', options, async
   await docker(['login', '--username=ada', '--password-stdin', host], { input: password });
   await docker(['pull', `${host}/team/app:1`]);
   const { auths } = JSON.parse(await readFile(join(directory, 'cli/config.json'), 'utf8'));
-  const main = join(import.meta.dirname, '../../server/main.ts');
   const berth = (...args: readonly string[]) =>
-    runCommand(process.execPath, [main, 'token', ...args, '--data', registry.dataDir]);
+    runCommand(process.execPath, [REGISTRY_PROGRAM, 'token', ...args, '--data', registry.dataDir]);
   for (const line of (await berth('list', 'ada')).stdout.split('\n')) {
     if (line.includes('login by docker')) await berth('revoke', line.split(' ')[0] ?? '');
   }
@@ -121,9 +121,8 @@ test('an identity token that was revoked lets docker in no more', options, async
 
 test('docker says why a rule of tags or a quota refuses a push', options, async (t) => {
   const { docker } = await startDockerd(t);
-  const main = join(import.meta.dirname, '../../server/main.ts');
   const berth = (...args: readonly string[]) =>
-    runCommand(process.execPath, [main, ...args, '--data', registry.dataDir]);
+    runCommand(process.execPath, [REGISTRY_PROGRAM, ...args, '--data', registry.dataDir]);
   await docker(['login', '--username=ada', '--password-stdin', host], { input: password });
   await loadIntoDocker(t, { docker }, image, `${host}/team/rules/app:v1`);
   await docker(['push', `${host}/team/rules/app:v1`]);

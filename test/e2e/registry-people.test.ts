@@ -8,13 +8,12 @@ import { imageFolder } from '../support/image-cache.ts';
 import { loadIntoDocker } from '../support/load-into-docker.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { CLIENT, startPeopleProvider } from '../support/people-provider.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
-
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 describe('a person with a browser', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
@@ -22,7 +21,7 @@ describe('a person with a browser', { skip: unlessRoot(), timeout: 900_000 }, as
   const people = { 'sub-ada': { preferred_username: 'ada', groups: ['developers'] } };
   const provider = await startPeopleProvider({ after }, `${registry.url}/auth/callback`, people);
   const berth = (args: readonly string[], input?: string) =>
-    runCommand(process.execPath, [MAIN, ...args, '--data', registry.dataDir], {
+    runCommand(process.execPath, [REGISTRY_PROGRAM, ...args, '--data', registry.dataDir], {
       ...(input !== undefined && { input }),
     });
   await berth(['team', 'add', 'dev']);
@@ -69,7 +68,7 @@ describe('a person with a browser', { skip: unlessRoot(), timeout: 900_000 }, as
     const started = startProcess(
       { after },
       process.execPath,
-      [MAIN, 'login', registry.url, '--name', 'my laptop'],
+      [REGISTRY_PROGRAM, 'login', registry.url, '--name', 'my laptop'],
       { env: { DOCKER_CONFIG: folder } },
     );
     const [, confirm = ''] = await started.waitForLine(/(http:\S+user_code=\S+)/);

@@ -8,6 +8,7 @@ import { startDockerd } from '../support/dockerd.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { secureClient, ZEROS, zeros } from '../support/large-zeros.ts';
 import { setUpPodman } from '../support/podman.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { startRegistry } from '../support/registry-process.ts';
@@ -17,7 +18,6 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { makeMultiArchImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const options = { skip: unlessRoot(), timeout: 900_000 };
 const scope = { after };
 /** What a proxy may need for a client that sends and one that receives. */
@@ -115,7 +115,7 @@ test(
     const bring = (env: Readonly<Record<string, string>>) =>
       runCommand(
         process.execPath,
-        [MAIN, 'import', '--from', `https://${host}`, '--user', user.name, '--data', data],
+        [REGISTRY_PROGRAM, 'import', '--from', `https://${host}`, '--user', user.name, '--data', data],
         { env: { BERTH_IMPORT_PASSWORD: user.password, ...env }, expectExit: 'any' },
       );
     const refused = await bring({});

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'yaml';
 import { runBerth } from '../support/berth-command.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { openTerminal } from '../support/open-terminal.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
-
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 // The commands work on the database of a server that runs.
 const registry = await startRegistryWithAccounts({ after });
@@ -202,7 +200,7 @@ test('the audit trail: JSON lines elsewhere, a table on a terminal, and words th
   assert.equal(await berth('audit', '--until', '2020-01-01'), '');
   const terminal = openTerminal(
     t,
-    `stty cols 120; ${process.execPath} ${MAIN} audit --limit all --repository trail/app --data ${registry.data}`,
+    `stty cols 120; ${process.execPath} ${REGISTRY_PROGRAM} audit --limit all --repository trail/app --data ${registry.data}`,
   );
   const { exitCode, output } = await terminal.ended;
   assert.equal(exitCode, 0, output);

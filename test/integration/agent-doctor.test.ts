@@ -5,14 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 enterOwnNetwork();
 
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
-
 function doctor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-  const result = spawnSync(process.execPath, [MAIN, 'doctor', ...args], {
+  const result = spawnSync(process.execPath, [AGENT_PROGRAM, 'doctor', ...args], {
     encoding: 'utf8',
     timeout: LONGEST_WAIT,
     env: { ...process.env, ...environment },

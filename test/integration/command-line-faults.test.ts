@@ -8,6 +8,7 @@ import { runBerthIn } from '../support/berth-command.ts';
 import { type CleanupScope, defer } from '../support/cleanup.ts';
 import { REGISTRY_CACHE } from '../support/compile-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { atTerminal } from '../support/script-terminal.ts';
@@ -15,8 +16,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
-const BERTH = `'${process.execPath}' '${MAIN}'`;
+const BERTH = `'${process.execPath}' '${REGISTRY_PROGRAM}'`;
 
 /** Commands that read and that change, by the API. */
 const READING = [
@@ -128,7 +128,7 @@ describe('a command and its terminal', async () => {
       assert.doesNotMatch(stderr, /hunter2/);
     }
     const hanging = await startServer(t, () => {});
-    const waiting = startProcess(t, process.execPath, [MAIN, 'repo', 'ls'], {
+    const waiting = startProcess(t, process.execPath, [REGISTRY_PROGRAM, 'repo', 'ls'], {
       env: { ...REGISTRY_CACHE, ...env, BERTH_SERVER: hanging.url, BERTH_TOKEN: token },
     });
     await untilPasses(async () => assert.equal(hanging.requests.length, 1));
@@ -168,7 +168,7 @@ test('an empty HOME does not lead into the folder where somebody is', async (t) 
   await writeFile(join(folder, '.docker/berth.json'), JSON.stringify({ server: 'https://evil.example' }));
   const { stdout } = await runCommand(
     'env',
-    ['-u', 'DOCKER_CONFIG', 'HOME=', process.execPath, MAIN, 'context', 'ls'],
+    ['-u', 'DOCKER_CONFIG', 'HOME=', process.execPath, REGISTRY_PROGRAM, 'context', 'ls'],
     {
       cwd: folder,
     },

@@ -6,12 +6,10 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { SHELLS } from '../../lib/terminal/completion.ts';
 import { runBerthIn } from '../support/berth-command.ts';
+import { AGENT_PROGRAM, REGISTRY_PROGRAM } from '../support/programs.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
-
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
-const AGENT = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 describe('completion', async () => {
   const registry = await startRegistryWithAccounts({ after });
@@ -75,7 +73,7 @@ describe('completion', async () => {
     const complete = async (line: string) => {
       const ask = `
         shopt -s expand_aliases
-        berth() { ${process.execPath} ${MAIN} "$@"; }
+        berth() { ${process.execPath} ${REGISTRY_PROGRAM} "$@"; }
         compopt() { :; }
         . ${script}
         COMP_LINE=$1 COMP_POINT=\${#1}
@@ -100,7 +98,7 @@ describe('completion', async () => {
         assert.ok(stdout.includes(word), `${shell}: ${word}`);
       }
       assert.match(stdout, /completion --list/);
-      const agent = await runCommand(process.execPath, [AGENT, 'completion', shell]);
+      const agent = await runCommand(process.execPath, [AGENT_PROGRAM, 'completion', shell]);
       for (const word of ['doctor', 'insecure-registry', 'format'])
         assert.ok(agent.stdout.includes(word), word);
     }

@@ -9,11 +9,11 @@ import { parseTrustedProxies } from '../../server/http/forwarded.ts';
 import { CookieBrowser, formOf } from '../support/cookie-browser.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** What may be done again after a while may not be so because the machine is slow. */
@@ -189,7 +189,7 @@ describe('logins of terminals', async () => {
     const host = `127.0.0.1:${registry.port}`;
     for (const config of [{ auths: { 'other.example': { auth: 'eDp5' } } }, { credsStore: 'test' }]) {
       await writeFile(file, JSON.stringify(config));
-      const started = startProcess({ after }, process.execPath, [MAIN, 'login', registry.url], {
+      const started = startProcess({ after }, process.execPath, [REGISTRY_PROGRAM, 'login', registry.url], {
         env: { DOCKER_CONFIG: folder, PATH: `${folder}:${process.env.PATH}` },
       });
       const [, page = ''] = await started.waitForLine(/(http:\S+user_code=\S+)/);
@@ -207,14 +207,16 @@ describe('logins of terminals', async () => {
         assert.equal(stored.ServerURL, host);
         assert.match(stored.Secret, /^berth_pat_/);
       }
-      const hosts = await runCommand(process.execPath, [MAIN, 'hosts'], {
+      const hosts = await runCommand(process.execPath, [REGISTRY_PROGRAM, 'hosts'], {
         env: { DOCKER_CONFIG: folder, PATH: `${folder}:${process.env.PATH}` },
         expectExit: 1,
       });
       assert.match(hosts.stderr, /this is for administrators and for readers/);
     }
     const refuse = async (url: string, exitCode: number, message: RegExp) => {
-      const result = await runCommand(process.execPath, [MAIN, 'login', url], { expectExit: 'any' });
+      const result = await runCommand(process.execPath, [REGISTRY_PROGRAM, 'login', url], {
+        expectExit: 'any',
+      });
       assert.equal(result.exitCode, exitCode, result.stderr);
       assert.match(result.stderr, message);
     };

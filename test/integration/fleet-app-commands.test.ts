@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { runBerthIn } from '../support/berth-command.ts';
 import { APP, openWorld } from '../support/fleet-world.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const world = await openWorld({ after }, ['web1', 'web2', 'web3']);
 const { image } = world;
 const folder = await makeTempDir({ after }, 'app-commands');
@@ -33,7 +33,7 @@ const refused = async (...args: readonly string[]) => {
   return [exitCode, stderr.trimEnd()];
 };
 const setSecret = async (input: string, ...args: readonly string[]) => {
-  const command = [MAIN, 'secret', 'set', APP, 'KEY', ...args];
+  const command = [REGISTRY_PROGRAM, 'secret', 'set', APP, 'KEY', ...args];
   return (await runCommand(process.execPath, command, { env: world.env, input })).stderr;
 };
 const newest = async () => (await lines('history', APP, '--limit', '1'))[0] ?? {};

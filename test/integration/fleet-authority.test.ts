@@ -6,12 +6,11 @@ import { runBerthIn } from '../support/berth-command.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { AGENT_CACHE } from '../support/compile-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { AGENT_PROGRAM, REGISTRY_PROGRAM } from '../support/programs.ts';
 import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
 
 test('a join token carries the hash of an authority, also an intermediate one, and of no other certificate', {
   skip: unlessRoot(),
@@ -39,7 +38,7 @@ test('a join token carries the hash of an authority, also an intermediate one, a
 
   const tls = ['--tls-cert', at('chain.crt'), '--tls-key', at('leaf.key')];
   const serve = ['serve', '--listen', '127.0.0.1:0', '--data', at('data'), ...tls];
-  const registry = startProcess(t, process.execPath, [`${ROOT}/server/main.ts`, ...serve], {
+  const registry = startProcess(t, process.execPath, [REGISTRY_PROGRAM, ...serve], {
     env: { BERTH_ADMIN_PASSWORD: ADMIN_PASSWORD },
   });
   const [, url = ''] = await registry.waitForLine(/berth is ready: (https:\/\/127\.0\.0\.1:\d+)/);
@@ -53,7 +52,7 @@ test('a join token carries the hash of an authority, also an intermediate one, a
   assert.match(token, /^bjt_[\w-]{43}\.[\w-]{43}$/, hashed.stderr);
   const joined = await runCommand(
     process.execPath,
-    [`${ROOT}/runtime-agent/main.ts`, 'join', url, token, '--data', at('agent'), '--name', 'web1'],
+    [AGENT_PROGRAM, 'join', url, token, '--data', at('agent'), '--name', 'web1'],
     { env: AGENT_CACHE },
   );
   assert.match(joined.stdout, /^joined https:\/\/127\.0\.0\.1:\d+ as web1$/m);

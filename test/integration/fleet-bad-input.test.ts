@@ -7,9 +7,9 @@ import { RegistryApi } from '../../server/cli/remote/registry-api.ts';
 import { ADMIN } from '../support/fleet-registry.ts';
 import { APP, openWorld, UNWATCHED } from '../support/fleet-world.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const world = await openWorld({ after }, ['web1', 'web2']);
 const folder = await makeTempDir({ after }, 'bad-input');
 const good = await world.push('good');
@@ -225,7 +225,9 @@ describe('the exit code tells how a deployment ended', () => {
   test('130: Ctrl-C stops waiting, says how to look, and the rollout goes on', async (t) => {
     for (const host of world.hosts) host.isMute = true;
     await writeCompose(web('b'));
-    const waiting = startProcess(t, process.execPath, [MAIN, 'deploy', APP, file], { env: world.env });
+    const waiting = startProcess(t, process.execPath, [REGISTRY_PROGRAM, 'deploy', APP, file], {
+      env: world.env,
+    });
     await waiting.waitForLine(/release \d+ is rolling out/);
     assert.equal((await waiting.end('SIGINT')).code, 130);
     const { release } = (await world.history())[0] ?? {};

@@ -7,6 +7,7 @@ import { runBerthIn } from '../support/berth-command.ts';
 import { makeCertificate } from '../support/certificate-authority.ts';
 import { type CleanupScope, defer } from '../support/cleanup.ts';
 import { sendRequest } from '../support/http-client.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
@@ -142,7 +143,6 @@ test('a certificate of a private authority: --ca or BERTH_CA, and a sentence wit
 async function startTlsRegistry(scope: CleanupScope, certificate: string, key: string): Promise<string> {
   const { startProcess } = await import('../support/managed-process.ts');
   const data = join(await makeTempDir(scope, 'registry'), 'data');
-  const main = join(import.meta.dirname, '../../server/main.ts');
   const args = [
     'serve',
     '--listen',
@@ -154,7 +154,7 @@ async function startTlsRegistry(scope: CleanupScope, certificate: string, key: s
     '--tls-key',
     key,
   ];
-  const started = startProcess(scope, process.execPath, [main, ...args], {
+  const started = startProcess(scope, process.execPath, [REGISTRY_PROGRAM, ...args], {
     env: { BERTH_ADMIN_PASSWORD: PASSWORD },
   });
   const [, url = ''] = await started.waitForLine(/berth is ready: (https:\/\/127\.0\.0\.1:\d+)/);

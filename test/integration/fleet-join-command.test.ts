@@ -3,10 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startFleetRegistry } from '../support/fleet-registry.ts';
+import { AGENT_PROGRAM } from '../support/programs.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
-
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 test('a machine that joins several times at once is one host', async (t) => {
   const registry = await startFleetRegistry(t);
@@ -14,7 +13,7 @@ test('a machine that joins several times at once is one host', async (t) => {
   const joining = async (name: string, folder = data) =>
     runCommand(
       process.execPath,
-      [MAIN, 'join', registry.url, await registry.joinToken(), '--data', folder, '--name', name],
+      [AGENT_PROGRAM, 'join', registry.url, await registry.joinToken(), '--data', folder, '--name', name],
       { expectExit: 'any' },
     );
   const results = await Promise.all(['one', 'two', 'three', 'four'].map((name) => joining(name)));

@@ -7,6 +7,7 @@ import { digestOf } from '../support/content.ts';
 import { ObedientHost } from '../support/fleet-world.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { joinHost, postJson } from '../support/joined-host.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -39,11 +40,11 @@ test('a secret is in no file of the registry, no backup, no log and no list; wit
   };
   await writeFile(file, JSON.stringify({ services: { web }, secrets: { KEY: { external: true } } }));
   const set = () =>
-    runCommand(
-      process.execPath,
-      [join(import.meta.dirname, '../../server/main.ts'), 'secret', 'set', APP, 'KEY'],
-      { env, input: SECRET, expectExit: 'any' },
-    );
+    runCommand(process.execPath, [REGISTRY_PROGRAM, 'secret', 'set', APP, 'KEY'], {
+      env,
+      input: SECRET,
+      expectExit: 'any',
+    });
   assert.equal((await set()).exitCode, 0);
   const deployed = await runBerthIn(env, 'deploy', APP, file);
   assert.equal(deployed.exitCode, 0, deployed.stderr);

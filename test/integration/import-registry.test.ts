@@ -12,6 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { readManifest } from '../support/oci-layout.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -21,7 +22,6 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBigImage } from '../support/test-images.ts';
 
 const options = { timeout: 900_000 };
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const LAYER_SIZE = 3_000_000;
 const image = await makeBigImage(await imageFolder({ after }), LAYER_SIZE);
 
@@ -42,10 +42,14 @@ test('a berth with a login is imported, with what refers to its images', options
   const source = await startRegistry(t, { dataDir: open.dataDir, adminPassword: password });
   const target = await startRegistry(t);
   const bring = (env: Record<string, string>, ...args: string[]) =>
-    runCommand(process.execPath, [MAIN, 'import', '--from', source.url, '--data', target.dataDir, ...args], {
-      env: { DOCKER_CONFIG: target.dataDir, ...env },
-      expectExit: 'any',
-    });
+    runCommand(
+      process.execPath,
+      [REGISTRY_PROGRAM, 'import', '--from', source.url, '--data', target.dataDir, ...args],
+      {
+        env: { DOCKER_CONFIG: target.dataDir, ...env },
+        expectExit: 'any',
+      },
+    );
   const anonymous = await bring({});
   assert.equal(anonymous.exitCode, 1);
   assert.match(
@@ -136,7 +140,7 @@ test('an import that is interrupted, or killed, goes on when it is run again', o
   const data = join(await makeTempDir(t, 'imported'), 'data');
   const args = ['import', '--from', `http://${source.host}`, '--data', data];
   for (const [time, signal] of (['SIGINT', 'SIGKILL'] as const).entries()) {
-    const running = startProcess(t, process.execPath, [MAIN, ...args]);
+    const running = startProcess(t, process.execPath, [REGISTRY_PROGRAM, ...args]);
     await eventually('all but the large layer is there', async () => {
       assert.equal(running.exit(), undefined, running.output());
       return held > time && (await linkedBlobs(data)) === 2 ? true : undefined;

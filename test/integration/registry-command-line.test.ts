@@ -6,14 +6,13 @@ import { test } from 'node:test';
 import { defer } from '../support/cleanup.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { type CommandResult, runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
-
 function berth(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
-  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any' });
+  return runCommand(process.execPath, [REGISTRY_PROGRAM, ...args], { env, expectExit: 'any' });
 }
 
 /** Exit code 2, one sentence on standard error that names the matter, and nothing else. */
@@ -45,7 +44,7 @@ test('a password in a URL does not stay on the command line, where everybody can
   });
   const { port } = database.address() as { port: number };
   const url = `postgres://berth:a-p@ss-of-tests@127.0.0.1:${port}/berth`;
-  const child = startProcess(t, process.execPath, [MAIN, 'user', 'list', '--database', url]);
+  const child = startProcess(t, process.execPath, [REGISTRY_PROGRAM, 'user', 'list', '--database', url]);
   await Promise.race([reached.promise, child.exited]);
   const line = (await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
   assert.match(line, /^berth user list --database postgres:\/\/berth:…@127\.0\.0\.1/);
@@ -186,7 +185,7 @@ test('passwords that may not be chosen: exit code 2, no account, and the passwor
     expectRefusal(result, /BERTH_ADMIN_PASSWORD cannot be used/);
     assert.equal(result.stderr.includes('Sh0rt!!'), false);
   }
-  const started = startProcess(t, process.execPath, [MAIN, ...args]);
+  const started = startProcess(t, process.execPath, [REGISTRY_PROGRAM, ...args]);
   await started.waitForLine(/^ {2}password {2}\S{20,}$/m);
 });
 
@@ -198,7 +197,7 @@ test('flags win over the environment, and that over the file; the ready line is 
   const started = startProcess(
     t,
     process.execPath,
-    [MAIN, 'serve', '--config', file, '--listen', '127.0.0.1:0'],
+    [REGISTRY_PROGRAM, 'serve', '--config', file, '--listen', '127.0.0.1:0'],
     {
       env: { BERTH_LISTEN: '203.0.113.2:2', BERTH_DATA: join(folder, 'env') },
     },
@@ -231,7 +230,7 @@ test('every request is one line of JSON in the log', async (t) => {
   const folder = await makeTempDir(t);
   const log = join(folder, 'log');
   const command = `exec "$0" "$1" serve --listen 127.0.0.1:0 --data "$2/data" --auth none 2>"$2/log"`;
-  const started = startProcess(t, 'sh', ['-c', command, process.execPath, MAIN, folder]);
+  const started = startProcess(t, 'sh', ['-c', command, process.execPath, REGISTRY_PROGRAM, folder]);
   const [, url] = await started.waitForLine(/^berth is ready: (\S+)/m);
   await sendRequest(`${url}/v2/team/app/manifests/1?secret=hidden`, {
     headers: { authorization: 'Basic c2VjcmV0' },

@@ -10,13 +10,12 @@ import { makeCertificate } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { REGISTRY_PROGRAM } from '../support/programs.ts';
 import { connectRaw } from '../support/raw-connection.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 import { waitUntil } from '../support/wait-until.ts';
-
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 interface Answer {
   readonly status: number;
@@ -33,7 +32,7 @@ describe('TLS', { timeout: 900_000 }, async () => {
   const tls = ['--tls-cert', files.certificate, '--tls-key', files.key];
   const redirectPort = await freePort();
   const registry = startProcess(scope, process.execPath, [
-    ...[MAIN, 'serve', '--listen', '127.0.0.1:0', '--data', data, '--auth', 'none', ...tls],
+    ...[REGISTRY_PROGRAM, 'serve', '--listen', '127.0.0.1:0', '--data', data, '--auth', 'none', ...tls],
     ...['--http-redirect', `127.0.0.1:${redirectPort}`],
   ]);
   const [, port] = await registry.waitForLine(/berth is ready: https:\/\/127\.0\.0\.1:(\d+)/);
@@ -148,7 +147,7 @@ describe('TLS', { timeout: 900_000 }, async () => {
     test(`refuses ${args.join(' ').replaceAll(folder, '')}`, async () => {
       const { exitCode, stderr } = await runCommand(
         process.execPath,
-        [MAIN, 'serve', '--listen', '127.0.0.1:0', '--data', join(folder, 'other'), ...args],
+        [REGISTRY_PROGRAM, 'serve', '--listen', '127.0.0.1:0', '--data', join(folder, 'other'), ...args],
         { expectExit: 'any' },
       );
       assert.equal(exitCode, 2);

@@ -11,12 +11,12 @@ import { expectFrozenContent, type FrozenRegistry, thawRegistry } from '../suppo
 import { LATER_VERSION } from '../support/later-steps.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { queryPostgres, startPostgres } from '../support/postgres.ts';
+import { REGISTRY_SOURCES } from '../support/programs.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const postgres = await startPostgres({ after });
 
 /** Everything that a schema has, and the steps that are recorded. */
@@ -48,9 +48,14 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
     const before = await schemaOf(frozen);
     for (const place of [1, 2, 3, 4, 5]) {
       const listen = ['--listen', `127.0.0.1:${await freePort()}`];
-      const upgrading = startProcess(t, process.execPath, [MAIN, 'serve', ...frozen.args, ...listen], {
-        env: { ...REGISTRY_CACHE, ...LATER_VERSION, LATER_STEPS_PAUSE: String(place) },
-      });
+      const upgrading = startProcess(
+        t,
+        process.execPath,
+        [REGISTRY_SOURCES, 'serve', ...frozen.args, ...listen],
+        {
+          env: { ...REGISTRY_CACHE, ...LATER_VERSION, LATER_STEPS_PAUSE: String(place) },
+        },
+      );
       await upgrading.waitForLine(new RegExp(`pause ${place}`));
       await upgrading.end('SIGKILL');
       assert.deepEqual(await schemaOf(frozen), before, `killed at ${place}`);
@@ -76,7 +81,7 @@ for (const kind of ['SQLite', 'PostgreSQL'] as const) {
     const later = await schemaOf(frozen);
     const command = ['downgrade', '--to', '0.1.0', ...frozen.args];
     for (const place of [11, 12, 13]) {
-      const undoing = startProcess(t, process.execPath, [MAIN, ...command], {
+      const undoing = startProcess(t, process.execPath, [REGISTRY_SOURCES, ...command], {
         env: { ...REGISTRY_CACHE, ...LATER_VERSION, LATER_STEPS_PAUSE: String(place) },
       });
       await undoing.waitForLine(new RegExp(`pause ${place}`));

@@ -12,6 +12,7 @@ import { callEngineAt } from './engine-call.ts';
 import { endProxy } from './ingress.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
+import { AGENT_PROGRAM } from './programs.ts';
 import { runCommand } from './run-command.ts';
 import { makeTempDir, removeTree } from './temp-dir.ts';
 
@@ -28,8 +29,6 @@ export interface AgentProcess extends Docker {
   /** Starts it again on the same data and socket, after stop() if it still runs. */
   restart(): Promise<void>;
 }
-
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 /**
  * Starts the agent and waits until it says that it is ready. At the end of `scope` its containers, its mount namespace
@@ -53,7 +52,7 @@ export async function startAgent(
   if (options.dataOn !== undefined) await mountOn(scope, dataDir, options.dataOn);
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
-    const program = options.program ?? [process.execPath, MAIN];
+    const program = options.program ?? [process.execPath, AGENT_PROGRAM];
     const [command = '', ...rest] = [...(options.enter ?? []), ...program, ...args];
     const started = startProcess(scope, command, rest, { env: AGENT_CACHE });
     await started.waitForLine(/^berth-agent is ready: /m);

@@ -1,15 +1,14 @@
-import { join } from 'node:path';
 import { REGISTRY_CACHE } from './compile-cache.ts';
+import { REGISTRY_PROGRAM, REGISTRY_SOURCES } from './programs.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
-
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 /** Runs `berth` in an environment with `env`; otherwise as runBerth. */
 export function runBerthIn(
   env: Readonly<Record<string, string>>,
   ...args: readonly string[]
 ): Promise<CommandResult> {
-  return runCommand(process.execPath, [MAIN, ...args], {
+  const program = env.NODE_OPTIONS === undefined ? REGISTRY_PROGRAM : REGISTRY_SOURCES;
+  return runCommand(process.execPath, [program, ...args], {
     env: { ...REGISTRY_CACHE, ...env },
     expectExit: 'any',
   });

@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { removeMembership } from '../../runtime-agent/fleet/membership.ts';
 import { type AgentProcess, startAgent } from './agent-process.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { imageFolder } from './image-cache.ts';
+import { AGENT_PROGRAM } from './programs.ts';
 import { runCommand } from './run-command.ts';
 import { type FleetRegistry, startFleetRegistry } from './scripted-fleet.ts';
 import type { TestImage } from './test-image.ts';
@@ -17,8 +17,6 @@ export interface FleetHost {
   run(command: string, args: readonly string[]): Promise<{ readonly stdout: string }>;
 }
 
-const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
-
 /** The host has the name `web1`. Needs root. */
 export async function startFleetHost(
   scope: CleanupScope,
@@ -29,7 +27,7 @@ export async function startFleetHost(
   const registry = await startFleetRegistry(scope, ...images);
   const agent = await startAgent(scope);
   const join = ['join', registry.url, registry.token(), '--data', agent.dataDir, '--name', 'web1'];
-  await runCommand(process.execPath, [MAIN, ...join, ...joinArgs]);
+  await runCommand(process.execPath, [AGENT_PROGRAM, ...join, ...joinArgs]);
   await registry.waitUntilConnected();
   // An agent without a fleet does not start again what the end of the test removes.
   defer(scope, async () => {

@@ -4,6 +4,7 @@ import type { CleanupScope } from './cleanup.ts';
 import { REGISTRY_CACHE } from './compile-cache.ts';
 import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
+import { REGISTRY_PROGRAM, REGISTRY_SOURCES } from './programs.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 export interface RegistryOptions {
@@ -15,7 +16,7 @@ export interface RegistryOptions {
   readonly address?: string;
   /** More of `berth serve`'s flags. */
   readonly args?: readonly string[];
-  /** Of its environment. */
+  /** Of its environment. With NODE_OPTIONS, whose modules change others, the sources run. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -36,8 +37,6 @@ export interface RegistryProcess {
   restart(): Promise<void>;
 }
 
-const MAIN = join(import.meta.dirname, '../../server/main.ts');
-
 /** Starts Berth's registry on a free port and waits until it says that it is ready. */
 export async function startRegistry(
   scope: CleanupScope,
@@ -52,9 +51,10 @@ export async function startRegistry(
     ...options.env,
     ...(adminPassword !== undefined && { BERTH_ADMIN_PASSWORD: adminPassword }),
   };
+  const program = options.env?.NODE_OPTIONS === undefined ? REGISTRY_PROGRAM : REGISTRY_SOURCES;
   const start = async (listen: string) => {
     const args = ['serve', '--listen', listen, '--data', dataDir, ...auth, ...(options.args ?? [])];
-    const started = startProcess(scope, process.execPath, [MAIN, ...args], { env });
+    const started = startProcess(scope, process.execPath, [program, ...args], { env });
     const [, host] = await started.waitForLine(/berth is ready: http:\/\/([\d.]+:\d+)/);
     return { started, host: host ?? '' };
   };
