@@ -4,7 +4,7 @@ import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
-import { agentMounts, removeRunDirectory } from '../support/agent-process.ts';
+import { agentMounts, removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { defer } from '../support/cleanup.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -118,6 +118,21 @@ test('nothing is left of containers that are removed', options, async (t) => {
   assert.ok(!table.includes(agent.dataDir), 'the host sees none of the mounts');
 });
 
+test(
+  'what the agent compiled before it re-executed itself is kept for the next start',
+  options,
+  async (t) => {
+    const cache = await makeTempDir(t, 'compile-cache');
+    const agent = await startAgent(t, { enter: ['env', `NODE_COMPILE_CACHE=${cache}`] });
+    // Ended so, the process itself keeps nothing.
+    await agent.kill();
+    const kept = (await readdir(cache, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
+    assert.ok(kept.length > 5, `${kept.length} files are kept`);
+  },
+);
+
 describe('the command line', options, () => {
   const agentCommand = (args: readonly string[], settings = {}) =>
     runCommand(process.execPath, [AGENT_PROGRAM, ...args], { expectExit: 'any', ...settings });
@@ -142,7 +157,7 @@ describe('the command line', options, () => {
     for (const [args, message] of [
       [[], /no command was given/],
       [['sail'], /there is no command "sail"/],
-      [['serve', '--nosuch'], /Unknown option '--nosuch'/],
+      [['serve', '--nosuch'], /the option "--nosuch" is not known/],
       [['serve', '--insecure-registry', 'http://x'], /is not a registry host/],
       [['serve', '--socket', `/${'x'.repeat(120)}`], /longer than the 107 bytes/],
       [['serve', '--data', '/proc/nosuch/data'], /the data folder .* cannot be used/],
