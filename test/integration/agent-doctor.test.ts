@@ -62,5 +62,5 @@ test('a program that is missing is named with the command that brings it, for pr
 test('what it cannot take is refused by a sentence', () => {
   const { code, stderr } = doctor(['--bogus']);
   assert.equal(code, 2);
-  assert.match(stderr, /^berth-agent: Unknown option '--bogus'/);
+  assert.match(stderr, /^berth-agent: the option "--bogus" is not known/);
 });
