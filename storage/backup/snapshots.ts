@@ -86,7 +86,7 @@ async function expectSpace(data: string, size: number): Promise<void> {
   if (free >= needed) return;
   const inMiB = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MiB`;
   throw new StorageFullError(
-    `the upgrade of the database needs ${inMiB(needed)} of free space in ${data}, which has ${inMiB(free)}:  ` +
+    `the upgrade of the database needs ${inMiB(needed)} of free space in ${data}, which has ${inMiB(free)}: ` +
       'free some and start again; nothing was changed',
   );
 }

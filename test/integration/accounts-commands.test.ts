@@ -162,7 +162,7 @@ test('what cannot be done is said in one sentence', async () => {
   await refused(1, /needs scopes/, 'robot', 'create', 'user:ada', 'x');
   await refused(2, /an action is missing: it has list, add, password, admin, link, unlink, remove/, 'user');
   await refused(2, /write: berth team join TEAM USER/, 'team', 'join', 'crew');
-  await refused(2, /go together/, 'token', 'create', 'ada', '--kubernetes');
+  await refused(2, /--kubernetes needs --server/, 'token', 'create', 'ada', '--kubernetes');
   await refused(2, /is not a token lifetime/, 'token', 'create', 'ada', '--expires', 'soon');
   await refused(
     2,

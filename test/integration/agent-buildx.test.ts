@@ -335,7 +335,7 @@ describe('buildx', { timeout: 900_000 }, async () => {
     ],
     [
       ['--output', 'type=image,compression=gzip,compression-level=12'],
-      /compression-level=12 is none of gzip: its levels are 0 to 9/,
+      /compression-level=12 is not a level of gzip: its levels are 0 to 9/,
     ],
     [['--output', 'type=oci,dest=/nowhere,tar=false'], /type=oci,tar=false is not supported/],
     [['--sbom=true'], /--sbom is not supported/],

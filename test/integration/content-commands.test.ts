@@ -211,7 +211,7 @@ describe('commands about the content', async () => {
     assert.equal(kept.exitCode, 0, kept.stderr);
     assert.match(
       kept.stdout,
-      /^copies\/remote: would be deleted, 4 tags and 3 manifests\n {2}0 B become free/,
+      /^copies\/remote: would be deleted, 4 tags and 3 manifests\n {2}0 B will be freed by garbage collection/,
     );
     const unsure = await berth(remote, 'repo', 'rm', 'copies/remote');
     assert.deepEqual([unsure.exitCode, unsure.stdout], [2, '']);

@@ -60,7 +60,7 @@ describe('machines join as hosts', () => {
     for (const [token, sentence] of [
       [expired, /has expired/],
       ['bjt_'.padEnd(47, 'y'), /not from this registry/],
-      [(await registry.joinToken()).slice(0, -1), /not whole/],
+      [(await registry.joinToken()).slice(0, -1), /incomplete/],
     ] as const) {
       const { status, text } = await join(joinBody(token, 'never', keys));
       assert.equal(status, 403, text);

@@ -220,7 +220,7 @@ describe('what browsers and other clients get', async () => {
       assert.deepEqual(gunzipSync(packed.body), plain.body);
     }
     assert.equal((await registry.send('GET', '/assets/other.css')).status, 404);
-    assert.equal((await registry.send('POST', paths[0] ?? '')).status, 404);
+    assert.equal((await registry.send('POST', paths[0] ?? '')).status, 405);
   });
 
   test('open to all, everybody deletes and restores by forms of this server, without https too', async () => {

@@ -121,7 +121,7 @@ describe('pages in Chromium', async () => {
       await fill('Tag or digest', 'other');
       await button('Compare');
       await link('Compare files');
-      await page.getByText('A layer is no tar').waitFor();
+      await page.getByText('A layer is not a tar').waitFor();
       await link(`tag${turn}`);
       await link('Delete');
       await page.getByText('after garbage collection').waitFor();

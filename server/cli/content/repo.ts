@@ -112,7 +112,7 @@ function linesOf(repository: string, view: RepositoryLossView): readonly string[
   return [
     `${repository}: ${deleted ? 'deleted' : 'would be deleted'}, ${count(tagCount, 'tag')} and ${count(manifestCount, 'manifest')}`,
     ...(refusal === undefined ? [] : [`  refused: ${refusal}`]),
-    `  ${complete ? '' : 'at least '}${byteCount(bytesFreed)} will be freed by garbage collection,  ` +
+    `  ${complete ? '' : 'at least '}${byteCount(bytesFreed)} will be freed by garbage collection, ` +
       `${byteCount(bytesKept)} are kept for other repositories`,
   ];
 }

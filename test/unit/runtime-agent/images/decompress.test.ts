@@ -54,7 +54,7 @@ for (const igzip of [false, true]) {
       });
       await assert.rejects(
         read(gzipType.replace('gzip', 'zstd'), pieces(Buffer.alloc(0), 1)),
-        /said to be zstd/,
+        /is declared as zstd, but is not/,
       );
     });
 
