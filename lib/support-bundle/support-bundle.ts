@@ -2,14 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { openPrivateFile } from '../files/private-file.ts';
 import { ConfigError } from '../settings/config-error.ts';
-import { sumHeader } from '../tar/tar-header.ts';
+import { encodeEntry, paddingOf, TAR_END_SIZE } from '../tar/tar-writer.ts';
 import type { Redactor } from './redactor.ts';
 
 /** Maximum bytes of a file of a bundle; the rest is left out. */
 const LARGEST_FILE = 4 * 1024 * 1024;
 /** Milliseconds that a part may take. */
 const PATIENCE = 20_000;
-const BLOCK = 512;
+const PRIVATE_FILE = {
+  kind: 'file',
+  mode: 0o600,
+  uid: 0,
+  gid: 0,
+  target: '',
+  major: 0,
+  minor: 0,
+  xattrs: new Map<string, string>(),
+} as const;
 
 /** A file of a bundle: how to make its content, a text or a value for JSON. It may throw or hang. */
 export interface BundlePart {
@@ -71,13 +80,13 @@ function shortened(text: string): string {
  * exists or cannot be made.
  */
 export async function writeBundle(file: string, folder: string, files: readonly BundleFile[]): Promise<void> {
-  const seconds = Math.floor(Date.now() / 1000);
-  const blocks = files.flatMap(({ name, text }) => {
+  const mtime = Math.floor(Date.now() / 1000);
+  const entries = files.flatMap(({ name, text }) => {
     const body = Buffer.from(text);
-    const padding = Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK);
-    return [tarHeader(`${folder}/${name}`, body.length, seconds), body, padding];
+    const header = encodeEntry({ ...PRIVATE_FILE, path: `${folder}/${name}`, size: body.length, mtime });
+    return [header, body, Buffer.alloc(paddingOf(body.length))];
   });
-  const bytes = gzipSync(Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]));
+  const bytes = gzipSync(Buffer.concat([...entries, Buffer.alloc(TAR_END_SIZE)]));
   try {
     await using output = await openPrivateFile(file, 'wx');
     await output.writeFile(bytes);
@@ -87,21 +96,6 @@ export async function writeBundle(file: string, folder: string, files: readonly 
       code === 'EEXIST' ? 'exists: choose another name with --output' : `cannot be written (${code})`;
     throw new ConfigError(`the file ${file} ${why}`, { cause });
   }
-}
-
-/** POSIX ustar. Names have at most 100 bytes. */
-function tarHeader(name: string, size: number, seconds: number): Buffer {
-  const header = Buffer.alloc(BLOCK);
-  const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`;
-  header.write(name, 0, 100, 'latin1');
-  header.write(octal(0o600, 8), 100);
-  header.write(octal(0, 8), 108);
-  header.write(octal(0, 8), 116);
-  header.write(octal(size, 12), 124);
-  header.write(octal(seconds, 12), 136);
-  header.write('0ustar\u000000', 156, 'latin1');
-  header.write(`${octal(sumHeader(header), 7)} `, 148);
-  return header;
 }
 
 /** The name of a bundle that is made now, such as `berth-support-20260131-235959`. */

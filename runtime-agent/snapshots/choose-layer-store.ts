@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../../lib/linux/mount/mount-erofs.ts';
+import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from '../../lib/tar/tar-writer.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isEngineError } from '../errors.ts';
 import { ErofsLayers } from './erofs/erofs-layers.ts';
 import type { LayerStore } from './layer-store.ts';
 import { RootfsOverlays } from './rootfs-overlays.ts';
-import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from './tar-writer.ts';
 import { UnpackedLayers } from './unpacked/unpacked-layers.ts';
 
 /** The layer store of a host, and the reason if it is not the preferred one. */

@@ -16,11 +16,11 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { encodeEntry } from '../../lib/tar/tar-writer.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import type { LayerContent, LayerStore } from '../../runtime-agent/snapshots/layer-store.ts';
 import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
-import { encodeEntry } from '../../runtime-agent/snapshots/tar-writer.ts';
 import { listTree } from '../support/list-tree.ts';
 import { mountsUnder } from '../support/mounts.ts';
 import { runCommand } from '../support/run-command.ts';

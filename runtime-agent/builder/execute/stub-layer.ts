@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { encodeEntry, TAR_END_SIZE } from '../../../lib/tar/tar-writer.ts';
 import type { Digest } from '../../../oci/digest.ts';
-import { encodeEntry, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
 
 const FOLDERS = ['dev', 'etc', 'proc', 'sys'];
 const FILES = ['etc/hostname', 'etc/hosts', 'etc/resolv.conf'];

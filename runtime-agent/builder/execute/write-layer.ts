@@ -1,4 +1,4 @@
-import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
+import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../../lib/tar/tar-writer.ts';
 import type { FileEntry, FileTree } from '../context/file-tree.ts';
 
 interface CommonFields {

@@ -1,7 +1,7 @@
+import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../../lib/tar/tar-writer.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import type { Descriptor } from '../../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../oci/media-types.ts';
-import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
 import type { Platform } from '../image.ts';
 import { type IndexMember, indexDocument } from '../indexes/index-document.ts';
 import { imageManifest } from '../pending/plain-manifest.ts';

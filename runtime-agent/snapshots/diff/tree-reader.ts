@@ -1,6 +1,6 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
-import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../tar-writer.ts';
+import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../../../lib/tar/tar-writer.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import { checkForLayer, isKept, isOpaque, isWhiteout, UnusableTreeError } from './overlay-marks.ts';
 import { isPlaceholder, type Place } from './placeholders.ts';

@@ -5,12 +5,12 @@ import { open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { mountErofsByLoop } from '../../../../lib/linux/mount/mount-erofs.ts';
+import { encodeEntry } from '../../../../lib/tar/tar-writer.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import { ErofsLayers } from '../../../../runtime-agent/snapshots/erofs/erofs-layers.ts';
 import { readLayerTree } from '../../../../runtime-agent/snapshots/erofs/read-layer-tree.ts';
 import type { LayerContent } from '../../../../runtime-agent/snapshots/layer-store.ts';
 import { RootfsOverlays } from '../../../../runtime-agent/snapshots/rootfs-overlays.ts';
-import { encodeEntry } from '../../../../runtime-agent/snapshots/tar-writer.ts';
 import { describeLayerStore } from '../../../contract/layer-store.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { setTarChecksum, TAR_END, tarHeader, writeTar } from '../../../support/tar-writer.ts';

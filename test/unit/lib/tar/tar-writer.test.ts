@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type TarEntry, TarParser } from '../../../../lib/tar/tar-parser.ts';
-import {
-  encodeEntry,
-  type NewTarEntry,
-  paddingOf,
-  TAR_END_SIZE,
-} from '../../../../runtime-agent/snapshots/tar-writer.ts';
+import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../../../../lib/tar/tar-writer.ts';
 import { fc } from '../../../support/properties.ts';
 
 const NOTHING: ReadonlyMap<string, string> = new Map();

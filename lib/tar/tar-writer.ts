@@ -1,6 +1,6 @@
-import { trimEndOf } from '../../lib/pattern/trim.ts';
-import { sumHeader } from '../../lib/tar/tar-header.ts';
-import type { TarEntry, TarEntryKind } from '../../lib/tar/tar-parser.ts';
+import { trimEndOf } from '../pattern/trim.ts';
+import { sumHeader } from './tar-header.ts';
+import type { TarEntry, TarEntryKind } from './tar-parser.ts';
 
 const BLOCK = 512;
 const TYPE_FLAGS: Readonly<Record<Exclude<TarEntryKind, 'old-folder'>, string>> = {
