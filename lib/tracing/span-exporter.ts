@@ -104,19 +104,18 @@ export class SpanExporter {
   #complain(reason: string): void {
     if (performance.now() - this.#complainedAt < COMPLAINT_INTERVAL) return;
     this.#complainedAt = performance.now();
-    this.#options.complain(`${reason}; ${this.#dropped} spans are lost`);
+    const lost = this.#dropped === 1 ? '1 span is' : `${this.#dropped} spans are`;
+    this.#options.complain(`${reason}; ${lost} lost`);
     this.#dropped = 0;
   }
 
   async #post(body: string): Promise<void> {
     const { url, headers } = this.#options;
-    const { signal } = this.#end;
     const status = await postText({
       url,
       headers: { ...headers, 'content-type': 'application/json' },
       body,
-      timeout: TIMEOUT,
-      signal,
+      signal: AbortSignal.any([this.#end.signal, AbortSignal.timeout(TIMEOUT)]),
     });
     if (status < 200 || status > 299) throw new Error(`${url.host} answers ${status}`);
   }

@@ -21,7 +21,7 @@ export const TRACE_SETTINGS = {
     option: 'otlp-headers',
     variable: 'OTEL_EXPORTER_OTLP_HEADERS',
     placeholder: 'LIST',
-    help: 'headers of requests to the collector, as NAME=VALUE,NAME=VALUE; others see those of the command line',
+    help: 'headers of requests to the collector, as NAME=VALUE,NAME=VALUE; set secrets by the variable, since everybody on the machine can read a command line',
     usual: 'none',
     isSecret: 'all',
   },

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { isIP } from 'node:net';
 import { http, https } from '../../lib/http/node-http.ts';
+import { postText } from '../../lib/http/post-text.ts';
 import type { ChooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { viaProxy } from '../../lib/http/proxies/via-proxy.ts';
 import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
@@ -41,7 +42,6 @@ export function createDeliver(ways: DeliveryWays): Deliver {
     const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
     const headers = {
       'Content-Type': CLOUD_EVENT_TYPE,
-      'Content-Length': Buffer.byteLength(body),
       'User-Agent': 'berth',
       'X-Berth-Event': event.action,
       'X-Berth-Timestamp': timestamp,
@@ -61,7 +61,7 @@ export function createDeliver(ways: DeliveryWays): Deliver {
 
 async function post(
   url: URL,
-  headers: Readonly<Record<string, string | number>>,
+  headers: Readonly<Record<string, string>>,
   body: string,
   { allowPrivate, choose }: DeliveryWays,
   signal: AbortSignal,
@@ -69,32 +69,19 @@ async function post(
   const host = url.hostname.replace(/^\[|\]$/g, '');
   // IP addresses are not looked up.
   if (!allowPrivate && isIP(host) !== 0 && !isPublicAddress(host)) throw new PrivateAddressError(host);
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
   const proxy = choose?.(url);
   if (!allowPrivate && proxy !== undefined && isIP(host) === 0) await refusePrivateName(host);
-  const { Agent, request } = url.protocol === 'https:' ? https() : http;
-  const sent = request(url, {
-    method: 'POST',
+  const { Agent } = url.protocol === 'https:' ? https() : http;
+  return postText({
+    url,
     headers,
-    agent: proxy === undefined ? false : new Agent(viaProxy(proxy)),
+    body,
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
-    ...(!allowPrivate && proxy === undefined && { lookup: lookupPublic }),
+    way: {
+      agent: proxy === undefined ? false : new Agent(viaProxy(proxy)),
+      ...(!allowPrivate && proxy === undefined && { lookup: lookupPublic }),
+    },
   });
-  sent.on('error', reject);
-  sent.on('response', (response) => {
-    resolve(response.statusCode ?? 0);
-    // The rest of the answer is ignored.
-    response.on('error', () => {});
-    sent.destroy();
-  });
-  // Node reports a switch of protocols (101) neither as a response nor as an error.
-  sent.on('upgrade', (response, socket) => {
-    resolve(response.statusCode ?? 0);
-    socket.destroy();
-  });
-  sent.on('close', () => reject(new Error('the connection was closed without an answer')));
-  sent.end(body);
-  return promise;
 }
 
 function failureOf(error: unknown): string {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { openTelemetry } from '../../../../lib/tracing/open-telemetry.ts';
 import { samplerOf } from '../../../../lib/tracing/sampler.ts';
@@ -112,4 +114,25 @@ test('a collector that fails or hangs loses spans, and nothing else', async (t) 
   nowhere.record(ENDED, undefined);
   await nowhere.close();
   assert.match(nowhere.complaints.join(), /ECONNREFUSED/);
+});
+
+test('a collector that does not speak the protocol loses spans, and the end waits for none', async (t) => {
+  for (const answer of [
+    '',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    'HTTP/1.1 500 Half\r\nContent-Length: 100\r\n\r\nx',
+    'SSH-2.0-OpenSSH_10.0\r\n',
+  ]) {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => (answer === '' ? socket.destroy() : socket.write(answer)));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    defer(t, () => void server.close());
+    const tracer = tracerTo(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    tracer.record(ENDED, undefined);
+    await tracer.close();
+    assert.match(tracer.complaints.join(), /^traces cannot be sent: .*; 1 span is lost$/, answer);
+  }
 });
