@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { arch, cpus, hostname, loadavg, release, uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileSystemSpace } from '../files/file-system-space.ts';
+import { openRegularFile } from '../files/regular-file.ts';
 import { readVersion } from '../files/version.ts';
 import { getText, type HttpPlace } from '../http/get-text.ts';
+import { runProcess } from '../linux/process/run-process.ts';
 import type { Redactor } from './redactor.ts';
 import type { BundlePart } from './support-bundle.ts';
 
@@ -115,7 +116,7 @@ function keptLine(line: string, redactor: Redactor): string | undefined {
 }
 
 async function endOf(file: string): Promise<string> {
-  await using handle = await open(file, 'r');
+  await using handle = await openRegularFile(file);
   const { size } = await handle.stat();
   const bytes = Buffer.alloc(Math.min(size, LOG_BYTES));
   const { bytesRead } = await handle.read(bytes, 0, bytes.length, size - bytes.length);
@@ -138,9 +139,12 @@ export function metricsPart(place: HttpPlace | undefined): BundlePart {
 }
 
 /** Returns what a program prints; undefined if it fails or is not there. */
-function output(program: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const options = { timeout: 10_000, maxBuffer: 2 * LOG_BYTES };
-    execFile(program, args, options, (error, stdout) => resolve(error === null ? stdout : undefined));
-  });
+async function output(program: string, args: readonly string[]): Promise<string | undefined> {
+  try {
+    const options = { timeout: 10_000, maxOutput: 2 * LOG_BYTES };
+    const { exitCode, stdout } = await runProcess(program, args, options);
+    return exitCode === 0 ? stdout : undefined;
+  } catch {
+    return undefined;
+  }
 }

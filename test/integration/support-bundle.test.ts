@@ -162,13 +162,16 @@ test('a bundle of a running registry has what helps, and none of its secrets', a
   third.expectWithout([...IN_LOG, 'broken-password']);
 });
 
-test('a damaged catalog is told in the bundle', async (t) => {
+test('a damaged catalog, and a FIFO for a log, are told in the bundle', async (t) => {
   const folder = await makeTempDir(t, 'bundle');
+  await runCommand('mkfifo', [join(folder, 'log')]);
   await writeFile(join(folder, 'catalog.sqlite'), 'this is no database'.repeat(1000));
   const file = join(folder, 'bundle.tar.gz');
-  const { exitCode } = await runBerthIn({}, 'support-bundle', '--data', folder, '--output', file);
+  const options = ['--data', folder, '--log', join(folder, 'log'), '--output', file];
+  const { exitCode } = await runBerthIn({}, 'support-bundle', ...options);
   assert.equal(exitCode, 0);
   const bundle = await readBundle(file);
+  assert.match(bundle.text('log.jsonl.error.txt'), /not a regular file/);
   assert.match(bundle.text('catalog.json.error.txt'), /file is not a database/);
   assert.match(bundle.text('listener.json.error.txt'), /no registry answers|other/);
 });
