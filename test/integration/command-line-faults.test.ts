@@ -144,7 +144,9 @@ test('no home folder: what needs one says so, and the rest works', { skip: unles
   const registry = await startRegistryWithAccounts(t);
   await registry.admin.pushImage('team/app', '1');
   const remote = `BERTH_SERVER='${registry.url}' BERTH_TOKEN='admin:${ADMIN_PASSWORD}'`;
-  const stranger = 'setpriv --reuid=54321 --regid=54321 --clear-groups env -u HOME -u DOCKER_CONFIG';
+  // The sources may be where only root gets in.
+  const read = '--inh-caps=+dac_read_search --ambient-caps=+dac_read_search';
+  const stranger = `setpriv --reuid=54321 --regid=54321 --clear-groups ${read} env -u HOME -u DOCKER_CONFIG`;
   for (const who of [stranger, 'env -u DOCKER_CONFIG HOME=']) {
     const run = (line: string) =>
       runCommand('sh', ['-c', `${who} NODE_DISABLE_COMPILE_CACHE=1 ${line}`], { expectExit: 'any' });
